@@ -1,0 +1,198 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/crc32c.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/msgpack.h"
+#include "base/prng.h"
+#include "base/status.h"
+#include "base/utf8.h"
+
+static void test_error_message_is_cut_at_a_character(void **state)
+{
+    (void)state;
+    char text[600];
+    memset(text, 'x', sizeof text);
+    /* 382 bytes, then a three-byte character across the end of the 384-byte message. */
+    memcpy(text + 382, "\xe2\x82\xac", 3);
+    text[599] = '\0';
+    struct error error;
+    assert_int_equal(error_set(&error, ERR_IO, "%s", text), ERR_IO);
+    assert_int_equal(strlen(error.message), 382);
+    assert_string_equal(error.sqlstate, "58030");
+    assert_int_equal(error_sql(&error, "42601", 7, "syntax error"), ERR_SQL);
+    assert_string_equal(error.sqlstate, "42601");
+    assert_int_equal(error.position, 7);
+}
+
+static void test_buffer_over_its_maximum_fails_and_sticks(void **state)
+{
+    (void)state;
+    struct buffer buffer;
+    buffer_init(&buffer, 10);
+    assert_int_equal(buffer_append(&buffer, "123456", 6), OK);
+    assert_int_equal(buffer_append(&buffer, "12345", 5), ERR_TOO_LONG);
+    assert_int_equal(buffer.size, 6);
+    assert_int_equal(buffer_append(&buffer, "1", 1), ERR_TOO_LONG);
+    assert_true(buffer.failed);
+    buffer_reset(&buffer);
+    assert_int_equal(buffer_append(&buffer, "1234567890", 10), OK);
+    buffer_free(&buffer);
+}
+
+static void test_crc32c_of_rfc3720(void **state)
+{
+    (void)state;
+    uint8_t zeros[32] = {0};
+    assert_int_equal(crc32c(0, zeros, 32), 0x8a9136aa);
+    assert_int_equal(crc32c(0, "123456789", 9), 0xe3069283);
+    assert_int_equal(crc32c(crc32c(0, "1234", 4), "56789", 5), 0xe3069283);
+}
+
+static void test_map_agrees_with_an_array(void **state)
+{
+    (void)state;
+    enum { KEYS = 300, STEPS = 20000 };
+    static int values[KEYS];
+    void *model[KEYS] = {0};
+    struct map map = {0};
+    struct prng prng;
+    prng_seed(&prng, 1);
+    for (int step = 0; step < STEPS; step++) {
+        uint32_t key = (uint32_t)prng_below(&prng, KEYS);
+        struct slice name = slice_make(&key, sizeof key);
+        if (prng_chance(&prng, 1, 2)) {
+            assert_ptr_equal(map_put(&map, name, &values[key]), model[key]);
+            model[key] = &values[key];
+        } else {
+            assert_ptr_equal(map_remove(&map, name), model[key]);
+            model[key] = NULL;
+        }
+    }
+    uint32_t live = 0;
+    for (uint32_t key = 0; key < KEYS; key++) {
+        assert_ptr_equal(map_get(&map, slice_make(&key, sizeof key)), model[key]);
+        live += model[key] != NULL;
+    }
+    assert_int_equal(map.count, live);
+    map_free(&map);
+}
+
+static void test_arena_keeps_its_contents_apart(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, 100000);
+    uint8_t *blocks[200];
+    for (int i = 0; i < 200; i++) {
+        blocks[i] = arena_alloc(&arena, (size_t)i * 3 + 1);
+        assert_int_equal((uintptr_t)blocks[i] % 16, 0);
+        memset(blocks[i], i, (size_t)i * 3 + 1);
+    }
+    for (int i = 0; i < 200; i++)
+        for (int at = 0; at < i * 3 + 1; at++)
+            assert_int_equal(blocks[i][at], i);
+    assert_false(arena_over_budget(&arena));
+    arena_alloc(&arena, 50000);
+    assert_true(arena_over_budget(&arena));
+    arena_reset(&arena);
+    assert_false(arena_over_budget(&arena));
+    arena_free(&arena);
+}
+
+static void test_msgpack_round_trip(void **state)
+{
+    (void)state;
+    static const int64_t ints[] = {
+        0,  1,   127, 128,  255,  256,    65535,  65536,  4294967295,  4294967296,  INT64_MAX,
+        -1, -32, -33, -128, -129, -32768, -32769, -65536, -2147483648, -2147483649, INT64_MIN};
+    static const double reals[] = {0.0, -0.0, 1.5, 0.1, 1e300, -1e-300};
+    struct buffer out = {0};
+    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
+        msgpack_put_int(&out, ints[i]);
+    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
+        msgpack_put_double(&out, reals[i]);
+    msgpack_put_nil(&out);
+    msgpack_put_bool(&out, true);
+    msgpack_put_uint(&out, UINT64_MAX);
+    msgpack_put_str(&out, slice_from_string("hello"));
+    msgpack_put_bin(&out, slice_make("\0\1", 2));
+    struct msgpack_reader reader;
+    struct msgpack_value value;
+    msgpack_reader_init(&reader, buffer_slice(&out));
+    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
+        assert_true(msgpack_get_int(&reader) == ints[i]);
+    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++) {
+        assert_true(msgpack_next(&reader, &value));
+        assert_int_equal(value.type, MSGPACK_DOUBLE);
+        assert_memory_equal(&value.as.real, &reals[i], sizeof reals[i]);
+    }
+    assert_true(msgpack_next(&reader, &value) && value.type == MSGPACK_NIL);
+    assert_true(msgpack_next(&reader, &value) && value.type == MSGPACK_BOOL && value.as.boolean);
+    assert_true(msgpack_get_uint(&reader) == UINT64_MAX);
+    assert_true(slice_equal(msgpack_get_str(&reader), slice_from_string("hello")));
+    assert_int_equal(msgpack_get_bin(&reader).size, 2);
+    assert_true(msgpack_done(&reader));
+    buffer_free(&out);
+}
+
+static void test_msgpack_refuses_lengths_that_cannot_be_true(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"\xdd\xff\xff\xff\xff",
+                                      "\xc6\xff\xff\xff\xff"
+                                      "a",
+                                      "\xdb\x00",
+                                      "\xc1",
+                                      "\xcf\x01",
+                                      "\x82\x01\x02"};
+    static const size_t sizes[] = {5, 6, 2, 1, 2, 3};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct msgpack_reader reader;
+        struct msgpack_value value;
+        msgpack_reader_init(&reader, slice_make(bad[i], sizes[i]));
+        assert_false(msgpack_next(&reader, &value));
+        assert_true(reader.failed);
+    }
+}
+
+static void test_utf8(void **state)
+{
+    (void)state;
+    assert_true(utf8_valid(slice_from_string("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x90\x98")));
+    static const char *const bad[] = {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+                                      "a\x80",    "\xe2\x82",     "\xff"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(utf8_valid(slice_from_string(bad[i])));
+    for (uint32_t c = 0; c <= 0x110000; c += 17) {
+        uint8_t bytes[4];
+        uint32_t back = 0;
+        size_t length = utf8_encode(c, bytes);
+        assert_int_equal(utf8_decode(slice_make(bytes, length), &back), length);
+        assert_true(length == 0 || back == c);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_error_message_is_cut_at_a_character),
+        cmocka_unit_test(test_buffer_over_its_maximum_fails_and_sticks),
+        cmocka_unit_test(test_crc32c_of_rfc3720),
+        cmocka_unit_test(test_map_agrees_with_an_array),
+        cmocka_unit_test(test_arena_keeps_its_contents_apart),
+        cmocka_unit_test(test_msgpack_round_trip),
+        cmocka_unit_test(test_msgpack_refuses_lengths_that_cannot_be_true),
+        cmocka_unit_test(test_utf8),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
