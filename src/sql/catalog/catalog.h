@@ -1,0 +1,185 @@
+/* The catalog: tables, columns, indexes, constraints, kept as rows in system tables of the same
+ * store, so that DDL is transactional and replicated like any other write.
+ *
+ * A `struct catalog` is an immutable picture of the schema at one version, reference-counted and
+ * shared between sessions and threads. DDL writes system rows through a transaction and bumps the
+ * schema version key; a transaction that changed the schema loads its own picture.
+ *
+ * Key space (all keys of SQL begin with this byte):  0x20 | table id u32 BE | index id u16 BE |
+ * encoded columns. Index 0 of a table is its primary key and holds the rows. A secondary index
+ * entry holds, behind its own columns, the primary key's columns, unless it is unique and no column
+ * is NULL: then the value holds the primary key. Table ids below 100 are system tables. */
+#ifndef SQL_CATALOG_CATALOG_H
+#define SQL_CATALOG_CATALOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "sql/store/store.h"
+#include "sql/types/types.h"
+
+enum {
+    CATALOG_NAME_MAX = 63, /* bytes; longer identifiers are an error (42622) */
+    CATALOG_COLUMNS_MAX = 1000,
+    CATALOG_KEY_COLUMNS_MAX = 16,
+    CATALOG_INDEXES_MAX = 64, /* per table */
+};
+
+struct column {
+    const char *name;
+    uint32_t ordinal; /* place in the stored row; never reused */
+    struct type_spec type;
+    bool not_null;
+    /* DEFAULT as expression text, NULL when there is none; evaluated at INSERT. */
+    const char *default_sql;
+};
+
+struct index {
+    uint16_t id; /* 0: the primary key */
+    const char *name;
+    bool unique;
+    uint32_t column_count;
+    uint32_t columns[CATALOG_KEY_COLUMNS_MAX]; /* places in table->columns */
+    bool descending[CATALOG_KEY_COLUMNS_MAX];
+};
+
+enum foreign_key_action { FK_NO_ACTION, FK_RESTRICT };
+
+/* A FOREIGN KEY of the table that holds it; the parent knows it through `referenced_by`. */
+struct foreign_key {
+    const char *name;
+    uint32_t child_table_id;
+    uint32_t parent_table_id;
+    uint32_t column_count;
+    uint32_t child_columns[CATALOG_KEY_COLUMNS_MAX];  /* places in the child's columns */
+    uint32_t parent_columns[CATALOG_KEY_COLUMNS_MAX]; /* places in the parent's columns */
+    uint16_t parent_index_id; /* the primary key or unique index over parent_columns */
+    uint16_t child_index_id;  /* an index of the child beginning with child_columns, for checking
+                                 deletes of parents; made at CREATE TABLE when there is none */
+    enum foreign_key_action on_delete;
+    enum foreign_key_action on_update;
+};
+
+struct table {
+    uint32_t id;
+    const char *name;
+    struct column *columns; /* in declared order; the place in this array is what others refer to */
+    uint32_t column_count;
+    uint32_t ordinal_next;
+    struct index *indexes; /* indexes[0] is the primary key */
+    uint32_t index_count;
+    struct foreign_key *foreign_keys; /* of which this is the child */
+    uint32_t foreign_key_count;
+    const struct foreign_key **referenced_by; /* of which this is the parent */
+    uint32_t referenced_by_count;
+};
+
+struct catalog {
+    uint64_t version;
+    struct table **tables; /* sorted by name */
+    uint32_t table_count;
+    struct arena arena;
+    _Atomic uint32_t references;
+};
+
+/* The schema version as the transaction sees it; one key, read (and so certified) by every
+ * statement that uses the catalog. */
+status_t catalog_version(struct store_txn *txn, uint64_t *version, struct error *error);
+/* Reads the whole schema; the caller holds one reference. */
+status_t catalog_load(struct store_txn *txn, struct catalog **out, struct error *error);
+void catalog_retain(struct catalog *catalog);
+void catalog_release(struct catalog *catalog);
+
+/* NULL when there is none. Names are as folded by the lexer (lower case unless quoted). */
+const struct table *catalog_table(const struct catalog *catalog, const char *name);
+const struct table *catalog_table_by_id(const struct catalog *catalog, uint32_t id);
+/* Index names are unique in the whole schema, as in PostgreSQL. */
+const struct index *catalog_index(const struct catalog *catalog, const char *name,
+                                  const struct table **table);
+/* Place of a column by name, or -1. */
+int32_t table_column(const struct table *table, const char *name);
+const struct index *table_index_by_id(const struct table *table, uint16_t id);
+/* The nearest name to a misspelt one for a hint, or NULL when none is near. */
+const char *catalog_nearest_table(const struct catalog *catalog, const char *name);
+const char *table_nearest_column(const struct table *table, const char *name);
+
+/* ---- keys of rows and index entries -----------------------------------------------------------
+ */
+
+/* The prefix of all keys of one index: 7 bytes. */
+void index_key_prefix(const struct table *table, const struct index *index, struct buffer *key);
+/* The primary key of a row given as one value a column of the table. 54000 when too long. */
+status_t index_row_key(const struct table *table, const struct value *row, struct buffer *key,
+                       struct error *error);
+/* Key and value of a row's entry in a secondary index. *checked tells whether uniqueness is by this
+ * key alone (unique and without NULLs): then an existing key is a violation. */
+status_t index_entry(const struct table *table, const struct index *index, const struct value *row,
+                     struct buffer *key, struct buffer *value, bool *checked, struct error *error);
+/* The primary row key that an entry of a secondary index points to. */
+status_t index_entry_row_key(const struct table *table, const struct index *index, struct slice key,
+                             struct slice value, struct buffer *row_key, struct error *error);
+
+/* ---- DDL: what a CREATE statement asks for -----------------------------------------------------
+ */
+
+struct column_definition {
+    const char *name;
+    uint32_t position; /* in the statement, for errors */
+    struct type_spec type;
+    bool not_null;
+    const char *default_sql;
+};
+
+struct key_definition {
+    const char *name; /* NULL: chosen as PostgreSQL does (t_pkey, t_a_b_key, t_a_idx) */
+    uint32_t position;
+    uint32_t column_count;
+    const char *columns[CATALOG_KEY_COLUMNS_MAX];
+    bool descending[CATALOG_KEY_COLUMNS_MAX];
+};
+
+struct foreign_key_definition {
+    const char *name;
+    uint32_t position;
+    const char *parent_table;
+    uint32_t column_count;
+    const char *columns[CATALOG_KEY_COLUMNS_MAX];
+    uint32_t parent_column_count; /* 0: the parent's primary key */
+    const char *parent_columns[CATALOG_KEY_COLUMNS_MAX];
+    enum foreign_key_action on_delete;
+    enum foreign_key_action on_update;
+};
+
+struct table_definition {
+    const char *name;
+    uint32_t position;
+    struct column_definition *columns;
+    uint32_t column_count;
+    struct key_definition primary_key; /* column_count 0: none given (42P16 with a hint) */
+    struct key_definition *uniques;
+    uint32_t unique_count;
+    struct foreign_key_definition *foreign_keys;
+    uint32_t foreign_key_count;
+};
+
+/* Each writes the system rows and bumps the schema version; the picture given is the schema before.
+ * Errors: 42P07 duplicate table, 42701 duplicate column, 42P01, 42703, 42830 invalid foreign key,
+ * 42804 datatype mismatch, 42P16 invalid table definition, 2BP01 dependent objects. */
+status_t catalog_create_table(struct store_txn *txn, const struct catalog *catalog,
+                              const struct table_definition *definition, struct error *error);
+/* Removes the schema rows and all of the table's data. Refused (2BP01) while other tables
+ * reference it. */
+status_t catalog_drop_table(struct store_txn *txn, const struct catalog *catalog,
+                            const struct table *table, struct error *error);
+/* Writes the schema rows and gives back the index's id; filling it is the executor's work. */
+status_t catalog_create_index(struct store_txn *txn, const struct catalog *catalog,
+                              const struct table *table, const struct key_definition *definition,
+                              bool unique, uint16_t *index_id, struct error *error);
+/* Refused (2BP01) when it is a primary key or a foreign key needs it. */
+status_t catalog_drop_index(struct store_txn *txn, const struct catalog *catalog,
+                            const struct table *table, const struct index *index,
+                            struct error *error);
+
+#endif

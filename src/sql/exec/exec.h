@@ -1,0 +1,60 @@
+/* The executor: runs a plan, batch by batch.
+ *
+ * Pull-based: each exec_next gives one batch of up to 1024 rows as columns; an operator's state
+ * survives between calls, so a SELECT of any size streams with back-pressure. Vectors are sized by
+ * need: a point query allocates for one row. Text in results points into the store's snapshot or
+ * the arena. Every operator that collects (hash join, aggregate, sort, distinct, the change list of
+ * UPDATE) counts what it holds against memory_budget: over it the statement ends with SQLSTATE
+ * 53200. The cancel flag is looked at between batches and in every long loop (57014). */
+#ifndef SQL_EXEC_EXEC_H
+#define SQL_EXEC_EXEC_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "env/env.h"
+#include "sql/catalog/catalog.h"
+#include "sql/plan/plan.h"
+#include "sql/store/store.h"
+#include "sql/types/types.h"
+
+struct exec_context {
+    struct env *env;
+    struct store_txn *txn;
+    const struct catalog *catalog;
+    const struct value *parameters; /* each of its inferred type, or NULL */
+    uint32_t parameter_count;
+    uint64_t transaction_us;   /* wall clock at the transaction's start, for now() */
+    size_t memory_budget;      /* bytes, 0: 256 MiB */
+    uint32_t batch_rows;       /* 0: BATCH_ROWS_MAX; tests set 1 */
+    const atomic_bool *cancel; /* or NULL */
+    struct arena *arena;       /* lives until after exec_close */
+};
+
+struct exec;
+
+/* Builds the operators; does no work yet. The context is copied, what it points to must outlive
+ * exec_close. */
+status_t exec_open(const struct planned *planned, const struct exec_context *context,
+                   struct exec **out, struct error *error);
+/* The next batch, valid until the next call; NULL at the end. INSERT, UPDATE and DELETE do all
+ * their work in the first call and give no rows. Constraint errors: 23502 not null, 23505 unique,
+ * 23503 foreign key, with detail "Key (a)=(1) already exists." as PostgreSQL has it. */
+status_t exec_next(struct exec *exec, struct batch **batch, struct error *error);
+/* Rows changed by INSERT, UPDATE, DELETE. */
+uint64_t exec_rows_affected(const struct exec *exec);
+/* NULL is allowed. Closes its cursors: call before the transaction ends. */
+void exec_close(struct exec *exec);
+
+/* Fills an index that has just been added to the schema (uniqueness is checked: 23505). */
+status_t exec_build_index(const struct exec_context *context, const struct table *table,
+                          const struct index *index, struct error *error);
+
+/* A value of an expression without columns. */
+status_t exec_constant(const struct expr *expr, const struct exec_context *context,
+                       struct value *out, struct error *error);
+
+#endif

@@ -1,0 +1,313 @@
+/* The planner: a parsed statement bound to the catalog, typed, rewritten and laid out as a tree of
+ * operators for the executor.
+ *
+ * plan_statement runs in three steps, each its own file: bind (names to columns, types, implicit
+ * casts, aggregates; PostgreSQL's errors with positions), rewrite (constant folding, predicate
+ * pushdown, inference through equalities, projection pruning), choose (access paths by primary key
+ * and index, join order and method). EXPLAIN prints the result.
+ *
+ * A plan is immutable once made, lives in the arena it was made in, refers to tables of the catalog
+ * picture it was made from (which must outlive it), and may be executed many times with different
+ * parameters. Expressions of a node are over the columns of its input batches. */
+#ifndef SQL_PLAN_PLAN_H
+#define SQL_PLAN_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "sql/catalog/catalog.h"
+#include "sql/parse/parse.h"
+#include "sql/types/types.h"
+
+/* ---- expressions ----------------------------------------------------------------------------- */
+
+enum expr_kind {
+    EXPR_CONSTANT,
+    EXPR_PARAMETER, /* $n; its type was inferred or given */
+    EXPR_COLUMN,    /* of the input batch; in a join's condition the left columns come first */
+    EXPR_AND,       /* n-ary, three-valued */
+    EXPR_OR,
+    EXPR_CALL, /* a strict or special operator or function on `arguments` */
+    EXPR_CASE, /* arguments: when, then, when, then, ..., else (always present) */
+    EXPR_CAST, /* one argument, to `type` */
+    EXPR_IN,   /* arguments[0] IN (arguments[1..]); NULLs as SQL says */
+};
+
+/* Arguments have equal types where the operator is binary on one type (the binder inserts casts);
+ * the kernel is chosen by the first argument's type. */
+enum expr_call {
+    /* comparison, to boolean */
+    CALL_EQ,
+    CALL_NE,
+    CALL_LT,
+    CALL_LE,
+    CALL_GT,
+    CALL_GE,
+    CALL_IS_DISTINCT,
+    CALL_IS_NOT_DISTINCT,
+    CALL_IS_NULL,
+    CALL_IS_NOT_NULL,
+    CALL_IS_TRUE,
+    CALL_IS_NOT_TRUE,
+    CALL_IS_FALSE,
+    CALL_IS_NOT_FALSE,
+    CALL_NOT,
+    CALL_LIKE,
+    CALL_ILIKE, /* 2 arguments, or 3 with the escape character */
+    /* arithmetic on integers or doubles */
+    CALL_ADD,
+    CALL_SUBTRACT,
+    CALL_MULTIPLY,
+    CALL_DIVIDE,
+    CALL_MODULO,
+    CALL_POWER,
+    CALL_NEGATE,
+    /* bits, integers */
+    CALL_BIT_AND,
+    CALL_BIT_OR,
+    CALL_BIT_XOR,
+    CALL_BIT_NOT,
+    CALL_SHIFT_LEFT,
+    CALL_SHIFT_RIGHT,
+    /* text */
+    CALL_CONCAT,    /* || : NULL if either is */
+    CALL_CONCAT_FN, /* concat(...): NULLs skipped, any types (cast to text by the binder) */
+    CALL_LENGTH,
+    CALL_OCTET_LENGTH,
+    CALL_UPPER,
+    CALL_LOWER,
+    CALL_TRIM,
+    CALL_LTRIM,
+    CALL_RTRIM,
+    CALL_SUBSTRING, /* (text, from [, length]) in characters */
+    CALL_REPLACE,
+    CALL_POSITION /* (needle, haystack) */,
+    CALL_LEFT,
+    CALL_RIGHT,
+    CALL_REVERSE,
+    CALL_REPEAT,
+    CALL_LPAD,
+    CALL_RPAD,
+    CALL_STARTS_WITH,
+    CALL_ASCII,
+    CALL_CHR,
+    CALL_MD5,
+    /* mathematics */
+    CALL_ABS,
+    CALL_SIGN,
+    CALL_ROUND /* (x [, digits]) */,
+    CALL_TRUNC,
+    CALL_CEIL,
+    CALL_FLOOR,
+    CALL_SQRT,
+    CALL_EXP,
+    CALL_LN,
+    CALL_LOG10,
+    CALL_PI,
+    CALL_SIN,
+    CALL_COS,
+    CALL_TAN,
+    CALL_ATAN,
+    CALL_RANDOM,
+    /* conditional: evaluated lazily, left to right */
+    CALL_COALESCE,
+    CALL_NULLIF,
+    CALL_GREATEST,
+    CALL_LEAST,
+    /* the world */
+    CALL_NOW, /* text, ISO 8601 UTC, of the transaction's start (no timestamp type yet) */
+    CALL_VERSION,
+    CALL_CURRENT_USER,
+    CALL_CURRENT_DATABASE,
+    CALL_COUNT_ /* number of calls, not a call */
+};
+
+struct expr {
+    enum expr_kind kind;
+    enum sql_type type;
+    uint32_t position; /* 1-based character in the statement, 0: none */
+    enum expr_call call;
+    struct value constant; /* EXPR_CONSTANT */
+    uint32_t index;        /* EXPR_COLUMN: column of the input; EXPR_PARAMETER: 0-based */
+    const char *name;      /* EXPR_COLUMN: as EXPLAIN prints it ("o.id"); EXPR_CALL: its name */
+    struct expr **arguments;
+    uint32_t argument_count;
+    bool is_volatile; /* random(): not folded, not moved */
+};
+
+enum aggregate_kind {
+    AGGREGATE_COUNT_ROWS,
+    AGGREGATE_COUNT,
+    AGGREGATE_SUM,
+    AGGREGATE_AVG,
+    AGGREGATE_MIN,
+    AGGREGATE_MAX
+};
+
+struct aggregate {
+    enum aggregate_kind kind;
+    struct expr *argument; /* NULL for count(*) */
+    bool distinct;
+    enum sql_type type;  /* of the result: count integer, avg double, sum as its argument */
+    struct expr *filter; /* FILTER (WHERE ...), or NULL */
+};
+
+struct sort_key {
+    struct expr *expr;
+    bool descending;
+    bool nulls_first;
+};
+
+/* ---- operators --------------------------------------------------------------------------------
+ */
+
+enum plan_kind {
+    PLAN_VALUES, /* rows of expressions; a SELECT without FROM is one row of no columns */
+    PLAN_SCAN,   /* a table, whole or by key ranges of its primary key or an index */
+    PLAN_FILTER,
+    PLAN_PROJECT,
+    PLAN_HASH_JOIN,
+    PLAN_NESTED_LOOP_JOIN, /* right side materialised once */
+    PLAN_LOOKUP_JOIN,      /* for each left row, look the right table up by key */
+    PLAN_AGGREGATE,
+    PLAN_SORT,
+    PLAN_TOP_N, /* sort with a limit (and offset) known */
+    PLAN_LIMIT,
+    PLAN_DISTINCT,
+    PLAN_INSERT,
+    PLAN_UPDATE,
+    PLAN_DELETE,
+};
+
+/* One contiguous range of an index: `equal` fixes the first equal_count key columns, then one
+ * further column may have bounds. Expressions have no columns (constants, parameters, or, in a
+ * lookup join, columns of the left row). A NULL in `equal` or a bound selects nothing. */
+struct key_range {
+    struct expr **equal;
+    uint32_t equal_count;
+    struct expr *lower; /* or NULL */
+    struct expr *upper;
+    bool lower_inclusive;
+    bool upper_inclusive;
+};
+
+enum join_kind { JOIN_INNER, JOIN_LEFT, JOIN_RIGHT, JOIN_FULL, JOIN_CROSS };
+
+struct plan {
+    enum plan_kind kind;
+    /* What it produces. */
+    enum sql_type *types;
+    const char **names;
+    uint32_t column_count;
+    double rows_estimate;
+    struct plan *left;  /* the only input, or the left (probe, outer) one */
+    struct plan *right; /* the right (build, inner) one */
+
+    union {
+        struct {
+            struct expr **rows; /* row-major: row_count * column_count */
+            uint32_t row_count;
+        } values;
+        struct {
+            const struct table *table;
+            const char *alias;         /* for EXPLAIN; the table's name without one */
+            const struct index *index; /* which key space is read; table->indexes[0]: the rows */
+            struct key_range *ranges;  /* scanned one after another; duplicates are removed by the
+                                          executor (two ranges may turn out equal) */
+            uint32_t range_count;      /* 0: all of it */
+            bool reverse;
+            uint32_t *columns; /* produced: places in table->columns, ascending */
+            bool index_only;   /* an index alone has all the columns: rows are not fetched */
+        } scan;                /* PLAN_SCAN, and the right side's description in PLAN_LOOKUP_JOIN */
+        struct {
+            struct expr *predicate; /* boolean; NULL and false drop the row */
+        } filter;
+        struct {
+            struct expr **exprs; /* column_count of them */
+        } project;
+        struct {
+            enum join_kind kind;
+            /* Hash join: left_keys[i] = right_keys[i], each over its own side's columns. */
+            struct expr **left_keys;
+            struct expr **right_keys;
+            uint32_t key_count;
+            struct expr *condition; /* the rest of ON, over left columns then right; or NULL */
+            /* PLAN_LOOKUP_JOIN: right->kind is PLAN_SCAN with one range whose expressions are over
+               the left columns; it is executed once a left row. kind is INNER or LEFT. */
+        } join;
+        struct {
+            struct expr **groups;
+            uint32_t group_count; /* 0: one group, even of no rows */
+            struct aggregate *aggregates;
+            uint32_t aggregate_count;
+        } aggregate; /* produces groups, then aggregates */
+        struct {
+            struct sort_key *keys;
+            uint32_t key_count;
+            struct expr *limit; /* PLAN_TOP_N only */
+            struct expr *offset;
+        } sort;
+        struct {
+            struct expr *limit; /* integer, constant or parameter; NULL expression or value: all */
+            struct expr *offset;
+        } limit;
+        struct {
+            const struct table *table;
+            /* INSERT: the input has one column a column of the table, already cast to the column's
+               kind; ranges, lengths, NOT NULL, UNIQUE, FOREIGN KEY are checked by the executor.
+               UPDATE: the input has all the table's columns as they are, then the values for
+               `assigned`, cast likewise. DELETE: all the table's columns. */
+            uint32_t *assigned; /* places in table->columns */
+            uint32_t assigned_count;
+        } modify;
+    } as;
+};
+
+/* ---- statements ---------------------------------------------------------------------------------
+ */
+
+struct plan_options {
+    /* Types of $1.. as far as the client gave them; SQL_UNKNOWN: infer. */
+    const enum sql_type *parameter_types;
+    uint32_t parameter_count;
+    /* Rewrites that may be switched off, for tests and EXPLAIN; all on by default. */
+    bool no_fold, no_pushdown, no_index, no_hash_join, no_lookup_join, no_top_n;
+    /* Row counts for the choice of joins, or NULL: tables are taken as 1000 rows. */
+    double (*table_rows)(void *context, const struct table *table);
+    void *table_rows_context;
+};
+
+struct planned {
+    struct plan *root;
+    enum sql_type *parameter_types; /* inferred; what stays unknown is text */
+    uint32_t parameter_count;
+    bool returns_rows; /* SELECT, VALUES, EXPLAIN */
+    bool writes;
+    /* True when it touches at most a few rows by key: it may run where it arrived. */
+    bool is_short;
+};
+
+/* Plans SELECT, VALUES, INSERT, UPDATE, DELETE. Everything is allocated in the arena. Errors: 42P01
+ * undefined table, 42703 undefined column, 42702 ambiguous, 42883 undefined function, 42804
+ * datatype mismatch, 42803 grouping error, 42P18 indeterminate datatype, 0A000, ... with position
+ * and hint. */
+status_t plan_statement(const struct ast_statement *statement, const struct catalog *catalog,
+                        const struct plan_options *options, struct arena *arena,
+                        struct planned *out, struct error *error);
+
+/* An expression without columns (DEFAULT), cast to a type. */
+status_t plan_expression(const struct ast_expr *ast, enum sql_type type, struct arena *arena,
+                         struct expr **out, struct error *error);
+
+/* Draws the tree, one line a row, into `out`:
+ *     Project: o.id, c.name
+ *     └─ Hash Join (inner): o.customer_id = c.id
+ *        ├─ Scan: orders o
+ *        └─ Index Scan: customers c using customers_name_idx (name = 'x')            */
+void plan_explain(const struct plan *plan, struct buffer *out);
+/* One expression as SQL text, for EXPLAIN and tests. */
+void expr_print(const struct expr *expr, struct buffer *out);
+
+#endif

@@ -1,0 +1,82 @@
+/* What SQL needs of a store: one transaction's view of ordered byte keys, and its own writes on it.
+ *
+ * The server binds this to txn and replica; store_memory (below) is a dull one for tests. SQL calls
+ * are synchronous: everything is local. Beginning (a read version from the leader) and committing
+ * (certification) happen outside, see sql.h.
+ *
+ * Every read is noted by the store as part of what the transaction read: a get as its key, present
+ * or not; a scan as the range it covered, up to the last entry delivered when it was not read to
+ * its end. Keys are prefix-free (no key is a prefix of another), at most STORE_KEY_MAX bytes. */
+#ifndef SQL_STORE_STORE_H
+#define SQL_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/status.h"
+
+enum {
+    STORE_KEY_MAX = 1000,      /* bytes; leaves room for what lower layers add */
+    STORE_VALUE_MAX = 8 << 20, /* bytes */
+};
+
+struct store_entry {
+    struct slice key;
+    struct slice value;
+};
+
+struct store_txn;
+struct store_cursor;
+
+struct store_ops {
+    status_t (*get)(struct store_txn *txn, struct slice key, bool *found, struct slice *value,
+                    struct error *error);
+    status_t (*scan_open)(struct store_txn *txn, struct slice low, struct slice high, bool reverse,
+                          struct store_cursor **cursor, struct error *error);
+    status_t (*scan_next)(struct store_cursor *cursor, struct store_entry *entries, uint32_t max,
+                          uint32_t *count, struct error *error);
+    void (*scan_close)(struct store_cursor *cursor);
+    status_t (*put)(struct store_txn *txn, struct slice key, struct slice value,
+                    struct error *error);
+    status_t (*remove)(struct store_txn *txn, struct slice key, struct error *error);
+};
+
+/* The first member of an implementation's own transaction. */
+struct store_txn {
+    const struct store_ops *ops;
+};
+
+/* Slices handed out by get and scan stay valid until the transaction ends. */
+status_t store_get(struct store_txn *txn, struct slice key, bool *found, struct slice *value,
+                   struct error *error);
+/* All keys in [low, high), ascending or descending; an empty `high` (size 0) is no bound. The
+ * transaction's own writes are merged in; writes made while the cursor is open may or may not be
+ * seen, so a statement that changes what it scans must first collect, then change. low and high
+ * are copied. */
+status_t store_scan_open(struct store_txn *txn, struct slice low, struct slice high, bool reverse,
+                         struct store_cursor **cursor, struct error *error);
+/* Up to `max` further entries; *count == 0 only at the end. */
+status_t store_scan_next(struct store_cursor *cursor, struct store_entry *entries, uint32_t max,
+                         uint32_t *count, struct error *error);
+/* NULL is allowed. Must be called before the transaction ends. */
+void store_scan_close(struct store_cursor *cursor);
+/* Key and value are copied. 54000 for a key that is too long, 53200 when the transaction's writes
+ * go over its limit, 25006 in a read-only transaction. */
+status_t store_put(struct store_txn *txn, struct slice key, struct slice value,
+                   struct error *error);
+status_t store_remove(struct store_txn *txn, struct slice key, struct error *error);
+
+/* ---- a dull store for tests: a sorted array in memory, transactions by copy -------------------
+ */
+
+struct store_memory;
+struct store_memory *store_memory_create(void);
+void store_memory_destroy(struct store_memory *store);
+/* A view of the contents as they are now. */
+struct store_txn *store_memory_begin(struct store_memory *store);
+/* Makes the writes the store's contents (no conflict check: tests run one writer) and frees it. */
+void store_memory_commit(struct store_txn *txn);
+void store_memory_rollback(struct store_txn *txn);
+
+#endif
