@@ -1,0 +1,167 @@
+/* An ordered map from byte keys to byte values: a copy-on-write B+-tree on one mapped file.
+ *
+ * Threads. One thread at a time is the *writer*: functions that take a `struct kv` are its alone,
+ * except kv_snapshot_open. A snapshot, and every cursor over it, may be opened, read and
+ * closed on any thread while the writer goes on; one cursor serves one thread at a time. Reading
+ * takes no lock and allocates nothing.
+ *
+ * Visibility. A change is seen at once by the writer's own view (kv_get_latest,
+ * kv_cursor_init_latest), by snapshots opened after the next kv_publish, and by a process that
+ * opens the file after a crash once a checkpoint begun after that publish has ended. There is no
+ * log here: what was not checkpointed is gone after a crash, and the caller replays it.
+ *
+ * Errors. `error` may be NULL everywhere; when given it names the file and, for damage, the page.
+ *   ERR_CORRUPT    a page fails its checksum or contradicts itself; no data of it was returned.
+ *   ERR_DISK_FULL  no room to grow: the operation did not happen, the tree is as before.
+ *   ERR_IO         as ERR_DISK_FULL while growing; out of a checkpoint it is final (below).
+ *   ERR_INVALID    an empty key, or a change to a store opened read-only.
+ *   ERR_TOO_LONG   key over KV_KEY_SIZE_MAX, value over KV_VALUE_SIZE_MAX, file over map_size_max.
+ * After a failed checkpoint write, or damage met in the middle of a change, the store is *failed*:
+ * every later change, publish and checkpoint returns the first error; snapshots stay readable. */
+#ifndef KV_KV_H
+#define KV_KV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "env/env.h"
+
+#define KV_KEY_SIZE_MAX      1024u
+#define KV_VALUE_SIZE_MAX    (1u << 30)
+#define KV_APP_META_SIZE_MAX 512u
+#define KV_DEPTH_MAX         24
+
+struct kv;            /* an open store */
+struct kv_snapshot;   /* one immutable published state */
+struct kv_checkpoint; /* a checkpoint under way */
+
+/* Zero means the default given here. */
+struct kv_options {
+    uint32_t page_size;     /* 4096; a power of two up to 32768; an existing file keeps its own */
+    uint64_t map_size_max;  /* address space reserved, and so the largest file: 256 GiB */
+    uint64_t growth_bytes;  /* least growth of the file: 1 MiB (more as the file gets larger) */
+    uint32_t snapshots_max; /* open at one time: 4096 */
+    bool read_only;         /* never writes; the file must exist */
+};
+
+/* Opens the store at `path`, creating it when missing, at its newest durable checkpoint. `options`
+ * may be NULL. `env` must outlive it. ERR_LOCKED: another process, or another kv_open of this one,
+ * has it. ERR_FORMAT: of another format version or byte order. ERR_CORRUPT: no valid meta page. */
+status_t kv_open(struct env *env, const char *path, const struct kv_options *options,
+                 struct kv **out, struct error *error);
+/* NULL is allowed. All snapshots must be closed and no checkpoint under way (asserted). What was
+ * not checkpointed is dropped. */
+void kv_close(struct kv *kv);
+/* The app_meta of the checkpoint the store was opened at, or of the last one that ended since;
+ * empty for a new store. Valid until the next kv_checkpoint_end. */
+struct slice kv_meta(const struct kv *kv);
+
+/* ---- the writer ----------------------------------------------------------------------------- */
+
+/* Inserts or replaces. Key and value are copied; they must not point into this store's pages
+ * unless those belong to an open snapshot. */
+status_t kv_put(struct kv *kv, struct slice key, struct slice value, struct error *error);
+/* *found (may be NULL) tells whether there was something to remove; OK either way. */
+status_t kv_delete(struct kv *kv, struct slice key, bool *found, struct error *error);
+/* The writer's own view. ERR_NOT_FOUND leaves `error` alone. *value is valid until the next
+ * change. */
+status_t kv_get_latest(struct kv *kv, struct slice key, struct slice *value, struct error *error);
+/* Makes all changes since the last publish visible to snapshots opened from now on, at once. */
+status_t kv_publish(struct kv *kv, struct error *error);
+
+/* ---- snapshots (any thread) ----------------------------------------------------------------- */
+
+/* The newest published state. O(1), lock-free. Close it on any thread. ERR_BUSY: snapshots_max are
+ * open. A snapshot kept open keeps the pages it reaches from being reused, so the file may grow. */
+status_t kv_snapshot_open(struct kv *kv, struct kv_snapshot **out, struct error *error);
+/* NULL is allowed. */
+void kv_snapshot_close(struct kv_snapshot *snapshot);
+/* ERR_NOT_FOUND leaves `error` alone. *value points into the store and is valid until the snapshot
+ * is closed, however long the value is. */
+status_t kv_get(struct kv_snapshot *snapshot, struct slice key, struct slice *value,
+                struct error *error);
+
+/* ---- cursors -------------------------------------------------------------------------------- */
+
+/* On the caller's stack, nothing to release. The fields are the room's own. */
+struct kv_cursor {
+    struct kv *kv;
+    uint64_t changes; /* of the writer's view: the change count it was placed at */
+    uint32_t root;
+    bool latest;
+    bool valid;
+    uint8_t depth; /* levels in use; level[depth - 1] is the leaf */
+    struct {
+        const uint8_t *page;
+        uint32_t index;
+        uint32_t count;
+    } level[KV_DEPTH_MAX];
+};
+
+void kv_cursor_init(struct kv_cursor *cursor, struct kv_snapshot *snapshot);
+/* Over the writer's own view, on the writer's thread. After any change the cursor, and slices
+ * taken from it, must not be used (asserted) until it is placed again by seek, first or last. */
+void kv_cursor_init_latest(struct kv_cursor *cursor, struct kv *kv);
+/* These place the cursor; OK with kv_cursor_valid false when there is no such entry. An error
+ * leaves it invalid. seek: the first key >= `key`. seek_reverse: the last key <= `key`. */
+status_t kv_cursor_seek(struct kv_cursor *cursor, struct slice key, struct error *error);
+status_t kv_cursor_seek_reverse(struct kv_cursor *cursor, struct slice key, struct error *error);
+status_t kv_cursor_first(struct kv_cursor *cursor, struct error *error);
+status_t kv_cursor_last(struct kv_cursor *cursor, struct error *error);
+/* Only while valid. Amortised O(1). Going over an end makes the cursor invalid. */
+status_t kv_cursor_next(struct kv_cursor *cursor, struct error *error);
+status_t kv_cursor_prev(struct kv_cursor *cursor, struct error *error);
+static inline bool kv_cursor_valid(const struct kv_cursor *cursor)
+{
+    return cursor->valid;
+}
+/* Only while valid. They point into the store: valid until the snapshot is closed (writer's view:
+ * until the next change), also after the cursor has moved on. */
+struct slice kv_cursor_key(const struct kv_cursor *cursor);
+/* Reads the pages of a long value at their first touch, so it can meet damage. */
+status_t kv_cursor_value(const struct kv_cursor *cursor, struct slice *value, struct error *error);
+
+/* ---- checkpoints ---------------------------------------------------------------------------- */
+
+/* Three steps, so that the syncs run beside the writer. One at a time.
+ * begin (writer): freezes the last *published* state and notes `app_meta` (e.g. the log index
+ * applied in it; at most KV_APP_META_SIZE_MAX, ERR_TOO_LONG). An error leaves all as it was. */
+status_t kv_checkpoint_begin(struct kv *kv, struct slice app_meta, struct kv_checkpoint **out,
+                             struct error *error);
+/* write (any thread, once): checksums and syncs the frozen pages, then writes and syncs a meta
+ * page. OK: it is durable. Otherwise the store is failed. */
+status_t kv_checkpoint_write(struct kv_checkpoint *checkpoint, struct error *error);
+/* end (writer): frees `checkpoint` in any case; when it was written, pages that only the checkpoint
+ * before it could reach become reusable. Returns what write returned. */
+status_t kv_checkpoint_end(struct kv *kv, struct kv_checkpoint *checkpoint, struct error *error);
+/* The three steps in a row, on the writer's thread. */
+status_t kv_checkpoint(struct kv *kv, struct slice app_meta, struct error *error);
+
+/* ---- inspection (writer's thread) ------------------------------------------------------------ */
+
+struct kv_stats {
+    uint64_t entries; /* in the writer's view */
+    uint64_t file_bytes;
+    uint64_t checkpoint; /* number of the last durable one */
+    uint32_t page_size;
+    uint32_t pages;         /* in the file, with the two meta pages */
+    uint32_t pages_free;    /* reusable now */
+    uint32_t pages_pending; /* given up, but a snapshot or a checkpoint may reach them */
+    uint32_t snapshots_open;
+    uint32_t depth; /* 0: empty */
+    uint32_t
+        meta_pages_bad; /* met at open: 1 after a cut in the middle of a checkpoint, or damage */
+};
+void kv_stats(struct kv *kv, struct kv_stats *stats);
+
+/* Called for each thing found wrong, with one line of text. */
+typedef void kv_check_fn(void *context, const char *problem);
+/* Walks the whole file and proves: keys in order and within their separators, levels and counts
+ * right, checksums of all durable pages, and every page exactly one of: reachable from the latest
+ * root (once), free, or waiting to be freed; no page the durable checkpoint reaches is free.
+ * ERR_CORRUPT when anything was reported; `error` tells the first. `report` may be NULL. */
+status_t kv_check(struct kv *kv, kv_check_fn *report, void *context, struct error *error);
+
+#endif
