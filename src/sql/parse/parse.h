@@ -1,0 +1,441 @@
+/* The parser: SQL text to a syntax tree, one statement at a time.
+ *
+ * The dialect is PostgreSQL's. The tree says what was written and nothing more: names are not
+ * looked up, types not inferred. Only shapes that mean exactly the same are folded: the special
+ * call syntaxes (SUBSTRING ... FROM), a sign in front of a number, AND and OR chains.
+ *
+ * Everything lives in the arena given, the text need not outlive it (but for ast_statement.text).
+ * Nodes are plain structs tagged by `kind`; pointers marked "or NULL" are optional, all others are
+ * there. Strings are NUL-terminated valid UTF-8. Positions are 1-based characters in the text given
+ * to parse_begin (the whole of it, as a client sees it).
+ *
+ * Errors: 42601 syntax error (at or near "x", at end of input), 0A000 for what PostgreSQL has and
+ * toyDB has not, 22021 invalid UTF-8 or a NUL character, 42622 identifier too long, 42704 unknown
+ * type, 54000 text too long, 54001 nested too deeply. */
+#ifndef SQL_PARSE_PARSE_H
+#define SQL_PARSE_PARSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/status.h"
+#include "sql/types/types.h"
+
+enum {
+    PARSE_TEXT_MAX = 1 << 20,    /* bytes of one text unless said otherwise */
+    PARSE_DEPTH_MAX = 500,       /* height of the whole tree: later passes may recurse over it */
+    PARSE_PARAMETER_MAX = 65535, /* $1 to this */
+    PARSE_IDENTIFIER_MAX = 63,   /* bytes */
+};
+
+/* An identifier: folded to lower case unless it was quoted. text is NULL where an optional name is
+ * missing. */
+struct ast_name {
+    const char *text;
+    uint32_t position;
+};
+
+struct ast_select;
+
+/* ---- expressions ----------------------------------------------------------------------------- */
+
+enum ast_expr_kind {
+    AST_LITERAL,   /* as.literal: number, text, TRUE, FALSE, NULL (of type SQL_UNKNOWN). A quoted
+                      string is SQL_TEXT; whoever compares it with another type may read it as that */
+    AST_PARAMETER, /* as.parameter: 0 for $1 */
+    AST_COLUMN,    /* as.column */
+    AST_UNARY,     /* as.binary.operator, .left */
+    AST_BINARY,    /* as.binary */
+    AST_AND,       /* as.list: two or more, in the order written */
+    AST_OR,        /* as.list */
+    AST_IS,        /* as.is: left IS [NOT] NULL, TRUE, FALSE, UNKNOWN */
+    AST_LIKE,      /* as.like */
+    AST_BETWEEN,   /* as.between */
+    AST_IN_LIST,   /* as.in: operand [NOT] IN (items...), one or more */
+    AST_IN_SELECT, /* as.in: operand [NOT] IN (select) */
+    AST_CASE,      /* as.match */
+    AST_CAST,      /* as.cast: CAST(operand AS type), operand::type */
+    AST_CALL,      /* as.call */
+    AST_SCALAR,    /* as.select: (SELECT ...) as a value */
+    AST_EXISTS,    /* as.select */
+    AST_DEFAULT,   /* the word DEFAULT; only directly in VALUES of INSERT and in SET of UPDATE */
+};
+
+enum ast_operator {
+    /* unary */
+    AST_OP_NOT,
+    AST_OP_NEGATE,
+    AST_OP_PLUS,
+    AST_OP_BIT_NOT,
+    /* binary */
+    AST_OP_EQ,
+    AST_OP_NE,
+    AST_OP_LT,
+    AST_OP_LE,
+    AST_OP_GT,
+    AST_OP_GE,
+    AST_OP_IS_DISTINCT,
+    AST_OP_IS_NOT_DISTINCT,
+    AST_OP_ADD,
+    AST_OP_SUBTRACT,
+    AST_OP_MULTIPLY,
+    AST_OP_DIVIDE,
+    AST_OP_MODULO,
+    AST_OP_POWER,
+    AST_OP_CONCAT,
+    AST_OP_BIT_AND,
+    AST_OP_BIT_OR,
+    AST_OP_BIT_XOR, /* # */
+    AST_OP_SHIFT_LEFT,
+    AST_OP_SHIFT_RIGHT,
+    AST_OP_COUNT
+};
+
+enum ast_is { AST_IS_NULL, AST_IS_TRUE, AST_IS_FALSE, AST_IS_UNKNOWN };
+
+struct ast_when {
+    struct ast_expr *condition; /* with an operand: what it is compared with */
+    struct ast_expr *result;
+};
+
+struct ast_expr {
+    enum ast_expr_kind kind;
+    uint32_t position; /* of its first token; of the operator for AST_BINARY, AST_IS, AST_LIKE,
+                          AST_BETWEEN, AST_IN_*, AST_AND, AST_OR and ::, as PostgreSQL reports */
+    uint32_t height;   /* of the tree below, subqueries included; a leaf has 1 */
+    union {
+        struct value literal;
+        uint32_t parameter;
+        struct {
+            struct ast_name table; /* or missing */
+            struct ast_name name;
+        } column;
+        struct {
+            enum ast_operator operator;
+            struct ast_expr *left;  /* the only one of AST_UNARY */
+            struct ast_expr *right; /* NULL for AST_UNARY */
+        } binary;
+        struct {
+            struct ast_expr **items;
+            uint32_t count;
+        } list;
+        struct {
+            struct ast_expr *operand;
+            enum ast_is test;
+            bool negated;
+        } is;
+        struct {
+            struct ast_expr *operand;
+            struct ast_expr *pattern;
+            struct ast_expr *escape; /* or NULL */
+            bool ignore_case;        /* ILIKE */
+            bool negated;
+        } like;
+        struct {
+            struct ast_expr *operand;
+            struct ast_expr *low;
+            struct ast_expr *high;
+            bool symmetric;
+            bool negated;
+        } between;
+        struct {
+            struct ast_expr *operand;
+            struct ast_expr **items; /* AST_IN_LIST */
+            uint32_t count;
+            struct ast_select *select; /* AST_IN_SELECT */
+            bool negated;
+        } in;
+        struct {
+            struct ast_expr *operand; /* CASE operand WHEN ...; or NULL */
+            struct ast_when *whens;
+            uint32_t count;
+            struct ast_expr *otherwise; /* ELSE, or NULL */
+        } match;
+        struct {
+            struct ast_expr *operand;
+            struct type_spec type;
+            uint32_t type_position;
+        } cast;
+        struct {
+            /* Folded name. Special syntaxes arrive as ordinary calls: substring(x, from [, for]),
+               position(needle, haystack), trim / ltrim / rtrim(x [, characters]); and the
+               words without parentheses as calls without arguments: current_user (also for USER,
+               SESSION_USER, CURRENT_ROLE), current_database (CURRENT_CATALOG), now
+               (CURRENT_TIMESTAMP). COALESCE, NULLIF, GREATEST, LEAST are calls too. */
+            const char *name;
+            struct ast_expr **arguments;
+            uint32_t count;
+            bool star;               /* count(*) */
+            bool distinct;           /* count(DISTINCT x) */
+            struct ast_expr *filter; /* FILTER (WHERE ...), or NULL */
+        } call;
+        struct ast_select *select; /* AST_SCALAR, AST_EXISTS */
+    } as;
+};
+
+/* ---- SELECT and VALUES ------------------------------------------------------------------------
+ */
+
+enum ast_from_kind { AST_FROM_TABLE, AST_FROM_SELECT, AST_FROM_JOIN };
+enum ast_join_kind {
+    AST_JOIN_INNER,
+    AST_JOIN_LEFT,
+    AST_JOIN_RIGHT,
+    AST_JOIN_FULL,
+    AST_JOIN_CROSS /* also for a comma; no condition */
+};
+
+struct ast_from {
+    enum ast_from_kind kind;
+    uint32_t position;        /* of its first token; of the word JOIN or the comma */
+    struct ast_name name;     /* AST_FROM_TABLE */
+    struct ast_name alias;    /* or missing. A derived table without one is accepted. A join in
+                                 parentheses with an alias is refused (0A000) */
+    struct ast_name *columns; /* alias (a, b, ...): new names of the first columns; or NULL */
+    uint32_t column_count;
+    struct ast_select *select; /* AST_FROM_SELECT */
+    enum ast_join_kind join;   /* AST_FROM_JOIN */
+    struct ast_from *left;
+    struct ast_from *right;
+    struct ast_expr *on;    /* or NULL */
+    struct ast_name *using; /* USING (a, b), or NULL */
+    uint32_t using_count;
+    bool natural; /* NATURAL JOIN: USING all common columns */
+};
+
+/* One item of the select list: an expression, *, or t.* */
+struct ast_target {
+    struct ast_expr *expr; /* NULL: a star */
+    struct ast_name table; /* of t.*, else missing */
+    struct ast_name alias; /* or missing */
+    uint32_t position;
+};
+
+struct ast_order {
+    struct ast_expr *expr; /* may be a literal integer (a position) or a plain name (an alias) */
+    bool descending;
+    bool nulls_first; /* the default for DESC already put in */
+};
+
+/* SELECT, or VALUES when row_count > 0. */
+struct ast_select {
+    uint32_t position;
+    uint32_t height; /* of the tree below */
+    bool distinct;
+    struct ast_target *targets; /* may be none: SELECT FROM t */
+    uint32_t target_count;
+    struct ast_from *from;  /* a tree of joins, or NULL */
+    struct ast_expr *where; /* or NULL */
+    struct ast_expr **groups;
+    uint32_t group_count;
+    struct ast_expr *having; /* or NULL */
+    /* VALUES: row-major, row_count * column_count; targets, from, ... are empty. AST_DEFAULT may
+       stand here only when the VALUES is directly an INSERT's. */
+    struct ast_expr **rows;
+    uint32_t row_count;
+    uint32_t column_count;
+    struct ast_order *orders;
+    uint32_t order_count;
+    struct ast_expr *limit;  /* or NULL (also for LIMIT ALL) */
+    struct ast_expr *offset; /* or NULL */
+};
+
+/* ---- statements -------------------------------------------------------------------------------
+ */
+
+enum ast_statement_kind {
+    AST_SELECT, /* also VALUES */
+    AST_INSERT,
+    AST_UPDATE,
+    AST_DELETE,
+    AST_CREATE_TABLE,
+    AST_DROP_TABLE,
+    AST_CREATE_INDEX,
+    AST_DROP_INDEX,
+    AST_BEGIN,
+    AST_COMMIT,
+    AST_ROLLBACK,
+    AST_EXPLAIN,
+    AST_SET,
+    AST_SHOW,
+};
+
+struct ast_insert {
+    struct ast_name table;
+    struct ast_name alias;    /* or missing */
+    struct ast_name *columns; /* or NULL: the first columns of the table */
+    uint32_t column_count;
+    struct ast_select *source; /* VALUES or SELECT; NULL: DEFAULT VALUES */
+};
+
+struct ast_assignment {
+    struct ast_name column;
+    struct ast_expr *value; /* may be AST_DEFAULT */
+};
+
+struct ast_update {
+    struct ast_name table;
+    struct ast_name alias; /* or missing */
+    struct ast_assignment *assignments;
+    uint32_t assignment_count;
+    struct ast_expr *where; /* or NULL */
+};
+
+struct ast_delete {
+    struct ast_name table;
+    struct ast_name alias;  /* or missing */
+    struct ast_expr *where; /* or NULL */
+};
+
+/* FOREIGN KEY ... REFERENCES, of a column or of the table. CASCADE, SET NULL and SET DEFAULT are
+ * refused here (0A000). */
+struct ast_foreign_key {
+    struct ast_name constraint; /* or missing */
+    uint32_t position;
+    struct ast_name *columns;
+    uint32_t column_count;
+    struct ast_name parent;
+    struct ast_name *parent_columns; /* NULL: the parent's primary key */
+    uint32_t parent_column_count;
+    bool restrict_delete; /* ON DELETE RESTRICT; otherwise NO ACTION */
+    bool restrict_update;
+};
+
+/* PRIMARY KEY or UNIQUE, of a column or of the table. */
+struct ast_key {
+    struct ast_name constraint; /* or missing */
+    uint32_t position;
+    struct ast_name *columns;
+    uint32_t column_count;
+};
+
+struct ast_column_definition {
+    struct ast_name name;
+    struct type_spec type;
+    uint32_t type_position;
+    bool not_null;
+    struct ast_expr *default_value; /* or NULL */
+    const char *default_sql;        /* its source text, or NULL */
+};
+
+/* Constraints of columns have been gathered with those of the table, in the order written. A column
+ * of the primary key is not marked not_null here. */
+struct ast_create_table {
+    struct ast_name table;
+    bool if_not_exists;
+    struct ast_column_definition *columns;
+    uint32_t column_count;
+    struct ast_key primary_key; /* column_count 0: none; two are refused (42P16) */
+    struct ast_key *uniques;
+    uint32_t unique_count;
+    struct ast_foreign_key *foreign_keys;
+    uint32_t foreign_key_count;
+};
+
+struct ast_drop {
+    struct ast_name *names;
+    uint32_t count;
+    bool if_exists;
+};
+
+struct ast_create_index {
+    struct ast_name index; /* or missing */
+    struct ast_name table;
+    struct ast_name *columns;
+    bool *descending;
+    uint32_t column_count;
+    bool unique;
+    bool if_not_exists;
+};
+
+/* Isolation levels are accepted and all mean serializable. */
+struct ast_begin {
+    bool read_only;
+};
+
+struct ast_explain {
+    bool analyze;
+    struct ast_statement *statement; /* SELECT, INSERT, UPDATE or DELETE */
+};
+
+/* SET [SESSION | LOCAL] name { = | TO } { value | DEFAULT }, RESET name. */
+struct ast_set {
+    struct ast_name name;
+    const char *value; /* a word, a number or a string, as text; NULL: DEFAULT */
+    uint32_t value_position;
+};
+
+enum ast_show_kind {
+    AST_SHOW_SETTING,      /* SHOW name */
+    AST_SHOW_ALL,          /* SHOW ALL: every setting */
+    AST_SHOW_TABLES,       /* SHOW TABLES */
+    AST_SHOW_COLUMNS,      /* SHOW COLUMNS FROM name */
+    AST_SHOW_INDEXES,      /* SHOW INDEXES FROM name */
+    AST_SHOW_CREATE_TABLE, /* SHOW CREATE TABLE name */
+};
+
+struct ast_show {
+    enum ast_show_kind kind;
+    struct ast_name name; /* of the setting or table; missing for ALL and TABLES */
+};
+
+struct ast_statement {
+    enum ast_statement_kind kind;
+    uint32_t position;        /* of its first token */
+    struct slice text;        /* first to last token, without the semicolon; inside the text given
+                                 to parse_begin */
+    uint32_t parameter_count; /* the highest $n */
+    union {
+        struct ast_select *select;
+        struct ast_insert *insert;
+        struct ast_update *update;
+        struct ast_delete *delete;
+        struct ast_create_table *create_table;
+        struct ast_drop *drop; /* AST_DROP_TABLE, AST_DROP_INDEX */
+        struct ast_create_index *create_index;
+        struct ast_begin *begin;
+        struct ast_explain *explain;
+        struct ast_set *set;
+        struct ast_show *show;
+    } as; /* nothing for COMMIT and ROLLBACK */
+};
+
+/* ---- parsing ----------------------------------------------------------------------------------
+ */
+
+/* A place in a text of statements separated by semicolons. Owns nothing. */
+struct parser {
+    struct slice text;
+    size_t offset;     /* bytes read */
+    uint32_t position; /* characters read */
+};
+
+/* Checks the text as a whole: length (text_max bytes, 0: PARSE_TEXT_MAX), UTF-8, no NUL. The text
+ * must stay as it is until the last parse_next. */
+status_t parse_begin(struct parser *parser, struct slice text, size_t text_max,
+                     struct error *error);
+/* The next statement; *statement is NULL at the end of the text. Empty statements are skipped. A
+ * later statement's error does not show before its turn; after an error the parser is at its end.
+ */
+status_t parse_next(struct parser *parser, struct arena *arena, struct ast_statement **statement,
+                    struct error *error);
+/* One expression and nothing else, e.g. a column's DEFAULT. */
+status_t parse_expression(struct slice text, struct arena *arena, struct ast_expr **out,
+                          struct error *error);
+
+/* ---- printing ---------------------------------------------------------------------------------
+ */
+
+/* Appends the tree as SQL with every operator in parentheses. Parsing the result gives an equal
+ * tree (positions and heights aside). */
+void ast_print(const struct ast_statement *statement, struct buffer *out);
+void ast_print_expr(const struct ast_expr *expr, struct buffer *out);
+/* Appends an identifier, quoted when it must be (keywords, upper case, odd characters). */
+void ast_print_name(const char *name, struct buffer *out);
+/* "+", "IS DISTINCT FROM", "NOT", ... */
+const char *ast_operator_text(enum ast_operator op);
+
+#endif
