@@ -8,7 +8,9 @@
  *
  * A plan is immutable once made, lives in the arena it was made in, refers to tables of the catalog
  * picture it was made from (which must outlive it), and may be executed many times with different
- * parameters. Expressions of a node are over the columns of its input batches. */
+ * parameters. Expressions of a node are over the columns of its input batches. No expression and no
+ * output column of a finished plan has the type SQL_UNKNOWN: a bare NULL that nothing gave a type
+ * is text. */
 #ifndef SQL_PLAN_PLAN_H
 #define SQL_PLAN_PLAN_H
 
@@ -36,7 +38,8 @@ enum expr_kind {
 };
 
 /* Arguments have equal types where the operator is binary on one type (the binder inserts casts);
- * the kernel is chosen by the first argument's type. */
+ * the kernel is chosen by the first argument's type. Where no other types are named below: bits and
+ * counts are integers, mathematics are doubles. */
 enum expr_call {
     /* comparison, to boolean */
     CALL_EQ,
@@ -62,7 +65,7 @@ enum expr_call {
     CALL_MULTIPLY,
     CALL_DIVIDE,
     CALL_MODULO,
-    CALL_POWER,
+    CALL_POWER, /* doubles only */
     CALL_NEGATE,
     /* bits, integers */
     CALL_BIT_AND,
@@ -78,27 +81,27 @@ enum expr_call {
     CALL_OCTET_LENGTH,
     CALL_UPPER,
     CALL_LOWER,
-    CALL_TRIM,
+    CALL_TRIM, /* (text [, characters to strip]), as LTRIM and RTRIM */
     CALL_LTRIM,
     CALL_RTRIM,
     CALL_SUBSTRING, /* (text, from [, length]) in characters */
     CALL_REPLACE,
-    CALL_POSITION /* (needle, haystack) */,
-    CALL_LEFT,
+    CALL_POSITION, /* (needle, haystack) */
+    CALL_LEFT,     /* (text, count); so RIGHT and REPEAT */
     CALL_RIGHT,
     CALL_REVERSE,
     CALL_REPEAT,
-    CALL_LPAD,
+    CALL_LPAD, /* (text, length [, fill]) */
     CALL_RPAD,
     CALL_STARTS_WITH,
     CALL_ASCII,
     CALL_CHR,
     CALL_MD5,
     /* mathematics */
-    CALL_ABS,
+    CALL_ABS, /* of an integer or a double */
     CALL_SIGN,
-    CALL_ROUND /* (x [, digits]) */,
-    CALL_TRUNC,
+    CALL_ROUND, /* (double [, digits]) to double */
+    CALL_TRUNC, /* likewise */
     CALL_CEIL,
     CALL_FLOOR,
     CALL_SQRT,
@@ -114,7 +117,7 @@ enum expr_call {
     /* conditional: evaluated lazily, left to right */
     CALL_COALESCE,
     CALL_NULLIF,
-    CALL_GREATEST,
+    CALL_GREATEST, /* NULLs are skipped */
     CALL_LEAST,
     /* the world */
     CALL_NOW, /* text, ISO 8601 UTC, of the transaction's start (no timestamp type yet) */
@@ -150,7 +153,8 @@ struct aggregate {
     enum aggregate_kind kind;
     struct expr *argument; /* NULL for count(*) */
     bool distinct;
-    enum sql_type type;  /* of the result: count integer, avg double, sum as its argument */
+    enum sql_type type;  /* of the result: count integer, avg double, others as their argument (avg
+                            of integers keeps an integer argument) */
     struct expr *filter; /* FILTER (WHERE ...), or NULL */
 };
 
@@ -164,7 +168,8 @@ struct sort_key {
  */
 
 enum plan_kind {
-    PLAN_VALUES, /* rows of expressions; a SELECT without FROM is one row of no columns */
+    PLAN_VALUES, /* rows of expressions; a SELECT without FROM is one row; row_count may be 0 (a
+                    condition that can never hold), and so may column_count */
     PLAN_SCAN,   /* a table, whole or by key ranges of its primary key or an index */
     PLAN_FILTER,
     PLAN_PROJECT,
@@ -193,6 +198,9 @@ struct key_range {
     bool upper_inclusive;
 };
 
+/* In a finished plan only INNER (without a condition: the cross product), LEFT and FULL stand; FULL
+ * is always a hash join. An INNER or LEFT join gives its rows in the order of its left input: an
+ * ORDER BY may rely on it. */
 enum join_kind { JOIN_INNER, JOIN_LEFT, JOIN_RIGHT, JOIN_FULL, JOIN_CROSS };
 
 struct plan {
@@ -214,13 +222,14 @@ struct plan {
             const struct table *table;
             const char *alias;         /* for EXPLAIN; the table's name without one */
             const struct index *index; /* which key space is read; table->indexes[0]: the rows */
-            struct key_range *ranges;  /* scanned one after another; duplicates are removed by the
-                                          executor (two ranges may turn out equal) */
+            struct key_range *ranges;  /* scanned one after another as listed, also in reverse;
+                                          duplicates are removed by the executor (two ranges may
+                                          turn out equal, but never overlap otherwise) */
             uint32_t range_count;      /* 0: all of it */
-            bool reverse;
-            uint32_t *columns; /* produced: places in table->columns, ascending */
-            bool index_only;   /* an index alone has all the columns: rows are not fetched */
-        } scan;                /* PLAN_SCAN, and the right side's description in PLAN_LOOKUP_JOIN */
+            bool reverse;              /* each range from its high end */
+            uint32_t *columns;         /* produced: places in table->columns, ascending */
+            bool index_only; /* an index alone has all the columns: rows are not fetched */
+        } scan;              /* PLAN_SCAN, and the right side's description in PLAN_LOOKUP_JOIN */
         struct {
             struct expr *predicate; /* boolean; NULL and false drop the row */
         } filter;
@@ -283,16 +292,16 @@ struct planned {
     struct plan *root;
     enum sql_type *parameter_types; /* inferred; what stays unknown is text */
     uint32_t parameter_count;
-    bool returns_rows; /* SELECT, VALUES, EXPLAIN */
+    bool returns_rows; /* SELECT, VALUES */
     bool writes;
-    /* True when it touches at most a few rows by key: it may run where it arrived. */
+    /* True when it touches at most some hundred rows, by key: it may run where it arrived. */
     bool is_short;
 };
 
-/* Plans SELECT, VALUES, INSERT, UPDATE, DELETE. Everything is allocated in the arena. Errors: 42P01
- * undefined table, 42703 undefined column, 42702 ambiguous, 42883 undefined function, 42804
- * datatype mismatch, 42803 grouping error, 42P18 indeterminate datatype, 0A000, ... with position
- * and hint. */
+/* Plans SELECT, VALUES, INSERT, UPDATE, DELETE; of an EXPLAIN the statement inside it. Everything
+ * is allocated in the arena. Errors: 42P01 undefined table, 42703 undefined column, 42702
+ * ambiguous, 42883 undefined function, 42804 datatype mismatch, 42803 grouping error, 42P18
+ * indeterminate datatype, 0A000, ... with position and hint. */
 status_t plan_statement(const struct ast_statement *statement, const struct catalog *catalog,
                         const struct plan_options *options, struct arena *arena,
                         struct planned *out, struct error *error);
