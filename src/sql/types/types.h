@@ -36,11 +36,12 @@ struct type_spec {
 
 /* "boolean", "integer", "double precision", "text", "unknown". */
 const char *type_name(enum sql_type type);
-/* As declared: "character varying(10)", "smallint", ... into out. */
+/* As declared: "character varying(10)", "smallint", "int4", ... into out. */
 void type_spec_name(struct type_spec spec, char *out, size_t size);
 /* Understands every spelling of the SQL reference (int, int2, int4, int8, bigint, float, float8,
- * real, double precision, string, varchar, char varying, bool, ...), any case. `length` is the
- * number in parentheses or -1. False: no such type. */
+ * real, double precision, string, varchar, char varying, bool, ...), any case, words separated by
+ * one space. INT and INTEGER are 64 bits; CHAR(n) is VARCHAR(n). `length` is the number in
+ * parentheses or -1. False: no such type, or not with that length. */
 bool type_spec_parse(const char *name, int64_t length, struct type_spec *out);
 
 /* ---- values --------------------------------------------------------------------------------- */
@@ -67,10 +68,16 @@ struct value value_text(struct slice text);
 int value_compare(const struct value *a, const struct value *b);
 /* Equal values (by value_compare, integer and double alike) hash alike. */
 uint64_t value_hash(const struct value *value);
-/* CAST semantics. Text results are put into the arena. `position` goes into the error. */
+/* Whether CAST knows the way; 42846 otherwise. NULLs and values of unknown type go anywhere. */
+bool type_can_cast(enum sql_type from, enum sql_type to);
+/* CAST semantics. Text results are put into the arena (which may be NULL for other types).
+ * Double to integer rounds half to even; boolean to text gives true and false. `position` goes into
+ * the error: 22P02, 22003, 42846. */
 status_t value_cast(const struct value *value, enum sql_type type, struct arena *arena,
                     uint32_t position, struct value *out, struct error *error);
-/* Assignment to a declared column: range and length checked; names the column in the error. */
+/* Assignment to a declared column: cast to its kind, then range and length checked (22003, 22001;
+ * blanks over a length are cut off); the error's detail names the column. Text of the result may be
+ * that of `value`. */
 status_t value_assign(const struct value *value, struct type_spec spec, const char *column,
                       struct arena *arena, struct value *out, struct error *error);
 /* Appends the text a client sees (true/false as "t"/"f", doubles in the shortest form that reads
@@ -136,8 +143,9 @@ static inline uint32_t batch_row(const struct batch *batch, uint32_t i)
  *   text       bytes with 00 written as 00 ff, ended by 00 01
  * Descending: every byte inverted. Numeric columns are always encoded in the column's own type. */
 void key_append_value(struct buffer *key, const struct value *value, bool descending);
-/* Reads one value off the front of *key; text is unescaped into the arena only when it must be.
- * ERR_CORRUPT when the bytes are not such an encoding. */
+/* Reads one value off the front of *key; text points into the key, or is put into the arena when it
+ * must be unescaped or inverted. ERR_CORRUPT when the bytes are not such an encoding; *key then
+ * stays. */
 status_t key_take_value(struct slice *key, enum sql_type type, bool descending, struct arena *arena,
                         struct value *value);
 /* Turns a key prefix into the smallest key that is above all keys beginning with it. False when
@@ -157,8 +165,9 @@ struct row_shape {
     const struct value *missing;
     uint32_t count;
 };
-/* Decodes into row `at` of targets[0..count). Text points into `row`. ERR_CORRUPT when malformed
- * or of another type than declared. */
+/* Decodes into row `at` of targets[0..count), whose types are the shape's. Text points into `row`
+ * (or into `missing`). ERR_CORRUPT when malformed or of another type than declared; reading stops
+ * behind the last wanted value, so what comes after it is not looked at. */
 status_t row_decode(struct slice row, const struct row_shape *shape, struct vector **targets,
                     uint32_t at);
 

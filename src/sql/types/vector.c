@@ -1,0 +1,127 @@
+/* Columns of values. */
+#include <string.h>
+
+#include "base/check.h"
+#include "sql/types/types.h"
+
+static size_t item_size(enum sql_type type)
+{
+    switch (type) {
+    case SQL_BOOLEAN:
+        return sizeof(bool);
+    case SQL_INTEGER:
+        return sizeof(int64_t);
+    case SQL_DOUBLE:
+        return sizeof(double);
+    case SQL_TEXT:
+        return sizeof(struct slice);
+    case SQL_UNKNOWN:
+        return 0;
+    case SQL_TYPE_COUNT:
+        break;
+    }
+    UNREACHABLE();
+}
+
+static size_t nulls_size(uint32_t capacity)
+{
+    return (capacity + 63) / 64 * sizeof(uint64_t);
+}
+
+void vector_init(struct vector *vector, struct arena *arena, enum sql_type type, uint32_t capacity)
+{
+    ASSERT(vector && arena);
+    ASSERT(capacity >= 1 && capacity <= BATCH_ROWS_MAX);
+    *vector = (struct vector){.type = type, .capacity = capacity};
+    vector->nulls = arena_zalloc(arena, nulls_size(capacity));
+    if (type != SQL_UNKNOWN)
+        vector->as.data = arena_alloc(arena, capacity * item_size(type));
+}
+
+struct batch *batch_create(struct arena *arena, const enum sql_type *types, uint32_t column_count,
+                           uint32_t capacity)
+{
+    ASSERT(arena && (types || column_count == 0));
+    struct batch *batch = arena_zalloc(arena, sizeof *batch);
+    batch->column_count = column_count;
+    batch->columns = arena_alloc(arena, column_count * sizeof *batch->columns);
+    for (uint32_t i = 0; i < column_count; i++)
+        vector_init(&batch->columns[i], arena, types[i], capacity);
+    return batch;
+}
+
+void batch_reset(struct batch *batch)
+{
+    ASSERT(batch);
+    batch->row_count = 0;
+    batch->selection = NULL;
+    batch->selected = 0;
+    for (uint32_t i = 0; i < batch->column_count; i++) {
+        struct vector *vector = &batch->columns[i];
+        if (vector->has_nulls)
+            memset(vector->nulls, 0, nulls_size(vector->capacity));
+        vector->has_nulls = false;
+    }
+}
+
+void vector_set_null(struct vector *vector, uint32_t row)
+{
+    ASSERT(row < vector->capacity);
+    vector->has_nulls = true;
+    vector->nulls[row / 64] |= (uint64_t)1 << (row % 64);
+    /* A kernel may compute on what lies under a NULL, so it must be a harmless value. */
+    if (vector->type != SQL_UNKNOWN)
+        memset((uint8_t *)vector->as.data + row * item_size(vector->type), 0,
+               item_size(vector->type));
+}
+
+struct value vector_get(const struct vector *vector, uint32_t row)
+{
+    ASSERT(row < vector->capacity);
+    if (vector_is_null(vector, row))
+        return value_null(vector->type);
+    switch (vector->type) {
+    case SQL_BOOLEAN:
+        return value_boolean(vector->as.booleans[row]);
+    case SQL_INTEGER:
+        return value_integer(vector->as.integers[row]);
+    case SQL_DOUBLE:
+        return value_double(vector->as.reals[row]);
+    case SQL_TEXT:
+        return value_text(vector->as.texts[row]);
+    case SQL_UNKNOWN:
+    case SQL_TYPE_COUNT:
+        break;
+    }
+    UNREACHABLE();
+}
+
+void vector_set(struct vector *vector, uint32_t row, const struct value *value)
+{
+    ASSERT(row < vector->capacity);
+    if (value->null) {
+        vector_set_null(vector, row);
+        return;
+    }
+    ASSERT(value->type == vector->type);
+    if (vector->has_nulls)
+        vector->nulls[row / 64] &= ~((uint64_t)1 << (row % 64));
+    switch (vector->type) {
+    case SQL_BOOLEAN:
+        vector->as.booleans[row] = value->as.boolean;
+        return;
+    case SQL_INTEGER:
+        vector->as.integers[row] = value->as.integer;
+        return;
+    case SQL_DOUBLE:
+        vector->as.reals[row] = value->as.real;
+        return;
+    case SQL_TEXT:
+        vector->as.texts[row] = value->as.text;
+        return;
+    case SQL_UNKNOWN:
+    case SQL_TYPE_COUNT:
+        break;
+    }
+    UNREACHABLE();
+}
