@@ -137,7 +137,8 @@ struct expr {
     const char *name;      /* EXPR_COLUMN: as EXPLAIN prints it ("o.id"); EXPR_CALL: its name */
     struct expr **arguments;
     uint32_t argument_count;
-    bool is_volatile; /* random(): not folded, not moved */
+    bool is_volatile;   /* random(), or has it inside: not folded, not moved */
+    uint32_t cast_bits; /* EXPR_CAST to integer: 16 or 32 when the value must fit (22003), else 0 */
 };
 
 enum aggregate_kind {
@@ -187,8 +188,10 @@ enum plan_kind {
 };
 
 /* One contiguous range of an index: `equal` fixes the first equal_count key columns, then one
- * further column may have bounds. Expressions have no columns (constants, parameters, or, in a
- * lookup join, columns of the left row). A NULL in `equal` or a bound selects nothing. */
+ * further column may have bounds (lower <= upper in the order of values, also where the index is
+ * descending). Expressions have no columns (constants, parameters, or, in a lookup join, columns of
+ * the left row) and the type of their key column. A NULL in `equal` or a bound selects nothing, and
+ * a column with one bound never matches NULL. */
 struct key_range {
     struct expr **equal;
     uint32_t equal_count;
