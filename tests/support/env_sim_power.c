@@ -1,0 +1,130 @@
+/* What a power cut leaves of the disk. */
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "env_sim_int.h"
+
+/* The odds of one cut: a thing not synced survives `odds` times in 4. */
+struct lot {
+    struct env_sim *sim;
+    uint64_t odds;
+};
+
+static bool survives(struct lot *lot)
+{
+    switch (lot->sim->survival) {
+    case ENV_SIM_SURVIVE_NOTHING:
+        return false;
+    case ENV_SIM_SURVIVE_ALL:
+        return true;
+    case ENV_SIM_SURVIVE_RANDOM:
+        return prng_chance(&lot->sim->prng, lot->odds, 4);
+    }
+    UNREACHABLE();
+}
+
+static uint64_t surviving_size(struct lot *lot, const struct sim_inode *inode)
+{
+    if (inode->size == inode->size_durable || !survives(lot))
+        return inode->size_durable;
+    /* Growth may stop on the way. */
+    if (lot->sim->survival == ENV_SIM_SURVIVE_RANDOM && inode->size > inode->size_durable &&
+        prng_chance(&lot->sim->prng, 1, 2))
+        return prng_between(&lot->sim->prng, inode->size_durable, inode->size);
+    return inode->size;
+}
+
+/* Puts the sector's surviving bytes to `to`, which is zeros. */
+static void settle_sector(struct lot *lot, const struct sim_inode *inode, uint64_t offset,
+                          uint8_t *to, uint64_t size)
+{
+    uint8_t now[SIM_SECTOR] = {0}, durable[SIM_SECTOR] = {0};
+    ASSERT(size <= SIM_SECTOR);
+    if (offset < inode->size)
+        memcpy(now, inode->now.at + offset,
+               inode->size - offset < size ? inode->size - offset : size);
+    if (offset < inode->size_durable)
+        memcpy(durable, inode->durable.at + offset,
+               inode->size_durable - offset < size ? inode->size_durable - offset : size);
+    bool same = memcmp(now, durable, size) == 0;
+    const uint8_t *from = same || survives(lot) ? now : durable;
+    static const uint8_t zeros[SIM_SECTOR];
+    if (memcmp(from, zeros, size) != 0) /* keeps untouched pages untouched */
+        memcpy(to, from, size);
+}
+
+/* The file as it comes back: a new inode, volatile and durable content alike. */
+static struct sim_inode *settle_inode(struct lot *lot, const struct sim_inode *inode)
+{
+    struct sim_inode *settled = sim__inode_create();
+    uint64_t size = surviving_size(lot, inode);
+    settled->size = size;
+    settled->size_durable = size;
+    if (size == 0)
+        return settled;
+    sim__region_grow(&settled->now, 0, size, false);
+    sim__region_grow(&settled->durable, 0, size, false);
+    for (uint64_t at = 0; at < size; at += SIM_SECTOR) {
+        uint64_t n = size - at < SIM_SECTOR ? size - at : SIM_SECTOR;
+        settle_sector(lot, inode, at, settled->now.at + at, n);
+    }
+    for (uint64_t at = 0; at < size; at += SIM_PAGE) {
+        uint64_t n = size - at < SIM_PAGE ? size - at : SIM_PAGE;
+        static const uint8_t zeros[SIM_PAGE];
+        if (memcmp(settled->now.at + at, zeros, n) != 0)
+            memcpy(settled->durable.at + at, settled->now.at + at, n);
+    }
+    return settled;
+}
+
+void env_sim_power_on(struct env_sim *sim)
+{
+    ASSERT(sim->off);
+    struct lot lot = {.sim = sim, .odds = prng_below(&sim->prng, 5)};
+    for (uint32_t i = 0; i < sim->change_count; i++) {
+        if (survives(&lot))
+            sim__change_apply(sim, &sim->changes[i]);
+        sim__change_free(&sim->changes[i]);
+    }
+    sim->change_count = 0;
+
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < sim->name_count; i++) {
+        struct sim_name name = sim->names[i];
+        struct sim_inode *settled = name.durable != NULL ? settle_inode(&lot, name.durable) : NULL;
+        if (name.now != NULL)
+            sim__inode_release(name.now);
+        if (name.durable != NULL)
+            sim__inode_release(name.durable);
+        if (settled == NULL) {
+            mem_free(name.path);
+            continue;
+        }
+        sim__inode_reference(settled);
+        name.now = settled;
+        name.durable = settled;
+        sim->names[kept++] = name;
+    }
+    sim->name_count = kept;
+    sim->incarnation++;
+    sim->off = false;
+}
+
+void env_sim_power_off(struct env_sim *sim)
+{
+    sim->off = true;
+    sim->off_at = 0;
+}
+
+bool env_sim_is_off(const struct env_sim *sim)
+{
+    return sim->off;
+}
+
+void env_sim_crash(struct env_sim *sim)
+{
+    if (!sim->off)
+        env_sim_power_off(sim);
+    env_sim_power_on(sim);
+}
