@@ -29,6 +29,8 @@ struct store_entry {
 struct store_txn;
 struct store_cursor;
 
+/* What an implementation provides, each as the function of that name below says. Keys and values
+ * come in with their sizes checked. */
 struct store_ops {
     status_t (*get)(struct store_txn *txn, struct slice key, bool *found, struct slice *value,
                     struct error *error);
@@ -42,8 +44,11 @@ struct store_ops {
     status_t (*remove)(struct store_txn *txn, struct slice key, struct error *error);
 };
 
-/* The first member of an implementation's own transaction. */
+/* The first member of an implementation's own transaction, and of its cursors. */
 struct store_txn {
+    const struct store_ops *ops;
+};
+struct store_cursor {
     const struct store_ops *ops;
 };
 
@@ -61,14 +66,16 @@ status_t store_scan_next(struct store_cursor *cursor, struct store_entry *entrie
                          uint32_t *count, struct error *error);
 /* NULL is allowed. Must be called before the transaction ends. */
 void store_scan_close(struct store_cursor *cursor);
-/* Key and value are copied. 54000 for a key that is too long, 53200 when the transaction's writes
- * go over its limit, 25006 in a read-only transaction. */
+/* Key and value are copied. 54000 for a key or value that is too long, 53200 when the transaction's
+ * writes go over its limit, 25006 in a read-only transaction. */
 status_t store_put(struct store_txn *txn, struct slice key, struct slice value,
                    struct error *error);
+/* A key that is not there is no error. */
 status_t store_remove(struct store_txn *txn, struct slice key, struct error *error);
 
 /* ---- a dull store for tests: a sorted array in memory, transactions by copy -------------------
- */
+ * One thread; everything stays in memory until store_memory_destroy, which must come after the end
+ * of all transactions. */
 
 struct store_memory;
 struct store_memory *store_memory_create(void);

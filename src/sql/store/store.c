@@ -1,0 +1,66 @@
+/* The contract's common part: sizes are checked here once for every implementation. */
+#include "sql/store/store.h"
+
+#include "base/check.h"
+
+static status_t key_check(struct slice key, struct error *error)
+{
+    ASSERT(key.size > 0);
+    if (key.size <= STORE_KEY_MAX)
+        return OK;
+    return error_set(error, ERR_TOO_LONG, "key of %zu bytes exceeds the maximum of %d", key.size,
+                     STORE_KEY_MAX);
+}
+
+status_t store_get(struct store_txn *txn, struct slice key, bool *found, struct slice *value,
+                   struct error *error)
+{
+    ASSERT(txn && txn->ops && found && value);
+    *found = false;
+    status_t status = key_check(key, error);
+    return status == OK ? txn->ops->get(txn, key, found, value, error) : status;
+}
+
+status_t store_scan_open(struct store_txn *txn, struct slice low, struct slice high, bool reverse,
+                         struct store_cursor **cursor, struct error *error)
+{
+    ASSERT(txn && txn->ops && cursor);
+    *cursor = NULL;
+    status_t status = txn->ops->scan_open(txn, low, high, reverse, cursor, error);
+    if (status == OK)
+        ASSERT(*cursor && (*cursor)->ops == txn->ops);
+    return status;
+}
+
+status_t store_scan_next(struct store_cursor *cursor, struct store_entry *entries, uint32_t max,
+                         uint32_t *count, struct error *error)
+{
+    ASSERT(cursor && entries && max > 0 && count);
+    *count = 0;
+    status_t status = cursor->ops->scan_next(cursor, entries, max, count, error);
+    ASSERT(*count <= max);
+    return status;
+}
+
+void store_scan_close(struct store_cursor *cursor)
+{
+    if (cursor)
+        cursor->ops->scan_close(cursor);
+}
+
+status_t store_put(struct store_txn *txn, struct slice key, struct slice value, struct error *error)
+{
+    ASSERT(txn && txn->ops);
+    status_t status = key_check(key, error);
+    if (status == OK && value.size > STORE_VALUE_MAX)
+        status = error_set(error, ERR_TOO_LONG, "row of %zu bytes exceeds the maximum of %d",
+                           value.size, STORE_VALUE_MAX);
+    return status == OK ? txn->ops->put(txn, key, value, error) : status;
+}
+
+status_t store_remove(struct store_txn *txn, struct slice key, struct error *error)
+{
+    ASSERT(txn && txn->ops);
+    status_t status = key_check(key, error);
+    return status == OK ? txn->ops->remove(txn, key, error) : status;
+}
