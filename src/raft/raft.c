@@ -1,0 +1,293 @@
+/* The doors of the room: create, tick, step, propose. What happens behind them is in the file named
+ * after it; here messages meet the rule about terms that comes before everything else. */
+#include "raft/raft_int.h"
+
+#include <inttypes.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+void raft_config_default(struct raft_config *config)
+{
+    ASSERT(config != NULL);
+    *config = (struct raft_config){
+        .election_timeout_ticks = 10,
+        .heartbeat_ticks = 1,
+        .pre_vote = true,
+        .check_quorum = true,
+        .max_append_bytes = 256u << 10,
+        .max_inflight_messages = 64,
+        .max_inflight_bytes = 4u << 20,
+        .max_uncommitted_bytes = 16u << 20,
+        .max_entry_bytes = 16u << 20,
+        .max_cached_bytes = 8u << 20,
+        .max_apply_bytes = 1u << 20,
+        .max_pending_reads = 65536,
+    };
+}
+
+static uint32_t count_or(uint32_t value, uint32_t fallback)
+{
+    return value != 0 ? value : fallback;
+}
+
+static size_t bytes_or(size_t value, size_t fallback)
+{
+    return value != 0 ? value : fallback;
+}
+
+static void config_fill(struct raft_config *c)
+{
+    struct raft_config d;
+    raft_config_default(&d);
+    c->election_timeout_ticks = count_or(c->election_timeout_ticks, d.election_timeout_ticks);
+    c->heartbeat_ticks = count_or(c->heartbeat_ticks, d.heartbeat_ticks);
+    c->max_append_bytes = bytes_or(c->max_append_bytes, d.max_append_bytes);
+    c->max_inflight_messages = count_or(c->max_inflight_messages, d.max_inflight_messages);
+    c->max_inflight_bytes = bytes_or(c->max_inflight_bytes, d.max_inflight_bytes);
+    c->max_uncommitted_bytes = bytes_or(c->max_uncommitted_bytes, d.max_uncommitted_bytes);
+    c->max_entry_bytes = bytes_or(c->max_entry_bytes, d.max_entry_bytes);
+    c->max_cached_bytes = bytes_or(c->max_cached_bytes, d.max_cached_bytes);
+    c->max_apply_bytes = bytes_or(c->max_apply_bytes, d.max_apply_bytes);
+    c->max_pending_reads = count_or(c->max_pending_reads, d.max_pending_reads);
+}
+
+status_t raft_create(const struct raft_config *config, const struct raft_storage *storage,
+                     const struct raft_hard_state *hard_state, struct raft **out)
+{
+    ASSERT(config && storage && hard_state && out);
+    *out = NULL;
+    struct raft_config filled = *config;
+    config_fill(&filled);
+    status_t status = raft__config_validate(&filled);
+    if (status != OK)
+        return status;
+    struct raft_log log;
+    status =
+        raft__log_init(&log, storage, hard_state->commit, filled.applied, filled.max_cached_bytes);
+    if (status != OK)
+        return status;
+    if (hard_state->term > RAFT_INDEX_MAX || log.last_term > RAFT_INDEX_MAX)
+        return ERR_CORRUPT;
+    struct raft *r = mem_zalloc(1, sizeof *r);
+    r->config = filled;
+    r->id = filled.id;
+    r->log = log;
+    r->term = hard_state->term;
+    r->vote = hard_state->vote;
+    r->hard_state_persisted = *hard_state;
+    r->hard_state_handed = *hard_state;
+    if (r->term < log.last_term) {
+        /* The entries of a bundle became durable, its hard state did not: no promise of that term
+         * was made yet, so no vote in it is forgotten. */
+        r->term = log.last_term;
+        r->vote = 0;
+    }
+    r->quorum = filled.voter_count / 2 + 1;
+    for (uint32_t i = 0; i < filled.voter_count; i++)
+        if (filled.voters[i] != r->id)
+            raft__progress_init(&r->peers[r->peer_count++], filled.voters[i], &r->config);
+    /* Nodes started with one seed must not draw one sequence of timeouts. */
+    prng_seed(&r->prng, filled.seed ^ (filled.id * UINT64_C(0x9e3779b97f4a7c15)));
+    r->soft_term = r->term;
+    raft__become_follower(r, r->term, 0);
+    *out = r;
+    return OK;
+}
+
+void raft_destroy(struct raft *r)
+{
+    if (r == NULL)
+        return;
+    for (uint32_t i = 0; i < r->peer_count; i++)
+        raft__progress_free(&r->peers[i]);
+    raft__ready_free(r);
+    raft__log_free(&r->log);
+    mem_free(r->reads);
+    mem_free(r);
+}
+
+void raft_tick(struct raft *r)
+{
+    ASSERT(!r->ready_open);
+    if (r->role == RAFT_LEADER)
+        raft__leader_tick(r);
+    else
+        raft__election_tick(r);
+    raft__check(r);
+}
+
+static bool from_leader(const struct raft_message *m)
+{
+    return m->type == RAFT_APPEND || m->type == RAFT_HEARTBEAT;
+}
+
+/* Figure 2, all servers: "If RPC request or response contains term T > currentTerm: set currentTerm
+ * = T, convert to follower". Three exceptions. True: go on with the message. */
+static bool step_newer_term(struct raft *r, const struct raft_message *m)
+{
+    ASSERT(m->term > r->term);
+    if ((m->type == RAFT_VOTE || m->type == RAFT_PREVOTE) && raft__in_lease(r)) {
+        log_debug("raft",
+                  "node %" PRIu64 " term %" PRIu64 ": ignores %s from %" PRIu64
+                  ", follows leader %" PRIu64,
+                  r->id, r->term, raft_message_type_name(m->type), m->from, r->leader);
+        return false;
+    }
+    /* The term of a pre-vote is one nobody has entered yet. */
+    if (m->type == RAFT_PREVOTE)
+        return true;
+    if (m->type == RAFT_PREVOTE_RESPONSE && !m->reject)
+        return true;
+    raft__become_follower(r, m->term, from_leader(m) ? m->from : 0);
+    return true;
+}
+
+/* Figure 2, receivers: "1. Reply false if term < currentTerm". Only where the answer is of use. */
+static void step_older_term(struct raft *r, const struct raft_message *m)
+{
+    ASSERT(m->term < r->term);
+    if (from_leader(m)) {
+        /* A deposed leader, or one that works while we, cut off, ran ahead of its term without
+         * pre-vote: in both cases it must learn of our term, or we never follow. Any message of
+         * ours tells. */
+        raft__send(r, m->from,
+                   (struct raft_message){.type = RAFT_HEARTBEAT_RESPONSE, .term = r->term});
+    } else if (m->type == RAFT_PREVOTE) {
+        raft__send(
+            r, m->from,
+            (struct raft_message){.type = RAFT_PREVOTE_RESPONSE, .term = r->term, .reject = true});
+    }
+}
+
+/* A leader of our term spoke. Two leaders in one term cannot be (5.2, Election Safety). */
+static status_t step_follow(struct raft *r, const struct raft_message *m)
+{
+    ASSERT(m->term == r->term);
+    if (r->role == RAFT_LEADER || (r->leader != 0 && r->leader != m->from))
+        return ERR_PROTOCOL;
+    if (r->role == RAFT_FOLLOWER && r->leader == m->from) {
+        r->election_elapsed = 0;
+        return OK;
+    }
+    raft__become_follower(r, m->term, m->from);
+    return OK;
+}
+
+static status_t step_current(struct raft *r, const struct raft_message *m)
+{
+    status_t status = OK;
+    switch (m->type) {
+    case RAFT_PREVOTE:
+    case RAFT_VOTE:
+        raft__vote_request(r, m);
+        return OK;
+    case RAFT_PREVOTE_RESPONSE:
+    case RAFT_VOTE_RESPONSE:
+        raft__vote_response(r, m);
+        return OK;
+    case RAFT_APPEND:
+        status = step_follow(r, m);
+        return status == OK ? raft__append_request(r, m) : status;
+    case RAFT_APPEND_RESPONSE:
+        return raft__append_response(r, m);
+    case RAFT_HEARTBEAT:
+        status = step_follow(r, m);
+        return status == OK ? raft__heartbeat_request(r, m) : status;
+    case RAFT_HEARTBEAT_RESPONSE:
+        return raft__heartbeat_response(r, m);
+    }
+    UNREACHABLE();
+}
+
+status_t raft_step(struct raft *r, const struct raft_message *message)
+{
+    ASSERT(!r->ready_open);
+    status_t status = raft__message_validate(r, message);
+    if (status != OK)
+        return status;
+    if (message->term < r->term) {
+        step_older_term(r, message);
+        return OK;
+    }
+    if (message->term > r->term && !step_newer_term(r, message))
+        return OK;
+    status = step_current(r, message);
+    raft__check(r);
+    return status;
+}
+
+status_t raft_propose(struct raft *r, const struct slice *datas, uint32_t count,
+                      uint64_t *first_index)
+{
+    ASSERT(!r->ready_open);
+    ASSERT(count > 0);
+    if (r->role != RAFT_LEADER)
+        return ERR_NOT_LEADER;
+    struct raft_log *log = &r->log;
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (datas[i].size > r->config.max_entry_bytes)
+            return ERR_TOO_LONG;
+        bytes += raft__entry_cost(&(struct raft_entry){.data = datas[i]});
+    }
+    /* When nothing is on its way even a large proposal may go: it will not find more room later. */
+    if (log->uncommitted_bytes > 0 &&
+        log->uncommitted_bytes + bytes > r->config.max_uncommitted_bytes)
+        return ERR_BUSY;
+    *first_index = raft__log_last(log) + 1;
+    for (uint32_t i = 0; i < count; i++)
+        raft__log_append(log, &(struct raft_entry){.index = raft__log_last(log) + 1,
+                                                   .term = r->term,
+                                                   .type = RAFT_ENTRY_COMMAND,
+                                                   .data = datas[i]});
+    raft__check(r);
+    return OK;
+}
+
+status_t raft_read_index(struct raft *r, uint64_t context)
+{
+    ASSERT(!r->ready_open);
+    return raft__read_request(r, context);
+}
+
+void raft_campaign(struct raft *r)
+{
+    ASSERT(!r->ready_open);
+    if (r->role != RAFT_LEADER)
+        raft__campaign(r);
+    raft__check(r);
+}
+
+void raft_status(const struct raft *r, struct raft_status *out)
+{
+    ASSERT(out != NULL);
+    const struct raft_log *log = &r->log;
+    *out = (struct raft_status){
+        .id = r->id,
+        .leader = r->leader,
+        .role = r->role,
+        .term = r->term,
+        .vote = r->vote,
+        .commit = log->committed,
+        .applied = log->applied,
+        .last_index = raft__log_last(log),
+        .last_term = log->last_term,
+        .persisted = log->persisted,
+        .cached_bytes = log->cached_bytes,
+        .uncommitted_bytes = log->uncommitted_bytes,
+        .bundles_inflight = r->bundle_count,
+    };
+    for (uint32_t i = 0; r->role == RAFT_LEADER && i < r->peer_count; i++) {
+        const struct raft_progress *p = &r->peers[i];
+        out->peers[out->peer_count++] = (struct raft_peer_status){
+            .id = p->id,
+            .state = p->state,
+            .match = p->match,
+            .next = p->next,
+            .inflight_messages = p->inflight_count,
+            .inflight_bytes = p->inflight_bytes,
+            .recent_active = p->recent_active,
+        };
+    }
+}

@@ -1,0 +1,276 @@
+#include "raft_cluster.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "raft/raft_int.h"
+
+static uint64_t disk_first(void *context)
+{
+    (void)context;
+    return 1;
+}
+
+static uint64_t disk_last(void *context)
+{
+    const struct disk *disk = context;
+    return disk->count;
+}
+
+static status_t disk_term(void *context, uint64_t index, uint64_t *term)
+{
+    const struct disk *disk = context;
+    ASSERT(index <= disk->count);
+    *term = index == 0 ? 0 : disk->entries[index - 1].term;
+    return OK;
+}
+
+static status_t disk_entries(void *context, uint64_t low, uint64_t high, size_t max_bytes,
+                             struct arena *arena, struct raft_entry **entries, uint32_t *count)
+{
+    struct disk *disk = context;
+    ASSERT(low >= 1 && low < high && high <= (uint64_t)disk->count + 1);
+    disk->reads++;
+    struct raft_entry *out = arena_alloc(arena, (size_t)(high - low) * sizeof *out);
+    size_t bytes = 0;
+    *count = 0;
+    for (uint64_t i = low; i < high; i++) {
+        const struct raft_entry *e = &disk->entries[i - 1];
+        bytes += e->data.size;
+        if (*count > 0 && bytes > max_bytes)
+            break;
+        out[*count] = *e;
+        out[*count].data = arena_copy(arena, e->data);
+        ++*count;
+    }
+    *entries = out;
+    return OK;
+}
+
+static void disk_cut(struct disk *disk, uint64_t from)
+{
+    while (disk->count >= from)
+        mem_free((void *)disk->entries[--disk->count].data.data);
+}
+
+static void disk_write(struct disk *disk, const struct raft_ready *ready)
+{
+    if (ready->entry_count > 0)
+        disk_cut(disk, ready->entries[0].index);
+    for (uint32_t i = 0; i < ready->entry_count; i++) {
+        const struct raft_entry *e = &ready->entries[i];
+        ASSERT(e->index == (uint64_t)disk->count + 1);
+        disk->entries =
+            vec_grow(disk->entries, &disk->capacity, disk->count + 1, sizeof *disk->entries);
+        struct raft_entry *to = &disk->entries[disk->count++];
+        *to = *e;
+        uint8_t *bytes = mem_alloc(e->data.size + 1);
+        if (e->data.size > 0)
+            memcpy(bytes, e->data.data, e->data.size);
+        to->data.data = bytes;
+    }
+    if (ready->has_hard_state)
+        disk->hard_state = ready->hard_state;
+}
+
+void cluster_init(struct cluster *c, uint32_t count, const struct raft_config *config,
+                  uint64_t seed)
+{
+    ASSERT(count > 0 && count <= CLUSTER_NODES_MAX);
+    *c = (struct cluster){.count = count, .config = *config, .seed = seed, .ack_apply = true};
+    c->config.voter_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        c->config.voters[i] = i + 1;
+        c->nodes[i].cluster = c;
+        c->nodes[i].id = i + 1;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        node_start(&c->nodes[i]);
+}
+
+void cluster_free(struct cluster *c)
+{
+    while (c->network_count > 0)
+        cluster_drop(c, c->network_count - 1);
+    mem_free(c->network);
+    for (uint32_t i = 0; i < c->count; i++) {
+        struct node *node = &c->nodes[i];
+        raft_destroy(node->raft);
+        disk_cut(&node->disk, 1);
+        mem_free(node->disk.entries);
+        mem_free(node->bundles);
+        mem_free(node->applied);
+    }
+}
+
+struct node *cluster_node(struct cluster *c, uint64_t id)
+{
+    ASSERT(id >= 1 && id <= c->count);
+    return &c->nodes[id - 1];
+}
+
+void node_start(struct node *node)
+{
+    ASSERT(node->raft == NULL);
+    struct raft_config config = node->cluster->config;
+    config.id = node->id;
+    config.seed = node->cluster->seed + 1000 * ++node->starts;
+    config.applied = node->applied_count;
+    node->applied_acked = node->applied_count;
+    struct raft_storage storage = {.context = &node->disk,
+                                   .first_index = disk_first,
+                                   .last_index = disk_last,
+                                   .term = disk_term,
+                                   .entries = disk_entries};
+    status_t status = raft_create(&config, &storage, &node->disk.hard_state, &node->raft);
+    ASSERT(status == OK);
+}
+
+void node_crash(struct node *node, uint32_t bundles_kept, uint32_t applied_kept)
+{
+    ASSERT(bundles_kept <= node->bundle_count);
+    ASSERT(applied_kept <= node->applied_count);
+    for (uint32_t i = 0; i < bundles_kept; i++)
+        disk_write(&node->disk, &node->bundles[i]);
+    node->bundle_count = 0;
+    node->applied_count = applied_kept;
+    raft_destroy(node->raft);
+    node->raft = NULL;
+}
+
+static void network_push(struct cluster *c, const struct raft_message *m)
+{
+    struct parcel *parcel = mem_zalloc(1, sizeof *parcel);
+    parcel->m = *m;
+    if (m->entry_count > 0) {
+        struct raft_entry *entries = arena_alloc(&parcel->arena, m->entry_count * sizeof *entries);
+        for (uint32_t i = 0; i < m->entry_count; i++) {
+            entries[i] = m->entries[i];
+            entries[i].data = arena_copy(&parcel->arena, m->entries[i].data);
+        }
+        parcel->m.entries = entries;
+    }
+    c->network =
+        vec_grow(c->network, &c->network_capacity, c->network_count + 1, sizeof *c->network);
+    c->network[c->network_count++] = parcel;
+}
+
+static void node_send(struct node *node, const struct raft_message *messages, uint32_t count)
+{
+    struct cluster *c = node->cluster;
+    for (uint32_t i = 0; i < count; i++) {
+        if (c->observer.sent)
+            c->observer.sent(c->observer.context, node, &messages[i]);
+        network_push(c, &messages[i]);
+    }
+}
+
+static void node_apply(struct node *node, const struct raft_ready *ready)
+{
+    struct cluster *c = node->cluster;
+    for (uint32_t i = 0; i < ready->committed_count; i++) {
+        const struct raft_entry *e = &ready->committed[i];
+        ASSERT(e->index == (uint64_t)node->applied_count + 1);
+        node->applied = vec_grow(node->applied, &node->applied_capacity, node->applied_count + 1,
+                                 sizeof *node->applied);
+        node->applied[node->applied_count++] =
+            (struct applied_entry){.index = e->index, .term = e->term, .hash = slice_hash(e->data)};
+        if (c->observer.applied)
+            c->observer.applied(c->observer.context, node, e);
+    }
+}
+
+void node_pump(struct node *node)
+{
+    struct cluster *c = node->cluster;
+    while (node->raft && raft_has_ready(node->raft)) {
+        struct raft_ready ready;
+        status_t status = raft_ready(node->raft, &ready);
+        ASSERT(status == OK);
+        if (c->observer.bundle)
+            c->observer.bundle(c->observer.context, node, &ready);
+        node_send(node, ready.messages, ready.message_count);
+        if (ready.sequence != 0) {
+            node->bundles = vec_grow(node->bundles, &node->bundle_capacity, node->bundle_count + 1,
+                                     sizeof *node->bundles);
+            node->bundles[node->bundle_count++] = ready;
+            if (c->break_ack_early)
+                node_send(node, ready.messages_after_persist, ready.messages_after_persist_count);
+        }
+        node_apply(node, &ready);
+        for (uint32_t i = 0; i < ready.read_count; i++)
+            if (c->observer.read)
+                c->observer.read(c->observer.context, node, &ready.reads[i]);
+        raft_advance(node->raft);
+        if (c->ack_apply)
+            node_ack_applied(node);
+    }
+}
+
+void node_ack_applied(struct node *node)
+{
+    ASSERT(node->applied_acked <= node->applied_count);
+    if (node->applied_acked == node->applied_count)
+        return;
+    node->applied_acked = node->applied_count;
+    raft_applied(node->raft, node->applied_acked);
+}
+
+bool node_persist(struct node *node)
+{
+    if (node->raft == NULL || node->bundle_count == 0)
+        return false;
+    struct raft_ready ready = node->bundles[0];
+    node->bundle_count--;
+    memmove(node->bundles, node->bundles + 1, node->bundle_count * sizeof *node->bundles);
+    disk_write(&node->disk, &ready);
+    if (!node->cluster->break_ack_early)
+        node_send(node, ready.messages_after_persist, ready.messages_after_persist_count);
+    raft_persisted(node->raft, ready.sequence);
+    return true;
+}
+
+static struct parcel *network_take(struct cluster *c, uint32_t at)
+{
+    ASSERT(at < c->network_count);
+    struct parcel *parcel = c->network[at];
+    c->network_count--;
+    memmove(c->network + at, c->network + at + 1, (c->network_count - at) * sizeof *c->network);
+    return parcel;
+}
+
+static void parcel_free(struct parcel *parcel)
+{
+    arena_free(&parcel->arena);
+    mem_free(parcel);
+}
+
+status_t cluster_deliver(struct cluster *c, uint32_t at)
+{
+    struct parcel *parcel = network_take(c, at);
+    struct node *node = cluster_node(c, parcel->m.to);
+    status_t status = node->raft ? raft_step(node->raft, &parcel->m) : OK;
+    parcel_free(parcel);
+    return status;
+}
+
+void cluster_drop(struct cluster *c, uint32_t at)
+{
+    parcel_free(network_take(c, at));
+}
+
+void cluster_duplicate(struct cluster *c, uint32_t at)
+{
+    ASSERT(at < c->network_count);
+    network_push(c, &c->network[at]->m);
+}
+
+uint64_t node_term(struct node *node, uint64_t index)
+{
+    uint64_t term = 0;
+    if (node->raft == NULL || index > raft__log_last(&node->raft->log))
+        return 0;
+    status_t status = raft__log_term(&node->raft->log, index, &term);
+    ASSERT(status == OK);
+    return term;
+}

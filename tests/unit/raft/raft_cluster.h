@@ -1,0 +1,84 @@
+/* A cluster of rafts in one process for tests: disks, a network and crashes in memory, nothing
+ * happens unless asked for. Observers see what a node says and does, so checkers stay apart from
+ * the code. */
+#ifndef TESTS_RAFT_CLUSTER_H
+#define TESTS_RAFT_CLUSTER_H
+
+#include "base/prng.h"
+#include "raft/raft.h"
+
+#define CLUSTER_NODES_MAX 7
+
+struct disk {
+    struct raft_hard_state hard_state;
+    struct raft_entry *entries; /* entries[i] has index i + 1; bytes owned */
+    uint32_t count, capacity;
+    uint64_t reads; /* calls of entries(), for tests of the memory */
+};
+
+struct applied_entry {
+    uint64_t index, term;
+    uint64_t hash;
+};
+
+struct node {
+    struct cluster *cluster;
+    uint64_t id;
+    struct raft *raft; /* NULL: down */
+    struct disk disk;
+    struct raft_ready *bundles; /* with the log, not yet durable */
+    uint32_t bundle_count, bundle_capacity;
+    struct applied_entry *applied; /* applied[i] has index i + 1 */
+    uint32_t applied_count, applied_capacity;
+    uint32_t applied_acked; /* told to raft */
+    uint64_t starts;
+};
+
+/* A message on its way, with entries of its own. */
+struct parcel {
+    struct raft_message m;
+    struct arena arena;
+};
+
+struct cluster_observer {
+    void *context;
+    void (*sent)(void *context, struct node *node, const struct raft_message *m);
+    void (*bundle)(void *context, struct node *node, const struct raft_ready *ready);
+    void (*applied)(void *context, struct node *node, const struct raft_entry *entry);
+    void (*read)(void *context, struct node *node, const struct raft_read_state *read);
+};
+
+struct cluster {
+    struct node nodes[CLUSTER_NODES_MAX]; /* id - 1 */
+    uint32_t count;
+    struct raft_config config; /* but for id, seed and applied */
+    uint64_t seed;
+    struct parcel **network; /* oldest first */
+    uint32_t network_count, network_capacity;
+    struct cluster_observer observer;
+    bool ack_apply;       /* raft_applied at once */
+    bool break_ack_early; /* sends messages_after_persist before the write: a broken owner */
+};
+
+void cluster_init(struct cluster *c, uint32_t count, const struct raft_config *config,
+                  uint64_t seed);
+void cluster_free(struct cluster *c);
+struct node *cluster_node(struct cluster *c, uint64_t id);
+void node_start(struct node *node);
+/* Power off: of the bundles with the log the first `bundles_kept` reached the disk, unanswered. The
+ * state machine comes back with `applied_kept` entries. */
+void node_crash(struct node *node, uint32_t bundles_kept, uint32_t applied_kept);
+/* Takes bundles until there is none. */
+void node_pump(struct node *node);
+/* One bundle becomes durable. False when there was none. */
+bool node_persist(struct node *node);
+/* Acknowledges what was applied. */
+void node_ack_applied(struct node *node);
+/* Takes parcel `at` out of the network and steps its receiver, if that is up. */
+status_t cluster_deliver(struct cluster *c, uint32_t at);
+void cluster_drop(struct cluster *c, uint32_t at);
+void cluster_duplicate(struct cluster *c, uint32_t at);
+/* Term of the entry at index in the node's memory and disk; 0 when it has none. */
+uint64_t node_term(struct node *node, uint64_t index);
+
+#endif
