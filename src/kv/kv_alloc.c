@@ -1,0 +1,480 @@
+/* Which pages may be written: allocation, giving back, reclamation, and the stored free list.
+ *
+ * Epochs. The writer builds epoch E = published + 1. A page is *born* in the epoch that wrote it
+ * and *dropped* in the epoch that made the tree do without it; the tree of epoch e reaches it
+ * exactly if birth <= e < dropped. A page born in E and dropped in E was never visible and is free
+ * at once. Every other dropped page waits until no epoch in [birth, dropped) is
+ *   - pinned by an open snapshot,
+ *   - the durable checkpoint, or the one being written.
+ * The lists it waits in:
+ *
+ *   now    dropped in E, so the published state still reaches it
+ *   young  dropped earlier and born after the newest checkpoint froze its state: no checkpoint has
+ *          it, and none ever will. Only snapshots matter.
+ *   old    dropped earlier, reached by the durable checkpoint or by the running one. Free once a
+ *          checkpoint of its dropping epoch or a later one is durable, and snapshots allow.
+ *
+ *   kv_publish:          now -> young or old, by the birth
+ *   kv__alloc_reclaim:   young, old -> free
+ *
+ * Because an interval and not a mere minimum is looked at, a snapshot kept for hours holds only
+ * what its own tree reaches; pages written and dropped since then go round without it.
+ *
+ * Invariant: each page of the file is a meta page, reachable from the writer's root, free, in one
+ * of the three lists, or part of the free list of the durable or the running checkpoint.
+ * kv_check proves it.
+ *
+ * The stored free list of a checkpoint holds every page that its tree does not reach, but for its
+ * own: a chain of pages with runs {first page, count} behind the header, `extra` linking to the
+ * next. After a crash nothing else exists, so what waits in the lists counts as free in it. */
+#include "base/mem.h"
+#include "kv/kv_int.h"
+
+#define GROWTH_MAX  (64u << 20)
+#define RECLAIM_MIN 256u
+#define BITS        64u
+
+static bool bit_get(const uint64_t *bits, uint32_t page)
+{
+    return (bits[page / BITS] >> (page % BITS) & 1) != 0;
+}
+
+static void bit_set(uint64_t *bits, uint32_t page)
+{
+    bits[page / BITS] |= 1ull << (page % BITS);
+}
+
+static void bit_clear(uint64_t *bits, uint32_t page)
+{
+    bits[page / BITS] &= ~(1ull << (page % BITS));
+}
+
+static uint32_t page_count(const struct kv *kv)
+{
+    return atomic_load_explicit(&kv->pages, memory_order_relaxed);
+}
+
+void kv__alloc_resize(struct kv *kv, uint32_t pages)
+{
+    uint32_t words = (pages + BITS - 1) / BITS;
+    if (words <= kv->bit_words)
+        return;
+    size_t more = (size_t)(words - kv->bit_words) * sizeof(uint64_t);
+    kv->free_bits = mem_realloc(kv->free_bits, (size_t)words * sizeof(uint64_t));
+    kv->dirty_bits = mem_realloc(kv->dirty_bits, (size_t)words * sizeof(uint64_t));
+    memset(kv->free_bits + kv->bit_words, 0, more);
+    memset(kv->dirty_bits + kv->bit_words, 0, more);
+    kv->bit_words = words;
+}
+
+void kv__alloc_destroy(struct kv *kv)
+{
+    mem_free(kv->free_bits);
+    mem_free(kv->dirty_bits);
+    mem_free(kv->born.items);
+    mem_free(kv->now.items);
+    mem_free(kv->young.items);
+    mem_free(kv->old.items);
+    mem_free(kv->freelist.items);
+}
+
+bool kv__alloc_is_free(const struct kv *kv, uint32_t page)
+{
+    return bit_get(kv->free_bits, page);
+}
+
+bool kv__alloc_free(struct kv *kv, uint32_t page, uint32_t count)
+{
+    ASSERT(page >= KV_META_PAGES && count > 0);
+    ASSERT(page < page_count(kv) && count <= page_count(kv) - page);
+    for (uint32_t i = page; i < page + count; i++) {
+        if (bit_get(kv->free_bits, i))
+            return false;
+        bit_set(kv->free_bits, i);
+        bit_clear(kv->dirty_bits, i);
+        kv->free_count++;
+    }
+    if (page / BITS < kv->free_hint)
+        kv->free_hint = page / BITS;
+    return true;
+}
+
+/* As kv__alloc_free; a page given back twice can only come from a damaged file, and then nothing
+ * about its tree can be trusted any more. */
+static void free_or_fail(struct kv *kv, uint32_t page, uint32_t count)
+{
+    if (!kv__alloc_free(kv, page, count))
+        (void)kv__fail(kv, ERR_CORRUPT, "a page was in use at two places");
+}
+
+/* ---- taking pages --------------------------------------------------------------------------- */
+
+static status_t grow(struct kv *kv, uint32_t need, struct error *error)
+{
+    uint32_t pages = page_count(kv);
+    uint64_t bytes = (uint64_t)pages * kv->page_size;
+    uint64_t least = (uint64_t)need * kv->page_size;
+    uint64_t step = bytes / 8 < GROWTH_MAX ? bytes / 8 : GROWTH_MAX;
+    if (step < kv->growth_bytes)
+        step = kv->growth_bytes;
+    step -= step % kv->page_size;
+    if (step < least || bytes + step > kv->map_size_max)
+        step = least;
+    if (bytes + step > kv->map_size_max)
+        return error_set(error, ERR_TOO_LONG, "\"%s\" cannot grow over its maximum of %llu bytes",
+                         kv->path, (unsigned long long)kv->map_size_max);
+    status_t status = env_file_preallocate(kv->file, bytes, step, error);
+    if (status == ERR_DISK_FULL && step > least) {
+        step = least;
+        status = env_file_preallocate(kv->file, bytes, step, error);
+    }
+    if (status == OK)
+        status = env_map_extend(kv->map, bytes + step, error);
+    if (status != OK)
+        return status;
+    uint32_t more = (uint32_t)(step / kv->page_size);
+    kv__alloc_resize(kv, pages + more);
+    atomic_store_explicit(&kv->pages, pages + more, memory_order_release);
+    kv->grown = true;
+    free_or_fail(kv, pages, more);
+    return OK;
+}
+
+/* The first page of `count` contiguous free ones, 0 when there are none. */
+static uint32_t find_run(const struct kv *kv, uint32_t count)
+{
+    uint32_t pages = page_count(kv), found = 0, page = kv->free_hint * BITS;
+    while (page < pages) {
+        uint64_t word = kv->free_bits[page / BITS];
+        if (page % BITS == 0 && (word == 0 || word == UINT64_MAX)) {
+            found = word == 0 ? 0 : found + BITS;
+            page += BITS;
+        } else {
+            found = bit_get(kv->free_bits, page) ? found + 1 : 0;
+            page++;
+        }
+        if (found >= count)
+            return page - found;
+    }
+    return 0;
+}
+
+/* Marks free pages as taken, to be written in this epoch. */
+static void take(struct kv *kv, uint32_t page, uint32_t count)
+{
+    for (uint32_t i = page; i < page + count; i++) {
+        ASSERT(bit_get(kv->free_bits, i));
+        bit_clear(kv->free_bits, i);
+        kv__page_set_verified(kv, i);
+    }
+    ASSERT(kv->free_count >= count);
+    kv->free_count -= count;
+}
+
+static void note_born(struct kv *kv, uint32_t page, uint32_t count)
+{
+    struct kv__run_list *born = &kv->born;
+    born->items = vec_grow(born->items, &born->capacity, born->count + 1, sizeof *born->items);
+    born->items[born->count++] = (struct kv__run){.page = page, .count = count};
+    bit_set(kv->dirty_bits, page);
+}
+
+status_t kv__alloc_reserve(struct kv *kv, uint32_t singles, uint32_t run, uint32_t *run_page,
+                           struct error *error)
+{
+    uint32_t page = 0;
+    if (kv->free_count < singles + run)
+        kv__alloc_reclaim(kv);
+    if (run != 0) {
+        page = find_run(kv, run);
+        if (page == 0) {
+            status_t status = grow(kv, run, error);
+            if (status != OK)
+                return status;
+            page = find_run(kv, run);
+            ASSERT(page != 0);
+        }
+        take(kv, page, run);
+    }
+    if (kv->free_count < singles) {
+        status_t status = grow(kv, singles, error);
+        if (status != OK) {
+            if (run != 0)
+                free_or_fail(kv, page, run);
+            return status;
+        }
+    }
+    if (run != 0) {
+        note_born(kv, page, run);
+        *run_page = page;
+    }
+    return OK;
+}
+
+/* The lowest free page. */
+static uint32_t take_single(struct kv *kv)
+{
+    ASSERT(kv->free_count > 0);
+    while (kv->free_bits[kv->free_hint] == 0) {
+        kv->free_hint++;
+        ASSERT(kv->free_hint < kv->bit_words);
+    }
+    uint32_t page = kv->free_hint * BITS + (uint32_t)__builtin_ctzll(kv->free_bits[kv->free_hint]);
+    take(kv, page, 1);
+    return page;
+}
+
+uint32_t kv__alloc_page(struct kv *kv)
+{
+    uint32_t page = take_single(kv);
+    note_born(kv, page, 1);
+    return page;
+}
+
+/* ---- giving back ---------------------------------------------------------------------------- */
+
+static void list_add(struct kv__dropped_list *list, struct kv__dropped item)
+{
+    list->items = vec_grow(list->items, &list->capacity, list->count + 1, sizeof *list->items);
+    list->items[list->count++] = item;
+}
+
+void kv__alloc_drop(struct kv *kv, uint32_t page, uint32_t count, uint64_t birth)
+{
+    ASSERT(birth <= kv->epoch);
+    if (birth == kv->epoch) {
+        free_or_fail(kv, page, count);
+        return;
+    }
+    list_add(&kv->now, (struct kv__dropped){
+                           .page = page, .count = count, .birth = birth, .freed = kv->epoch});
+    kv->pending_pages += count;
+}
+
+void kv__alloc_publish(struct kv *kv, uint64_t freed)
+{
+    for (uint32_t i = 0; i < kv->now.count; i++) {
+        struct kv__dropped item = kv->now.items[i];
+        ASSERT(item.freed == freed && item.birth < freed);
+        list_add(item.birth > kv->frozen_epoch ? &kv->young : &kv->old, item);
+    }
+    kv->now.count = 0;
+    kv->born.count = 0;
+    if (kv->young.count >= kv->reclaim_at)
+        kv__alloc_reclaim(kv);
+}
+
+/* Is an epoch in [birth, freed) pinned? `pins` is sorted. */
+static bool is_pinned(const uint64_t *pins, uint32_t count, const struct kv__dropped *item)
+{
+    uint32_t low = 0, high = count;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (pins[middle] < item->birth)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < count && pins[low] < item->freed;
+}
+
+/* Frees what may be freed, keeps the rest in order. `durable`: only what was dropped by then. */
+static void sweep(struct kv *kv, struct kv__dropped_list *list, const uint64_t *pins,
+                  uint32_t pin_count, uint64_t durable)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct kv__dropped item = list->items[i];
+        if (item.freed > durable || is_pinned(pins, pin_count, &item)) {
+            list->items[kept++] = item;
+        } else {
+            ASSERT(kv->pending_pages >= item.count);
+            kv->pending_pages -= item.count;
+            free_or_fail(kv, item.page, item.count);
+        }
+    }
+    list->count = kept;
+}
+
+void kv__alloc_reclaim(struct kv *kv)
+{
+    uint64_t *pins;
+    uint32_t pin_count;
+    if (kv->young.count + kv->old.count == 0 || !kv__snapshot_pins(kv, &pins, &pin_count))
+        return;
+    sweep(kv, &kv->young, pins, pin_count, UINT64_MAX);
+    /* `old` is in the order of dropping: when its first is too new for the durable checkpoint,
+     * all are. */
+    if (kv->old.count > 0 && kv->old.items[0].freed <= kv->durable.epoch)
+        sweep(kv, &kv->old, pins, pin_count, kv->durable.epoch);
+    mem_free(pins);
+    /* Looking again before the list has doubled would make publishing quadratic. */
+    kv->reclaim_at = kv->young.count < RECLAIM_MIN ? RECLAIM_MIN : 2 * kv->young.count;
+}
+
+/* ---- the stored free list ------------------------------------------------------------------- */
+
+static uint32_t runs_per_page(const struct kv *kv)
+{
+    return (uint32_t)((kv->page_size - sizeof(struct kv__page)) / sizeof(struct kv__run));
+}
+
+static void set_runs(uint64_t *bits, uint32_t page, uint32_t count)
+{
+    for (uint32_t i = page; i < page + count; i++)
+        bit_set(bits, i);
+}
+
+/* A bitmap (mem_free) of the pages that the published tree does not reach and that belong to
+ * nothing else once its checkpoint is durable. */
+static uint64_t *unreached_bits(const struct kv *kv)
+{
+    size_t size = (size_t)kv->bit_words * sizeof(uint64_t);
+    uint64_t *bits = mem_alloc(size);
+    memcpy(bits, kv->free_bits, size);
+    for (uint32_t i = 0; i < kv->young.count; i++)
+        set_runs(bits, kv->young.items[i].page, kv->young.items[i].count);
+    for (uint32_t i = 0; i < kv->old.count; i++)
+        set_runs(bits, kv->old.items[i].page, kv->old.items[i].count);
+    for (uint32_t i = 0; i < kv->freelist.count; i++)
+        bit_set(bits, kv->freelist.items[i]);
+    /* What was born since: given back meanwhile, or the unpublished epoch's. Both unreached. */
+    for (uint32_t i = 0; i < kv->born.count; i++)
+        set_runs(bits, kv->born.items[i].page, kv->born.items[i].count);
+    return bits;
+}
+
+/* Walks the runs of set bits: from *page on, false at the end. */
+static bool next_run(const uint64_t *bits, uint32_t pages, uint32_t *page, struct kv__run *run)
+{
+    uint32_t at = *page;
+    while (at < pages && !bit_get(bits, at))
+        at += at % BITS == 0 && bits[at / BITS] == 0 ? BITS : 1;
+    if (at >= pages)
+        return false;
+    run->page = at;
+    while (at < pages && bit_get(bits, at))
+        at += at % BITS == 0 && bits[at / BITS] == UINT64_MAX ? BITS : 1;
+    if (at > pages)
+        at = pages;
+    run->count = at - run->page;
+    *page = at;
+    return true;
+}
+
+static uint32_t count_runs(const struct kv *kv)
+{
+    uint64_t *bits = unreached_bits(kv);
+    struct kv__run run;
+    uint32_t page = 0, runs = 0;
+    while (next_run(bits, page_count(kv), &page, &run))
+        runs++;
+    mem_free(bits);
+    return runs;
+}
+
+static struct kv__page *freelist_page(struct kv *kv, uint32_t id, uint32_t next)
+{
+    struct kv__page *page = kv__page_at(kv, id);
+    memset(&page->id, 0, kv->page_size - offsetof(struct kv__page, id));
+    page->id = id;
+    page->birth = atomic_load(&kv->published);
+    page->type = KV_PAGE_FREELIST;
+    page->level = KV_LEVEL_FREELIST;
+    page->extra = next;
+    return page;
+}
+
+/* Writes the runs of `bits` into the checkpoint's free list pages; returns the pages in them. */
+static uint32_t write_runs(struct kv *kv, const uint64_t *bits, const struct kv__page_list *list)
+{
+    uint32_t at = 0, free_pages = 0;
+    struct kv__run run;
+    bool more = next_run(bits, page_count(kv), &at, &run);
+    for (uint32_t i = 0; i < list->count; i++) {
+        uint32_t next = i + 1 < list->count ? list->items[i + 1] : 0;
+        struct kv__page *page = freelist_page(kv, list->items[i], next);
+        struct kv__run *runs = (struct kv__run *)(page + 1);
+        while (more && page->count < runs_per_page(kv)) {
+            runs[page->count++] = run;
+            free_pages += run.count;
+            more = next_run(bits, page_count(kv), &at, &run);
+        }
+    }
+    ASSERT(!more);
+    return free_pages;
+}
+
+static void page_list_add(struct kv__page_list *list, uint32_t page)
+{
+    list->items = vec_grow(list->items, &list->capacity, list->count + 1, sizeof *list->items);
+    list->items[list->count++] = page;
+}
+
+status_t kv__alloc_freeze(struct kv *kv, struct kv_checkpoint *checkpoint, struct error *error)
+{
+    /* Growing adds a run, and each page taken for the list may cut one in two: n pages must hold
+     * count + 1 + n runs. */
+    uint32_t per_page = runs_per_page(kv);
+    uint32_t need = (count_runs(kv) + 1 + per_page - 2) / (per_page - 1);
+    status_t status = kv__alloc_reserve(kv, need, 0, NULL, error);
+    if (status != OK)
+        return status;
+    for (uint32_t i = 0; i < need; i++)
+        page_list_add(&checkpoint->freelist, take_single(kv));
+    uint64_t *unreached = unreached_bits(kv);
+    /* One of them may have been born and given back in this epoch, and so be among those. */
+    for (uint32_t i = 0; i < need; i++)
+        bit_clear(unreached, checkpoint->freelist.items[i]);
+    checkpoint->meta.freelist = checkpoint->freelist.items[0];
+    checkpoint->meta.freelist_pages = need;
+    checkpoint->meta.free_pages = write_runs(kv, unreached, &checkpoint->freelist);
+    for (uint32_t i = 0; i < need; i++)
+        page_list_add(&checkpoint->write, checkpoint->freelist.items[i]);
+    for (uint32_t word = 0; word < kv->bit_words; word++) {
+        uint64_t frozen = kv->dirty_bits[word] & ~unreached[word];
+        kv->dirty_bits[word] &= unreached[word];
+        for (; frozen != 0; frozen &= frozen - 1)
+            page_list_add(&checkpoint->write, word * BITS + (uint32_t)__builtin_ctzll(frozen));
+    }
+    mem_free(unreached);
+    return OK;
+}
+
+static status_t load_runs(struct kv *kv, const struct kv__page *page, struct error *error)
+{
+    const struct kv__run *runs = (const struct kv__run *)(page + 1);
+    for (uint32_t i = 0; i < page->count; i++) {
+        if (runs[i].page < KV_META_PAGES || runs[i].page >= kv->durable.pages ||
+            runs[i].count == 0 || runs[i].count > kv->durable.pages - runs[i].page ||
+            !kv__alloc_free(kv, runs[i].page, runs[i].count))
+            return kv__page_corrupt(kv, page->id, "free run out of bounds", error);
+    }
+    return OK;
+}
+
+status_t kv__alloc_load(struct kv *kv, struct error *error)
+{
+    uint32_t id = kv->durable.freelist;
+    for (uint32_t i = 0; i < kv->durable.freelist_pages; i++) {
+        const struct kv__page *page;
+        status_t status = kv__page_get(kv, id, KV_LEVEL_FREELIST, &page, error);
+        if (status == OK)
+            status = load_runs(kv, page, error);
+        if (status != OK)
+            return status;
+        page_list_add(&kv->freelist, id);
+        id = page->extra;
+    }
+    for (uint32_t i = 0; i < kv->freelist.count; i++)
+        if (kv__alloc_is_free(kv, kv->freelist.items[i]))
+            return kv__page_corrupt(kv, kv->freelist.items[i], "free list lists itself", error);
+    if (id != 0 || kv->free_count != kv->durable.free_pages)
+        return error_set(error, ERR_CORRUPT, "free list of \"%s\" does not add up", kv->path);
+    if (kv->durable.root != 0 && kv__alloc_is_free(kv, kv->durable.root))
+        return kv__page_corrupt(kv, kv->durable.root, "root is in the free list", error);
+    uint32_t pages = page_count(kv);
+    if (pages > kv->durable.pages)
+        free_or_fail(kv, kv->durable.pages, pages - kv->durable.pages);
+    return OK;
+}

@@ -1,0 +1,251 @@
+/* Reading: point lookups and cursors.
+ *
+ * A cursor keeps the page and the place on each level from root to leaf, so that a step within a
+ * leaf touches nothing else and a step to the next leaf climbs only as far as needed. It needs no
+ * pins of its own: the snapshot keeps its pages (or, in the writer's view, the absence of changes
+ * does). */
+#include "kv/kv_int.h"
+
+#define LEAF(cursor) ((cursor)->depth - 1u)
+
+static status_t root_page(struct kv *kv, uint32_t root, const struct kv__page **page,
+                          struct error *error)
+{
+    status_t status = kv__page_verify(kv, root, KV_LEVEL_ANY, error);
+    *page = kv__page_at(kv, root);
+    return status;
+}
+
+static status_t get(struct kv *kv, uint32_t root, struct slice key, struct slice *value,
+                    struct error *error)
+{
+    const struct kv__page *page;
+    bool exact;
+    if (root == 0)
+        return ERR_NOT_FOUND;
+    status_t status = root_page(kv, root, &page, error);
+    while (status == OK && page->level != 0) {
+        uint32_t child = kv__page_child(page, kv__page_search_child(page, key));
+        status = kv__page_get(kv, child, page->level - 1u, &page, error);
+    }
+    if (status != OK)
+        return status;
+    uint32_t index = kv__page_search(page, 0, key, &exact);
+    if (!exact)
+        return ERR_NOT_FOUND;
+    struct kv__value found = kv__page_value(page, index);
+    return kv__overflow_value(kv, &found, value, error);
+}
+
+status_t kv_get(struct kv_snapshot *snapshot, struct slice key, struct slice *value,
+                struct error *error)
+{
+    return get(snapshot->kv, snapshot->root, key, value, error);
+}
+
+status_t kv_get_latest(struct kv *kv, struct slice key, struct slice *value, struct error *error)
+{
+    return get(kv, kv->root, key, value, error);
+}
+
+/* ---- placing -------------------------------------------------------------------------------- */
+
+void kv_cursor_init(struct kv_cursor *cursor, struct kv_snapshot *snapshot)
+{
+    cursor->kv = snapshot->kv;
+    cursor->root = snapshot->root;
+    cursor->changes = 0;
+    cursor->latest = false;
+    cursor->valid = false;
+    cursor->depth = 0;
+}
+
+void kv_cursor_init_latest(struct kv_cursor *cursor, struct kv *kv)
+{
+    cursor->kv = kv;
+    cursor->root = kv->root;
+    cursor->changes = kv->changes;
+    cursor->latest = true;
+    cursor->valid = false;
+    cursor->depth = 0;
+}
+
+static void check_current(const struct kv_cursor *cursor)
+{
+    ASSERT(cursor->valid);
+    ASSERT(!cursor->latest || cursor->changes == cursor->kv->changes);
+}
+
+static void push(struct kv_cursor *cursor, const struct kv__page *page, uint32_t index)
+{
+    ASSERT(cursor->depth < KV_DEPTH_MAX);
+    cursor->level[cursor->depth].page = (const uint8_t *)page;
+    cursor->level[cursor->depth].index = index;
+    cursor->level[cursor->depth].count = page->count;
+    cursor->depth++;
+}
+
+static const struct kv__page *page_at(const struct kv_cursor *cursor, uint32_t depth)
+{
+    return (const struct kv__page *)(const void *)cursor->level[depth].page;
+}
+
+/* Where to go at each page on the way down. */
+enum direction { TO_KEY, TO_FIRST, TO_LAST };
+
+/* From `page`, which is pushed, down to a leaf. */
+static status_t go_down(struct kv_cursor *cursor, const struct kv__page *page,
+                        enum direction direction, struct slice key, struct error *error)
+{
+    for (;;) {
+        bool exact;
+        uint32_t index = direction == TO_LAST ? page->count - 1u : 0;
+        if (direction == TO_KEY)
+            index = page->level != 0 ? kv__page_search_child(page, key)
+                                     : kv__page_search(page, 0, key, &exact);
+        push(cursor, page, index);
+        if (page->level == 0)
+            return OK;
+        status_t status =
+            kv__page_get(cursor->kv, kv__page_child(page, index), page->level - 1u, &page, error);
+        if (status != OK)
+            return status;
+    }
+}
+
+/* Places the cursor from the root; an empty tree leaves depth 0. */
+static status_t place(struct kv_cursor *cursor, enum direction direction, struct slice key,
+                      struct error *error)
+{
+    const struct kv__page *page;
+    cursor->valid = false;
+    cursor->depth = 0;
+    if (cursor->latest) {
+        cursor->root = cursor->kv->root;
+        cursor->changes = cursor->kv->changes;
+    }
+    if (cursor->root == 0)
+        return OK;
+    status_t status = root_page(cursor->kv, cursor->root, &page, error);
+    return status == OK ? go_down(cursor, page, direction, key, error) : status;
+}
+
+/* The leaf is used up: to the first entry of the next one. */
+static status_t next_leaf(struct kv_cursor *cursor, struct error *error)
+{
+    cursor->valid = false;
+    for (uint32_t depth = LEAF(cursor); depth > 0;) {
+        depth--;
+        if (cursor->level[depth].index + 1 >= cursor->level[depth].count)
+            continue;
+        uint32_t index = ++cursor->level[depth].index;
+        const struct kv__page *page = page_at(cursor, depth);
+        cursor->depth = (uint8_t)(depth + 1);
+        status_t status =
+            kv__page_get(cursor->kv, kv__page_child(page, index), page->level - 1u, &page, error);
+        if (status == OK)
+            status = go_down(cursor, page, TO_FIRST, slice_make(NULL, 0), error);
+        cursor->valid = status == OK;
+        return status;
+    }
+    return OK;
+}
+
+static status_t prev_leaf(struct kv_cursor *cursor, struct error *error)
+{
+    cursor->valid = false;
+    for (uint32_t depth = LEAF(cursor); depth > 0;) {
+        depth--;
+        if (cursor->level[depth].index == 0)
+            continue;
+        uint32_t index = --cursor->level[depth].index;
+        const struct kv__page *page = page_at(cursor, depth);
+        cursor->depth = (uint8_t)(depth + 1);
+        status_t status =
+            kv__page_get(cursor->kv, kv__page_child(page, index), page->level - 1u, &page, error);
+        if (status == OK)
+            status = go_down(cursor, page, TO_LAST, slice_make(NULL, 0), error);
+        cursor->valid = status == OK;
+        return status;
+    }
+    return OK;
+}
+
+status_t kv_cursor_seek(struct kv_cursor *cursor, struct slice key, struct error *error)
+{
+    status_t status = place(cursor, TO_KEY, key, error);
+    if (status != OK || cursor->depth == 0)
+        return status;
+    if (cursor->level[LEAF(cursor)].index >= cursor->level[LEAF(cursor)].count)
+        return next_leaf(cursor, error);
+    cursor->valid = true;
+    return OK;
+}
+
+status_t kv_cursor_seek_reverse(struct kv_cursor *cursor, struct slice key, struct error *error)
+{
+    status_t status = place(cursor, TO_KEY, key, error);
+    if (status != OK || cursor->depth == 0)
+        return status;
+    uint32_t index = cursor->level[LEAF(cursor)].index;
+    if (index < cursor->level[LEAF(cursor)].count &&
+        slice_equal(kv__page_key(page_at(cursor, LEAF(cursor)), index), key)) {
+        cursor->valid = true;
+        return OK;
+    }
+    if (index == 0)
+        return prev_leaf(cursor, error);
+    cursor->level[LEAF(cursor)].index--;
+    cursor->valid = true;
+    return OK;
+}
+
+status_t kv_cursor_first(struct kv_cursor *cursor, struct error *error)
+{
+    status_t status = place(cursor, TO_FIRST, slice_make(NULL, 0), error);
+    cursor->valid = status == OK && cursor->depth > 0;
+    return status;
+}
+
+status_t kv_cursor_last(struct kv_cursor *cursor, struct error *error)
+{
+    status_t status = place(cursor, TO_LAST, slice_make(NULL, 0), error);
+    cursor->valid = status == OK && cursor->depth > 0;
+    return status;
+}
+
+/* ---- moving and reading --------------------------------------------------------------------- */
+
+status_t kv_cursor_next(struct kv_cursor *cursor, struct error *error)
+{
+    check_current(cursor);
+    uint32_t leaf = LEAF(cursor);
+    if (++cursor->level[leaf].index < cursor->level[leaf].count)
+        return OK;
+    return next_leaf(cursor, error);
+}
+
+status_t kv_cursor_prev(struct kv_cursor *cursor, struct error *error)
+{
+    check_current(cursor);
+    uint32_t leaf = LEAF(cursor);
+    if (cursor->level[leaf].index > 0) {
+        cursor->level[leaf].index--;
+        return OK;
+    }
+    return prev_leaf(cursor, error);
+}
+
+struct slice kv_cursor_key(const struct kv_cursor *cursor)
+{
+    check_current(cursor);
+    return kv__page_key(page_at(cursor, LEAF(cursor)), cursor->level[LEAF(cursor)].index);
+}
+
+status_t kv_cursor_value(const struct kv_cursor *cursor, struct slice *value, struct error *error)
+{
+    check_current(cursor);
+    struct kv__value found =
+        kv__page_value(page_at(cursor, LEAF(cursor)), cursor->level[LEAF(cursor)].index);
+    return kv__overflow_value(cursor->kv, &found, value, error);
+}

@@ -1,0 +1,348 @@
+/* Inside kv: the stored structures and what its files share. The file format is told at the top of
+ * kv_page.c (tree pages), kv_meta.c (meta pages) and kv_alloc.c (free list). */
+#ifndef KV_KV_INT_H
+#define KV_KV_INT_H
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "kv/kv.h"
+
+#define KV_FORMAT_VERSION 1u
+#define KV_META_PAGES     2u
+#define KV_PAGE_SIZE_MIN  4096u
+#define KV_PAGE_SIZE_MAX  32768u
+#define KV_META_NONE      UINT32_MAX
+
+/* ---- stored structures ---------------------------------------------------------------------- */
+
+enum kv__page_type {
+    KV_PAGE_BRANCH = 1,
+    KV_PAGE_LEAF = 2,
+    KV_PAGE_OVERFLOW = 3,
+    KV_PAGE_FREELIST = 4,
+};
+
+/* Levels of pages that are not nodes of the tree, so that one comparison of the level tells a page
+ * of the wrong kind. */
+#define KV_LEVEL_OVERFLOW 0xFFu
+#define KV_LEVEL_FREELIST 0xFEu
+#define KV_LEVEL_ANY      0x100u /* asked for, never stored: any level of a tree */
+
+struct kv__page {
+    uint32_t crc;
+    uint32_t id;
+    uint64_t birth;
+    uint8_t type;
+    uint8_t level;
+    uint16_t count;
+    uint16_t heap_low;
+    uint16_t garbage;
+    uint32_t extra;
+    uint16_t prefix;
+    uint16_t ascending;
+};
+
+struct kv__slot {
+    uint32_t head;
+    uint16_t offset;
+    uint16_t key_size;
+};
+
+struct kv__run {
+    uint32_t page;
+    uint32_t count;
+};
+
+struct kv__meta {
+    uint8_t magic[8];
+    uint32_t byte_order;
+    uint32_t version;
+    uint32_t page_size;
+    uint32_t crc;
+    uint64_t checkpoint;
+    uint64_t epoch;
+    uint64_t entries;
+    uint32_t root;
+    uint32_t pages;
+    uint32_t freelist;
+    uint32_t freelist_pages;
+    uint32_t free_pages;
+    uint32_t app_meta_size;
+    uint8_t app_meta[KV_APP_META_SIZE_MAX];
+};
+
+_Static_assert(sizeof(struct kv__page) == 32, "page header is 32 bytes on disk");
+_Static_assert(offsetof(struct kv__page, birth) == 8, "page header layout");
+_Static_assert(offsetof(struct kv__page, type) == 16, "page header layout");
+_Static_assert(offsetof(struct kv__page, heap_low) == 20, "page header layout");
+_Static_assert(offsetof(struct kv__page, extra) == 24, "page header layout");
+_Static_assert(offsetof(struct kv__page, ascending) == 30, "page header layout");
+_Static_assert(sizeof(struct kv__slot) == 8, "slot is 8 bytes on disk");
+_Static_assert(sizeof(struct kv__run) == 8, "run is 8 bytes on disk");
+_Static_assert(offsetof(struct kv__meta, crc) == 20, "meta layout");
+_Static_assert(offsetof(struct kv__meta, checkpoint) == 24, "meta layout");
+_Static_assert(offsetof(struct kv__meta, root) == 48, "meta layout");
+_Static_assert(offsetof(struct kv__meta, app_meta) == 72, "meta layout");
+_Static_assert(sizeof(struct kv__meta) == 584, "meta is 584 bytes on disk");
+_Static_assert(sizeof(struct kv__meta) <= KV_PAGE_SIZE_MIN, "meta fits into its page");
+
+/* ---- state ---------------------------------------------------------------------------------- */
+
+/* Pages given up in epoch `freed`, that a snapshot or a checkpoint may still reach: those of
+ * epochs in [birth, freed). */
+struct kv__dropped {
+    uint64_t birth;
+    uint64_t freed;
+    uint32_t page;
+    uint32_t count;
+};
+
+struct kv__dropped_list {
+    struct kv__dropped *items;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+struct kv__run_list {
+    struct kv__run *items;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+struct kv__page_list {
+    uint32_t *items;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+struct kv_snapshot {
+    _Atomic uint64_t pin; /* 0: closed; KV_PIN_OPENING; else the epoch it shows */
+    struct kv *kv;
+    uint32_t root;
+    _Atomic uint32_t next_free; /* index + 1 of the next closed slot */
+    uint8_t unused[40];         /* to a cache line, so that readers do not disturb each other */
+};
+
+_Static_assert(sizeof(struct kv_snapshot) == 64, "a snapshot slot fills a cache line");
+
+#define KV_PIN_OPENING UINT64_MAX
+
+struct kv_checkpoint {
+    struct kv *kv;
+    struct kv__meta meta;
+    struct kv__page_list write;    /* first pages of what needs a checksum */
+    struct kv__page_list freelist; /* pages of the free list it writes */
+    uint64_t sync_bytes;
+    bool sync_file; /* the file has grown since the checkpoint before */
+    status_t result;
+};
+
+struct kv {
+    struct env *env;
+    struct env_file *file;
+    struct env_map *map;
+    uint8_t *base;
+    char *path;
+    uint32_t page_size;
+    bool read_only;
+    uint64_t map_size_max;
+    uint64_t growth_bytes;
+    _Atomic uint32_t pages; /* in the file and mapped */
+
+    /* The writer's tree: the state of `epoch`, which is published + 1. */
+    uint32_t root;
+    uint64_t entries;
+    uint64_t epoch;
+    uint64_t changes;
+    uint64_t published_entries;
+    uint8_t *scratch; /* two pages, for rebuilding nodes */
+
+    /* What snapshots take. published_root[e & 1] is written before published becomes e. */
+    _Atomic uint64_t published;
+    _Atomic uint32_t published_root[2];
+
+    /* Reader slots; see kv_snapshot.c. */
+    struct kv_snapshot *slots;
+    uint32_t slots_max;
+    _Atomic uint32_t slots_used;
+    _Atomic uint64_t slots_free;
+
+    /* Checksum verification at first touch of the pages that were in the file at open. */
+    _Atomic uint64_t *verified;
+    uint32_t verified_pages;
+    uint64_t verified_epoch; /* no such page may be born later */
+
+    /* Pages: one bit each. See kv_alloc.c. */
+    uint64_t *free_bits;
+    uint64_t *dirty_bits; /* first pages of what was written since the last checkpoint began */
+    uint32_t bit_words;
+    uint32_t free_count;
+    uint32_t free_hint;            /* no free page in words below */
+    struct kv__run_list born;      /* allocated in this epoch, some perhaps given back */
+    struct kv__dropped_list now;   /* dropped in this epoch */
+    struct kv__dropped_list young; /* dropped earlier, unknown to any checkpoint */
+    struct kv__dropped_list old;   /* dropped earlier, in the durable or the running checkpoint */
+    uint32_t pending_pages;
+    uint32_t reclaim_at; /* length of young at which looking again pays */
+    bool grown;          /* since the last checkpoint began */
+
+    /* Checkpoints. */
+    struct kv__meta durable;
+    struct kv__page_list freelist; /* pages of the durable free list */
+    struct kv_checkpoint *running;
+    uint64_t frozen_epoch; /* of the running checkpoint, else of the durable one */
+    uint32_t meta_pages_bad;
+
+    /* The first final failure; text is complete once `failed` is set. */
+    _Atomic bool failing;
+    _Atomic uint32_t failed;
+    char failed_text[200];
+};
+
+/* ---- kv.c ----------------------------------------------------------------------------------- */
+
+/* OK while the store takes changes. */
+status_t kv__writable(struct kv *kv, struct error *error);
+/* Makes the store failed (the first call wins); returns `status`. Any thread. */
+status_t kv__fail(struct kv *kv, status_t status, const char *text);
+
+/* ---- kv_page.c ------------------------------------------------------------------------------ */
+
+static inline struct kv__page *kv__page_at(const struct kv *kv, uint32_t id)
+{
+    return (struct kv__page *)(void *)(kv->base + (uint64_t)id * kv->page_size);
+}
+
+static inline struct kv__slot *kv__page_slots(const struct kv__page *page)
+{
+    return (struct kv__slot *)(uintptr_t)(page + 1);
+}
+
+/* Is it known to be sound: verified before, or born since the store was opened? */
+static inline bool kv__page_is_verified(const struct kv *kv, uint32_t id)
+{
+    return id >= kv->verified_pages ||
+           (atomic_load_explicit(&kv->verified[id / 64], memory_order_relaxed) >> (id % 64) & 1);
+}
+
+void kv__page_set_verified(struct kv *kv, uint32_t id);
+status_t kv__page_corrupt(const struct kv *kv, uint32_t id, const char *what, struct error *error);
+/* The slow path of kv__page_get: bounds, then checksum and layout at the first touch. */
+status_t kv__page_verify(struct kv *kv, uint32_t id, uint32_t level, struct error *error);
+/* Null when the page's layout is sound, else what is wrong. Does not look at the checksum. */
+const char *kv__page_flaw(const struct kv *kv, uint32_t id, const struct kv__page *page);
+uint32_t kv__page_crc(const struct kv *kv, const struct kv__page *page);
+
+/* A node of the tree of the given level (or KV_LEVEL_ANY), sound. */
+static inline status_t kv__page_get(struct kv *kv, uint32_t id, uint32_t level,
+                                    const struct kv__page **out, struct error *error)
+{
+    if (__builtin_expect(id < KV_META_PAGES ||
+                             id >= atomic_load_explicit(&kv->pages, memory_order_relaxed) ||
+                             !kv__page_is_verified(kv, id) || kv__page_at(kv, id)->level != level,
+                         0)) {
+        status_t status = kv__page_verify(kv, id, level, error);
+        if (status != OK)
+            return status;
+    }
+    *out = kv__page_at(kv, id);
+    return OK;
+}
+
+/* Starts an empty node in a page that belongs to this epoch. */
+struct kv__page *kv__page_init(struct kv *kv, uint32_t id, uint32_t level);
+/* Key of entry `index`, in place. */
+struct slice kv__page_key(const struct kv__page *page, uint32_t index);
+/* The whole cell, in place. */
+struct slice kv__page_cell(const struct kv__page *page, uint32_t index);
+uint32_t kv__page_child(const struct kv__page *page, uint32_t index);
+void kv__page_set_child(struct kv__page *page, uint32_t index, uint32_t child);
+
+/* What a leaf cell says about its value. */
+struct kv__value {
+    struct slice inline_bytes; /* when overflow is 0 */
+    uint32_t overflow;         /* first page of the run, or 0 */
+    uint32_t size;             /* of the value */
+};
+struct kv__value kv__page_value(const struct kv__page *page, uint32_t index);
+
+/* First index in [first, count) whose key is >= `key`; *exact when equal. */
+uint32_t kv__page_search(const struct kv__page *page, uint32_t first, struct slice key,
+                         bool *exact);
+/* Index of the child of a branch under which `key` belongs. */
+uint32_t kv__page_search_child(const struct kv__page *page, struct slice key);
+/* Bytes taken by entries and their slots; and what a page can hold of those. */
+uint32_t kv__page_used(const struct kv *kv, const struct kv__page *page);
+uint32_t kv__page_capacity(const struct kv *kv);
+/* Puts a cell before entry `index`. False, and nothing done, when there is no room. */
+bool kv__page_insert(struct kv *kv, struct kv__page *page, uint32_t index, struct slice cell,
+                     uint32_t key_size);
+void kv__page_remove(struct kv__page *page, uint32_t index);
+/* Building a node anew: append in order (there must be room), then seal. */
+void kv__page_append(struct kv__page *page, struct slice cell, uint32_t key_size);
+void kv__page_seal(struct kv__page *page);
+/* Where the key begins in a cell of such a page. */
+static inline uint32_t kv__cell_key_at(uint32_t level, const uint8_t *cell)
+{
+    return level != 0 ? 4 : (cell[1] & 0x80) != 0 ? 10 : 2;
+}
+
+/* ---- kv_overflow.c -------------------------------------------------------------------------- */
+
+/* Must a value of this size live outside the leaf? */
+bool kv__overflow_needed(const struct kv *kv, size_t key_size, size_t value_size);
+uint32_t kv__overflow_pages(const struct kv *kv, uint32_t value_size);
+void kv__overflow_write(struct kv *kv, uint32_t page, struct slice value);
+/* The run's head, sound, and of a value of `size` bytes. */
+status_t kv__overflow_get(struct kv *kv, uint32_t page, uint32_t size, const struct kv__page **out,
+                          struct error *error);
+status_t kv__overflow_value(struct kv *kv, const struct kv__value *value, struct slice *out,
+                            struct error *error);
+
+/* ---- kv_alloc.c ----------------------------------------------------------------------------- */
+
+/* Makes sure `singles` pages can be taken with kv__alloc_page, and takes a run of `run` contiguous
+ * pages (0: none) into *run_page. Grows the file when it must; an error leaves all as it was. */
+status_t kv__alloc_reserve(struct kv *kv, uint32_t singles, uint32_t run, uint32_t *run_page,
+                           struct error *error);
+/* A page of this epoch, reserved before. */
+uint32_t kv__alloc_page(struct kv *kv);
+/* Gives up pages of the tree: reusable at once when born in this epoch. */
+void kv__alloc_drop(struct kv *kv, uint32_t page, uint32_t count, uint64_t birth);
+/* The epoch `freed` has been published: sort what was dropped in it. */
+void kv__alloc_publish(struct kv *kv, uint64_t freed);
+/* Frees all that no snapshot and no checkpoint reaches. */
+void kv__alloc_reclaim(struct kv *kv);
+/* Puts pages into the free set; false when one of them is there already. */
+bool kv__alloc_free(struct kv *kv, uint32_t page, uint32_t count);
+bool kv__alloc_is_free(const struct kv *kv, uint32_t page);
+/* Room in the bitmaps for `pages`; new ones are not free. */
+void kv__alloc_resize(struct kv *kv, uint32_t pages);
+/* Reads the free list of the durable checkpoint at open. */
+status_t kv__alloc_load(struct kv *kv, struct error *error);
+/* For a checkpoint of the published state: takes pages for the free list and fills them, lists the
+ * pages to be checksummed. An error leaves all as it was. */
+status_t kv__alloc_freeze(struct kv *kv, struct kv_checkpoint *checkpoint, struct error *error);
+void kv__alloc_destroy(struct kv *kv);
+
+/* ---- kv_snapshot.c -------------------------------------------------------------------------- */
+
+/* The epochs pinned by open snapshots, sorted, into a new array (mem_free) of *count. False when
+ * a snapshot is just being opened: then nothing is known, try later. */
+bool kv__snapshot_pins(struct kv *kv, uint64_t **pins, uint32_t *count);
+uint32_t kv__snapshot_count(struct kv *kv);
+
+/* ---- kv_meta.c ------------------------------------------------------------------------------ */
+
+void kv__meta_seal(struct kv__meta *meta);
+/* Finds the newest valid meta page of the mapped file. */
+status_t kv__meta_read(struct kv *kv, uint64_t file_size, struct error *error);
+/* Stores it into its page (number modulo 2) of the map; not synced. */
+void kv__meta_store(struct kv *kv, const struct kv__meta *meta);
+/* Creates a new empty store under a temporary name, synced, and renames it to `path`. */
+status_t kv__meta_create(struct env *env, const char *path, uint32_t page_size, uint64_t file_bytes,
+                         struct error *error);
+
+#endif

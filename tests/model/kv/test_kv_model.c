@@ -1,0 +1,407 @@
+/* The tree against a dull sorted array.
+ *
+ * A fixed set of keys is sorted once; the model is an array with one number a key: 0 for absent,
+ * else the seed from which the value's bytes follow. Random operations go to both; snapshots keep a
+ * copy of the array; a reopening goes back to the copy taken at the last checkpoint. kv_check
+ * proves the file now and then.
+ *
+ * TOYDB_MODEL_OPS sets the number of operations, TOYDB_SEED the seed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "base/prng.h"
+#include "env_sim.h"
+#include "kv/kv.h"
+
+#define KEYS      6000u
+#define SNAPSHOTS 6u
+#define VALUE_MAX 20000u
+
+struct view {
+    struct kv_snapshot *snapshot;
+    uint32_t *model;
+};
+
+struct world {
+    struct env_sim *sim;
+    struct kv *kv;
+    struct prng prng;
+    uint64_t ops_done;
+    struct slice *keys;
+    uint32_t *latest;    /* seeds, by key */
+    uint32_t *published; /* what new snapshots see */
+    uint32_t *durable;   /* what a crash leaves */
+    uint32_t *frozen;    /* of the running checkpoint */
+    struct kv_checkpoint *checkpoint;
+    struct view views[SNAPSHOTS];
+    uint8_t *value;
+    uint32_t next_seed;
+};
+
+static void fail_at(const struct world *world, const char *what)
+{
+    fail_msg("operation %llu: %s", (unsigned long long)world->ops_done, what);
+}
+
+static void expect(const struct world *world, bool condition, const char *what)
+{
+    if (!condition)
+        fail_at(world, what);
+}
+
+static void expect_ok(const struct world *world, status_t status, const struct error *error)
+{
+    if (status != OK)
+        fail_msg("operation %llu: %s: %s", (unsigned long long)world->ops_done, status_name(status),
+                 error->message);
+}
+
+static struct slice value_of(struct world *world, uint32_t key, uint32_t seed)
+{
+    struct prng prng;
+    prng_seed(&prng, (uint64_t)seed << 32 | key);
+    uint64_t kind = prng_below(&prng, 200), size = prng_below(&prng, 60);
+    if (kind < 20)
+        size = prng_below(&prng, 900);
+    else if (kind < 24)
+        size = prng_below(&prng, 5000);
+    else if (kind == 24)
+        size = prng_below(&prng, VALUE_MAX);
+    for (uint64_t i = 0; i < size; i += 8)
+        put_u64_le(world->value + i, prng_next(&prng));
+    return slice_make(world->value, size);
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+/* Keys of many shapes: few tables with long common prefixes, some very long, some tiny; no two
+ * alike, since each carries its number. */
+static void make_keys(struct world *world)
+{
+    world->keys = mem_zalloc(KEYS, sizeof *world->keys);
+    for (uint32_t i = 0; i < KEYS; i++) {
+        uint8_t *bytes = mem_alloc(KV_KEY_SIZE_MAX);
+        size_t size = prng_below(&world->prng, 4);
+        uint64_t kind = prng_below(&world->prng, 20);
+        memset(bytes, (int)('a' + size), size * 8);
+        size *= 8;
+        if (kind == 0) {
+            size_t more = prng_below(&world->prng, KV_KEY_SIZE_MAX - size - 4);
+            memset(bytes + size, 'z', more);
+            size += more;
+        }
+        put_u32_be(bytes + size, kind < 10 ? i : i * 2654435761u);
+        world->keys[i] = slice_make(bytes, size + 4);
+    }
+    qsort(world->keys, KEYS, sizeof *world->keys, compare_keys);
+    for (uint32_t i = 1; i < KEYS; i++)
+        if (slice_equal(world->keys[i - 1], world->keys[i])) /* vanishingly rare: make it longer */
+            put_u32_be((uint8_t *)(uintptr_t)world->keys[i].data + world->keys[i].size++, i);
+    qsort(world->keys, KEYS, sizeof *world->keys, compare_keys);
+}
+
+static void copy_model(uint32_t *to, const uint32_t *from)
+{
+    memcpy(to, from, KEYS * sizeof *to);
+}
+
+static void open_kv(struct world *world)
+{
+    struct error error;
+    struct kv_options options = {.growth_bytes = 64 << 10, .map_size_max = 1ull << 30};
+    expect_ok(world, kv_open(env_sim_env(world->sim), "/data/store", &options, &world->kv, &error),
+              &error);
+}
+
+static void report(void *context, const char *problem)
+{
+    fprintf(stderr, "# %s\n", problem);
+    (void)context;
+}
+
+static void check_kv(struct world *world)
+{
+    struct error error;
+    expect_ok(world, kv_check(world->kv, report, NULL, &error), &error);
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+static void compare_get(struct world *world, struct view *view, uint32_t key)
+{
+    struct slice value;
+    struct error error;
+    const uint32_t *model = view != NULL ? view->model : world->latest;
+    status_t status = view != NULL ? kv_get(view->snapshot, world->keys[key], &value, &error)
+                                   : kv_get_latest(world->kv, world->keys[key], &value, &error);
+    if (model[key] == 0) {
+        expect(world, status == ERR_NOT_FOUND, "a key that is absent was found");
+        return;
+    }
+    expect_ok(world, status, &error);
+    expect(world, slice_equal(value, value_of(world, key, model[key])), "get: wrong value");
+}
+
+/* Moves `at` to the nearest present key at or beyond it; KEYS (or wrap to UINT32_MAX) at the end.
+ */
+static uint32_t model_seek(const uint32_t *model, uint32_t at, int step)
+{
+    while (at < KEYS && model[at] == 0)
+        at += (uint32_t)step;
+    return at;
+}
+
+static void compare_walk(struct world *world, struct view *view, uint32_t from, uint32_t steps,
+                         int step)
+{
+    struct kv_cursor cursor;
+    struct error error;
+    const uint32_t *model = view != NULL ? view->model : world->latest;
+    if (view != NULL)
+        kv_cursor_init(&cursor, view->snapshot);
+    else
+        kv_cursor_init_latest(&cursor, world->kv);
+    status_t status = step > 0 ? kv_cursor_seek(&cursor, world->keys[from], &error)
+                               : kv_cursor_seek_reverse(&cursor, world->keys[from], &error);
+    uint32_t at = model_seek(model, from, step);
+    for (uint32_t i = 0; i < steps; i++) {
+        struct slice value;
+        expect_ok(world, status, &error);
+        expect(world, kv_cursor_valid(&cursor) == (at < KEYS), "cursor: wrong end");
+        if (at >= KEYS)
+            return;
+        expect(world, slice_equal(kv_cursor_key(&cursor), world->keys[at]), "cursor: wrong key");
+        expect_ok(world, kv_cursor_value(&cursor, &value, &error), &error);
+        expect(world, slice_equal(value, value_of(world, at, model[at])), "cursor: wrong value");
+        at = model_seek(model, at + (uint32_t)step, step);
+        status = step > 0 ? kv_cursor_next(&cursor, &error) : kv_cursor_prev(&cursor, &error);
+    }
+}
+
+/* Key order only, from end to end: fast enough to be done often. */
+static void compare_all(struct world *world, struct view *view)
+{
+    struct kv_cursor cursor;
+    struct error error;
+    uint32_t at = model_seek(view->model, 0, 1);
+    kv_cursor_init(&cursor, view->snapshot);
+    status_t status = kv_cursor_first(&cursor, &error);
+    for (; status == OK && kv_cursor_valid(&cursor); status = kv_cursor_next(&cursor, &error)) {
+        expect(world, at < KEYS && slice_equal(kv_cursor_key(&cursor), world->keys[at]),
+               "full walk: wrong key");
+        at = model_seek(view->model, at + 1, 1);
+    }
+    expect_ok(world, status, &error);
+    expect(world, at >= KEYS, "full walk: too short");
+}
+
+static struct view *any_view(struct world *world)
+{
+    struct view *view = &world->views[prng_below(&world->prng, SNAPSHOTS)];
+    return view->snapshot != NULL ? view : NULL;
+}
+
+/* ---- operations ----------------------------------------------------------------------------- */
+
+static void put(struct world *world, uint32_t key)
+{
+    struct error error;
+    uint32_t seed = world->next_seed++;
+    expect_ok(world, kv_put(world->kv, world->keys[key], value_of(world, key, seed), &error),
+              &error);
+    world->latest[key] = seed;
+}
+
+static void delete (struct world *world, uint32_t key)
+{
+    struct error error;
+    bool found;
+    expect_ok(world, kv_delete(world->kv, world->keys[key], &found, &error), &error);
+    expect(world, found == (world->latest[key] != 0), "delete: wrong answer");
+    world->latest[key] = 0;
+}
+
+static void publish(struct world *world)
+{
+    struct error error;
+    expect_ok(world, kv_publish(world->kv, &error), &error);
+    copy_model(world->published, world->latest);
+}
+
+static void close_view(struct world *world, struct view *view)
+{
+    if (view->snapshot == NULL)
+        return;
+    compare_all(world, view);
+    kv_snapshot_close(view->snapshot);
+    view->snapshot = NULL;
+}
+
+static void turn_view(struct world *world)
+{
+    struct error error;
+    struct view *view = &world->views[prng_below(&world->prng, SNAPSHOTS)];
+    if (view->snapshot != NULL) {
+        close_view(world, view);
+    } else {
+        expect_ok(world, kv_snapshot_open(world->kv, &view->snapshot, &error), &error);
+        copy_model(view->model, world->published);
+    }
+}
+
+/* One of the three steps; write and end come after some other operations. */
+static void turn_checkpoint(struct world *world)
+{
+    struct error error;
+    uint8_t meta[8];
+    if (world->checkpoint == NULL) {
+        put_u64_le(meta, world->ops_done);
+        expect_ok(world,
+                  kv_checkpoint_begin(world->kv, slice_make(meta, sizeof meta), &world->checkpoint,
+                                      &error),
+                  &error);
+        copy_model(world->frozen, world->published);
+        return;
+    }
+    expect_ok(world, kv_checkpoint_write(world->checkpoint, &error), &error);
+    copy_model(world->durable, world->frozen);
+    if (prng_chance(&world->prng, 1, 2)) {
+        put(world, (uint32_t)prng_below(&world->prng, KEYS));
+        publish(world);
+    }
+    expect_ok(world, kv_checkpoint_end(world->kv, world->checkpoint, &error), &error);
+    world->checkpoint = NULL;
+    expect(world, kv_meta(world->kv).size == sizeof meta, "app_meta is lost");
+}
+
+/* The process dies and the machine perhaps with it. */
+static void reopen(struct world *world)
+{
+    struct error error;
+    for (uint32_t i = 0; i < SNAPSHOTS; i++)
+        close_view(world, &world->views[i]);
+    if (world->checkpoint != NULL) { /* closing needs it to have ended; it has reached the disk */
+        expect_ok(world, kv_checkpoint_write(world->checkpoint, &error), &error);
+        expect_ok(world, kv_checkpoint_end(world->kv, world->checkpoint, &error), &error);
+        world->checkpoint = NULL;
+        copy_model(world->durable, world->frozen);
+    }
+    bool power_cut = prng_chance(&world->prng, 1, 2);
+    if (power_cut)
+        env_sim_power_off(world->sim);
+    kv_close(world->kv);
+    if (power_cut)
+        env_sim_power_on(world->sim);
+    open_kv(world);
+    copy_model(world->latest, world->durable);
+    copy_model(world->published, world->durable);
+    check_kv(world);
+}
+
+static void write_some(struct world *world, bool deleting)
+{
+    uint32_t key = (uint32_t)prng_below(&world->prng, KEYS);
+    if (prng_chance(&world->prng, 1, 50)) { /* a run of neighbours */
+        uint32_t run = (uint32_t)prng_below(&world->prng, 200);
+        bool away = deleting || prng_chance(&world->prng, 1, 3);
+        for (uint32_t i = key; i < key + run && i < KEYS; i++, world->ops_done++) {
+            if (away)
+                delete (world, i);
+            else
+                put(world, i);
+        }
+    } else if (prng_chance(&world->prng, deleting ? 70 : 30, 100)) {
+        delete (world, key);
+    } else {
+        put(world, key);
+    }
+}
+
+static void step(struct world *world)
+{
+    /* Times of growing and of shrinking take turns, down to an empty tree. */
+    bool deleting = world->ops_done / 15000 % 3 == 2;
+    uint64_t kind = prng_below(&world->prng, 10000);
+    uint32_t key = (uint32_t)prng_below(&world->prng, KEYS);
+    if (kind < 6000)
+        write_some(world, deleting);
+    else if (kind < 8000)
+        compare_get(world, any_view(world), key);
+    else if (kind < 8700)
+        compare_walk(world, any_view(world), key, 20, prng_chance(&world->prng, 1, 2) ? 1 : -1);
+    else if (kind < 9890)
+        publish(world);
+    else if (kind < 9940)
+        turn_view(world);
+    else if (kind < 9970)
+        turn_checkpoint(world);
+    else if (kind < 9995)
+        check_kv(world);
+    else
+        reopen(world);
+    world->ops_done++;
+}
+
+static uint64_t number_from(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text != NULL ? strtoull(text, NULL, 10) : otherwise;
+}
+
+static void run(uint64_t seed, uint64_t ops)
+{
+    struct world world = {.sim = env_sim_create(seed), .next_seed = 1};
+    uint32_t **models[] = {&world.latest, &world.published, &world.durable, &world.frozen};
+    prng_seed(&world.prng, seed);
+    world.value = mem_alloc(VALUE_MAX + 8);
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+        *models[i] = mem_zalloc(KEYS, sizeof(uint32_t));
+    for (uint32_t i = 0; i < SNAPSHOTS; i++)
+        world.views[i].model = mem_zalloc(KEYS, sizeof(uint32_t));
+    assert_int_equal(env_dir_create(env_sim_env(world.sim), "/data", NULL), OK);
+    make_keys(&world);
+    open_kv(&world);
+    while (world.ops_done < ops)
+        step(&world);
+    for (uint32_t key = 0; key < KEYS; key++)
+        compare_get(&world, NULL, key);
+    reopen(&world);
+    for (uint32_t key = 0; key < KEYS; key++)
+        compare_get(&world, NULL, key);
+
+    kv_close(world.kv);
+    env_sim_destroy(world.sim);
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+        mem_free(*models[i]);
+    for (uint32_t i = 0; i < SNAPSHOTS; i++)
+        mem_free(world.views[i].model);
+    for (uint32_t i = 0; i < KEYS; i++)
+        mem_free((void *)(uintptr_t)world.keys[i].data);
+    mem_free(world.keys);
+    mem_free(world.value);
+}
+
+static void random_operations(void **state)
+{
+    uint64_t seed = number_from("TOYDB_SEED", 1);
+    (void)state;
+    print_message("# seed %llu\n", (unsigned long long)seed);
+    run(seed, number_from("TOYDB_MODEL_OPS", 200000));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(random_operations)};
+    return cmocka_run_group_tests_name("kv_model", tests, NULL, NULL);
+}
