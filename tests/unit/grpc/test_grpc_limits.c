@@ -1,0 +1,538 @@
+/* Bounds and hostile input: large messages, back-pressure both ways, what is not gRPC, garbage. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "echo_service.h"
+#include "grpc/grpc_int.h"
+#include "pipe.h"
+
+struct fixture {
+    struct echo_service service;
+    struct grpc_pipe pipe;
+};
+
+static void setup(struct fixture *fixture, const struct grpc_config *server,
+                  const struct grpc_config *client, size_t piece_max)
+{
+    echo_service_init(&fixture->service, server);
+    grpc_pipe_init(&fixture->pipe, fixture->service.server, client, 7, piece_max);
+}
+
+static void teardown(struct fixture *fixture)
+{
+    grpc_pipe_free(&fixture->pipe);
+    assert_int_equal(fixture->service.started, fixture->service.closed);
+    assert_int_equal(fixture->pipe.client_status, OK);
+    assert_int_equal(fixture->pipe.server_status, OK);
+    echo_service_free(&fixture->service);
+}
+
+static void assert_log(const struct call_log *log, enum grpc_status status, const char *message)
+{
+    assert_int_equal(log->closes, 1);
+    assert_int_equal(log->status, status);
+    assert_string_equal((const char *)log->status_message.data, message);
+}
+
+static uint8_t *random_bytes(size_t size, uint64_t seed)
+{
+    struct prng prng;
+    prng_seed(&prng, seed);
+    uint8_t *bytes = mem_alloc(size);
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (uint8_t)prng_next(&prng);
+    return bytes;
+}
+
+static void test_large_message(void **state)
+{
+    (void)state;
+    enum { SIZE = 10 << 20 };
+    struct fixture f;
+    setup(&f, NULL, NULL, 100000);
+    uint8_t *bytes = random_bytes(SIZE, 1);
+    struct call_log log;
+    call_log_unary(&log, f.pipe.client, "/Test/Unary", slice_make(bytes, SIZE), NULL);
+    assert_int_equal(grpc_call_queued(log.call), SIZE + GRPC__PREFIX_SIZE);
+    grpc_pipe_run(&f.pipe);
+    assert_log(&log, GRPC_OK, "");
+    assert_int_equal(log.writables, 0); /* after half-close nobody wants to know */
+    assert_true(slice_equal(buffer_slice(&log.messages), slice_make(bytes, SIZE)));
+    assert_int_equal(f.pipe.client->in_bytes, 0);
+    assert_int_equal(f.pipe.server->in_bytes, 0);
+    call_log_free(&log);
+    mem_free(bytes);
+    teardown(&f);
+}
+
+static void test_message_over_limit(void **state)
+{
+    (void)state;
+    static const uint8_t body[1001];
+    struct grpc_config config = {.message_size_max = 1000};
+    struct call_log log;
+    struct fixture f;
+    setup(&f, &config, NULL, 3);
+    call_log_unary(&log, f.pipe.client, "/Test/Unary", slice_make(body, 1000), NULL);
+    grpc_pipe_run(&f.pipe);
+    assert_log(&log, GRPC_OK, "");
+    call_log_free(&log);
+    call_log_unary(&log, f.pipe.client, "/Test/Unary", slice_make(body, 1001), NULL);
+    grpc_pipe_run(&f.pipe);
+    assert_log(&log, GRPC_RESOURCE_EXHAUSTED, "message is larger than the limit");
+    assert_int_equal(f.service.last_close, GRPC_RESOURCE_EXHAUSTED);
+    call_log_free(&log);
+    teardown(&f);
+
+    setup(&f, NULL, &config, 3); /* the client's own limit */
+    call_log_unary(&log, f.pipe.client, "/Test/Unary", slice_make(body, 1001), NULL);
+    grpc_pipe_run(&f.pipe);
+    assert_log(&log, GRPC_RESOURCE_EXHAUSTED, "message is larger than the limit");
+    assert_int_equal(grpc_conn_call_count(f.pipe.server), 0);
+    call_log_free(&log);
+    teardown(&f);
+}
+
+static void test_receive_memory(void **state)
+{
+    (void)state;
+    static const uint8_t body[200000];
+    struct grpc_config config = {.receive_memory_max = 50000};
+    struct fixture f;
+    setup(&f, &config, NULL, 0);
+    struct call_log log;
+    call_log_unary(&log, f.pipe.client, "/Test/Unary", slice_make(body, sizeof body), NULL);
+    grpc_pipe_run(&f.pipe);
+    assert_log(&log, GRPC_RESOURCE_EXHAUSTED, "too much unfinished input on the connection");
+    assert_int_equal(f.pipe.server->in_bytes, 0);
+    call_log_free(&log);
+    teardown(&f);
+}
+
+static void test_server_stream_back_pressure(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f, NULL, NULL, 50000);
+    struct call_log log;
+    call_log_unary(&log, f.pipe.client, "/Test/Count", slice_from_string("100000"), NULL);
+    grpc_call_pause(log.call);
+    grpc_pipe_run(&f.pipe);
+    /* The reader's window is full, the writer's queue too, and everybody waits. */
+    assert_int_equal(log.message_count, 0);
+    size_t window = f.pipe.client->config.stream_window;
+    assert_in_range(f.pipe.client->in_bytes, window - 200, window);
+    assert_in_range(f.service.queued_max, 64 << 10, (64 << 10) + 200);
+    /* Another call gets through. */
+    struct call_log other;
+    call_log_unary(&other, f.pipe.client, "/Test/Unary", slice_from_string("x"), NULL);
+    grpc_pipe_run(&f.pipe);
+    assert_log(&other, GRPC_OK, "");
+    call_log_free(&other);
+
+    grpc_call_resume(log.call);
+    assert_in_range(log.message_count, window / 105 - 2, window / 105);
+    grpc_pipe_run(&f.pipe);
+    assert_log(&log, GRPC_OK, "");
+    assert_int_equal(log.message_count, 100000);
+    assert_in_range(f.service.queued_max, 64 << 10, (64 << 10) + 200);
+    call_log_free(&log);
+    teardown(&f);
+}
+
+static void test_client_stream_back_pressure(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f, NULL, NULL, 50000);
+    struct call_log log;
+    call_log_start(&log, f.pipe.client, "/Test/Pause", NULL);
+    uint8_t *body = random_bytes(1000, 3);
+    for (int i = 0; i < 1000; i++)
+        grpc_call_send(log.call, slice_make(body, 1000));
+    grpc_pipe_run(&f.pipe);
+    size_t window = f.pipe.server->config.stream_window;
+    assert_int_equal(f.pipe.server->in_bytes, window);
+    assert_int_equal(grpc_call_queued(log.call), 1000 * 1005 - window);
+    assert_int_equal(log.writables, 0);
+    assert_non_null(f.service.paused);
+    grpc_call_half_close(log.call);
+    grpc_call_resume(f.service.paused);
+    grpc_pipe_run(&f.pipe);
+    assert_log(&log, GRPC_OK, "");
+    assert_int_equal(log.message_count, 1000);
+    for (size_t i = 0; i < 1000; i++)
+        assert_memory_equal(log.messages.data + i * 1000, body, 1000);
+    mem_free(body);
+    call_log_free(&log);
+    teardown(&f);
+}
+
+static void test_writable(void **state)
+{
+    (void)state;
+    static const uint8_t body[1000];
+    struct fixture f;
+    setup(&f, NULL, NULL, 0);
+    struct call_log log;
+    call_log_start(&log, f.pipe.client, "/Test/Sum", NULL);
+    size_t queued = 0;
+    while (queued <= 64 << 10)
+        queued = grpc_call_send(log.call, slice_make(body, sizeof body));
+    grpc_pipe_run(&f.pipe);
+    assert_int_equal(log.writables, 1);
+    grpc_call_send(log.call, slice_make(body, sizeof body));
+    grpc_pipe_run(&f.pipe);
+    assert_int_equal(log.writables, 1); /* it never rose above the mark */
+    grpc_call_half_close(log.call);
+    grpc_pipe_run(&f.pipe);
+    assert_log(&log, GRPC_OK, "");
+    assert_true(slice_equal(buffer_slice(&log.messages), slice_from_string("67000")));
+    call_log_free(&log);
+    teardown(&f);
+}
+
+/* Messages and end have come in full; a paused reader gets them when it wants. */
+static void test_paused_past_the_end(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f, NULL, NULL, 0);
+    struct call_log log;
+    call_log_unary(&log, f.pipe.client, "/Test/Fail", slice_from_string("!3 bad"), NULL);
+    grpc_call_pause(log.call);
+    grpc_pipe_run(&f.pipe);
+    assert_int_equal(grpc_conn_call_count(f.pipe.server), 0);
+    assert_int_equal(log.message_count, 0);
+    assert_int_equal(log.closes, 0);
+    grpc_call_resume(log.call);
+    assert_int_equal(log.message_count, 1);
+    assert_log(&log, GRPC_INVALID_ARGUMENT, "bad");
+    assert_int_equal(grpc_conn_call_count(f.pipe.client), 0);
+    call_log_free(&log);
+
+    /* Or gives up. */
+    call_log_unary(&log, f.pipe.client, "/Test/Fail", slice_from_string("!3 bad"), NULL);
+    grpc_call_pause(log.call);
+    grpc_pipe_run(&f.pipe);
+    grpc_call_cancel(log.call);
+    assert_int_equal(grpc_conn_call_count(f.pipe.client), 0);
+    call_log_free(&log);
+    teardown(&f);
+}
+
+static void pausing_message(struct grpc_call *call, struct slice message)
+{
+    call_log_handlers.on_message(call, message);
+    grpc_call_pause(call);
+}
+
+static void test_pause_after_each_message(void **state)
+{
+    (void)state;
+    struct grpc_handlers handlers = call_log_handlers;
+    handlers.on_message = pausing_message;
+    struct fixture f;
+    setup(&f, NULL, NULL, 5000);
+    struct call_log log = {0};
+    log.call = grpc_call_start(f.pipe.client, "/Test/Count", &handlers, &log, NULL);
+    grpc_call_send(log.call, slice_from_string("5000"));
+    grpc_call_half_close(log.call);
+    unsigned rounds = 0;
+    for (; log.call; rounds++) {
+        assert_true(rounds <= 5000);
+        grpc_pipe_run(&f.pipe);
+        assert_int_equal(log.message_count, rounds < 5000 ? rounds + 1 : 5000);
+        if (log.call)
+            grpc_call_resume(log.call);
+    }
+    assert_int_equal(log.message_count, 5000);
+    assert_log(&log, GRPC_OK, "");
+    call_log_free(&log);
+    teardown(&f);
+}
+
+/* Sends a message whose prefix is then changed on its way. */
+static void run_with_prefix(struct fixture *f, struct call_log *log, const uint8_t prefix[5])
+{
+    grpc_pipe_run(&f->pipe);
+    call_log_unary(log, f->pipe.client, "/Test/Unary", slice_from_string("MARK"), NULL);
+    struct slice out = grpc_conn_output(f->pipe.client);
+    uint8_t *bytes = mem_alloc(out.size);
+    memcpy(bytes, out.data, out.size);
+    uint8_t *mark = memmem(bytes, out.size, "MARK", 4);
+    assert_non_null(mark);
+    memcpy(mark - 5, prefix, 5);
+    assert_int_equal(grpc_conn_receive(f->pipe.server, slice_make(bytes, out.size), 0), OK);
+    grpc_conn_output_consume(f->pipe.client, out.size);
+    mem_free(bytes);
+    grpc_pipe_run(&f->pipe);
+}
+
+static void test_bad_prefix(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t prefix[5];
+        enum grpc_status status;
+        const char *message;
+    } cases[] = {
+        {{1, 0, 0, 0, 4}, GRPC_UNIMPLEMENTED, "compressed messages are not supported"},
+        {{9, 0, 0, 0, 4}, GRPC_INTERNAL, "malformed message prefix"},
+        {{0, 255, 255, 255, 255}, GRPC_RESOURCE_EXHAUSTED, "message is larger than the limit"},
+        {{0, 0, 0, 0, 5}, GRPC_INTERNAL, "message is cut short"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct fixture f;
+        setup(&f, NULL, NULL, 0);
+        struct call_log log;
+        run_with_prefix(&f, &log, cases[i].prefix);
+        assert_log(&log, cases[i].status, cases[i].message);
+        call_log_free(&log);
+        teardown(&f);
+    }
+}
+
+static void test_metadata_over_limit(void **state)
+{
+    (void)state;
+    static char large[20000];
+    memset(large, 'x', sizeof large);
+    struct fixture f;
+    setup(&f, NULL, NULL, 0);
+    struct grpc_metadata metadata = {slice_from_string("x-test"), slice_make(large, sizeof large)};
+    struct grpc_call_options options = {.metadata = &metadata, .metadata_count = 1};
+    struct call_log log;
+    call_log_unary(&log, f.pipe.client, "/Test/Metadata", slice_from_string(""), &options);
+    grpc_pipe_run(&f.pipe);
+    assert_log(&log, GRPC_RESOURCE_EXHAUSTED, "too much metadata");
+    call_log_free(&log);
+    teardown(&f);
+}
+
+/* ---- a peer that is not ours ---------------------------------------------------------------- */
+
+struct raw_client {
+    nghttp2_session *session;
+    struct grpc_conn *server;
+    char http_status[8];
+    char grpc_status[8];
+    bool goaway;
+};
+
+static int raw_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+                      size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags,
+                      void *user)
+{
+    (void)session, (void)frame, (void)flags;
+    struct raw_client *raw = user;
+    struct slice text = slice_make(name, name_size);
+    if (grpc__slice_is(text, ":status") && value_size < sizeof raw->http_status)
+        memcpy(raw->http_status, value, value_size);
+    if (grpc__slice_is(text, "grpc-status") && value_size < sizeof raw->grpc_status)
+        memcpy(raw->grpc_status, value, value_size);
+    return 0;
+}
+
+static int raw_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+    (void)session;
+    struct raw_client *raw = user;
+    if (frame->hd.type == NGHTTP2_GOAWAY)
+        raw->goaway = true;
+    return 0;
+}
+
+static void raw_init(struct raw_client *raw, struct grpc_server *server)
+{
+    *raw = (struct raw_client){.server = grpc_conn_create_server(server, 1)};
+    nghttp2_session_callbacks *callbacks;
+    assert_int_equal(nghttp2_session_callbacks_new(&callbacks), 0);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, raw_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, raw_frame);
+    assert_int_equal(nghttp2_session_client_new(&raw->session, callbacks, raw), 0);
+    nghttp2_session_callbacks_del(callbacks);
+    nghttp2_submit_settings(raw->session, NGHTTP2_FLAG_NONE, NULL, 0);
+}
+
+static void raw_run(struct raw_client *raw)
+{
+    bool moved = true;
+    while (moved) {
+        const uint8_t *data;
+        ssize_t size = nghttp2_session_mem_send(raw->session, &data);
+        assert_true(size >= 0);
+        if (size > 0)
+            grpc_conn_receive(raw->server, slice_make(data, (size_t)size), 1);
+        struct slice out = grpc_conn_output(raw->server);
+        nghttp2_session_mem_recv(raw->session, out.data, out.size);
+        grpc_conn_output_consume(raw->server, out.size);
+        moved = size > 0 || out.size > 0;
+    }
+}
+
+static void raw_free(struct raw_client *raw)
+{
+    nghttp2_session_del(raw->session);
+    grpc_conn_destroy(raw->server);
+}
+
+static nghttp2_nv nv(const char *name, const char *value)
+{
+    return (nghttp2_nv){.name = (uint8_t *)(uintptr_t)name,
+                        .value = (uint8_t *)(uintptr_t)value,
+                        .namelen = strlen(name),
+                        .valuelen = strlen(value)};
+}
+
+static int32_t raw_request(struct raw_client *raw, const char *method, const char *content_type,
+                           const char *timeout)
+{
+    nghttp2_nv headers[] = {nv(":method", method),
+                            nv(":scheme", "http"),
+                            nv(":path", "/Test/Hang"),
+                            nv(":authority", "x"),
+                            nv("content-type", content_type),
+                            nv("grpc-timeout", timeout)};
+    return nghttp2_submit_request(raw->session, NULL, headers, 6, NULL, NULL);
+}
+
+static void test_not_grpc(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *method, *content_type, *timeout;
+        const char *http_status, *grpc_status;
+    } cases[] = {
+        {"GET", "application/grpc", "1S", "405", ""},
+        {"POST", "application/json", "1S", "415", ""},
+        {"POST", "application/grpc-web", "1S", "415", ""},
+        {"POST", "application/grpc", "soon", "200", "13"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct echo_service service;
+        echo_service_init(&service, NULL);
+        struct raw_client raw;
+        raw_init(&raw, service.server);
+        raw_request(&raw, cases[i].method, cases[i].content_type, cases[i].timeout);
+        raw_run(&raw);
+        assert_string_equal(raw.http_status, cases[i].http_status);
+        assert_string_equal(raw.grpc_status, cases[i].grpc_status);
+        assert_int_equal(service.started, 0);
+        assert_int_equal(grpc_conn_call_count(raw.server), 0);
+        raw_free(&raw);
+        echo_service_free(&service);
+    }
+}
+
+/* CVE-2023-44487: streams opened and reset at once, for ever. */
+static void test_rapid_reset(void **state)
+{
+    (void)state;
+    struct echo_service service;
+    echo_service_init(&service, NULL);
+    struct raw_client raw;
+    raw_init(&raw, service.server);
+    unsigned rounds = 0;
+    for (; rounds < 20000 && !raw.goaway; rounds++) {
+        nghttp2_nv headers[] = {nv(":method", "POST"), nv(":scheme", "http"),
+                                nv(":path", "/Test/Bidi"), nv(":authority", "x"),
+                                nv("content-type", "application/grpc")};
+        int32_t id =
+            nghttp2_submit_headers(raw.session, NGHTTP2_FLAG_NONE, -1, NULL, headers, 5, NULL);
+        assert_true(id > 0);
+        raw_run(&raw);
+        nghttp2_submit_rst_stream(raw.session, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
+        raw_run(&raw);
+    }
+    assert_true(raw.goaway);
+    assert_true(grpc_conn_done(raw.server));
+    assert_int_equal(service.started, service.closed);
+    raw_free(&raw);
+    echo_service_free(&service);
+}
+
+static void test_garbage(void **state)
+{
+    (void)state;
+    struct echo_service service;
+    echo_service_init(&service, NULL);
+    struct prng prng;
+    prng_seed(&prng, 99);
+    for (int round = 0; round < 2000; round++) {
+        /* A good beginning, then some of it spoiled. */
+        struct grpc_conn *client = grpc_conn_create_client(NULL, 0);
+        struct call_log logs[3];
+        for (int i = 0; i < 3; i++)
+            call_log_unary(&logs[i], client, "/Test/Bidi", slice_from_string("some message"), NULL);
+        struct slice out = grpc_conn_output(client);
+        uint8_t *bytes = mem_alloc(out.size);
+        memcpy(bytes, out.data, out.size);
+        uint64_t changes = prng_below(&prng, 8);
+        size_t from = prng_chance(&prng, 1, 4) ? 0 : 24;
+        for (uint64_t i = 0; i < changes; i++)
+            bytes[prng_between(&prng, from, out.size - 1)] = (uint8_t)prng_next(&prng);
+        struct grpc_conn *server = grpc_conn_create_server(service.server, 0);
+        grpc_conn_receive(server, slice_make(bytes, out.size), 0);
+        struct slice answer = grpc_conn_output(server);
+        if (answer.size && prng_chance(&prng, 1, 2)) {
+            uint8_t *copy = mem_alloc(answer.size);
+            memcpy(copy, answer.data, answer.size);
+            copy[prng_below(&prng, answer.size)] ^= (uint8_t)(1 << prng_below(&prng, 8));
+            grpc_conn_receive(client, slice_make(copy, answer.size), 0);
+            mem_free(copy);
+        }
+        grpc_conn_output(client);
+        grpc_conn_destroy(client);
+        grpc_conn_destroy(server);
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(logs[i].closes, 1);
+            call_log_free(&logs[i]);
+        }
+        mem_free(bytes);
+    }
+    assert_int_equal(service.started, service.closed);
+    echo_service_free(&service);
+}
+
+static void test_not_http2(void **state)
+{
+    (void)state;
+    struct echo_service service;
+    echo_service_init(&service, NULL);
+    struct grpc_conn *server = grpc_conn_create_server(service.server, 0);
+    struct slice request = slice_from_string("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_int_equal(grpc_conn_receive(server, request, 0), ERR_PROTOCOL);
+    struct slice out = grpc_conn_output(server);
+    grpc_conn_output_consume(server, out.size);
+    assert_true(grpc_conn_done(server));
+    grpc_conn_destroy(server);
+    echo_service_free(&service);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_large_message),
+        cmocka_unit_test(test_message_over_limit),
+        cmocka_unit_test(test_receive_memory),
+        cmocka_unit_test(test_server_stream_back_pressure),
+        cmocka_unit_test(test_client_stream_back_pressure),
+        cmocka_unit_test(test_writable),
+        cmocka_unit_test(test_paused_past_the_end),
+        cmocka_unit_test(test_pause_after_each_message),
+        cmocka_unit_test(test_bad_prefix),
+        cmocka_unit_test(test_metadata_over_limit),
+        cmocka_unit_test(test_not_grpc),
+        cmocka_unit_test(test_rapid_reset),
+        cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_not_http2),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
