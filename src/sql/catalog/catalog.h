@@ -47,7 +47,9 @@ struct index {
 
 enum foreign_key_action { FK_NO_ACTION, FK_RESTRICT };
 
-/* A FOREIGN KEY of the table that holds it; the parent knows it through `referenced_by`. */
+/* A FOREIGN KEY of the table that holds it; the parent knows it through `referenced_by`. The pairs
+ * of columns are kept in the order of the parent's index, whatever order the statement had: so
+ * parent_columns[i] is the index's column i, and the child index begins with child_columns. */
 struct foreign_key {
     const char *name;
     uint32_t child_table_id;
@@ -68,7 +70,8 @@ struct table {
     struct column *columns; /* in declared order; the place in this array is what others refer to */
     uint32_t column_count;
     uint32_t ordinal_next;
-    struct index *indexes; /* indexes[0] is the primary key */
+    uint32_t index_next;   /* id of the next index; never reused */
+    struct index *indexes; /* ascending by id: indexes[0] is the primary key */
     uint32_t index_count;
     struct foreign_key *foreign_keys; /* of which this is the child */
     uint32_t foreign_key_count;
@@ -78,18 +81,22 @@ struct table {
 
 struct catalog {
     uint64_t version;
-    struct table **tables; /* sorted by name */
+    struct table **tables;       /* sorted by name */
+    struct table **tables_by_id; /* the same, sorted by id */
     uint32_t table_count;
     struct arena arena;
     _Atomic uint32_t references;
 };
 
-/* The schema version as the transaction sees it; one key, read (and so certified) by every
- * statement that uses the catalog. */
+/* The schema version as the transaction sees it, 0 in a store never used; one key, read (and so
+ * certified) by every statement that uses the catalog. A transaction that has itself changed the
+ * schema sees a number that another may commit for a different schema: its picture is its own. */
 status_t catalog_version(struct store_txn *txn, uint64_t *version, struct error *error);
-/* Reads the whole schema; the caller holds one reference. */
+/* Reads the whole schema in one scan; the caller holds one reference. The picture points at
+ * nothing of the transaction. */
 status_t catalog_load(struct store_txn *txn, struct catalog **out, struct error *error);
 void catalog_retain(struct catalog *catalog);
+/* NULL is allowed. */
 void catalog_release(struct catalog *catalog);
 
 /* NULL when there is none. Names are as folded by the lexer (lower case unless quoted). */
@@ -106,18 +113,21 @@ const char *catalog_nearest_table(const struct catalog *catalog, const char *nam
 const char *table_nearest_column(const struct table *table, const char *name);
 
 /* ---- keys of rows and index entries -----------------------------------------------------------
- */
+ *
+ * All of these append to the buffers given. Rows are one value a column of the table, each NULL or
+ * of the column's own type; primary key columns are not NULL. */
 
 /* The prefix of all keys of one index: 7 bytes. */
 void index_key_prefix(const struct table *table, const struct index *index, struct buffer *key);
-/* The primary key of a row given as one value a column of the table. 54000 when too long. */
+/* The primary key of a row. 54000 when too long. */
 status_t index_row_key(const struct table *table, const struct value *row, struct buffer *key,
                        struct error *error);
 /* Key and value of a row's entry in a secondary index. *checked tells whether uniqueness is by this
  * key alone (unique and without NULLs): then an existing key is a violation. */
 status_t index_entry(const struct table *table, const struct index *index, const struct value *row,
                      struct buffer *key, struct buffer *value, bool *checked, struct error *error);
-/* The primary row key that an entry of a secondary index points to. */
+/* The primary row key that an entry of a secondary index points to. ERR_CORRUPT when the entry is
+ * not one. */
 status_t index_entry_row_key(const struct table *table, const struct index *index, struct slice key,
                              struct slice value, struct buffer *row_key, struct error *error);
 
@@ -173,11 +183,13 @@ status_t catalog_create_table(struct store_txn *txn, const struct catalog *catal
  * reference it. */
 status_t catalog_drop_table(struct store_txn *txn, const struct catalog *catalog,
                             const struct table *table, struct error *error);
-/* Writes the schema rows and gives back the index's id; filling it is the executor's work. */
+/* Writes the schema rows and gives back the index's id, which the next picture has; filling it is
+ * the executor's work. */
 status_t catalog_create_index(struct store_txn *txn, const struct catalog *catalog,
                               const struct table *table, const struct key_definition *definition,
                               bool unique, uint16_t *index_id, struct error *error);
-/* Refused (2BP01) when it is a primary key or a foreign key needs it. */
+/* Removes the schema rows and the entries. Refused (2BP01) when it is a primary key or a foreign
+ * key needs it. */
 status_t catalog_drop_index(struct store_txn *txn, const struct catalog *catalog,
                             const struct table *table, const struct index *index,
                             struct error *error);

@@ -177,6 +177,30 @@ status_t key_take_value(struct slice *key, enum sql_type type, bool descending, 
     return status;
 }
 
+status_t key_skip_value(struct slice *key, enum sql_type type, bool descending)
+{
+    ASSERT(key);
+    ASSERT(type != SQL_UNKNOWN && type < SQL_TYPE_COUNT);
+    uint8_t flip = descending ? 0xff : 0;
+    if (key->size == 0)
+        return ERR_CORRUPT;
+    struct slice rest = slice_make(key->data + 1, key->size - 1);
+    size_t size = type == SQL_BOOLEAN ? 1 : 8;
+    if ((key->data[0] ^ flip) == KEY_NULL) {
+        size = 0;
+    } else if ((key->data[0] ^ flip) != KEY_VALUE) {
+        return ERR_CORRUPT;
+    } else if (type == SQL_TEXT) {
+        size_t unescaped;
+        if (!text_measure(rest, flip, &size, &unescaped))
+            return ERR_CORRUPT;
+    } else if (rest.size < size) {
+        return ERR_CORRUPT;
+    }
+    *key = slice_make(rest.data + size, rest.size - size);
+    return OK;
+}
+
 bool key_prefix_end(struct buffer *key)
 {
     ASSERT(key);

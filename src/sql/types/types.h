@@ -148,6 +148,8 @@ void key_append_value(struct buffer *key, const struct value *value, bool descen
  * stays. */
 status_t key_take_value(struct slice *key, enum sql_type type, bool descending, struct arena *arena,
                         struct value *value);
+/* The same, without looking at what the value is. */
+status_t key_skip_value(struct slice *key, enum sql_type type, bool descending);
 /* Turns a key prefix into the smallest key that is above all keys beginning with it. False when
  * there is none (all ff). */
 bool key_prefix_end(struct buffer *key);

@@ -1,0 +1,96 @@
+/* Looking things up in a picture of the schema. */
+#include "sql/catalog/catalog.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+
+void catalog_retain(struct catalog *catalog)
+{
+    uint32_t before = catalog->references++;
+    ASSERT(before > 0 && before < UINT32_MAX);
+}
+
+void catalog_release(struct catalog *catalog)
+{
+    if (!catalog)
+        return;
+    uint32_t before = catalog->references--;
+    ASSERT(before > 0);
+    if (before > 1)
+        return;
+    arena_free(&catalog->arena);
+    mem_free(catalog);
+}
+
+const struct table *catalog_table(const struct catalog *catalog, const char *name)
+{
+    ASSERT(catalog && name);
+    uint32_t low = 0;
+    uint32_t high = catalog->table_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = strcmp(catalog->tables[middle]->name, name);
+        if (order == 0)
+            return catalog->tables[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+const struct table *catalog_table_by_id(const struct catalog *catalog, uint32_t id)
+{
+    ASSERT(catalog);
+    uint32_t low = 0;
+    uint32_t high = catalog->table_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        uint32_t at = catalog->tables_by_id[middle]->id;
+        if (at == id)
+            return catalog->tables_by_id[middle];
+        if (at < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+const struct index *catalog_index(const struct catalog *catalog, const char *name,
+                                  const struct table **table)
+{
+    ASSERT(catalog && name);
+    for (uint32_t i = 0; i < catalog->table_count; i++) {
+        const struct table *at = catalog->tables[i];
+        for (uint32_t j = 0; j < at->index_count; j++) {
+            if (strcmp(at->indexes[j].name, name) != 0)
+                continue;
+            if (table)
+                *table = at;
+            return &at->indexes[j];
+        }
+    }
+    return NULL;
+}
+
+int32_t table_column(const struct table *table, const char *name)
+{
+    ASSERT(table && name);
+    for (uint32_t i = 0; i < table->column_count; i++)
+        if (strcmp(table->columns[i].name, name) == 0)
+            return (int32_t)i;
+    return -1;
+}
+
+const struct index *table_index_by_id(const struct table *table, uint16_t id)
+{
+    ASSERT(table);
+    for (uint32_t i = 0; i < table->index_count; i++)
+        if (table->indexes[i].id == id)
+            return &table->indexes[i];
+    return NULL;
+}

@@ -1,0 +1,114 @@
+/* Inside sql/catalog: system tables and what the DDL files share.
+ *
+ * The system tables. Key columns come first and are also in the row; everything else a table is
+ * made of is found by a prefix of their keys. Columns are named by ordinal, which never changes.
+ *
+ *   1 meta                  name                  | number
+ *   2 tables                id                    | name, ordinal_next, index_next
+ *   3 columns               table, ordinal        | name, type, length_max, not_null, default
+ *   4 indexes               table, id             | name, unique
+ *   5 index_columns         table, index, place   | ordinal, descending
+ *   6 foreign_keys          table, id             | name, parent table, parent index, child index,
+ *                                                   on delete, on update
+ *   7 foreign_key_columns   table, id, place      | child ordinal (the parent's columns are those
+ * of its index) */
+#ifndef SQL_CATALOG_CATALOG_INT_H
+#define SQL_CATALOG_CATALOG_INT_H
+
+#include "sql/catalog/catalog.h"
+
+enum {
+    KEY_SPACE_SQL = 0x20, /* first byte of all keys of SQL */
+    TABLE_ID_USER_MIN = 100,
+    INDEX_ID_END = 65536,
+    SYSTEM_COLUMNS_MAX = 8,
+};
+
+enum system_table {
+    SYSTEM_META = 1,
+    SYSTEM_TABLES,
+    SYSTEM_COLUMNS,
+    SYSTEM_INDEXES,
+    SYSTEM_INDEX_COLUMNS,
+    SYSTEM_FOREIGN_KEYS,
+    SYSTEM_FOREIGN_KEY_COLUMNS,
+    SYSTEM_TABLE_END
+};
+
+struct system_layout {
+    uint32_t column_count;
+    uint32_t key_count; /* of which that many at the front are the primary key */
+    enum sql_type types[SYSTEM_COLUMNS_MAX];
+};
+
+/* ---- system.c ---------------------------------------------------------------------------------
+ */
+
+const struct system_layout *catalog__layout(enum system_table table);
+/* Appends the 7 bytes all keys of an index begin with. */
+void catalog__key_prefix(struct buffer *key, uint32_t table_id, uint32_t index_id);
+/* Values as the layout has them. */
+status_t catalog__row_put(struct store_txn *txn, enum system_table table,
+                          const struct value *values, struct error *error);
+/* Removes every key that begins with `prefix`. */
+status_t catalog__prefix_remove(struct store_txn *txn, struct slice prefix, struct error *error);
+/* Removes the rows of a system table whose first `count` key columns are these. */
+status_t catalog__rows_remove(struct store_txn *txn, enum system_table table,
+                              const struct value *key_values, uint32_t count, struct error *error);
+/* The next id of a user table. */
+status_t catalog__table_id_next(struct store_txn *txn, uint32_t *id, struct error *error);
+/* Says that the schema has changed; once a DDL statement. */
+status_t catalog__version_bump(struct store_txn *txn, struct error *error);
+
+/* Writes all system rows of a table, and those of one of its indexes. */
+status_t catalog__table_write(struct store_txn *txn, const struct table *table,
+                              struct error *error);
+status_t catalog__table_row_write(struct store_txn *txn, const struct table *table,
+                                  struct error *error);
+status_t catalog__index_write(struct store_txn *txn, const struct table *table,
+                              const struct index *index, struct error *error);
+
+/* ---- names.c ----------------------------------------------------------------------------------
+ */
+
+/* Whether a table or index of that name exists; `table` (or NULL) is one under construction, not
+ * yet in the catalog, or the one that is being given an index. */
+bool catalog__relation_exists(const struct catalog *catalog, const struct table *table,
+                              const char *name);
+/* 42P07 when one does. */
+status_t catalog__name_free(const struct catalog *catalog, const struct table *table,
+                            const char *name, uint32_t position, struct error *error);
+/* Chooses a free name as PostgreSQL does: table_column_column_label, names cut so that it fits,
+ * with 1, 2, ... behind it while it is taken by a relation or a foreign key. `columns` are places
+ * in `table`. */
+const char *catalog__name_choose(const struct catalog *catalog, const struct table *table,
+                                 const uint32_t *columns, uint32_t column_count, const char *label,
+                                 struct arena *arena);
+/* 42622 when a name is too long or empty. */
+status_t catalog__name_check(const char *name, uint32_t position, struct error *error);
+
+/* ---- table_create.c ---------------------------------------------------------------------------
+ */
+
+/* Turns a key's column names into places; `what` is what an error calls it. */
+status_t catalog__key_resolve(const struct table *table, const struct key_definition *definition,
+                              const char *what, struct index *index, struct error *error);
+/* Room for one more index at the end of a table under construction; takes its id. */
+status_t catalog__index_add(struct table *table, struct arena *arena, struct index **out,
+                            struct error *error);
+
+/* ---- foreign_key.c ----------------------------------------------------------------------------
+ */
+
+/* Resolves all foreign keys of a table under construction, adding child indexes where needed. */
+status_t catalog__foreign_keys_build(const struct catalog *catalog, struct table *table,
+                                     const struct table_definition *definition, struct arena *arena,
+                                     struct error *error);
+
+/* ---- nearest.c --------------------------------------------------------------------------------
+ */
+
+/* How near `candidate` is to `name`: the number of edits, or UINT32_MAX when it is not near. */
+uint32_t catalog__name_distance(const char *name, const char *candidate);
+
+#endif

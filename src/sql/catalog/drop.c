@@ -1,0 +1,95 @@
+/* DROP TABLE and DROP INDEX: schema rows and data go in the same transaction. */
+#include "base/check.h"
+#include "sql/catalog/catalog_int.h"
+
+static status_t table_free_to_drop(const struct catalog *catalog, const struct table *table,
+                                   struct error *error)
+{
+    for (uint32_t i = 0; i < table->referenced_by_count; i++) {
+        const struct foreign_key *fk = table->referenced_by[i];
+        if (fk->child_table_id == table->id)
+            continue;
+        const struct table *child = catalog_table_by_id(catalog, fk->child_table_id);
+        ASSERT(child);
+        error_sql(error, "2BP01", 0, "cannot drop table %s because other objects depend on it",
+                  table->name);
+        error_detail(error, "constraint %s on table %s depends on table %s", fk->name, child->name,
+                     table->name);
+        error_hint(error, "Drop the table %s first.", child->name);
+        return ERR_SQL;
+    }
+    return OK;
+}
+
+/* Everything of the table lies under its first five bytes, whatever the index. */
+static status_t data_remove(struct store_txn *txn, const struct table *table, struct error *error)
+{
+    ASSERT(table->id >= TABLE_ID_USER_MIN);
+    uint8_t prefix[5] = {KEY_SPACE_SQL};
+    put_u32_be(prefix + 1, table->id);
+    return catalog__prefix_remove(txn, slice_make(prefix, sizeof prefix), error);
+}
+
+status_t catalog_drop_table(struct store_txn *txn, const struct catalog *catalog,
+                            const struct table *table, struct error *error)
+{
+    ASSERT(txn && catalog && table);
+    ASSERT(catalog_table_by_id(catalog, table->id) == table);
+    status_t status = table_free_to_drop(catalog, table, error);
+    struct value id = value_integer(table->id);
+    for (int which = SYSTEM_TABLES; which < SYSTEM_TABLE_END && status == OK; which++)
+        status = catalog__rows_remove(txn, (enum system_table)which, &id, 1, error);
+    if (status == OK)
+        status = data_remove(txn, table, error);
+    if (status == OK)
+        status = catalog__version_bump(txn, error);
+    return status;
+}
+
+static status_t index_needed(const struct index *index, const char *constraint, const char *table,
+                             struct error *error)
+{
+    return error_sql(error, "2BP01", 0,
+                     "cannot drop index %s because constraint %s on table %s requires it",
+                     index->name, constraint, table);
+}
+
+static status_t index_free_to_drop(const struct catalog *catalog, const struct table *table,
+                                   const struct index *index, struct error *error)
+{
+    if (index->id == 0)
+        return index_needed(index, index->name, table->name, error);
+    for (uint32_t i = 0; i < table->foreign_key_count; i++)
+        if (table->foreign_keys[i].child_index_id == index->id)
+            return index_needed(index, table->foreign_keys[i].name, table->name, error);
+    for (uint32_t i = 0; i < table->referenced_by_count; i++) {
+        const struct foreign_key *fk = table->referenced_by[i];
+        const struct table *child = catalog_table_by_id(catalog, fk->child_table_id);
+        ASSERT(child);
+        if (fk->parent_index_id == index->id)
+            return index_needed(index, fk->name, child->name, error);
+    }
+    return OK;
+}
+
+status_t catalog_drop_index(struct store_txn *txn, const struct catalog *catalog,
+                            const struct table *table, const struct index *index,
+                            struct error *error)
+{
+    ASSERT(txn && catalog && table && index);
+    ASSERT(table_index_by_id(table, index->id) == index);
+    status_t status = index_free_to_drop(catalog, table, index, error);
+    struct value key[] = {value_integer(table->id), value_integer(index->id)};
+    if (status == OK)
+        status = catalog__rows_remove(txn, SYSTEM_INDEXES, key, 2, error);
+    if (status == OK)
+        status = catalog__rows_remove(txn, SYSTEM_INDEX_COLUMNS, key, 2, error);
+    struct buffer prefix = {0};
+    index_key_prefix(table, index, &prefix);
+    if (status == OK)
+        status = catalog__prefix_remove(txn, buffer_slice(&prefix), error);
+    buffer_free(&prefix);
+    if (status == OK)
+        status = catalog__version_bump(txn, error);
+    return status;
+}

@@ -1,0 +1,382 @@
+/* Reading the schema.
+ *
+ * The system tables lie side by side in the order of their ids, and each is sorted by table id; so
+ * one scan meets every table before its columns, these before its indexes, and so on. A picture is
+ * built as the rows come by; when all are there, pictures are sorted and foreign keys are tied to
+ * the parents. Rows that do not fit together are corruption, not a reason to stop the process. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "sql/catalog/catalog_int.h"
+
+enum { LOAD_BATCH = 256 };
+
+/* A table with room to grow. */
+struct growing {
+    struct table *table;
+    uint32_t column_capacity;
+    uint32_t index_capacity;
+    uint32_t foreign_key_capacity;
+    uint32_t referenced_by_capacity;
+};
+
+struct loader {
+    struct catalog *catalog;
+    struct growing *tables; /* ascending by id */
+    uint32_t capacity;
+    struct growing *at; /* the table of the last row, or NULL */
+    struct arena scratch;
+    struct batch *decoded[SYSTEM_TABLE_END]; /* one row each */
+    struct value row[SYSTEM_COLUMNS_MAX];
+};
+
+static status_t corrupt(const char *what, struct error *error)
+{
+    return error_set(error, ERR_CORRUPT, "catalog has a malformed row of its %s", what);
+}
+
+/* ---- decoding ---------------------------------------------------------------------------------
+ */
+
+static status_t row_read(struct loader *loader, enum system_table which, struct slice bytes,
+                         struct error *error)
+{
+    static const uint32_t ordinals[SYSTEM_COLUMNS_MAX] = {0, 1, 2, 3, 4, 5, 6, 7};
+    const struct system_layout *layout = catalog__layout(which);
+    if (!loader->decoded[which])
+        loader->decoded[which] =
+            batch_create(&loader->scratch, layout->types, layout->column_count, 1);
+    struct batch *batch = loader->decoded[which];
+    batch_reset(batch);
+    struct vector *targets[SYSTEM_COLUMNS_MAX];
+    struct value missing[SYSTEM_COLUMNS_MAX];
+    for (uint32_t i = 0; i < layout->column_count; i++) {
+        targets[i] = &batch->columns[i];
+        missing[i] = value_null(layout->types[i]);
+    }
+    struct row_shape shape = {.ordinals = ordinals,
+                              .types = layout->types,
+                              .missing = missing,
+                              .count = layout->column_count};
+    if (row_decode(bytes, &shape, targets, 0) != OK)
+        return corrupt("system tables", error);
+    for (uint32_t i = 0; i < layout->column_count; i++)
+        loader->row[i] = vector_get(targets[i], 0);
+    return OK;
+}
+
+/* The integer in column i of the row just read, which must be in [0, end). */
+static bool number(const struct loader *loader, uint32_t i, uint64_t end, uint32_t *out)
+{
+    const struct value *value = &loader->row[i];
+    ASSERT(value->type == SQL_INTEGER && end <= (uint64_t)UINT32_MAX + 1);
+    if (value->null || value->as.integer < 0 || (uint64_t)value->as.integer >= end)
+        return false;
+    *out = (uint32_t)value->as.integer;
+    return true;
+}
+
+static bool flag(const struct loader *loader, uint32_t i, bool *out)
+{
+    const struct value *value = &loader->row[i];
+    ASSERT(value->type == SQL_BOOLEAN);
+    *out = value->as.boolean;
+    return !value->null;
+}
+
+/* NULL for NULL. */
+static const char *string(const struct loader *loader, uint32_t i)
+{
+    const struct value *value = &loader->row[i];
+    ASSERT(value->type == SQL_TEXT);
+    if (value->null)
+        return NULL;
+    return arena_strndup(&loader->catalog->arena, (const char *)value->as.text.data,
+                         value->as.text.size);
+}
+
+static const uint64_t u32_end = (uint64_t)UINT32_MAX + 1;
+
+static struct growing *growing_find(const struct loader *loader, uint32_t id)
+{
+    uint32_t low = 0;
+    uint32_t high = loader->catalog->table_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (loader->tables[middle].table->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool found = low < loader->catalog->table_count && loader->tables[low].table->id == id;
+    return found ? &loader->tables[low] : NULL;
+}
+
+/* Sets loader->at to the table the row's first column names. */
+static bool table_enter(struct loader *loader)
+{
+    uint32_t id;
+    if (!number(loader, 0, u32_end, &id))
+        return false;
+    if (!loader->at || loader->at->table->id != id)
+        loader->at = growing_find(loader, id);
+    return loader->at != NULL;
+}
+
+static int32_t column_by_ordinal(const struct table *table, uint32_t ordinal)
+{
+    for (uint32_t i = 0; i < table->column_count; i++)
+        if (table->columns[i].ordinal == ordinal)
+            return (int32_t)i;
+    return -1;
+}
+
+/* ---- one function a system table --------------------------------------------------------------
+ */
+
+static bool load_table(struct loader *loader)
+{
+    struct catalog *catalog = loader->catalog;
+    struct table *table = arena_zalloc(&catalog->arena, sizeof *table);
+    table->name = string(loader, 1);
+    if (!table->name || !number(loader, 0, u32_end, &table->id) ||
+        !number(loader, 2, u32_end, &table->ordinal_next) ||
+        !number(loader, 3, INDEX_ID_END + 1, &table->index_next))
+        return false;
+    uint32_t count = catalog->table_count;
+    if (count && loader->tables[count - 1].table->id >= table->id)
+        return false;
+    loader->tables = arena_grow(&loader->scratch, loader->tables, &loader->capacity, count + 1,
+                                sizeof *loader->tables);
+    loader->tables[count] = (struct growing){.table = table};
+    catalog->table_count++;
+    return true;
+}
+
+static bool load_column(struct loader *loader)
+{
+    if (!table_enter(loader))
+        return false;
+    struct table *table = loader->at->table;
+    table->columns =
+        arena_grow(&loader->catalog->arena, table->columns, &loader->at->column_capacity,
+                   table->column_count + 1, sizeof *table->columns);
+    struct column *column = &table->columns[table->column_count];
+    *column = (struct column){.name = string(loader, 2), .default_sql = string(loader, 6)};
+    uint32_t kind;
+    if (!column->name || !number(loader, 1, table->ordinal_next, &column->ordinal) ||
+        !number(loader, 3, SQL_TYPE_COUNT, &kind) || kind == SQL_UNKNOWN ||
+        !number(loader, 4, u32_end, &column->type.length_max) ||
+        !flag(loader, 5, &column->not_null) || table->column_count == CATALOG_COLUMNS_MAX)
+        return false;
+    column->type.kind = (enum sql_type)kind;
+    table->column_count++;
+    return true;
+}
+
+static bool load_index(struct loader *loader)
+{
+    if (!table_enter(loader))
+        return false;
+    struct table *table = loader->at->table;
+    table->indexes =
+        arena_grow(&loader->catalog->arena, table->indexes, &loader->at->index_capacity,
+                   table->index_count + 1, sizeof *table->indexes);
+    struct index *index = &table->indexes[table->index_count];
+    *index = (struct index){.name = string(loader, 2)};
+    uint32_t id;
+    if (!index->name || !number(loader, 1, table->index_next, &id) ||
+        !flag(loader, 3, &index->unique) || (table->index_count == 0) != (id == 0) ||
+        table->index_count == CATALOG_INDEXES_MAX)
+        return false;
+    index->id = (uint16_t)id;
+    table->index_count++;
+    return true;
+}
+
+static bool load_index_column(struct loader *loader)
+{
+    uint32_t id;
+    uint32_t ordinal;
+    if (!table_enter(loader) || !number(loader, 1, INDEX_ID_END, &id) ||
+        !number(loader, 3, u32_end, &ordinal))
+        return false;
+    struct table *table = loader->at->table;
+    struct index *index = NULL;
+    for (uint32_t i = 0; i < table->index_count; i++)
+        if (table->indexes[i].id == id)
+            index = &table->indexes[i];
+    int32_t place = column_by_ordinal(table, ordinal);
+    if (!index || place < 0 || index->column_count == CATALOG_KEY_COLUMNS_MAX)
+        return false;
+    uint32_t i = index->column_count++;
+    index->columns[i] = (uint32_t)place;
+    return flag(loader, 4, &index->descending[i]);
+}
+
+static bool load_foreign_key(struct loader *loader)
+{
+    if (!table_enter(loader))
+        return false;
+    struct table *table = loader->at->table;
+    table->foreign_keys =
+        arena_grow(&loader->catalog->arena, table->foreign_keys, &loader->at->foreign_key_capacity,
+                   table->foreign_key_count + 1, sizeof *table->foreign_keys);
+    struct foreign_key *fk = &table->foreign_keys[table->foreign_key_count];
+    *fk = (struct foreign_key){.name = string(loader, 2), .child_table_id = table->id};
+    uint32_t id, parent_index, child_index, on_delete, on_update;
+    if (!fk->name || !number(loader, 1, u32_end, &id) || id != table->foreign_key_count ||
+        !number(loader, 3, u32_end, &fk->parent_table_id) ||
+        !number(loader, 4, INDEX_ID_END, &parent_index) ||
+        !number(loader, 5, INDEX_ID_END, &child_index) ||
+        !number(loader, 6, FK_RESTRICT + 1, &on_delete) ||
+        !number(loader, 7, FK_RESTRICT + 1, &on_update))
+        return false;
+    fk->parent_index_id = (uint16_t)parent_index;
+    fk->child_index_id = (uint16_t)child_index;
+    fk->on_delete = (enum foreign_key_action)on_delete;
+    fk->on_update = (enum foreign_key_action)on_update;
+    table->foreign_key_count++;
+    return true;
+}
+
+static bool load_foreign_key_column(struct loader *loader)
+{
+    uint32_t id;
+    uint32_t ordinal;
+    if (!table_enter(loader) || !number(loader, 3, u32_end, &ordinal) ||
+        !number(loader, 1, loader->at->table->foreign_key_count, &id))
+        return false;
+    struct foreign_key *fk = &loader->at->table->foreign_keys[id];
+    int32_t place = column_by_ordinal(loader->at->table, ordinal);
+    if (place < 0 || fk->column_count == CATALOG_KEY_COLUMNS_MAX)
+        return false;
+    fk->child_columns[fk->column_count++] = (uint32_t)place;
+    return true;
+}
+
+static status_t entry_load(struct loader *loader, const struct store_entry *entry,
+                           struct error *error)
+{
+    static const struct {
+        const char *name;
+        bool (*load)(struct loader *loader);
+    } loads[SYSTEM_TABLE_END] = {
+        [SYSTEM_TABLES] = {"tables", load_table},
+        [SYSTEM_COLUMNS] = {"columns", load_column},
+        [SYSTEM_INDEXES] = {"indexes", load_index},
+        [SYSTEM_INDEX_COLUMNS] = {"index columns", load_index_column},
+        [SYSTEM_FOREIGN_KEYS] = {"foreign keys", load_foreign_key},
+        [SYSTEM_FOREIGN_KEY_COLUMNS] = {"foreign key columns", load_foreign_key_column},
+    };
+    uint32_t which = entry->key.size < 5 ? 0 : get_u32_be(entry->key.data + 1);
+    if (which >= SYSTEM_TABLE_END || !loads[which].load)
+        return corrupt("system tables", error);
+    status_t status = row_read(loader, (enum system_table)which, entry->value, error);
+    if (status == OK && !loads[which].load(loader))
+        status = corrupt(loads[which].name, error);
+    return status;
+}
+
+/* ---- tying it together ------------------------------------------------------------------------
+ */
+
+static bool foreign_key_tie(struct loader *loader, struct table *child, struct foreign_key *fk)
+{
+    struct growing *parent = growing_find(loader, fk->parent_table_id);
+    const struct index *child_index = table_index_by_id(child, fk->child_index_id);
+    const struct index *index =
+        parent ? table_index_by_id(parent->table, fk->parent_index_id) : NULL;
+    if (!index || !child_index || fk->column_count == 0 || index->column_count != fk->column_count)
+        return false;
+    memcpy(fk->parent_columns, index->columns, sizeof fk->parent_columns);
+    struct table *table = parent->table;
+    table->referenced_by =
+        arena_grow(&loader->catalog->arena, table->referenced_by, &parent->referenced_by_capacity,
+                   table->referenced_by_count + 1, sizeof *table->referenced_by);
+    table->referenced_by[table->referenced_by_count++] = fk;
+    return true;
+}
+
+static bool table_is_whole(const struct table *table)
+{
+    if (table->column_count == 0 || table->index_count == 0)
+        return false;
+    for (uint32_t i = 0; i < table->index_count; i++)
+        if (table->indexes[i].column_count == 0)
+            return false;
+    return true;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct table *const *left = a;
+    const struct table *const *right = b;
+    return strcmp((*left)->name, (*right)->name);
+}
+
+static status_t finish(struct loader *loader, struct error *error)
+{
+    struct catalog *catalog = loader->catalog;
+    uint32_t count = catalog->table_count;
+    catalog->tables = arena_alloc(&catalog->arena, count * sizeof(struct table *));
+    catalog->tables_by_id = arena_alloc(&catalog->arena, count * sizeof(struct table *));
+    for (uint32_t i = 0; i < count; i++) {
+        struct table *table = loader->tables[i].table;
+        catalog->tables[i] = catalog->tables_by_id[i] = table;
+        if (!table_is_whole(table))
+            return corrupt("tables", error);
+        for (uint32_t k = 0; k < table->foreign_key_count; k++)
+            if (!foreign_key_tie(loader, table, &table->foreign_keys[k]))
+                return corrupt("foreign keys", error);
+    }
+    if (count)
+        qsort(catalog->tables, count, sizeof(struct table *), by_name);
+    return OK;
+}
+
+static status_t rows_load(struct loader *loader, struct store_txn *txn, struct error *error)
+{
+    struct buffer low = {0};
+    struct buffer high = {0};
+    catalog__key_prefix(&low, SYSTEM_META + 1, 0);
+    catalog__key_prefix(&high, SYSTEM_TABLE_END, 0);
+    struct store_cursor *cursor;
+    status_t status =
+        store_scan_open(txn, buffer_slice(&low), buffer_slice(&high), false, &cursor, error);
+    buffer_free(&low);
+    buffer_free(&high);
+    if (status != OK)
+        return status;
+    uint32_t count;
+    do {
+        struct store_entry entries[LOAD_BATCH];
+        status = store_scan_next(cursor, entries, LOAD_BATCH, &count, error);
+        for (uint32_t i = 0; i < count && status == OK; i++)
+            status = entry_load(loader, &entries[i], error);
+    } while (status == OK && count > 0);
+    store_scan_close(cursor);
+    return status;
+}
+
+status_t catalog_load(struct store_txn *txn, struct catalog **out, struct error *error)
+{
+    ASSERT(txn && out);
+    struct catalog *catalog = mem_zalloc(1, sizeof *catalog);
+    catalog->references = 1;
+    struct loader loader = {.catalog = catalog};
+    status_t status = catalog_version(txn, &catalog->version, error);
+    if (status == OK)
+        status = rows_load(&loader, txn, error);
+    if (status == OK)
+        status = finish(&loader, error);
+    arena_free(&loader.scratch);
+    if (status != OK) {
+        catalog_release(catalog);
+        catalog = NULL;
+    }
+    *out = catalog;
+    return status;
+}
