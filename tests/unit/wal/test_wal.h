@@ -1,0 +1,38 @@
+/* Shared by the unit tests of wal: a log on a simulated machine. */
+#ifndef TEST_WAL_H
+#define TEST_WAL_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "env_sim.h"
+#include "wal/wal.h"
+
+#define DIR "log"
+
+extern const struct wal_config test_config; /* 4 KiB files, 1 KiB of zeros */
+
+struct wal *open_ok(struct env_sim *sim);
+/* Opening must fail with `status`, and `text` be in the message. */
+void open_fails(struct env_sim *sim, status_t status, const char *text);
+/* Stages entries first .. last of `term`, each with a payload of `size` bytes made of its index and
+ * term, and flushes. */
+void append(struct wal *wal, uint64_t first, uint64_t last, uint64_t term, size_t size);
+/* Entries first .. last read back as appended. */
+void expect(struct wal *wal, uint64_t first, uint64_t last, uint64_t term, size_t size);
+/* Inverts one byte of a file; the change is durable. */
+void flip(struct env_sim *sim, const char *path, uint64_t offset);
+void overwrite(struct env_sim *sim, const char *path, uint64_t offset, const void *data,
+               size_t size);
+uint64_t file_size(struct env_sim *sim, const char *path);
+int file_count(struct env_sim *sim);
+
+/* test_wal_recover.c */
+extern const struct CMUnitTest recover_tests[];
+extern const size_t recover_test_count;
+
+#endif
