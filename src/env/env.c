@@ -129,6 +129,12 @@ status_t env_dir_sync(struct env *env, const char *path, struct error *error)
     return env->ops->dir_sync(env->context, path, error);
 }
 
+status_t env_disk_free(struct env *env, const char *path, uint64_t *bytes, struct error *error)
+{
+    ASSERT(path && bytes);
+    return env->ops->disk_free(env->context, path, bytes, error);
+}
+
 status_t env_file_remove(struct env *env, const char *path, struct error *error)
 {
     ASSERT(env != NULL && path != NULL);

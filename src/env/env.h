@@ -54,6 +54,7 @@ struct env_ops {
     status_t (*dir_list)(void *context, const char *path, env_dir_list_fn *each, void *each_context,
                          struct error *error);
     status_t (*dir_sync)(void *context, const char *path, struct error *error);
+    status_t (*disk_free)(void *context, const char *path, uint64_t *bytes, struct error *error);
     status_t (*file_remove)(void *context, const char *path, struct error *error);
     status_t (*file_rename)(void *context, const char *from, const char *to, struct error *error);
     uint64_t (*monotonic_us)(void *context);
@@ -116,6 +117,8 @@ status_t env_dir_list(struct env *env, const char *path, env_dir_list_fn *each, 
                       struct error *error);
 /* Makes creations, renames and removals in it durable. */
 status_t env_dir_sync(struct env *env, const char *path, struct error *error);
+/* Bytes that can still be written on the file system of `path`. */
+status_t env_disk_free(struct env *env, const char *path, uint64_t *bytes, struct error *error);
 status_t env_file_remove(struct env *env, const char *path, struct error *error);
 /* Atomic; replaces `to`. Durable after env_dir_sync. */
 status_t env_file_rename(struct env *env, const char *from, const char *to, struct error *error);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -88,6 +89,16 @@ status_t env__dir_sync(void *context, const char *path, struct error *error)
     status_t status = failed == 0 ? OK : env__error_set(error, errno, "sync directory", path);
     (void)close(fd);
     return status;
+}
+
+status_t env__disk_free(void *context, const char *path, uint64_t *bytes, struct error *error)
+{
+    ASSERT(context == NULL);
+    struct statvfs info;
+    if (statvfs(path, &info) != 0)
+        return env__error_set(error, errno, "read free space of", path);
+    *bytes = (uint64_t)info.f_bavail * info.f_frsize;
+    return OK;
 }
 
 status_t env__file_remove(void *context, const char *path, struct error *error)

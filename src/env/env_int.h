@@ -55,6 +55,7 @@ status_t env__dir_create(void *context, const char *path, struct error *error);
 status_t env__dir_list(void *context, const char *path, env_dir_list_fn *each, void *each_context,
                        struct error *error);
 status_t env__dir_sync(void *context, const char *path, struct error *error);
+status_t env__disk_free(void *context, const char *path, uint64_t *bytes, struct error *error);
 status_t env__file_remove(void *context, const char *path, struct error *error);
 status_t env__file_rename(void *context, const char *from, const char *to, struct error *error);
 

@@ -59,6 +59,7 @@ const struct env_ops env__real_ops = {
     .dir_create = env__dir_create,
     .dir_list = env__dir_list,
     .dir_sync = env__dir_sync,
+    .disk_free = env__disk_free,
     .file_remove = env__file_remove,
     .file_rename = env__file_rename,
     .monotonic_us = real_monotonic_us,

@@ -362,6 +362,18 @@ static uint64_t sim_wall_us(void *context)
     return sim->wall_offset_us + sim->monotonic_us;
 }
 
+static status_t sim_disk_free(void *context, const char *path, uint64_t *bytes,
+                              struct error *error)
+{
+    (void)path;
+    (void)error;
+    struct env_sim *sim = context;
+    uint64_t used = env_sim_disk_used(sim);
+    uint64_t capacity = sim->capacity ? sim->capacity : UINT64_MAX;
+    *bytes = capacity > used ? capacity - used : 0;
+    return OK;
+}
+
 static void sim_random_bytes(void *context, void *out, size_t size)
 {
     struct env_sim *sim = context;
@@ -402,6 +414,7 @@ static const struct env_ops sim_ops = {
     .dir_create = sim_dir_create,
     .dir_list = sim_dir_list,
     .dir_sync = sim_dir_sync,
+    .disk_free = sim_disk_free,
     .file_remove = sim_remove,
     .file_rename = sim_rename,
     .monotonic_us = sim_monotonic_us,

@@ -1,0 +1,92 @@
+/* Multi-version keys over kv: every write of a key is a version of its own, and a reader sees the
+ * newest version at or below the one it reads at.
+ *
+ * Stored key: the user key, then 8 bytes: the version, inverted, big-endian. The newest version of
+ * a key therefore comes first, and a read at a version is one seek. This needs user keys to be
+ * prefix-free (none is a prefix of another), which SQL's are. User keys begin with a byte of at
+ * least MVCC_KEY_FIRST_MIN; smaller ones are left to other users of the same kv.
+ * Stored value: one byte (0 a value, 1 a tombstone), then the value.
+ *
+ * A transaction reads a `struct mvcc_view` merged with its own writes, a `struct mvcc_overlay`.
+ * Versions are never collected yet, so every version stays readable. */
+#ifndef MVCC_MVCC_H
+#define MVCC_MVCC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/ordered.h"
+#include "base/status.h"
+#include "kv/kv.h"
+
+enum {
+    MVCC_KEY_MAX = 1000, /* bytes of a user key */
+    MVCC_KEY_FIRST_MIN = 0x10,
+};
+
+/* ---- writing (the kv's writer thread) -------------------------------------------------------- */
+
+/* Writes `key` at `version`: a value, or a tombstone when `value` is NULL. Writing the same version
+ * again replaces it, so applying twice is applying once. ERR_TOO_LONG, ERR_INVALID (key), and what
+ * kv_put returns. */
+status_t mvcc_write(struct kv *kv, struct slice key, uint64_t version, const struct slice *value,
+                    struct error *error);
+
+/* ---- a transaction's own writes ---------------------------------------------------------------
+ */
+
+/* In key order; a tombstone is a node whose tag is MVCC_TOMBSTONE. Replaced values stay allocated
+ * until the overlay is freed, so that slices handed out stay valid. */
+struct mvcc_overlay {
+    struct ordered writes;
+    uint64_t bytes_max; /* of keys and values; more: ERR_TOO_LONG */
+    uint64_t bytes;     /* with what was replaced */
+    void **replaced;
+    uint32_t replaced_count;
+    uint32_t replaced_capacity;
+};
+
+enum { MVCC_TOMBSTONE = 1 };
+
+void mvcc_overlay_init(struct mvcc_overlay *overlay, uint64_t bytes_max);
+void mvcc_overlay_free(struct mvcc_overlay *overlay);
+/* `value` NULL deletes. */
+status_t mvcc_overlay_write(struct mvcc_overlay *overlay, struct slice key,
+                            const struct slice *value);
+
+/* ---- reading (any thread) ---------------------------------------------------------------------
+ */
+
+struct mvcc_view {
+    struct kv_snapshot *snapshot;
+    uint64_t version;
+    const struct mvcc_overlay *overlay; /* or NULL */
+};
+
+/* ERR_NOT_FOUND (error untouched) when there is no such key at the view's version. *own (may be
+ * NULL) tells that the answer came from the overlay. The value lives as long as the snapshot and
+ * the overlay. */
+status_t mvcc_get(const struct mvcc_view *view, struct slice key, struct slice *value, bool *own,
+                  struct error *error);
+
+/* A walk over the keys of [low, high), ascending or descending; an empty `high` is no bound. The
+ * bounds are not copied, and must not be longer forms of a key that may be stored (prefix-freeness
+ * again). The overlay must not change while the walk goes on. */
+struct mvcc_scan {
+    const struct mvcc_view *view;
+    struct slice low, high;
+    bool reverse;
+    struct kv_cursor cursor;
+    bool stored_ready; /* the next stored key, found but not yet given out */
+    struct slice stored_key, stored_value;
+    struct ordered_node *own; /* the overlay's next */
+};
+
+status_t mvcc_scan_begin(struct mvcc_scan *scan, const struct mvcc_view *view, struct slice low,
+                         struct slice high, bool reverse, struct error *error);
+/* ERR_NOT_FOUND (error untouched) at the end. */
+status_t mvcc_scan_next(struct mvcc_scan *scan, struct slice *key, struct slice *value,
+                        struct error *error);
+
+#endif

@@ -1,0 +1,256 @@
+/* Scans: a merge of two ordered walks.
+ *
+ * The stored walk finds, for each user key in order, the newest version at or below the view's. A
+ * key's versions lie together, newest first:
+ *
+ *     key | ~9   key | ~5   key | ~2   next key | ...
+ *
+ * Ascending, the first of them with version <= the view's is the one; what is left of the key is
+ * skipped. Descending, the walk comes from the oldest side, so the one is the last of them that is
+ * still <= the view's.  A few steps of the cursor are cheaper than a seek; after SKIP_STEPS of them
+ * the key is long and a seek jumps over the rest.
+ *
+ * The overlay's walk gives the transaction's own writes; where both have a key, its own wins. */
+
+#include "base/check.h"
+#include "mvcc/mvcc.h"
+#include "mvcc/mvcc_int.h"
+
+enum { SKIP_STEPS = 8 };
+
+static bool cursor_holds(struct kv_cursor *cursor, struct slice key)
+{
+    if (!kv_cursor_valid(cursor))
+        return false;
+    struct slice stored = kv_cursor_key(cursor);
+    return stored.size == key.size + MVCC_VERSION_SIZE && slice_has_prefix(stored, key);
+}
+
+/* Moves an ascending cursor from some version of `key` to its first with version <= `version`,
+ * or behind the key. */
+static status_t skip_newer(struct kv_cursor *cursor, struct slice key, uint64_t version,
+                           struct error *error)
+{
+    for (int step = 0; cursor_holds(cursor, key); step++) {
+        struct slice stored = kv_cursor_key(cursor);
+        if (~get_u64_be(stored.data + key.size) <= version)
+            return OK;
+        if (step == SKIP_STEPS) {
+            struct mvcc_stored_key wanted;
+            mvcc__stored_key(&wanted, key, version);
+            return kv_cursor_seek(cursor, slice_make(wanted.bytes, wanted.size), error);
+        }
+        status_t status = kv_cursor_next(cursor, error);
+        if (status != OK)
+            return status;
+    }
+    return OK;
+}
+
+/* Moves an ascending cursor behind all versions of `key`. */
+static status_t skip_rest(struct kv_cursor *cursor, struct slice key, struct error *error)
+{
+    for (int step = 0; cursor_holds(cursor, key); step++) {
+        status_t status;
+        if (step == SKIP_STEPS) {
+            struct mvcc_stored_key oldest;
+            mvcc__stored_key(&oldest, key, 0);
+            status = kv_cursor_seek(cursor, slice_make(oldest.bytes, oldest.size), error);
+            step = 0;
+            if (status != OK)
+                return status;
+            if (!cursor_holds(cursor, key))
+                return OK;
+        }
+        status = kv_cursor_next(cursor, error);
+        if (status != OK)
+            return status;
+    }
+    return OK;
+}
+
+/* Finds the next live stored key of an ascending scan; the cursor stands at its candidates. */
+static status_t stored_ascend(struct mvcc_scan *scan, struct error *error)
+{
+    struct kv_cursor *cursor = &scan->cursor;
+    while (kv_cursor_valid(cursor)) {
+        struct slice key;
+        uint64_t version;
+        status_t status = mvcc__split(kv_cursor_key(cursor), &key, &version, error);
+        if (status != OK)
+            return status;
+        if (scan->high.size && slice_compare(key, scan->high) >= 0)
+            return OK;
+        if (version > scan->view->version)
+            status = skip_newer(cursor, key, scan->view->version, error);
+        bool tombstone = true;
+        struct slice raw;
+        if (status == OK && cursor_holds(cursor, key)) {
+            status = kv_cursor_value(cursor, &raw, error);
+            if (status == OK)
+                status = mvcc__unwrap(raw, &tombstone, &scan->stored_value, error);
+            if (status == OK)
+                status = kv_cursor_next(cursor, error);
+        }
+        if (status == OK)
+            status = skip_rest(cursor, key, error);
+        if (status != OK)
+            return status;
+        if (!tombstone) {
+            scan->stored_key = key;
+            scan->stored_ready = true;
+            return OK;
+        }
+    }
+    return OK;
+}
+
+/* The cursor stands at the oldest version of some key; leaves it before that key's versions. */
+static status_t stored_descend_key(struct mvcc_scan *scan, struct slice key, bool *live,
+                                   struct error *error)
+{
+    struct kv_cursor *cursor = &scan->cursor;
+    *live = false;
+    for (int step = 0; cursor_holds(cursor, key); step++) {
+        struct slice stored = kv_cursor_key(cursor);
+        if (~get_u64_be(stored.data + key.size) > scan->view->version) {
+            /* The rest is newer still: jump before the key. */
+            struct mvcc_stored_key newest;
+            mvcc__stored_key(&newest, key, UINT64_MAX);
+            status_t status =
+                kv_cursor_seek_reverse(cursor, slice_make(newest.bytes, newest.size), error);
+            if (status == OK && cursor_holds(cursor, key))
+                status = kv_cursor_prev(cursor, error);
+            return status;
+        }
+        struct slice raw;
+        bool tombstone = true;
+        status_t status = kv_cursor_value(cursor, &raw, error);
+        if (status == OK)
+            status = mvcc__unwrap(raw, &tombstone, &scan->stored_value, error);
+        if (status == OK)
+            status = kv_cursor_prev(cursor, error);
+        if (status != OK)
+            return status;
+        *live = !tombstone;
+        if (step == SKIP_STEPS && cursor_holds(cursor, key)) {
+            struct mvcc_stored_key wanted;
+            mvcc__stored_key(&wanted, key, scan->view->version);
+            status = kv_cursor_seek(cursor, slice_make(wanted.bytes, wanted.size), error);
+            if (status != OK)
+                return status;
+            ASSERT(cursor_holds(cursor, key));
+        }
+    }
+    return OK;
+}
+
+static status_t stored_descend(struct mvcc_scan *scan, struct error *error)
+{
+    while (kv_cursor_valid(&scan->cursor)) {
+        struct slice key;
+        uint64_t version;
+        status_t status = mvcc__split(kv_cursor_key(&scan->cursor), &key, &version, error);
+        if (status != OK)
+            return status;
+        /* A stored key below the smallest user key belongs to someone else. */
+        if (key.data[0] < MVCC_KEY_FIRST_MIN || slice_compare(key, scan->low) < 0)
+            return OK;
+        bool live;
+        status = stored_descend_key(scan, key, &live, error);
+        if (status != OK)
+            return status;
+        if (live) {
+            scan->stored_key = key;
+            scan->stored_ready = true;
+            return OK;
+        }
+    }
+    return OK;
+}
+
+static status_t stored_advance(struct mvcc_scan *scan, struct error *error)
+{
+    scan->stored_ready = false;
+    return scan->reverse ? stored_descend(scan, error) : stored_ascend(scan, error);
+}
+
+static bool own_in_range(const struct mvcc_scan *scan, const struct ordered_node *node)
+{
+    if (scan->reverse)
+        return slice_compare(node->key, scan->low) >= 0;
+    return scan->high.size == 0 || slice_compare(node->key, scan->high) < 0;
+}
+
+static void own_advance(struct mvcc_scan *scan)
+{
+    ASSERT(scan->own);
+    scan->own = scan->reverse ? scan->own->previous : ordered_next(scan->own);
+    if (scan->own && !own_in_range(scan, scan->own))
+        scan->own = NULL;
+}
+
+static status_t stored_begin(struct mvcc_scan *scan, struct error *error)
+{
+    kv_cursor_init(&scan->cursor, scan->view->snapshot);
+    static const uint8_t first = MVCC_KEY_FIRST_MIN;
+    struct slice low = scan->low.size ? scan->low : slice_make(&first, 1);
+    status_t status;
+    if (!scan->reverse) {
+        status = kv_cursor_seek(&scan->cursor, low, error);
+    } else if (scan->high.size == 0) {
+        status = kv_cursor_last(&scan->cursor, error);
+    } else {
+        /* No stored key equals a bare bound: stored keys are longer by their version. A key with
+         * the bound itself as user key sorts behind it and is left out, as it should be. */
+        status = kv_cursor_seek_reverse(&scan->cursor, scan->high, error);
+    }
+    return status == OK ? stored_advance(scan, error) : status;
+}
+
+status_t mvcc_scan_begin(struct mvcc_scan *scan, const struct mvcc_view *view, struct slice low,
+                         struct slice high, bool reverse, struct error *error)
+{
+    *scan = (struct mvcc_scan){.view = view, .low = low, .high = high, .reverse = reverse};
+    if (low.size > MVCC_KEY_MAX || high.size > MVCC_KEY_MAX)
+        return error_set(error, ERR_TOO_LONG, "scan bound is too long");
+    if (view->overlay && view->overlay->writes.count) {
+        const struct ordered *writes = &view->overlay->writes;
+        scan->own = reverse ? ordered_before(writes, high) : ordered_seek(writes, low);
+        if (scan->own && !own_in_range(scan, scan->own))
+            scan->own = NULL;
+    }
+    return stored_begin(scan, error);
+}
+
+status_t mvcc_scan_next(struct mvcc_scan *scan, struct slice *key, struct slice *value,
+                        struct error *error)
+{
+    for (;;) {
+        if (!scan->own && !scan->stored_ready)
+            return ERR_NOT_FOUND;
+        int order = !scan->own ? 1 : !scan->stored_ready ? -1 : 0;
+        if (order == 0) {
+            order = slice_compare(scan->own->key, scan->stored_key);
+            if (scan->reverse)
+                order = -order;
+        }
+        /* order < 0: the own write comes first; 0: it hides the stored one. */
+        if (order > 0) {
+            *key = scan->stored_key;
+            *value = scan->stored_value;
+            return stored_advance(scan, error);
+        }
+        bool tombstone = scan->own->tag == MVCC_TOMBSTONE;
+        *key = scan->own->key;
+        *value = scan->own->value;
+        if (order == 0) {
+            status_t status = stored_advance(scan, error);
+            if (status != OK)
+                return status;
+        }
+        own_advance(scan);
+        if (!tombstone)
+            return OK;
+    }
+}

@@ -1,0 +1,600 @@
+#include "replica/replica.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "replica/replica_int.h"
+
+enum {
+    WINDOW_KEYS_DEFAULT = 65536,
+    CHECKPOINT_BYTES_DEFAULT = 32 << 20,
+    CHECKPOINT_US_DEFAULT = 30 * 1000000,
+};
+
+/* ---- failure ----------------------------------------------------------------------------------
+ */
+
+void replica__fail(struct replica *r, const struct error *error)
+{
+    if (r->failed)
+        return;
+    r->failed = true;
+    r->failure = *error;
+    log_error("replica", "stopped: %s", error->message);
+    r->host.failed(r->host.context, error);
+}
+
+void replica__fail_status(struct replica *r, status_t status, const char *what)
+{
+    struct error error;
+    error_set(&error, status, "%s: %s", what, status_text(status));
+    replica__fail(r, &error);
+}
+
+/* ---- opening and closing ------------------------------------------------------------------------
+ */
+
+static status_t storage_open(struct replica *r, struct error *error)
+{
+    status_t status = env_dir_create(r->env, r->dir, error);
+    if (status == OK)
+        status = replica__identity_load(r, error);
+    if (status != OK)
+        return status;
+    char path[1024];
+    snprintf(path, sizeof path, "%s/data.toydb", r->dir);
+    status = kv_open(r->env, path, NULL, &r->kv, error);
+    if (status != OK)
+        return status;
+    status = replica__meta_load(r, error);
+    if (status != OK)
+        return status;
+    snprintf(path, sizeof path, "%s/log", r->dir);
+    r->wal_dir = mem_strdup(path);
+    struct wal_config wal = r->config.wal;
+    wal.dir = r->wal_dir;
+    wal.node_id = r->config.id;
+    return wal_open(r->env, &wal, &r->wal, error);
+}
+
+static status_t raft_start(struct replica *r, struct error *error)
+{
+    struct raft_config config;
+    raft_config_default(&config);
+    config.id = r->config.id;
+    memcpy(config.voters, r->config.voters, sizeof config.voters);
+    config.voter_count = r->config.voter_count;
+    if (r->config.election_timeout_ticks)
+        config.election_timeout_ticks = r->config.election_timeout_ticks;
+    if (r->config.heartbeat_ticks)
+        config.heartbeat_ticks = r->config.heartbeat_ticks;
+    config.max_entry_bytes = REPLICA_REQUEST_SIZE_MAX;
+    config.max_uncommitted_bytes = 2 * (size_t)REPLICA_REQUEST_SIZE_MAX;
+    config.applied = r->applied_index;
+    config.seed = r->config.seed;
+    if (config.seed == 0)
+        env_random_bytes(r->env, &config.seed, sizeof config.seed);
+    struct raft_storage storage = wal_storage(r->wal);
+    struct raft_hard_state hard_state = wal_hard_state(r->wal);
+    status_t status = raft_create(&config, &storage, &hard_state, &r->raft);
+    if (status == ERR_CORRUPT) {
+        error_set(error, status, "log in \"%s\" does not reach the checkpoint", r->wal_dir);
+        error_detail(error, "The tree holds entries up to %" PRIu64 ", the log up to %" PRIu64 ".",
+                     r->applied_index, wal_last_index(r->wal));
+        error_hint(error, "The node's log was lost or truncated. Remove its data directory and let "
+                          "it copy the data from the others.");
+        return status;
+    }
+    return status == OK ? OK
+                        : error_set(error, status, "could not start raft: %s", status_text(status));
+}
+
+static void replica_release(struct replica *r)
+{
+    raft_destroy(r->raft);
+    wal_close(r->wal);
+    kv_close(r->kv);
+    txn_certifier_destroy(r->certifier);
+    map_free(&r->proposed);
+    replica__ring_free(&r->bundles);
+    replica__ring_free(&r->committed);
+    replica__ring_free(&r->proposals);
+    replica__ring_free(&r->reads_asked);
+    for (uint32_t i = 0; i < r->loopback.count; i++)
+        mem_free(*(struct replica__loopback **)replica__ring_at(&r->loopback, i));
+    replica__ring_free(&r->loopback);
+    mem_free(r->wal_dir);
+    mem_free(r->dir);
+    mem_free(r);
+}
+
+status_t replica_open(const struct replica_config *config, const struct replica_host *host,
+                      struct replica **out, struct error *error)
+{
+    ASSERT(config->env && config->dir && config->id && config->tick_us);
+    struct replica *r = mem_zalloc(1, sizeof *r);
+    r->config = *config;
+    r->host = *host;
+    r->env = config->env;
+    r->dir = mem_strdup(config->dir);
+    r->config.dir = r->dir;
+    if (!r->config.checkpoint_bytes)
+        r->config.checkpoint_bytes = CHECKPOINT_BYTES_DEFAULT;
+    if (!r->config.checkpoint_us)
+        r->config.checkpoint_us = CHECKPOINT_US_DEFAULT;
+    r->reads_tail = &r->reads;
+    r->batch_next = 1;
+    replica__ring_init(&r->bundles, sizeof(struct replica__bundle));
+    replica__ring_init(&r->committed, sizeof(struct replica__committed));
+    replica__ring_init(&r->proposals, sizeof(struct replica__proposal));
+    replica__ring_init(&r->reads_asked, sizeof(struct replica__read_asked));
+    replica__ring_init(&r->loopback, sizeof(struct replica__loopback *));
+    uint32_t window = config->window_keys ? config->window_keys : WINDOW_KEYS_DEFAULT;
+    r->certifier = txn_certifier_create(window);
+    status_t status = storage_open(r, error);
+    if (status == OK)
+        status = raft_start(r, error);
+    if (status != OK) {
+        replica_release(r);
+        return status;
+    }
+    txn_certifier_start(r->certifier, r->applied_version);
+    r->version_last = r->applied_version;
+    r->checkpoint_index = r->applied_index;
+    r->checkpoint_time_us = env_monotonic_us(r->env);
+    *out = r;
+    return OK;
+}
+
+/* The last checkpoint makes the next start quick; the log has everything anyway. */
+static void checkpoint_last(struct replica *r)
+{
+    if (r->failed || r->applied_index == r->checkpoint_index)
+        return;
+    struct buffer meta;
+    buffer_init(&meta, KV_APP_META_SIZE_MAX);
+    struct error error;
+    status_t status = replica__meta_encode(r, &meta);
+    if (status == OK)
+        status = kv_checkpoint(r->kv, buffer_slice(&meta), &error);
+    if (status != OK)
+        log_warn("replica", "last checkpoint failed: %s", status_text(status));
+    buffer_free(&meta);
+}
+
+void replica_close(struct replica *r)
+{
+    if (!r)
+        return;
+    ASSERT(!r->checkpoint_out);
+    replica__reads_fail(r, ERR_SHUTDOWN);
+    replica__commits_fail(r, ERR_SHUTDOWN);
+    if (r->batch_out) {
+        ASSERT(r->batch_blocked);
+        wal_finish(r->wal, r->batch_out, ERR_DISK_FULL);
+    }
+    checkpoint_last(r);
+    replica_release(r);
+}
+
+/* ---- messages ---------------------------------------------------------------------------------
+ */
+
+/* Requests to this node itself are handled at once; answers wait for the next pump, so that no
+ * `done` is called from within a begin. */
+static void loopback_push(struct replica *r, const struct replica_message *message)
+{
+    struct replica__loopback *item = mem_alloc(sizeof *item + message->body.size);
+    item->message = *message;
+    if (message->body.size)
+        memcpy(item->body, message->body.data, message->body.size);
+    item->message.body = slice_make(item->body, message->body.size);
+    replica__ring_push(&r->loopback, &item);
+}
+
+void replica__send(struct replica *r, struct replica_message *message)
+{
+    message->from = r->config.id;
+    if (r->has_cluster_id)
+        memcpy(message->cluster_id, r->cluster_id, REPLICA_CLUSTER_ID_SIZE);
+    if (message->to != r->config.id) {
+        r->host.send(r->host.context, message);
+        return;
+    }
+    ASSERT(message->type != REPLICA_RAFT);
+    if (message->type == REPLICA_READ_REQUEST)
+        replica__read_request(r, message);
+    else if (message->type == REPLICA_COMMIT_REQUEST)
+        replica__commit_request(r, message);
+    else
+        loopback_push(r, message);
+}
+
+static void loopback_drain(struct replica *r)
+{
+    while (r->loopback.count && !r->failed) {
+        struct replica__loopback *item =
+            *(struct replica__loopback **)replica__ring_at(&r->loopback, 0);
+        replica__ring_pop(&r->loopback);
+        if (item->message.type == REPLICA_READ_RESPONSE)
+            replica__read_response(r, &item->message);
+        else
+            replica__commit_response(r, &item->message);
+        mem_free(item);
+    }
+}
+
+static bool cluster_known(const uint8_t id[REPLICA_CLUSTER_ID_SIZE])
+{
+    static const uint8_t unknown[REPLICA_CLUSTER_ID_SIZE];
+    return memcmp(id, unknown, REPLICA_CLUSTER_ID_SIZE) != 0;
+}
+
+static bool is_voter(const struct replica *r, uint64_t id)
+{
+    for (uint32_t i = 0; i < r->config.voter_count; i++)
+        if (r->config.voters[i] == id)
+            return true;
+    return false;
+}
+
+enum { FOREIGN_TELL_US = 1000000 };
+
+/* A message of another cluster: tell the sender, at most once a second, and take nothing from it.
+ */
+static void foreign_received(struct replica *r, const struct replica_message *message)
+{
+    r->messages_refused++;
+    uint64_t now_us = env_monotonic_us(r->env);
+    if (now_us - r->foreign_told_us < FOREIGN_TELL_US && r->foreign_told_us != 0)
+        return;
+    r->foreign_told_us = now_us;
+    log_warn("replica", "node %" PRIu64 " belongs to another cluster: its messages are refused",
+             message->from);
+    struct replica_message answer = {.type = REPLICA_FOREIGN, .to = message->from};
+    replica__send(r, &answer);
+}
+
+/* One node that says so may be the stray one itself; when most say so, we are. */
+static void foreign_told(struct replica *r, uint64_t node)
+{
+    for (uint32_t i = 0; i < r->foreign_count; i++)
+        if (r->foreign[i] == node)
+            return;
+    ASSERT(r->foreign_count < RAFT_VOTERS_MAX);
+    r->foreign[r->foreign_count++] = node;
+    if (r->foreign_count * 2 < r->config.voter_count)
+        return;
+    struct error error;
+    error_set(&error, ERR_INVALID, "data directory \"%s\" belongs to another cluster", r->dir);
+    error_detail(&error, "Most of the nodes named as peers are of a different cluster.");
+    error_hint(&error, "Check --data and --peers.");
+    replica__fail(r, &error);
+}
+
+void replica_receive(struct replica *r, const struct replica_message *message)
+{
+    if (r->failed)
+        return;
+    if (!is_voter(r, message->from) || message->to != r->config.id ||
+        message->from == r->config.id) {
+        r->messages_refused++;
+        return;
+    }
+    if (message->type == REPLICA_FOREIGN) {
+        if (r->has_cluster_id && memcmp(message->cluster_id, r->cluster_id, 16) != 0)
+            foreign_told(r, message->from);
+        return;
+    }
+    if (r->has_cluster_id && cluster_known(message->cluster_id) &&
+        memcmp(message->cluster_id, r->cluster_id, REPLICA_CLUSTER_ID_SIZE) != 0) {
+        foreign_received(r, message);
+        return;
+    }
+    status_t status = OK;
+    switch (message->type) {
+    case REPLICA_RAFT:
+        status = raft_step(r->raft, message->raft);
+        if (status == ERR_PROTOCOL)
+            r->messages_refused++;
+        else if (status != OK)
+            replica__fail_status(r, status, "could not take a raft message");
+        break;
+    case REPLICA_READ_REQUEST:
+        replica__read_request(r, message);
+        break;
+    case REPLICA_READ_RESPONSE:
+        replica__read_response(r, message);
+        break;
+    case REPLICA_COMMIT_REQUEST:
+        replica__commit_request(r, message);
+        break;
+    case REPLICA_COMMIT_RESPONSE:
+        replica__commit_response(r, message);
+        break;
+    case REPLICA_FOREIGN:
+    default:
+        r->messages_refused++;
+    }
+}
+
+void replica_tick(struct replica *r)
+{
+    if (r->failed)
+        return;
+    uint64_t now_us = env_monotonic_us(r->env);
+    raft_tick(r->raft);
+    replica__reads_tick(r, now_us);
+    replica__commits_tick(r, now_us);
+    r->apply_blocked = false;
+    r->batch_retry = r->batch_blocked;
+}
+
+/* ---- the pump ---------------------------------------------------------------------------------
+ */
+
+static void raft_messages_send(struct replica *r, const struct raft_message *messages,
+                               uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct replica_message message = {
+            .type = REPLICA_RAFT, .to = messages[i].to, .raft = &messages[i]};
+        replica__send(r, &message);
+    }
+}
+
+/* Everything of the bundles whose writes are done: their messages go out, raft hears of it. */
+static void bundles_finish(struct replica *r)
+{
+    while (r->bundles.count) {
+        struct replica__bundle bundle;
+        memcpy(&bundle, replica__ring_at(&r->bundles, 0), sizeof bundle);
+        if (bundle.batch >= r->batch_next || (r->batch_out && bundle.batch >= r->batch_out_number))
+            return;
+        replica__ring_pop(&r->bundles);
+        raft_messages_send(r, bundle.messages, bundle.message_count);
+        raft_persisted(r->raft, bundle.sequence);
+    }
+}
+
+static void bundle_stage(struct replica *r, const struct raft_ready *ready)
+{
+    if (ready->has_hard_state || ready->entry_count) {
+        status_t status = wal_stage(r->wal, ready->has_hard_state ? &ready->hard_state : NULL,
+                                    ready->entries, ready->entry_count);
+        if (status != OK) {
+            replica__fail_status(r, status, "could not write to the log");
+            return;
+        }
+        r->staged = true;
+    }
+    /* It is done with the batch its writes are in; without any, with what was written before it. */
+    uint64_t batch = r->staged      ? r->batch_next
+                     : r->batch_out ? r->batch_out_number
+                                    : r->batch_next - 1;
+    struct replica__bundle bundle = {.sequence = ready->sequence,
+                                     .batch = batch,
+                                     .messages = ready->messages_after_persist,
+                                     .message_count = ready->messages_after_persist_count};
+    replica__ring_push(&r->bundles, &bundle);
+}
+
+/* The first leader of an empty cluster gives it its identity. */
+static void cluster_propose(struct replica *r)
+{
+    if (r->has_cluster_id || r->cluster_proposed || !replica__may_judge(r))
+        return;
+    uint8_t entry[1 + REPLICA_CLUSTER_ID_SIZE] = {REPLICA_ENTRY_CLUSTER};
+    env_random_bytes(r->env, entry + 1, REPLICA_CLUSTER_ID_SIZE);
+    struct slice data = slice_make(entry, sizeof entry);
+    uint64_t index;
+    r->cluster_proposed = raft_propose(r->raft, &data, 1, &index) == OK;
+}
+
+static void leadership_update(struct replica *r, const struct raft_ready *ready)
+{
+    bool led = r->role == RAFT_LEADER;
+    bool leader_changed = ready->leader != r->leader || ready->term != r->term;
+    bool dropped = led && (ready->role != RAFT_LEADER || ready->term != r->term);
+    r->leader = ready->leader;
+    r->role = ready->role;
+    r->term = ready->term;
+    if (dropped)
+        replica__proposals_drop(r);
+    if (leader_changed) {
+        log_info("replica", "node %" PRIu64 ": %s in term %" PRIu64 ", leader %" PRIu64,
+                 r->config.id, raft_role_name(r->role), r->term, r->leader);
+        replica__reads_leader_changed(r);
+        replica__commits_leader_changed(r);
+    }
+}
+
+/* One bundle from raft. */
+static bool bundle_take(struct replica *r)
+{
+    struct raft_ready ready;
+    status_t status = raft_ready(r->raft, &ready);
+    if (status != OK) {
+        replica__fail_status(r, status, "could not read the log");
+        return false;
+    }
+    raft_messages_send(r, ready.messages, ready.message_count);
+    if (ready.sequence)
+        bundle_stage(r, &ready);
+    for (uint32_t i = 0; i < ready.read_count; i++)
+        replica__read_state(r, &ready.reads[i]);
+    if (ready.committed_count) {
+        struct replica__committed committed = {.entries = ready.committed,
+                                               .count = ready.committed_count};
+        replica__ring_push(&r->committed, &committed);
+    }
+    raft_advance(r->raft);
+    if (r->failed)
+        return false;
+    if (ready.soft_changed)
+        leadership_update(r, &ready);
+    return true;
+}
+
+void replica_pump(struct replica *r)
+{
+    /* Each round may give raft new inputs (answers begin new requests); it ends when nothing is
+     * left that can be done without another thread or the network. */
+    bool again = true;
+    while (again && !r->failed) {
+        loopback_drain(r);
+        replica__reads_flush(r);
+        bundles_finish(r);
+        again = false;
+        while (!r->failed && raft_has_ready(r->raft)) {
+            again = true;
+            if (!bundle_take(r))
+                return;
+            bundles_finish(r);
+        }
+        if (!r->apply_blocked)
+            replica__apply(r);
+        cluster_propose(r);
+        again = again || r->loopback.count > 0;
+    }
+}
+
+/* ---- work for other threads ---------------------------------------------------------------------
+ */
+
+struct wal_batch *replica_log_take(struct replica *r)
+{
+    if (r->failed)
+        return NULL;
+    if (r->batch_out) {
+        /* Blocked by a full disk: it is tried again after a tick. */
+        bool retry = r->batch_blocked && r->batch_retry;
+        if (retry)
+            r->batch_blocked = r->batch_retry = false;
+        return retry ? r->batch_out : NULL;
+    }
+    if (!r->staged)
+        return NULL;
+    r->batch_out = wal_take(r->wal);
+    ASSERT(r->batch_out);
+    r->batch_out_number = r->batch_next++;
+    r->staged = false;
+    return r->batch_out;
+}
+
+void replica_log_done(struct replica *r, struct wal_batch *batch, status_t status,
+                      const struct error *error)
+{
+    ASSERT(batch == r->batch_out);
+    if (status == ERR_DISK_FULL) {
+        r->batch_blocked = true;
+        return;
+    }
+    wal_finish(r->wal, batch, status);
+    r->batch_out = NULL;
+    if (status != OK)
+        replica__fail(r, error);
+}
+
+struct kv_checkpoint *replica_checkpoint_take(struct replica *r)
+{
+    if (r->failed || r->checkpoint_out || r->applied_index == r->checkpoint_index)
+        return NULL;
+    uint64_t now_us = env_monotonic_us(r->env);
+    if (r->applied_bytes < r->config.checkpoint_bytes &&
+        now_us - r->checkpoint_time_us < r->config.checkpoint_us)
+        return NULL;
+    /* A part of an entry may be in the tree while the disk is full: freeze whole entries only. */
+    if (r->apply_blocked)
+        return NULL;
+    struct buffer meta;
+    buffer_init(&meta, KV_APP_META_SIZE_MAX);
+    struct error error;
+    status_t status = replica__meta_encode(r, &meta);
+    if (status == OK)
+        status = kv_checkpoint_begin(r->kv, buffer_slice(&meta), &r->checkpoint_out, &error);
+    buffer_free(&meta);
+    r->checkpoint_time_us = now_us;
+    if (status == OK) {
+        r->checkpoint_out_index = r->applied_index;
+        r->applied_bytes = 0;
+        return r->checkpoint_out;
+    }
+    if (status == ERR_DISK_FULL)
+        log_warn("replica", "checkpoint waits for disk space: %s", error.message);
+    else
+        replica__fail(r, &error);
+    return NULL;
+}
+
+void replica_checkpoint_done(struct replica *r, struct kv_checkpoint *checkpoint)
+{
+    ASSERT(checkpoint == r->checkpoint_out);
+    struct error error;
+    r->checkpoint_out = NULL;
+    if (kv_checkpoint_end(r->kv, checkpoint, &error) != OK)
+        replica__fail(r, &error);
+    else
+        r->checkpoint_index = r->checkpoint_out_index;
+}
+
+/* ---- transactions and inspection ----------------------------------------------------------------
+ */
+
+status_t replica_txn_begin(struct replica *r, struct txn *txn, bool read_only, struct error *error)
+{
+    if (r->failed)
+        return error_set(error, ERR_SHUTDOWN, "node has stopped: %s", r->failure.message);
+    struct kv_snapshot *snapshot;
+    status_t status = kv_snapshot_open(r->kv, &snapshot, error);
+    if (status == OK)
+        txn_init(txn, snapshot, r->applied_version, read_only);
+    return status;
+}
+
+status_t replica_outcome(struct replica *r, struct slice origin, uint8_t *reply,
+                         uint32_t *reply_size, struct error *error)
+{
+    struct txn_outcome outcome;
+    status_t status = txn_outcome_get(r->kv, origin, &outcome, error);
+    if (status != OK)
+        return status;
+    ASSERT(outcome.reply.size <= TXN_REPLY_MAX);
+    if (outcome.reply.size)
+        memcpy(reply, outcome.reply.data, outcome.reply.size);
+    *reply_size = (uint32_t)outcome.reply.size;
+    return OK;
+}
+
+void replica_status(struct replica *r, struct replica_status *out)
+{
+    *out = (struct replica_status){.id = r->config.id,
+                                   .leader = r->leader,
+                                   .role = r->role,
+                                   .term = r->term,
+                                   .applied_index = r->applied_index,
+                                   .first_index = wal_first_index(r->wal),
+                                   .version = r->applied_version,
+                                   .checkpoint_index = r->checkpoint_index,
+                                   .has_cluster_id = r->has_cluster_id,
+                                   .messages_refused = r->messages_refused};
+    memcpy(out->cluster_id, r->cluster_id, REPLICA_CLUSTER_ID_SIZE);
+    raft_status(r->raft, &out->raft);
+    out->commit_index = out->raft.commit;
+    out->last_index = out->raft.last_index;
+    kv_stats(r->kv, &out->kv);
+    for (struct replica_read *read = r->reads; read; read = read->next)
+        out->reads_waiting++;
+    for (struct replica_commit *commit = r->commits; commit; commit = commit->next)
+        out->commits_waiting++;
+}
+
+struct kv *replica_kv(struct replica *r)
+{
+    return r->kv;
+}

@@ -1,0 +1,219 @@
+/* The replica: where the log meets the store. It owns one node's Raft, log, tree and certifier, and
+ * offers two things to what is above: a read version, and a commit.
+ *
+ * A deterministic state machine: ticks, messages, finished log writes and requests come in;
+ * messages to send, log work to do and answers come out. It starts no thread and opens no socket;
+ * files and clocks are env's. One thread (the node's main loop) calls everything here, except what
+ * runs on the log and checkpoint threads, see "work for other threads". After each burst of inputs
+ * the owner calls replica_pump once: requests of the burst travel together.
+ *
+ * READ VERSION (ReadIndex; Ongaro's thesis 6.4). replica_read_begin rides in the next batch to the
+ * leader, which confirms by a heartbeat round that it still is the leader, and answers with its
+ * commit index. When this node has applied that index, its newest snapshot holds every transaction
+ * acknowledged before the request: strictly serializable reads on every node.
+ *
+ * COMMIT. The request goes to the leader: certified, given a version, proposed as one log entry.
+ * The answer comes when the leader has applied it. While there is no answer the request is sent
+ * again, to whoever leads; the transaction's id makes that safe (txn.h), so an answer is never
+ * "maybe", unless the deadline passes while the outcome is open: ERR_OUTCOME_UNKNOWN, and asking
+ * again with the same id gives the outcome.
+ *
+ * WHAT IS IN THE LOG. An entry is one byte of kind and a body: 1 an effect (txn.h), 2 the cluster's
+ * identity (16 random bytes, proposed by the first leader of an empty cluster).
+ * WHAT IS IN THE TREE besides versions (keys below MVCC_KEY_FIRST_MIN): 01 "expire" which old
+ * outcomes were removed last, 02 .. outcomes (txn.h). The file IDENTITY holds the node's id and,
+ * once known, the cluster's. */
+#ifndef REPLICA_REPLICA_H
+#define REPLICA_REPLICA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "env/env.h"
+#include "kv/kv.h"
+#include "raft/raft.h"
+#include "txn/txn.h"
+#include "wal/wal.h"
+
+enum {
+    REPLICA_CLUSTER_ID_SIZE = 16,
+    REPLICA_REQUEST_SIZE_MAX = 48 << 20, /* bytes of one encoded commit request */
+};
+
+/* ---- messages between replicas -----------------------------------------------------------------
+ */
+
+/* Sent over the network: the numbers never change. */
+enum replica_message_type {
+    REPLICA_RAFT = 0, /* `raft` is filled, nothing else */
+    REPLICA_READ_REQUEST = 1,
+    REPLICA_READ_RESPONSE = 2,   /* index, status */
+    REPLICA_COMMIT_REQUEST = 3,  /* body: the encoded request; version: when it expires, us */
+    REPLICA_COMMIT_RESPONSE = 4, /* status, version; body: reply, or the key in conflict */
+    REPLICA_FOREIGN = 5,         /* "your cluster is not mine" */
+};
+
+struct replica_message {
+    enum replica_message_type type;
+    uint64_t from, to;
+    uint8_t cluster_id[REPLICA_CLUSTER_ID_SIZE]; /* all zeros: not known yet */
+    uint64_t id;                                 /* pairs an answer with its request */
+    uint64_t index;
+    uint64_t version;
+    status_t status;
+    struct slice body;
+    const struct raft_message *raft;
+};
+
+/* ---- configuration -----------------------------------------------------------------------------
+ */
+
+struct replica_host {
+    void *context;
+    /* Sends, or drops when there is no way to the node; what the message points to is only good
+     * during the call. */
+    void (*send)(void *context, const struct replica_message *message);
+    /* Called once: the replica cannot go on and does nothing any more. The node must stop; its data
+     * stays as it is. */
+    void (*failed)(void *context, const struct error *error);
+};
+
+struct replica_config {
+    struct env *env;
+    const char *dir; /* created when missing: IDENTITY, data.toydb, log/ */
+    uint64_t id;
+    uint64_t voters[RAFT_VOTERS_MAX];
+    uint32_t voter_count;
+    uint32_t tick_us; /* time between replica_tick calls */
+    uint32_t election_timeout_ticks;
+    uint32_t heartbeat_ticks;
+    uint32_t window_keys;        /* certifier; 0: 65536 */
+    uint64_t checkpoint_bytes;   /* of log applied between checkpoints; 0: 32 MiB */
+    uint64_t checkpoint_us;      /* time between checkpoints while there are changes; 0: 30 s */
+    uint64_t disk_reserve_bytes; /* a leader with less free refuses commits (53100); 0: none */
+    uint64_t seed;               /* 0: random */
+    struct wal_config wal;       /* sizes only */
+};
+
+struct replica;
+
+/* Opens the node's data and goes on where its last checkpoint was; committed entries since are
+ * applied as soon as pumped. ERR_INVALID: the directory belongs to another node. Others as kv_open
+ * and wal_open. host is copied. */
+status_t replica_open(const struct replica_config *config, const struct replica_host *host,
+                      struct replica **out, struct error *error);
+/* Takes a last checkpoint when nothing has failed. No log batch or checkpoint may be out with
+ * another thread, all transactions must be freed, requests waiting are answered ERR_SHUTDOWN. */
+void replica_close(struct replica *replica);
+
+/* ---- inputs
+ * -------------------------------------------------------------------------------------- */
+
+void replica_tick(struct replica *replica);
+/* From another node; checked. Bad messages are counted and dropped. */
+void replica_receive(struct replica *replica, const struct replica_message *message);
+/* Does what the inputs since the last pump ask for: sends, stages log writes, applies, answers. */
+void replica_pump(struct replica *replica);
+
+/* ---- requests
+ * ------------------------------------------------------------------------------------- */
+
+struct replica_read;
+/* OK: now a transaction begun with replica_txn_begin sees everything acknowledged before the read
+ * was asked for. ERR_NO_QUORUM, ERR_SHUTDOWN. */
+typedef void replica_read_fn(struct replica_read *read, status_t status);
+
+/* The caller's, who keeps it where it is until `done` was called or it was cancelled. */
+struct replica_read {
+    replica_read_fn *done;
+    void *context;
+    uint64_t deadline_us; /* env_monotonic_us */
+    /* the replica's own */
+    struct replica_read *next;
+    uint64_t batch; /* 0: not sent */
+    uint64_t index; /* known once the leader answered */
+    bool answered;
+};
+void replica_read_begin(struct replica *replica, struct replica_read *read);
+/* `done` will not be called. */
+void replica_read_cancel(struct replica *replica, struct replica_read *read);
+
+/* A transaction on this node's newest state. Call on the main loop; the transaction itself may then
+ * be used on any one thread. Without a replica_read before it the state may be stale: good for
+ * writes that will be certified, not for answers. */
+status_t replica_txn_begin(struct replica *replica, struct txn *txn, bool read_only,
+                           struct error *error);
+
+struct replica_commit;
+/* OK: committed, version and reply are filled. ERR_CONFLICT (conflict_key may be filled),
+ * ERR_TOO_OLD, ERR_DISK_FULL, ERR_NO_QUORUM, ERR_TOO_LONG: it has not and will not.
+ * ERR_OUTCOME_UNKNOWN: the deadline passed with the outcome open. */
+typedef void replica_commit_fn(struct replica_commit *commit, status_t status);
+
+/* The caller's, as replica_read. */
+struct replica_commit {
+    replica_commit_fn *done;
+    void *context;
+    uint64_t deadline_us;
+    struct buffer request; /* from txn_request_encode; the caller frees it */
+    /* answers */
+    uint64_t version;
+    uint8_t reply[TXN_REPLY_MAX];
+    uint32_t reply_size;
+    uint8_t conflict_key[MVCC_KEY_MAX];
+    uint32_t conflict_key_size;
+    /* the replica's own */
+    struct replica_commit *next;
+    uint64_t id;
+    uint64_t sent_us;
+    uint64_t expires_us; /* wall clock */
+    bool was_sent;       /* at least once: the outcome is open */
+    bool waits;          /* for an answer to the last sending */
+};
+void replica_commit_begin(struct replica *replica, struct replica_commit *commit);
+/* `done` will not be called; the outcome is what it will be. */
+void replica_commit_abandon(struct replica *replica, struct replica_commit *commit);
+
+/* The outcome kept for an origin of a client's choosing, as far as this node has applied: OK with
+ * *reply filled (up to TXN_REPLY_MAX bytes), or ERR_NOT_FOUND. */
+status_t replica_outcome(struct replica *replica, struct slice origin, uint8_t *reply,
+                         uint32_t *reply_size, struct error *error);
+
+/* ---- work for other threads
+ * ----------------------------------------------------------------------- */
+
+/* The log: NULL when there is nothing to write now. The batch is written with wal_write on any
+ * thread, then given back. One is out at a time. */
+struct wal_batch *replica_log_take(struct replica *replica);
+void replica_log_done(struct replica *replica, struct wal_batch *batch, status_t status,
+                      const struct error *error);
+/* The checkpoint: NULL when none is due. Written with kv_checkpoint_write on any thread, then given
+ * back. One is out at a time. */
+struct kv_checkpoint *replica_checkpoint_take(struct replica *replica);
+void replica_checkpoint_done(struct replica *replica, struct kv_checkpoint *checkpoint);
+
+/* ---- inspection
+ * ------------------------------------------------------------------------------------- */
+
+struct replica_status {
+    uint64_t id;
+    uint64_t leader; /* 0: none known */
+    enum raft_role role;
+    uint64_t term;
+    uint64_t commit_index, applied_index, last_index, first_index;
+    uint64_t version; /* of the newest effect applied */
+    uint64_t checkpoint_index;
+    bool has_cluster_id;
+    uint8_t cluster_id[REPLICA_CLUSTER_ID_SIZE];
+    struct kv_stats kv;
+    struct raft_status raft;
+    uint32_t commits_waiting, reads_waiting; /* of this node's clients */
+    uint64_t messages_refused;
+};
+void replica_status(struct replica *replica, struct replica_status *out);
+/* For `toydb check` and tests: the tree under it all. */
+struct kv *replica_kv(struct replica *replica);
+
+#endif

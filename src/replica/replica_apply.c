@@ -1,0 +1,207 @@
+/* Applying committed entries to the tree.
+ *
+ * Each entry is applied whole or, when the disk is full, again from its start once there is room:
+ * writing a version twice is writing it once. After a burst the tree is published once; only then
+ * does this node's applied index move, so a snapshot and the version it is read at always agree.
+ *
+ * Checkpoint meta (kv app_meta), MessagePack: [1, applied index, applied version]. */
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/msgpack.h"
+#include "replica/replica_int.h"
+
+enum {
+    META_FORMAT = 1,
+    /* Every so many effects some old outcomes are looked at. */
+    EXPIRE_EVERY = 256,
+    EXPIRE_LIMIT = 512,
+};
+/* An outcome is kept this long; longer than a request may live (replica_commit.c). */
+static const uint64_t OUTCOME_KEEP_US = 600 * (uint64_t)1000000;
+
+status_t replica__meta_encode(const struct replica *r, struct buffer *out)
+{
+    msgpack_put_array(out, 3);
+    msgpack_put_uint(out, META_FORMAT);
+    msgpack_put_uint(out, r->applied_index);
+    msgpack_put_uint(out, r->applied_version);
+    return out->failed ? ERR_TOO_LONG : OK;
+}
+
+static struct slice system_key(const char *name, uint8_t bytes[32])
+{
+    size_t size = strlen(name);
+    ASSERT(size < 31);
+    bytes[0] = REPLICA_SYSTEM_PREFIX;
+    memcpy(bytes + 1, name, size);
+    return slice_make(bytes, size + 1);
+}
+
+status_t replica__meta_load(struct replica *r, struct error *error)
+{
+    struct slice meta = kv_meta(r->kv);
+    if (meta.size) {
+        struct msgpack_reader reader;
+        msgpack_reader_init(&reader, meta);
+        bool shape = msgpack_get_array(&reader) == 3 && msgpack_get_uint(&reader) == META_FORMAT;
+        r->applied_index = msgpack_get_uint(&reader);
+        r->applied_version = msgpack_get_uint(&reader);
+        if (!shape || !msgpack_done(&reader))
+            return error_set(error, ERR_CORRUPT, "%s: checkpoint meta is malformed", r->dir);
+    }
+    return OK;
+}
+
+/* Which outcomes go depends on the log alone: the same on every node. The record is
+ * [entry index, start, end]; it is written before the removal, so an entry applied a second time
+ * removes the same piece. */
+static status_t outcomes_expire(struct replica *r, uint64_t index, uint64_t version,
+                                struct error *error)
+{
+    if (index % EXPIRE_EVERY != 0 || version < OUTCOME_KEEP_US)
+        return OK;
+    uint8_t key[32];
+    struct slice record_key = system_key("expire", key);
+    struct buffer start = {0}, end = {0}, record = {0};
+    struct slice stored;
+    bool again = false;
+    status_t status = kv_get_latest(r->kv, record_key, &stored, error);
+    if (status == OK) {
+        struct msgpack_reader reader;
+        msgpack_reader_init(&reader, stored);
+        bool shape = msgpack_get_array(&reader) == 3;
+        again = msgpack_get_uint(&reader) == index;
+        struct slice old_start = msgpack_get_bin(&reader);
+        struct slice old_end = msgpack_get_bin(&reader);
+        buffer_append_slice(&start, again ? old_start : old_end);
+        buffer_append_slice(&end, old_end);
+        if (!shape || !msgpack_done(&reader))
+            status = error_set(error, ERR_CORRUPT, "record of expired outcomes is malformed");
+    }
+    if ((status == OK || status == ERR_NOT_FOUND) && !again) {
+        status = txn_outcomes_piece(r->kv, buffer_slice(&start), EXPIRE_LIMIT, &end, error);
+        msgpack_put_array(&record, 3);
+        msgpack_put_uint(&record, index);
+        msgpack_put_bin(&record, buffer_slice(&start));
+        msgpack_put_bin(&record, buffer_slice(&end));
+        if (status == OK)
+            status = kv_put(r->kv, record_key, buffer_slice(&record), error);
+    }
+    if (status == OK)
+        status = txn_outcomes_expire(r->kv, version - OUTCOME_KEEP_US, buffer_slice(&start),
+                                     buffer_slice(&end), error);
+    buffer_free(&start);
+    buffer_free(&end);
+    buffer_free(&record);
+    return status;
+}
+
+static status_t apply_effect(struct replica *r, const struct raft_entry *entry, struct slice body,
+                             uint64_t *version, struct error *error)
+{
+    struct txn_effect effect;
+    if (txn_effect_decode(body, &effect) != OK)
+        return error_set(error, ERR_CORRUPT, "log entry %llu is not a valid effect",
+                         (unsigned long long)entry->index);
+    bool fresh;
+    status_t status = outcomes_expire(r, entry->index, effect.version, error);
+    if (status == OK)
+        status = txn_effect_apply(r->kv, &effect, &fresh, error);
+    if (status != OK)
+        return status;
+    *version = effect.version;
+    if (fresh) {
+        ASSERT(effect.version > r->applied_version);
+        r->applied_version = effect.version;
+        txn_certifier_note(r->certifier, effect.writes, effect.version);
+    }
+    return OK;
+}
+
+static status_t apply_cluster(struct replica *r, struct slice body, struct error *error)
+{
+    if (body.size != REPLICA_CLUSTER_ID_SIZE)
+        return error_set(error, ERR_CORRUPT, "log entry with a cluster id of %zu bytes", body.size);
+    if (r->has_cluster_id)
+        return OK; /* proposed twice by two first leaders: the first one counts */
+    memcpy(r->cluster_id, body.data, REPLICA_CLUSTER_ID_SIZE);
+    r->has_cluster_id = true;
+    return replica__identity_write(r, error);
+}
+
+static status_t apply_entry(struct replica *r, const struct raft_entry *entry, uint64_t *version,
+                            struct error *error)
+{
+    if (entry->type == RAFT_ENTRY_NOOP)
+        return OK;
+    struct slice body =
+        slice_make(entry->data.data + 1, entry->data.size ? entry->data.size - 1 : 0);
+    switch (entry->data.size ? entry->data.data[0] : 0) {
+    case REPLICA_ENTRY_EFFECT:
+        return apply_effect(r, entry, body, version, error);
+    case REPLICA_ENTRY_CLUSTER:
+        return apply_cluster(r, body, error);
+    default:
+        return error_set(error, ERR_CORRUPT, "log entry %llu is of no known kind",
+                         (unsigned long long)entry->index);
+    }
+}
+
+/* Makes what was applied visible and tells raft and those who wait. */
+static void applied_publish(struct replica *r)
+{
+    struct error error;
+    if (kv_publish(r->kv, &error) != OK) {
+        replica__fail(r, &error);
+        return;
+    }
+    if (r->version_last < r->applied_version)
+        r->version_last = r->applied_version;
+    raft_applied(r->raft, r->applied_index);
+    replica__reads_applied(r);
+}
+
+static void apply_blocked(struct replica *r, const struct error *error)
+{
+    if (!r->apply_blocked)
+        log_error("replica", "applying waits for disk space: %s", error->message);
+    r->apply_blocked = true;
+}
+
+void replica__apply(struct replica *r)
+{
+    bool any = false;
+    while (r->committed.count && !r->failed) {
+        struct replica__committed *burst = replica__ring_at(&r->committed, 0);
+        if (burst->at == burst->count) {
+            replica__ring_pop(&r->committed);
+            continue;
+        }
+        const struct raft_entry *entry = &burst->entries[burst->at];
+        ASSERT(entry->index == r->applied_index + 1);
+        struct error error;
+        uint64_t version = 0;
+        status_t status = apply_entry(r, entry, &version, &error);
+        if (status == ERR_DISK_FULL) {
+            apply_blocked(r, &error);
+            break;
+        }
+        if (status != OK) {
+            replica__fail(r, &error);
+            return;
+        }
+        r->apply_blocked = false;
+        burst->at++;
+        r->applied_index = entry->index;
+        r->applied_bytes += entry->data.size;
+        if (entry->term == r->term && r->role == RAFT_LEADER)
+            r->own_term_applied = entry->term;
+        any = true;
+        replica__proposal_applied(r, entry->index, version);
+    }
+    if (any && !r->failed)
+        applied_publish(r);
+}

@@ -1,0 +1,136 @@
+/* Commits, on the node of the client: send to the leader, wait for the answer, send again to
+ * whoever leads when there is none. The transaction id makes sending again safe.
+ *
+ *     begun --leader known--> sent --answer--> done
+ *       ^                       |
+ *       +-- leader changed, refused (not leader, busy), no answer for RESEND_US */
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "replica/replica_int.h"
+
+enum {
+    RESEND_US = 1000000,
+    /* A request that reaches a leader later than this is refused: outcomes are kept longer than
+     * that (OUTCOME_KEEP_US), so a straggler can never commit a second time. */
+    REQUEST_LIFE_US = 300 * 1000000,
+};
+
+static void commit_send(struct replica *r, struct replica_commit *commit, uint64_t now_us)
+{
+    ASSERT(r->leader != 0);
+    commit->was_sent = true;
+    commit->waits = true;
+    commit->sent_us = now_us;
+    struct replica_message message = {.type = REPLICA_COMMIT_REQUEST,
+                                      .to = r->leader,
+                                      .id = commit->id,
+                                      .version = commit->expires_us,
+                                      .body = buffer_slice(&commit->request)};
+    replica__send(r, &message);
+}
+
+void replica_commit_begin(struct replica *r, struct replica_commit *commit)
+{
+    ASSERT(commit->done);
+    ASSERT(commit->request.size > 0);
+    commit->id = ++r->commit_id;
+    commit->was_sent = false;
+    commit->waits = false;
+    commit->version = 0;
+    commit->reply_size = 0;
+    commit->conflict_key_size = 0;
+    commit->expires_us = env_wall_us(r->env) + REQUEST_LIFE_US;
+    if (commit->expires_us < r->applied_version + REQUEST_LIFE_US)
+        commit->expires_us = r->applied_version + REQUEST_LIFE_US;
+    commit->next = r->commits;
+    r->commits = commit;
+    if (r->leader)
+        commit_send(r, commit, env_monotonic_us(r->env));
+}
+
+static bool commit_unlink(struct replica *r, struct replica_commit *commit)
+{
+    for (struct replica_commit **link = &r->commits; *link; link = &(*link)->next) {
+        if (*link == commit) {
+            *link = commit->next;
+            commit->next = NULL;
+            return true;
+        }
+    }
+    return false;
+}
+
+void replica_commit_abandon(struct replica *r, struct replica_commit *commit)
+{
+    commit_unlink(r, commit);
+}
+
+static void commit_done(struct replica *r, struct replica_commit *commit, status_t status)
+{
+    bool was_there = commit_unlink(r, commit);
+    ASSERT(was_there);
+    commit->done(commit, status);
+}
+
+static struct replica_commit *commit_find(struct replica *r, uint64_t id)
+{
+    struct replica_commit *commit = r->commits;
+    while (commit && commit->id != id)
+        commit = commit->next;
+    return commit;
+}
+
+void replica__commit_response(struct replica *r, const struct replica_message *message)
+{
+    struct replica_commit *commit = commit_find(r, message->id);
+    if (!commit)
+        return;
+    if (message->status == ERR_NOT_LEADER || message->status == ERR_BUSY) {
+        commit->waits = false; /* sent again at the next tick */
+        return;
+    }
+    if (message->status == OK) {
+        commit->version = message->version;
+        if (message->body.size <= sizeof commit->reply) {
+            commit->reply_size = (uint32_t)message->body.size;
+            if (message->body.size)
+                memcpy(commit->reply, message->body.data, message->body.size);
+        }
+    } else if (message->body.size && message->body.size <= sizeof commit->conflict_key) {
+        memcpy(commit->conflict_key, message->body.data, message->body.size);
+        commit->conflict_key_size = (uint32_t)message->body.size;
+    }
+    commit_done(r, commit, message->status);
+}
+
+void replica__commits_tick(struct replica *r, uint64_t now_us)
+{
+    struct replica_commit *commit = r->commits;
+    while (commit) {
+        struct replica_commit *next = commit->next;
+        if (commit->deadline_us <= now_us) {
+            commit_done(r, commit, commit->was_sent ? ERR_OUTCOME_UNKNOWN : ERR_NO_QUORUM);
+            next = r->commits; /* the callback may have begun or ended others */
+        } else if (r->leader && (!commit->waits || now_us - commit->sent_us >= RESEND_US)) {
+            commit_send(r, commit, now_us);
+        }
+        commit = next;
+    }
+}
+
+void replica__commits_leader_changed(struct replica *r)
+{
+    for (struct replica_commit *commit = r->commits; commit; commit = commit->next)
+        commit->waits = false;
+    if (r->leader)
+        replica__commits_tick(r, env_monotonic_us(r->env));
+}
+
+void replica__commits_fail(struct replica *r, status_t status)
+{
+    while (r->commits)
+        commit_done(r, r->commits, r->commits->was_sent ? ERR_OUTCOME_UNKNOWN : status);
+}

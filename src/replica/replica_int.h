@@ -1,0 +1,172 @@
+#ifndef REPLICA_REPLICA_INT_H
+#define REPLICA_REPLICA_INT_H
+
+#include "base/map.h"
+#include "replica/replica.h"
+
+enum {
+    REPLICA_ENTRY_EFFECT = 1,
+    REPLICA_ENTRY_CLUSTER = 2,
+    REPLICA_SYSTEM_PREFIX = 0x01,
+};
+
+/* A bundle of raft's whose messages wait for the disk. */
+struct replica__bundle {
+    uint64_t sequence;
+    uint64_t batch; /* the log batch it is in; done when that is */
+    const struct raft_message *messages;
+    uint32_t message_count;
+};
+
+/* Committed entries handed out by raft and not all applied yet. */
+struct replica__committed {
+    const struct raft_entry *entries;
+    uint32_t count;
+    uint32_t at;
+};
+
+/* A commit that this node, as leader, has proposed. */
+struct replica__proposal {
+    uint64_t index;
+    uint64_t version;
+    uint64_t node; /* who asked */
+    uint64_t id;   /* its id for the request */
+    uint8_t origin[TXN_ORIGIN_MAX];
+    uint32_t origin_size;
+    uint64_t sequence;
+};
+
+/* A read request that this node, as leader, has given to raft. */
+struct replica__read_asked {
+    uint64_t context;
+    uint64_t node;
+    uint64_t id;
+};
+
+/* An answer of this node to itself, waiting for the pump. */
+struct replica__loopback {
+    struct replica_message message; /* its body is `body` */
+    uint8_t body[];
+};
+
+/* A growing ring of fixed-size items, oldest first. */
+struct replica__ring {
+    uint8_t *items;
+    size_t item_size;
+    uint32_t capacity, head, count;
+};
+void replica__ring_init(struct replica__ring *ring, size_t item_size);
+void replica__ring_free(struct replica__ring *ring);
+void replica__ring_push(struct replica__ring *ring, const void *item);
+void *replica__ring_at(struct replica__ring *ring, uint32_t i);
+void replica__ring_pop(struct replica__ring *ring);
+
+struct replica {
+    struct replica_config config;
+    struct replica_host host;
+    char *dir;
+    char *wal_dir;
+    struct env *env;
+    struct raft *raft;
+    struct wal *wal;
+    struct kv *kv;
+    bool failed;
+    struct error failure;
+
+    /* leadership as of the last bundle */
+    uint64_t leader;
+    enum raft_role role;
+    uint64_t term;
+
+    /* the log */
+    struct replica__ring bundles; /* struct replica__bundle */
+    uint64_t batch_next;          /* number the next wal_take gets */
+    bool staged;                  /* something is in the wal's next batch */
+    struct wal_batch *batch_out;  /* with the log thread, or blocked by a full disk */
+    uint64_t batch_out_number;
+    bool batch_blocked; /* by a full disk */
+    bool batch_retry;
+
+    /* the state machine */
+    struct replica__ring committed; /* struct replica__committed */
+    uint64_t applied_index;
+    uint64_t applied_version;
+    bool has_cluster_id;
+    uint8_t cluster_id[REPLICA_CLUSTER_ID_SIZE];
+    bool apply_blocked; /* the disk is full: tried again each tick */
+
+    /* checkpoints */
+    struct kv_checkpoint *checkpoint_out;
+    uint64_t checkpoint_index; /* durable */
+    uint64_t checkpoint_out_index;
+    uint64_t checkpoint_time_us;
+    uint64_t applied_bytes;
+
+    /* this node's clients */
+    struct replica_read *reads; /* in order of asking */
+    struct replica_read **reads_tail;
+    uint64_t read_batch; /* number of the last batch sent */
+    uint64_t read_batch_sent_us;
+    struct replica_commit *commits;
+    uint64_t commit_id;
+
+    /* leader */
+    struct txn_certifier *certifier;
+    struct map proposed;              /* origin -> proposal is in `proposals` */
+    struct replica__ring proposals;   /* struct replica__proposal, by index */
+    struct replica__ring reads_asked; /* struct replica__read_asked */
+    uint64_t read_context;
+    uint64_t version_last;     /* given out or applied */
+    uint64_t own_term_applied; /* the last term of which this node applied an entry */
+    uint64_t disk_checked_us;
+    bool disk_low;
+    bool cluster_proposed;
+
+    struct replica__ring loopback; /* struct replica__loopback * */
+
+    uint64_t foreign[RAFT_VOTERS_MAX]; /* nodes that said we are not of their cluster */
+    uint32_t foreign_count;
+    uint64_t messages_refused;
+    uint64_t foreign_told_us;
+};
+
+/* The replica stops for good; the first reason is kept. */
+void replica__fail(struct replica *r, const struct error *error);
+void replica__fail_status(struct replica *r, status_t status, const char *what);
+/* Fills sender and cluster, sends; a message to this node itself is received at once. */
+void replica__send(struct replica *r, struct replica_message *message);
+
+/* replica_identity.c: the file that tells whose directory this is. */
+status_t replica__identity_load(struct replica *r, struct error *error);
+status_t replica__identity_write(struct replica *r, struct error *error);
+
+/* replica_apply.c */
+void replica__apply(struct replica *r);
+status_t replica__meta_encode(const struct replica *r, struct buffer *out);
+status_t replica__meta_load(struct replica *r, struct error *error);
+
+/* replica_read.c */
+void replica__reads_flush(struct replica *r);
+void replica__reads_applied(struct replica *r);
+void replica__reads_tick(struct replica *r, uint64_t now_us);
+void replica__reads_leader_changed(struct replica *r);
+void replica__read_request(struct replica *r, const struct replica_message *message);
+void replica__read_response(struct replica *r, const struct replica_message *message);
+void replica__read_state(struct replica *r, const struct raft_read_state *state);
+void replica__reads_fail(struct replica *r, status_t status);
+
+/* replica_commit.c: the node of the client */
+void replica__commits_tick(struct replica *r, uint64_t now_us);
+void replica__commits_leader_changed(struct replica *r);
+void replica__commit_response(struct replica *r, const struct replica_message *message);
+void replica__commits_fail(struct replica *r, status_t status);
+
+/* replica_judge.c: the leader */
+void replica__commit_request(struct replica *r, const struct replica_message *message);
+/* The entry at `index` was applied; version 0: it was no effect of ours. */
+void replica__proposal_applied(struct replica *r, uint64_t index, uint64_t version);
+/* Leadership was lost: what was proposed is in the hands of the next leader. */
+void replica__proposals_drop(struct replica *r);
+bool replica__may_judge(const struct replica *r);
+
+#endif

@@ -1,0 +1,179 @@
+/* Commits, on the leader: look for an earlier outcome, certify, give a version, propose.
+ *
+ * A leader judges only after it has applied an entry of its own term. Everything committed by
+ * leaders before it lies below that entry, so it knows every earlier outcome, and its certifier's
+ * window holds every earlier write. */
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "replica/replica_int.h"
+
+enum { DISK_CHECK_US = 200000 };
+
+bool replica__may_judge(const struct replica *r)
+{
+    return r->role == RAFT_LEADER && r->own_term_applied == r->term && !r->failed;
+}
+
+static void answer(struct replica *r, uint64_t node, uint64_t id, status_t status, uint64_t version,
+                   struct slice body)
+{
+    struct replica_message message = {.type = REPLICA_COMMIT_RESPONSE,
+                                      .to = node,
+                                      .id = id,
+                                      .status = status,
+                                      .version = version,
+                                      .body = body};
+    replica__send(r, &message);
+}
+
+/* A request that came before: under way, or with an outcome. True when it is answered or will be.
+ */
+static bool seen_before(struct replica *r, const struct replica_message *message,
+                        const struct txn_request *request)
+{
+    if (map_get(&r->proposed, request->id.origin)) {
+        for (uint32_t i = 0; i < r->proposals.count; i++) {
+            struct replica__proposal *proposal = replica__ring_at(&r->proposals, i);
+            if (proposal->sequence != request->id.sequence ||
+                !slice_equal(slice_make(proposal->origin, proposal->origin_size),
+                             request->id.origin))
+                continue;
+            proposal->node = message->from; /* the answer goes to whoever asked last */
+            proposal->id = message->id;
+            return true;
+        }
+    }
+    struct txn_outcome outcome;
+    struct error error;
+    status_t status = txn_outcome_get(r->kv, request->id.origin, &outcome, &error);
+    if (status == ERR_NOT_FOUND)
+        return false;
+    if (status != OK) {
+        replica__fail(r, &error);
+        return true;
+    }
+    if (outcome.sequence < request->id.sequence)
+        return false;
+    if (outcome.sequence == request->id.sequence)
+        answer(r, message->from, message->id, OK, outcome.version, outcome.reply);
+    else
+        answer(r, message->from, message->id, ERR_PROTOCOL, 0, (struct slice){0});
+    return true;
+}
+
+/* Every commit needs room in log and tree; refusing early keeps both clear of a full disk. */
+static bool disk_is_low(struct replica *r)
+{
+    if (r->config.disk_reserve_bytes == 0)
+        return false;
+    uint64_t now_us = env_monotonic_us(r->env);
+    if (r->disk_checked_us != 0 && now_us - r->disk_checked_us < DISK_CHECK_US)
+        return r->disk_low;
+    r->disk_checked_us = now_us;
+    uint64_t available;
+    struct error error;
+    status_t status = env_disk_free(r->env, r->dir, &available, &error);
+    bool low = status == OK && available < r->config.disk_reserve_bytes;
+    if (status != OK)
+        log_warn("replica", "%s", error.message);
+    else if (low != r->disk_low)
+        log_warn("replica", low ? "disk is nearly full: commits are refused"
+                                : "disk has room again: commits are accepted");
+    r->disk_low = low;
+    return low;
+}
+
+static status_t propose(struct replica *r, const struct replica_message *message,
+                        const struct txn_request *request, uint64_t version)
+{
+    struct buffer entry;
+    buffer_init(&entry, 0);
+    buffer_append_byte(&entry, REPLICA_ENTRY_EFFECT);
+    txn_effect_encode(request, version, &entry);
+    struct slice data = buffer_slice(&entry);
+    uint64_t index = 0;
+    status_t status = entry.failed ? ERR_TOO_LONG : raft_propose(r->raft, &data, 1, &index);
+    buffer_free(&entry);
+    if (status != OK)
+        return status;
+    r->version_last = version;
+    txn_certifier_note(r->certifier, request->writes, version);
+    struct replica__proposal proposal = {.index = index,
+                                         .version = version,
+                                         .node = message->from,
+                                         .id = message->id,
+                                         .origin_size = (uint32_t)request->id.origin.size,
+                                         .sequence = request->id.sequence};
+    memcpy(proposal.origin, request->id.origin.data, request->id.origin.size);
+    replica__ring_push(&r->proposals, &proposal);
+    map_put(&r->proposed, request->id.origin, r);
+    return OK;
+}
+
+void replica__commit_request(struct replica *r, const struct replica_message *message)
+{
+    struct slice nothing = {0};
+    struct txn_request request;
+    if (!replica__may_judge(r)) {
+        answer(r, message->from, message->id, ERR_NOT_LEADER, 0, nothing);
+        return;
+    }
+    if (txn_request_decode(message->body, &request) != OK) {
+        r->messages_refused++;
+        answer(r, message->from, message->id, ERR_PROTOCOL, 0, nothing);
+        return;
+    }
+    if (seen_before(r, message, &request))
+        return;
+    uint64_t now_us = env_wall_us(r->env);
+    uint64_t version = now_us > r->version_last ? now_us : r->version_last + 1;
+    struct slice key = {0};
+    status_t status = OK;
+    if (version > message->version)
+        status = ERR_TOO_OLD;
+    else if (disk_is_low(r))
+        status = ERR_DISK_FULL;
+    else
+        status = txn_certify(r->certifier, &request, &key);
+    if (status == OK)
+        status = propose(r, message, &request, version);
+    if (status != OK)
+        answer(r, message->from, message->id, status, 0, key);
+}
+
+void replica__proposal_applied(struct replica *r, uint64_t index, uint64_t version)
+{
+    while (r->proposals.count) {
+        struct replica__proposal proposal;
+        memcpy(&proposal, replica__ring_at(&r->proposals, 0), sizeof proposal);
+        if (proposal.index > index)
+            return;
+        /* Indexes are applied in order, so none of ours is passed over while we lead. */
+        ASSERT(proposal.index == index);
+        ASSERT(version == proposal.version);
+        replica__ring_pop(&r->proposals);
+        struct slice origin = slice_make(proposal.origin, proposal.origin_size);
+        map_remove(&r->proposed, origin);
+        struct txn_outcome outcome;
+        struct error error;
+        status_t status = txn_outcome_get(r->kv, origin, &outcome, &error);
+        if (status != OK) {
+            replica__fail(r, &error);
+            return;
+        }
+        answer(r, proposal.node, proposal.id, OK, outcome.version, outcome.reply);
+    }
+}
+
+void replica__proposals_drop(struct replica *r)
+{
+    map_free(&r->proposed);
+    while (r->proposals.count)
+        replica__ring_pop(&r->proposals);
+    txn_certifier_rewind(r->certifier, r->applied_version);
+    r->version_last = r->applied_version;
+    r->cluster_proposed = false;
+}

@@ -1,0 +1,181 @@
+/* Transactions: one read version, a private overlay, one commit message; and the leader's judge.
+ *
+ * After Kung and Robinson, "On Optimistic Methods for Concurrency Control" (1981), backward
+ * validation: a transaction read at version R; it may commit at a new version C if nothing it read
+ * was written by a transaction with a version in (R, C). Then its reads still hold at C, so running
+ * all committed transactions one after another in the order of their versions gives the same
+ * result: serializable. The leader hands out versions in log order and read versions come from a
+ * leader confirmed by a quorum: strictly serializable.
+ *
+ * This room has three parts:
+ *   struct txn            on the node where the client is: reads, writes, and what was read
+ *   the messages          a commit request (node to leader) and an effect (log entry), MessagePack
+ *   struct txn_certifier  on every node fed by the applied log, asked on the leader
+ *
+ * EXACTLY ONCE. A commit request names its `struct txn_id`: an origin (a session slot of a node, or
+ * a client's request id) and that origin's sequence number. An origin has at most one commit under
+ * way. Applying an effect records the last sequence of its origin with its outcome, so a request
+ * that is sent again finds the first answer, and an older one is known to be a straggler. */
+#ifndef TXN_TXN_H
+#define TXN_TXN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/msgpack.h"
+#include "base/ordered.h"
+#include "base/status.h"
+#include "kv/kv.h"
+#include "mvcc/mvcc.h"
+
+enum {
+    TXN_ORIGIN_MAX = 64,             /* bytes */
+    TXN_REPLY_MAX = 256,             /* bytes kept with the outcome for a client that asks again */
+    TXN_WRITES_BYTES_MAX = 32 << 20, /* keys and values of one transaction */
+    TXN_RANGES_MAX = 4096,           /* more are merged into wider ones */
+};
+
+/* ---- a transaction on its node ----------------------------------------------------------------
+ */
+
+/* Keys read: [low, high), or the one key `low` when `point`. An empty high is no bound. */
+struct txn_range {
+    struct slice low, high; /* owned by the transaction */
+    bool point;
+};
+
+struct txn {
+    struct kv_snapshot *snapshot;
+    struct mvcc_view view; /* view.version is the read version */
+    struct mvcc_overlay overlay;
+    struct txn_range *ranges;
+    uint32_t range_count;
+    uint32_t range_capacity;
+    bool read_only; /* writes are refused and reads are not noted */
+};
+
+/* Takes the snapshot over; version: that of the last effect applied in it. One thread at a time
+ * may use a transaction. */
+void txn_init(struct txn *txn, struct kv_snapshot *snapshot, uint64_t version, bool read_only);
+/* Closes the snapshot; all slices read are gone. */
+void txn_free(struct txn *txn);
+/* ERR_NOT_FOUND (error untouched) when there is none; noted as read either way. */
+status_t txn_get(struct txn *txn, struct slice key, struct slice *value, struct error *error);
+/* `value` NULL deletes. ERR_TOO_LONG: TXN_WRITES_BYTES_MAX. */
+status_t txn_write(struct txn *txn, struct slice key, const struct slice *value);
+bool txn_has_writes(const struct txn *txn);
+
+struct txn_scan {
+    struct txn *txn;
+    struct mvcc_scan scan;
+    struct slice low, high; /* copies */
+    struct slice last;      /* last key given out */
+    bool reverse;
+    bool at_end;
+};
+
+status_t txn_scan_open(struct txn *txn, struct txn_scan *scan, struct slice low, struct slice high,
+                       bool reverse, struct error *error);
+/* ERR_NOT_FOUND (error untouched) at the end. */
+status_t txn_scan_next(struct txn_scan *scan, struct slice *key, struct slice *value,
+                       struct error *error);
+/* Notes what was read: all of the range when the end was reached, else up to the last key. */
+void txn_scan_close(struct txn_scan *scan);
+
+/* ---- messages ---------------------------------------------------------------------------------
+ */
+
+struct txn_id {
+    struct slice origin; /* 1 to TXN_ORIGIN_MAX bytes */
+    uint64_t sequence;   /* larger than that of the origin's commit before */
+};
+
+/* A commit request: [1, origin, sequence, read version, reply, [low, high, point, ...], writes]
+ * where writes is a bin holding [key, value or nil, ...]. Appends to `out`. */
+status_t txn_request_encode(const struct txn *txn, struct txn_id id, struct slice reply,
+                            struct buffer *out);
+
+/* A decoded request; slices point into the bytes it was decoded from. */
+struct txn_request {
+    struct txn_id id;
+    uint64_t read_version;
+    struct slice reply;
+    struct slice ranges; /* the encoded array */
+    struct slice writes; /* the encoded array */
+};
+/* Checks all of it, to the last write. ERR_PROTOCOL. */
+status_t txn_request_decode(struct slice bytes, struct txn_request *out);
+
+/* An effect, the log entry: [1, version, origin, sequence, reply, writes]. */
+struct txn_effect {
+    uint64_t version;
+    struct txn_id id;
+    struct slice reply;
+    struct slice writes;
+};
+void txn_effect_encode(const struct txn_request *request, uint64_t version, struct buffer *out);
+/* ERR_CORRUPT. */
+status_t txn_effect_decode(struct slice bytes, struct txn_effect *out);
+
+/* Walks encoded writes that decode has checked. */
+struct txn_write_cursor {
+    struct msgpack_reader reader;
+    uint32_t left;
+};
+void txn_writes_begin(struct slice writes, struct txn_write_cursor *cursor);
+/* *tombstone: the key is deleted. False at the end. */
+bool txn_writes_next(struct txn_write_cursor *cursor, struct slice *key, struct slice *value,
+                     bool *tombstone);
+
+/* ---- applying, and outcomes --------------------------------------------------------------------
+ */
+
+/* The outcome of the last commit of an origin, stored under TXN_OUTCOME_PREFIX | origin as
+ * [sequence, version, reply]. */
+enum { TXN_OUTCOME_PREFIX = 0x02 };
+
+struct txn_outcome {
+    uint64_t sequence;
+    uint64_t version;
+    struct slice reply; /* points into the store: valid until the next change */
+};
+/* ERR_NOT_FOUND when the origin has none. Writer's thread. */
+status_t txn_outcome_get(struct kv *kv, struct slice origin, struct txn_outcome *out,
+                         struct error *error);
+/* Writes an effect's versions and its outcome. *fresh is false, and nothing is changed, when the
+ * origin's outcome is of this sequence or a later one already. Applying the same effect to the same
+ * state gives the same state on every node. An error means nothing or a part was written; applying
+ * again is safe. */
+status_t txn_effect_apply(struct kv *kv, const struct txn_effect *effect, bool *fresh,
+                          struct error *error);
+/* Old outcomes are removed piece by piece, in two steps, so that a piece that failed half way can
+ * be done again with the same result. First: *end gets the key behind `limit` outcomes from `start`
+ * on (empty: from the first), empty when there are no more. */
+status_t txn_outcomes_piece(struct kv *kv, struct slice start, uint32_t limit, struct buffer *end,
+                            struct error *error);
+/* Then: removes those of [start, end) (empty: to the last) whose version is below `version`. */
+status_t txn_outcomes_expire(struct kv *kv, uint64_t version, struct slice start, struct slice end,
+                             struct error *error);
+
+/* ---- certification ------------------------------------------------------------------------------
+ */
+
+struct txn_certifier;
+
+/* `keys_max` bounds the window: the newest version of at most that many recently written keys. */
+struct txn_certifier *txn_certifier_create(uint32_t keys_max);
+void txn_certifier_destroy(struct txn_certifier *certifier);
+/* Transactions that read below `version` are too old from now on: the window's lower end. */
+void txn_certifier_start(struct txn_certifier *certifier, uint64_t version);
+/* OK: may commit. ERR_CONFLICT: *key (may be NULL) gets a key it read that was overwritten, valid
+ * until the next call. ERR_TOO_OLD: it read below the window. */
+status_t txn_certify(struct txn_certifier *certifier, const struct txn_request *request,
+                     struct slice *key);
+/* The writes of a transaction proposed or applied at `version`. Versions come in ascending order,
+ * but a version noted before may come again (proposed, then applied). */
+void txn_certifier_note(struct txn_certifier *certifier, struct slice writes, uint64_t version);
+/* Forgets what was noted above `version`: proposals of a leader that is none any more. */
+void txn_certifier_rewind(struct txn_certifier *certifier, uint64_t version);
+
+#endif

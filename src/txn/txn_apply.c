@@ -1,0 +1,142 @@
+#include <string.h>
+
+#include "base/check.h"
+#include "txn/txn_int.h"
+
+struct outcome_key {
+    uint8_t bytes[1 + TXN_ORIGIN_MAX];
+    size_t size;
+};
+
+static struct slice outcome_key_make(struct outcome_key *key, struct slice origin)
+{
+    ASSERT(origin.size >= 1 && origin.size <= TXN_ORIGIN_MAX);
+    key->bytes[0] = TXN_OUTCOME_PREFIX;
+    memcpy(key->bytes + 1, origin.data, origin.size);
+    key->size = 1 + origin.size;
+    return slice_make(key->bytes, key->size);
+}
+
+static status_t outcome_decode(struct slice bytes, struct txn_outcome *out, struct error *error)
+{
+    struct msgpack_reader reader;
+    msgpack_reader_init(&reader, bytes);
+    bool shape = msgpack_get_array(&reader) == 3;
+    out->sequence = msgpack_get_uint(&reader);
+    out->version = msgpack_get_uint(&reader);
+    out->reply = msgpack_get_bin(&reader);
+    if (!shape || !msgpack_done(&reader))
+        return error_set(error, ERR_CORRUPT, "stored transaction outcome is malformed");
+    return OK;
+}
+
+status_t txn_outcome_get(struct kv *kv, struct slice origin, struct txn_outcome *out,
+                         struct error *error)
+{
+    struct outcome_key key;
+    struct slice bytes;
+    status_t status = kv_get_latest(kv, outcome_key_make(&key, origin), &bytes, error);
+    return status == OK ? outcome_decode(bytes, out, error) : status;
+}
+
+static status_t outcome_put(struct kv *kv, const struct txn_effect *effect, struct error *error)
+{
+    struct outcome_key key;
+    struct buffer value;
+    buffer_init(&value, 0);
+    msgpack_put_array(&value, 3);
+    msgpack_put_uint(&value, effect->id.sequence);
+    msgpack_put_uint(&value, effect->version);
+    msgpack_put_bin(&value, effect->reply);
+    status_t status =
+        kv_put(kv, outcome_key_make(&key, effect->id.origin), buffer_slice(&value), error);
+    buffer_free(&value);
+    return status;
+}
+
+status_t txn_effect_apply(struct kv *kv, const struct txn_effect *effect, bool *fresh,
+                          struct error *error)
+{
+    struct txn_outcome before;
+    *fresh = false;
+    status_t status = txn_outcome_get(kv, effect->id.origin, &before, error);
+    if (status == OK && before.sequence >= effect->id.sequence)
+        return OK;
+    if (status != OK && status != ERR_NOT_FOUND)
+        return status;
+    struct txn_write_cursor cursor;
+    struct slice key, value;
+    bool tombstone;
+    txn_writes_begin(effect->writes, &cursor);
+    while (txn_writes_next(&cursor, &key, &value, &tombstone)) {
+        status = mvcc_write(kv, key, effect->version, tombstone ? NULL : &value, error);
+        if (status != OK)
+            return status;
+    }
+    ASSERT(msgpack_done(&cursor.reader));
+    /* The outcome goes last: a part applied before an error is applied again as a whole. */
+    status = outcome_put(kv, effect, error);
+    *fresh = status == OK;
+    return status;
+}
+
+static const uint8_t outcome_prefix = TXN_OUTCOME_PREFIX;
+
+static struct slice piece_start(struct slice start)
+{
+    return start.size ? start : slice_make(&outcome_prefix, 1);
+}
+
+static bool holds_outcome(const struct kv_cursor *cursor)
+{
+    return kv_cursor_valid(cursor) &&
+           slice_has_prefix(kv_cursor_key(cursor), slice_make(&outcome_prefix, 1));
+}
+
+status_t txn_outcomes_piece(struct kv *kv, struct slice start, uint32_t limit, struct buffer *end,
+                            struct error *error)
+{
+    struct kv_cursor cursor;
+    kv_cursor_init_latest(&cursor, kv);
+    status_t status = kv_cursor_seek(&cursor, piece_start(start), error);
+    for (uint32_t seen = 0; status == OK && holds_outcome(&cursor) && seen < limit; seen++)
+        status = kv_cursor_next(&cursor, error);
+    buffer_reset(end);
+    if (status == OK && holds_outcome(&cursor))
+        buffer_append_slice(end, kv_cursor_key(&cursor));
+    return status;
+}
+
+status_t txn_outcomes_expire(struct kv *kv, uint64_t version, struct slice start, struct slice end,
+                             struct error *error)
+{
+    struct buffer place;
+    buffer_init(&place, 0);
+    buffer_append_slice(&place, piece_start(start));
+    status_t status;
+    for (;;) {
+        /* A cursor over the latest view does not survive a change: it is placed anew each time. */
+        struct kv_cursor cursor;
+        kv_cursor_init_latest(&cursor, kv);
+        status = kv_cursor_seek(&cursor, buffer_slice(&place), error);
+        if (status != OK || !holds_outcome(&cursor))
+            break;
+        struct slice key = kv_cursor_key(&cursor);
+        if (end.size && slice_compare(key, end) >= 0)
+            break;
+        buffer_reset(&place);
+        buffer_append_slice(&place, key);
+        struct slice value;
+        struct txn_outcome outcome;
+        status = kv_cursor_value(&cursor, &value, error);
+        if (status == OK)
+            status = outcome_decode(value, &outcome, error);
+        if (status == OK && outcome.version < version)
+            status = kv_delete(kv, buffer_slice(&place), NULL, error);
+        if (status != OK)
+            break;
+        buffer_append_byte(&place, 0); /* the next possible key */
+    }
+    buffer_free(&place);
+    return status;
+}

@@ -1,0 +1,17 @@
+#ifndef TXN_TXN_INT_H
+#define TXN_TXN_INT_H
+
+#include "base/msgpack.h"
+#include "txn/txn.h"
+
+enum { TXN_FORMAT = 1 };
+
+/* Walks the encoded ranges of a checked request. False at the end. */
+struct txn__range_cursor {
+    struct msgpack_reader reader;
+    uint32_t left;
+};
+void txn__ranges_begin(struct slice ranges, struct txn__range_cursor *cursor);
+bool txn__ranges_next(struct txn__range_cursor *cursor, struct txn_range *range);
+
+#endif
