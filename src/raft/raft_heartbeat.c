@@ -67,11 +67,13 @@ status_t raft__heartbeat_request(struct raft *r, const struct raft_message *m)
                                      .term = r->term,
                                      .read_sequence = m->read_sequence});
     if (m->commit > raft__log_last(&r->log)) {
-        /* We once promised to hold that entry. */
-        log_error("raft",
-                  "node %" PRIu64 " lost log entries it had acknowledged: has %" PRIu64
-                  ", leader %" PRIu64 " knows of %" PRIu64,
-                  r->id, raft__log_last(&r->log), m->from, m->commit);
+        /* We once promised to hold that entry. Said once a term: heartbeats are many. */
+        if (r->loss_logged_term != r->term)
+            log_error("raft",
+                      "node %" PRIu64 " lost log entries it had acknowledged: has %" PRIu64
+                      ", leader %" PRIu64 " knows of %" PRIu64,
+                      r->id, raft__log_last(&r->log), m->from, m->commit);
+        r->loss_logged_term = r->term;
         return ERR_PROTOCOL;
     }
     if (m->commit > r->log.committed)

@@ -110,7 +110,8 @@ struct raft {
     enum raft_vote votes[RAFT_VOTERS_MAX]; /* of peers, in this campaign */
     enum raft_vote own_vote;               /* YES once it is durable */
 
-    uint64_t noop_index; /* leader: its first entry; entries from here on are of its term */
+    uint64_t loss_logged_term; /* a log line, once a term */
+    uint64_t noop_index;       /* leader: its first entry; entries from here on are of its term */
 
     struct raft_read *reads; /* unanswered, oldest first, their sequence never falls */
     uint32_t reads_count, reads_capacity;

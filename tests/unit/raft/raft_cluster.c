@@ -53,22 +53,25 @@ static void disk_cut(struct disk *disk, uint64_t from)
         mem_free((void *)disk->entries[--disk->count].data.data);
 }
 
+void disk_append(struct disk *disk, const struct raft_entry *entry)
+{
+    ASSERT(entry->index == (uint64_t)disk->count + 1);
+    disk->entries =
+        vec_grow(disk->entries, &disk->capacity, disk->count + 1, sizeof *disk->entries);
+    struct raft_entry *to = &disk->entries[disk->count++];
+    *to = *entry;
+    uint8_t *bytes = mem_alloc(entry->data.size + 1);
+    if (entry->data.size > 0)
+        memcpy(bytes, entry->data.data, entry->data.size);
+    to->data.data = bytes;
+}
+
 static void disk_write(struct disk *disk, const struct raft_ready *ready)
 {
     if (ready->entry_count > 0)
         disk_cut(disk, ready->entries[0].index);
-    for (uint32_t i = 0; i < ready->entry_count; i++) {
-        const struct raft_entry *e = &ready->entries[i];
-        ASSERT(e->index == (uint64_t)disk->count + 1);
-        disk->entries =
-            vec_grow(disk->entries, &disk->capacity, disk->count + 1, sizeof *disk->entries);
-        struct raft_entry *to = &disk->entries[disk->count++];
-        *to = *e;
-        uint8_t *bytes = mem_alloc(e->data.size + 1);
-        if (e->data.size > 0)
-            memcpy(bytes, e->data.data, e->data.size);
-        to->data.data = bytes;
-    }
+    for (uint32_t i = 0; i < ready->entry_count; i++)
+        disk_append(disk, &ready->entries[i]);
     if (ready->has_hard_state)
         disk->hard_state = ready->hard_state;
 }
@@ -100,6 +103,7 @@ void cluster_free(struct cluster *c)
         mem_free(node->disk.entries);
         mem_free(node->bundles);
         mem_free(node->applied);
+        mem_free(node->batches);
     }
 }
 
@@ -133,6 +137,7 @@ void node_crash(struct node *node, uint32_t bundles_kept, uint32_t applied_kept)
     for (uint32_t i = 0; i < bundles_kept; i++)
         disk_write(&node->disk, &node->bundles[i]);
     node->bundle_count = 0;
+    node->batch_count = 0;
     node->applied_count = applied_kept;
     raft_destroy(node->raft);
     node->raft = NULL;
@@ -168,6 +173,11 @@ static void node_send(struct node *node, const struct raft_message *messages, ui
 static void node_apply(struct node *node, const struct raft_ready *ready)
 {
     struct cluster *c = node->cluster;
+    if (ready->committed_count > 0) {
+        node->batches = vec_grow(node->batches, &node->batch_capacity, node->batch_count + 1,
+                                 sizeof *node->batches);
+        node->batches[node->batch_count++] = *ready;
+    }
     for (uint32_t i = 0; i < ready->committed_count; i++) {
         const struct raft_entry *e = &ready->committed[i];
         ASSERT(e->index == (uint64_t)node->applied_count + 1);
@@ -212,6 +222,12 @@ void node_ack_applied(struct node *node)
     ASSERT(node->applied_acked <= node->applied_count);
     if (node->applied_acked == node->applied_count)
         return;
+    for (uint32_t i = 0; i < node->batch_count; i++)
+        for (uint32_t k = 0; k < node->batches[i].committed_count; k++) {
+            const struct raft_entry *e = &node->batches[i].committed[k];
+            ASSERT(node->applied[e->index - 1].hash == slice_hash(e->data));
+        }
+    node->batch_count = 0;
     node->applied_acked = node->applied_count;
     raft_applied(node->raft, node->applied_acked);
 }

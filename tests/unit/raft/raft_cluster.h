@@ -30,7 +30,9 @@ struct node {
     uint32_t bundle_count, bundle_capacity;
     struct applied_entry *applied; /* applied[i] has index i + 1 */
     uint32_t applied_count, applied_capacity;
-    uint32_t applied_acked; /* told to raft */
+    uint32_t applied_acked;     /* told to raft */
+    struct raft_ready *batches; /* with the state machine: committed entries not acknowledged */
+    uint32_t batch_count, batch_capacity;
     uint64_t starts;
 };
 
@@ -60,6 +62,8 @@ struct cluster {
     bool break_ack_early; /* sends messages_after_persist before the write: a broken owner */
 };
 
+/* The bytes are copied. */
+void disk_append(struct disk *disk, const struct raft_entry *entry);
 void cluster_init(struct cluster *c, uint32_t count, const struct raft_config *config,
                   uint64_t seed);
 void cluster_free(struct cluster *c);
@@ -72,7 +76,8 @@ void node_crash(struct node *node, uint32_t bundles_kept, uint32_t applied_kept)
 void node_pump(struct node *node);
 /* One bundle becomes durable. False when there was none. */
 bool node_persist(struct node *node);
-/* Acknowledges what was applied. */
+/* Acknowledges what was applied. Until then the bytes handed out must stay: they are read once
+ * more. */
 void node_ack_applied(struct node *node);
 /* Takes parcel `at` out of the network and steps its receiver, if that is up. */
 status_t cluster_deliver(struct cluster *c, uint32_t at);

@@ -380,7 +380,8 @@ static struct history *history_new(uint64_t seed)
     raft_config_default(&config);
     /* Small limits, so that they are met. */
     config.election_timeout_ticks = 5;
-    config.max_append_bytes = prng_chance(&h->prng, 1, 2) ? 40 : 4096;
+    static const size_t append_bytes[] = {1, 40, 4096};
+    config.max_append_bytes = append_bytes[prng_below(&h->prng, 3)];
     config.max_inflight_messages = (uint32_t)prng_between(&h->prng, 1, 6);
     config.max_inflight_bytes = prng_chance(&h->prng, 1, 2) ? 100 : 100000;
     config.max_uncommitted_bytes = prng_chance(&h->prng, 1, 4) ? 500 : 100000;
