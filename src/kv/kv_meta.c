@@ -192,13 +192,14 @@ static status_t sync_parent(struct env *env, const char *path, struct error *err
 }
 
 /* Has another process finished creating it while we waited for the temporary file's lock? */
-static bool exists(struct env *env, const char *path)
+static status_t look_for(struct env *env, const char *path, bool *exists, struct error *error)
 {
     struct env_file *file;
-    if (env_file_open(env, path, ENV_OPEN_READ_ONLY, &file, NULL) != OK)
-        return false;
-    env_file_close(file);
-    return true;
+    status_t status = env_file_open(env, path, ENV_OPEN_READ_ONLY, &file, error);
+    *exists = status == OK;
+    if (status == OK)
+        env_file_close(file);
+    return status == ERR_NOT_FOUND ? OK : status;
 }
 
 status_t kv__meta_create(struct env *env, const char *path, uint32_t page_size, uint64_t file_bytes,
@@ -211,8 +212,13 @@ status_t kv__meta_create(struct env *env, const char *path, uint32_t page_size, 
     status_t status = env_file_open(env, temporary, ENV_OPEN_CREATE, &file, error);
     if (status != OK)
         goto free_name;
+    bool exists = false;
     status = env_file_lock(file, error);
-    if (status != OK || exists(env, path))
+    if (status == OK)
+        status = look_for(env, path, &exists, error);
+    if (status == OK && exists)
+        status = env_file_remove(env, temporary, error);
+    if (status != OK || exists)
         goto close_file;
     status = env_file_truncate(file, 0, error);
     if (status == OK)
