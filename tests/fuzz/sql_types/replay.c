@@ -1,0 +1,109 @@
+/* Replays the files named on the command line; without any, spoils good rows and keys. */
+#include <stdio.h>
+
+#include "base/check.h"
+#include "base/prng.h"
+#include "fuzz_sql_types.h"
+#include "sql/types/types.h"
+
+enum { ROUNDS = 200000 };
+
+static int replay_file(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file) {
+        fprintf(stderr, "could not open %s\n", path);
+        return 1;
+    }
+    struct buffer bytes = {0};
+    uint8_t piece[4096];
+    size_t size;
+    while ((size = fread(piece, 1, sizeof piece, file)) > 0)
+        buffer_append(&bytes, piece, size);
+    fclose(file);
+    LLVMFuzzerTestOneInput(bytes.data, bytes.size);
+    buffer_free(&bytes);
+    return 0;
+}
+
+static struct value value_any(struct prng *prng, uint8_t choice)
+{
+    static const uint8_t text[300] = {'a', 0, 'b', 0xff, 0, 1, 'c'};
+    enum sql_type type = (enum sql_type)(SQL_BOOLEAN + (choice & 3));
+    uint64_t number = prng_next(prng) >> prng_below(prng, 64);
+    if (prng_chance(prng, 1, 6))
+        return value_null(type);
+    switch (type) {
+    case SQL_BOOLEAN:
+        return value_boolean(number & 1);
+    case SQL_INTEGER:
+        return value_integer((int64_t)(prng_chance(prng, 1, 2) ? number : 0 - number));
+    case SQL_DOUBLE:
+        return value_double((double)number / 3);
+    default:
+        return value_text(
+            slice_make(text, prng_below(prng, prng_chance(prng, 1, 4) ? sizeof text : 12)));
+    }
+}
+
+/* A good input: choices, then the row or key they describe. */
+static void input_make(struct prng *prng, struct buffer *input)
+{
+    bool is_key = prng_chance(prng, 1, 2);
+    uint8_t count = (uint8_t)prng_below(prng, 8);
+    buffer_reset(input);
+    buffer_append_byte(input, is_key);
+    buffer_append_byte(input, count);
+    struct value values[7 * 8];
+    uint32_t value_count = 0;
+    struct buffer key = {0};
+    for (uint8_t i = 0; i < count; i++) {
+        uint8_t choice = (uint8_t)prng_below(prng, is_key ? 8 : 32);
+        buffer_append_byte(input, choice);
+        for (uint32_t skip = is_key ? 0 : choice >> 2; skip; skip--)
+            values[value_count++] = value_any(prng, (uint8_t)prng_next(prng));
+        struct value value = values[value_count++] = value_any(prng, choice);
+        if (is_key)
+            key_append_value(&key, &value, choice & 4);
+    }
+    if (is_key)
+        buffer_append_slice(input, buffer_slice(&key));
+    else
+        row_encode(input, values, value_count);
+    buffer_free(&key);
+}
+
+static void spoil(struct prng *prng, struct buffer *bytes)
+{
+    uint64_t changes = prng_below(prng, 4);
+    for (uint64_t i = 0; i < changes; i++) {
+        size_t at = (size_t)prng_below(prng, bytes->size);
+        if (prng_chance(prng, 1, 3))
+            bytes->data[at] = (uint8_t)prng_next(prng);
+        else if (prng_chance(prng, 1, 2))
+            bytes->data[at] ^= (uint8_t)(1 << prng_below(prng, 8));
+        else
+            bytes->size = at > 1 ? at : 1;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    int failed = 0;
+    for (int i = 1; i < argc; i++)
+        failed |= replay_file(argv[i]);
+    if (argc > 1)
+        return failed;
+    struct prng prng;
+    prng_seed(&prng, 4);
+    struct buffer input = {0};
+    for (int i = 0; i < ROUNDS; i++) {
+        input_make(&prng, &input);
+        ASSERT(input.size >= 2 && !input.failed);
+        spoil(&prng, &input);
+        LLVMFuzzerTestOneInput(input.data, input.size);
+    }
+    buffer_free(&input);
+    printf("%d inputs\n", ROUNDS);
+    return 0;
+}

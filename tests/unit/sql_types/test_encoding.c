@@ -1,0 +1,361 @@
+/* Keys and rows: properties over random values.
+ *
+ * Values are drawn from a pool of edge cases and neighbours as often as at random, because order
+ * is lost at the edges first. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/msgpack.h"
+#include "base/prng.h"
+#include "sql/types/types.h"
+
+static struct arena arena;
+static struct prng prng;
+
+static int teardown(void **state)
+{
+    (void)state;
+    arena_free(&arena);
+    return 0;
+}
+
+static int64_t random_integer(void)
+{
+    static const int64_t edges[] = {INT64_MIN,
+                                    INT32_MIN,
+                                    INT16_MIN,
+                                    INT8_MIN,
+                                    -33,
+                                    -32,
+                                    -1,
+                                    0,
+                                    127,
+                                    128,
+                                    255,
+                                    256,
+                                    65535,
+                                    65536,
+                                    UINT32_MAX,
+                                    (int64_t)1 << 32,
+                                    (int64_t)1 << 53,
+                                    INT64_MAX};
+    if (prng_chance(&prng, 1, 2))
+        return edges[prng_below(&prng, sizeof edges / sizeof *edges)];
+    return (int64_t)(prng_next(&prng) >> prng_below(&prng, 64));
+}
+
+static double random_double(void)
+{
+    static const double edges[] = {
+        0.0, -0.0, 1.0, -1.0, 5e-324, -5e-324, 0x1p-1022, 0x1p-44, 0x1.fffffffffffffp1023,
+        0.1, -0.1};
+    switch (prng_below(&prng, 4)) {
+    case 0:
+        return edges[prng_below(&prng, sizeof edges / sizeof *edges)];
+    case 1:
+        return prng_chance(&prng, 1, 2) ? __builtin_nan("") : __builtin_inf();
+    case 2:
+        return prng_chance(&prng, 1, 2) ? -__builtin_nan("") : -__builtin_inf();
+    default:
+        break;
+    }
+    uint64_t bits = prng_next(&prng);
+    double real;
+    memcpy(&real, &bits, sizeof real);
+    return real;
+}
+
+/* Short texts over few bytes, so that prefixes of each other and zeros are common. */
+static struct slice random_text(void)
+{
+    static const uint8_t alphabet[] = {0, 0, 1, 2, 'a', 0xfe, 0xff, 0xff};
+    size_t size = prng_chance(&prng, 1, 100) ? prng_below(&prng, 70000) : prng_below(&prng, 5);
+    uint8_t *bytes = arena_alloc(&arena, size);
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = alphabet[prng_below(&prng, sizeof alphabet)];
+    return slice_make(bytes, size);
+}
+
+static struct value random_value(enum sql_type type)
+{
+    if (prng_chance(&prng, 1, 8))
+        return value_null(type);
+    switch (type) {
+    case SQL_BOOLEAN:
+        return value_boolean(prng_chance(&prng, 1, 2));
+    case SQL_INTEGER:
+        return value_integer(random_integer());
+    case SQL_DOUBLE:
+        return value_double(random_double());
+    default:
+        return value_text(random_text());
+    }
+}
+
+static enum sql_type random_type(void)
+{
+    return (enum sql_type)prng_between(&prng, SQL_BOOLEAN, SQL_TEXT);
+}
+
+static int sign(int order)
+{
+    return (order > 0) - (order < 0);
+}
+
+enum { TUPLE = 3 };
+
+static void tuple_encode(struct buffer *key, const struct value *values, const bool *descending)
+{
+    buffer_reset(key);
+    for (int i = 0; i < TUPLE; i++)
+        key_append_value(key, &values[i], descending[i]);
+}
+
+static int tuple_compare(const struct value *a, const struct value *b, const bool *descending)
+{
+    for (int i = 0; i < TUPLE; i++) {
+        int order = sign(value_compare(&a[i], &b[i]));
+        if (order)
+            return descending[i] ? -order : order;
+    }
+    return 0;
+}
+
+static void test_keys_sort_as_values_and_none_is_a_prefix(void **state)
+{
+    (void)state;
+    prng_seed(&prng, 11);
+    struct buffer left = {0};
+    struct buffer right = {0};
+    for (int round = 0; round < 60000; round++) {
+        struct value a[TUPLE];
+        struct value b[TUPLE];
+        bool descending[TUPLE];
+        for (int i = 0; i < TUPLE; i++) {
+            enum sql_type type = random_type();
+            descending[i] = prng_chance(&prng, 1, 2);
+            a[i] = random_value(type);
+            b[i] = prng_chance(&prng, 1, 2) ? a[i] : random_value(type);
+        }
+        tuple_encode(&left, a, descending);
+        tuple_encode(&right, b, descending);
+        struct slice l = buffer_slice(&left);
+        struct slice r = buffer_slice(&right);
+        int order = tuple_compare(a, b, descending);
+        assert_int_equal(sign(slice_compare(l, r)), order);
+        assert_int_equal(slice_has_prefix(l, r), order == 0);
+        assert_int_equal(slice_has_prefix(r, l), order == 0);
+        arena_reset(&arena);
+    }
+    buffer_free(&left);
+    buffer_free(&right);
+}
+
+static void test_keys_read_back(void **state)
+{
+    (void)state;
+    prng_seed(&prng, 12);
+    struct buffer key = {0};
+    for (int round = 0; round < 30000; round++) {
+        struct value values[TUPLE];
+        bool descending[TUPLE];
+        for (int i = 0; i < TUPLE; i++) {
+            values[i] = random_value(random_type());
+            descending[i] = prng_chance(&prng, 1, 2);
+        }
+        tuple_encode(&key, values, descending);
+        struct slice rest = buffer_slice(&key);
+        struct slice skipped = rest;
+        for (int i = 0; i < TUPLE; i++) {
+            struct value back;
+            assert_int_equal(key_take_value(&rest, values[i].type, descending[i], &arena, &back),
+                             OK);
+            assert_int_equal(key_skip_value(&skipped, values[i].type, descending[i]), OK);
+            assert_ptr_equal(skipped.data, rest.data);
+            assert_int_equal(back.type, values[i].type);
+            assert_int_equal(value_compare(&back, &values[i]), 0);
+        }
+        assert_int_equal(rest.size, 0);
+        /* Every beginning of it ends in an error, at the value that is cut. */
+        size_t cut = prng_below(&prng, key.size);
+        rest = slice_make(key.data, cut);
+        status_t status = OK;
+        for (int i = 0; i < TUPLE && status == OK; i++) {
+            struct value back;
+            skipped = rest;
+            status = key_take_value(&rest, values[i].type, descending[i], &arena, &back);
+            assert_int_equal(key_skip_value(&skipped, values[i].type, descending[i]), status);
+        }
+        assert_int_equal(status, ERR_CORRUPT);
+        arena_reset(&arena);
+    }
+    buffer_free(&key);
+}
+
+static void test_plain_text_in_a_key_is_not_copied(void **state)
+{
+    (void)state;
+    struct buffer key = {0};
+    struct value value = value_text(slice_from_string("plain"));
+    key_append_value(&key, &value, false);
+    struct slice rest = buffer_slice(&key);
+    struct value back;
+    assert_int_equal(key_take_value(&rest, SQL_TEXT, false, NULL, &back), OK);
+    assert_ptr_equal(back.as.text.data, key.data + 1);
+    buffer_free(&key);
+}
+
+static void test_prefix_end(void **state)
+{
+    (void)state;
+    struct buffer key = {0};
+    buffer_append(&key, "a\xff\xff", 3);
+    assert_true(key_prefix_end(&key));
+    assert_true(slice_equal(buffer_slice(&key), slice_from_string("b")));
+    buffer_reset(&key);
+    buffer_append(&key, "a\x01", 2);
+    assert_true(key_prefix_end(&key));
+    assert_true(slice_equal(buffer_slice(&key), slice_from_string("a\x02")));
+    buffer_reset(&key);
+    buffer_append(&key, "\xff\xff", 2);
+    assert_false(key_prefix_end(&key));
+    buffer_reset(&key);
+    assert_false(key_prefix_end(&key));
+    buffer_free(&key);
+}
+
+/* ---- rows -------------------------------------------------------------------------------------
+ */
+
+enum { WIDE = 40 };
+
+static bool same(const struct value *a, const struct value *b)
+{
+    return a->type == b->type && value_compare(a, b) == 0;
+}
+
+/* A random row, and a random choice of its columns and of some behind its end. */
+static void test_rows_read_back(void **state)
+{
+    (void)state;
+    prng_seed(&prng, 13);
+    struct buffer row = {0};
+    for (int round = 0; round < 20000; round++) {
+        struct value values[WIDE];
+        uint32_t count = (uint32_t)prng_below(&prng, WIDE + 1);
+        for (uint32_t i = 0; i < count; i++)
+            values[i] = random_value(random_type());
+        uint32_t ordinals[WIDE + 5];
+        enum sql_type types[WIDE + 5];
+        struct value missing[WIDE + 5];
+        uint32_t wanted = 0;
+        for (uint32_t i = 0; i < count + 5; i++) {
+            if (prng_chance(&prng, 1, 2))
+                continue;
+            ordinals[wanted] = i;
+            types[wanted] = i < count ? values[i].type : random_type();
+            missing[wanted] = random_value(types[wanted]);
+            wanted++;
+        }
+        uint32_t at = (uint32_t)prng_below(&prng, 70);
+        struct batch *batch = batch_create(&arena, types, wanted, 70);
+        struct vector *targets[WIDE + 5];
+        for (uint32_t i = 0; i < wanted; i++) {
+            targets[i] = &batch->columns[i];
+            if (prng_chance(&prng, 1, 4))
+                vector_set_null(targets[i], at);
+        }
+        struct row_shape shape = {ordinals, types, missing, wanted};
+        buffer_reset(&row);
+        row_encode(&row, values, count);
+        assert_int_equal(row_decode(buffer_slice(&row), &shape, targets, at), OK);
+        for (uint32_t i = 0; i < wanted; i++) {
+            struct value back = vector_get(targets[i], at);
+            assert_true(same(&back, ordinals[i] < count ? &values[ordinals[i]] : &missing[i]));
+        }
+        /* Cut anywhere, it is an error when its last value was asked for. */
+        bool to_the_end = false;
+        for (uint32_t i = 0; i < wanted; i++)
+            to_the_end |= ordinals[i] + 1 == count;
+        status_t status =
+            row_decode(slice_make(row.data, prng_below(&prng, row.size)), &shape, targets, at);
+        assert_true(status == ERR_CORRUPT || (status == OK && !to_the_end));
+        arena_reset(&arena);
+    }
+    buffer_free(&row);
+}
+
+/* Rows are MessagePack as others read it. */
+static void test_a_row_is_one_msgpack_array(void **state)
+{
+    (void)state;
+    struct value values[] = {value_integer(-7), value_text(slice_from_string("x")),
+                             value_null(SQL_TEXT), value_double(0.5), value_boolean(true)};
+    struct buffer row = {0};
+    row_encode(&row, values, 5);
+    struct msgpack_reader reader;
+    msgpack_reader_init(&reader, buffer_slice(&row));
+    assert_int_equal(msgpack_get_array(&reader), 5);
+    assert_int_equal(msgpack_get_int(&reader), -7);
+    assert_true(slice_equal(msgpack_get_str(&reader), slice_from_string("x")));
+    struct msgpack_value value;
+    assert_true(msgpack_next(&reader, &value) && value.type == MSGPACK_NIL);
+    assert_true(msgpack_next(&reader, &value) && value.type == MSGPACK_DOUBLE);
+    assert_true(msgpack_next(&reader, &value) && value.type == MSGPACK_BOOL);
+    assert_true(msgpack_done(&reader));
+    buffer_free(&row);
+}
+
+static void test_a_value_of_another_type_is_corrupt(void **state)
+{
+    (void)state;
+    struct value values[] = {value_boolean(true), value_integer(7), value_double(7),
+                             value_text(slice_from_string("7"))};
+    static const uint32_t ordinal;
+    struct buffer row = {0};
+    for (uint32_t written = 0; written < 4; written++) {
+        for (enum sql_type read = SQL_BOOLEAN; read <= SQL_TEXT; read++) {
+            buffer_reset(&row);
+            row_encode(&row, &values[written], 1);
+            struct vector vector;
+            vector_init(&vector, &arena, read, 1);
+            struct vector *target = &vector;
+            struct value missing = value_null(read);
+            struct row_shape shape = {&ordinal, &read, &missing, 1};
+            assert_int_equal(row_decode(buffer_slice(&row), &shape, &target, 0),
+                             values[written].type == read ? OK : ERR_CORRUPT);
+        }
+    }
+    /* An unsigned number above the range, a map, an empty row. */
+    struct slice bad[] = {slice_make("\x91\xcf\xff\0\0\0\0\0\0\0", 10), slice_make("\x91\x80", 2),
+                          slice_make("\x80", 1), slice_make(NULL, 0)};
+    enum sql_type integer = SQL_INTEGER;
+    struct vector vector;
+    vector_init(&vector, &arena, integer, 1);
+    struct vector *target = &vector;
+    struct value missing = value_null(integer);
+    struct row_shape shape = {&ordinal, &integer, &missing, 1};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(row_decode(bad[i], &shape, &target, 0), ERR_CORRUPT);
+    buffer_free(&row);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_keys_sort_as_values_and_none_is_a_prefix),
+        cmocka_unit_test(test_keys_read_back),
+        cmocka_unit_test(test_plain_text_in_a_key_is_not_copied),
+        cmocka_unit_test(test_prefix_end),
+        cmocka_unit_test(test_rows_read_back),
+        cmocka_unit_test(test_a_row_is_one_msgpack_array),
+        cmocka_unit_test(test_a_value_of_another_type_is_corrupt),
+    };
+    return cmocka_run_group_tests(tests, NULL, teardown);
+}
