@@ -1,0 +1,157 @@
+/* CREATE and DROP of tables and indexes. The body of CREATE TABLE is in ddl_table.c. */
+#include <string.h>
+
+#include "base/check.h"
+#include "parse_int.h"
+
+bool parse__if_exists(struct parse *parse, bool negated, bool *out)
+{
+    if (!parse__is_keyword(parse, KEYWORD_IF))
+        return true;
+    /* A table may be called "if". */
+    if (!parse__peek_keyword(parse, negated ? KEYWORD_NOT : KEYWORD_EXISTS))
+        return !parse->failed;
+    parse__advance(parse);
+    if (negated)
+        parse__advance(parse);
+    *out = true;
+    return parse__expect_keyword(parse, KEYWORD_EXISTS);
+}
+
+/* "a [ASC | DESC] [NULLS ...]" of an index. */
+static bool parse_index_column(struct parse *parse, struct ast_name *name, bool *descending)
+{
+    if (parse__is(parse, TOKEN_LEFT_PAREN) ||
+        (parse__token_is_function(&parse->token) && parse__peek(parse)->kind == TOKEN_LEFT_PAREN))
+        return parse__unsupported(parse, "an index over an expression is");
+    if (!parse__name(parse, name))
+        return false;
+    if (parse__is_keyword(parse, KEYWORD_COLLATE))
+        return parse__unsupported(parse, "COLLATE is");
+    *descending = parse__accept_keyword(parse, KEYWORD_DESC);
+    if (!*descending)
+        parse__accept_keyword(parse, KEYWORD_ASC);
+    if (!parse__is_keyword(parse, KEYWORD_NULLS))
+        return true;
+    /* The order of an index is that of ORDER BY: NULLS LAST ascending, NULLS FIRST descending. */
+    bool first = parse__peek_keyword(parse, KEYWORD_FIRST);
+    if (first != *descending)
+        return parse__unsupported(parse, "another order of NULLs in an index is");
+    parse__advance(parse);
+    return parse__expect_keyword(parse, first ? KEYWORD_FIRST : KEYWORD_LAST);
+}
+
+static bool parse_index_columns(struct parse *parse, struct ast_create_index *create)
+{
+    uint32_t names = 0;
+    uint32_t flags = 0;
+    if (!parse__expect(parse, TOKEN_LEFT_PAREN))
+        return false;
+    do {
+        uint32_t count = create->column_count + 1;
+        create->columns =
+            arena_grow(parse->arena, create->columns, &names, count, sizeof *create->columns);
+        create->descending =
+            arena_grow(parse->arena, create->descending, &flags, count, sizeof *create->descending);
+        if (!parse_index_column(parse, &create->columns[count - 1], &create->descending[count - 1]))
+            return false;
+        create->column_count = count;
+    } while (parse__accept(parse, TOKEN_COMMA));
+    return parse__expect(parse, TOKEN_RIGHT_PAREN);
+}
+
+/* USING btree: the only kind there is. */
+static bool parse_index_method(struct parse *parse)
+{
+    struct ast_name method;
+    if (!parse__accept_keyword(parse, KEYWORD_USING))
+        return true;
+    if (!parse__name(parse, &method))
+        return false;
+    if (strcmp(method.text, "btree") == 0)
+        return true;
+    return parse__fail(parse, "0A000", method.position, "index method \"%s\" is not supported",
+                       method.text);
+}
+
+/* The current token is INDEX. */
+static bool parse_create_index(struct parse *parse, struct ast_statement *statement, bool unique)
+{
+    struct ast_create_index *create = arena_zalloc(parse->arena, sizeof *create);
+    statement->kind = AST_CREATE_INDEX;
+    statement->as.create_index = create;
+    create->unique = unique;
+    if (!parse__expect_keyword(parse, KEYWORD_INDEX) ||
+        !parse__if_exists(parse, true, &create->if_not_exists))
+        return false;
+    if (!parse__is_keyword(parse, KEYWORD_ON) && !parse__name(parse, &create->index))
+        return false;
+    if (!parse__expect_keyword(parse, KEYWORD_ON))
+        return false;
+    parse__accept_keyword(parse, KEYWORD_ONLY);
+    if (!parse__table_name(parse, &create->table) || !parse_index_method(parse) ||
+        !parse_index_columns(parse, create))
+        return false;
+    if (parse__is_keyword(parse, KEYWORD_WHERE))
+        return parse__unsupported(parse, "a partial index is");
+    return true;
+}
+
+bool parse__create(struct parse *parse, struct ast_statement *statement)
+{
+    parse__advance(parse);
+    if (parse__is_keyword(parse, KEYWORD_TABLE)) {
+        statement->kind = AST_CREATE_TABLE;
+        statement->as.create_table = parse__create_table(parse);
+        return statement->as.create_table != NULL;
+    }
+    if (parse__is_keyword(parse, KEYWORD_INDEX))
+        return parse_create_index(parse, statement, false);
+    if (parse__accept_keyword(parse, KEYWORD_UNIQUE))
+        return parse_create_index(parse, statement, true);
+    if (parse__is(parse, TOKEN_WORD) && !parse->token.keyword) {
+        static const char *const known[] = {
+            "temp",     "temporary", "view",    "sequence", "function", "type",      "schema",
+            "database", "role",      "trigger", "domain",   "unlogged", "extension",
+        };
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+            if (strcmp(parse->token.name, known[i]) == 0)
+                return parse__fail(parse, "0A000", parse->token.position,
+                                   "CREATE %s is not supported", parse->token.name);
+    }
+    return parse__syntax_error(parse);
+}
+
+/* [CASCADE | RESTRICT] at the end. */
+static bool parse_drop_behavior(struct parse *parse)
+{
+    if (parse__is_keyword(parse, KEYWORD_CASCADE)) {
+        parse__unsupported(parse, "DROP ... CASCADE is");
+        parse__hint(parse, "Drop what depends on it first.");
+        return false;
+    }
+    parse__accept_keyword(parse, KEYWORD_RESTRICT);
+    return !parse->failed;
+}
+
+bool parse__drop(struct parse *parse, struct ast_statement *statement)
+{
+    struct ast_drop *drop = arena_zalloc(parse->arena, sizeof *drop);
+    uint32_t capacity = 0;
+    statement->as.drop = drop;
+    parse__advance(parse);
+    statement->kind = parse__is_keyword(parse, KEYWORD_INDEX) ? AST_DROP_INDEX : AST_DROP_TABLE;
+    if (!parse__accept_keyword(parse, KEYWORD_INDEX) &&
+        !parse__expect_keyword(parse, KEYWORD_TABLE))
+        return false;
+    if (!parse__if_exists(parse, false, &drop->if_exists))
+        return false;
+    do {
+        drop->names =
+            arena_grow(parse->arena, drop->names, &capacity, drop->count + 1, sizeof *drop->names);
+        if (!parse__table_name(parse, &drop->names[drop->count]))
+            return false;
+        drop->count++;
+    } while (parse__accept(parse, TOKEN_COMMA));
+    return parse_drop_behavior(parse);
+}

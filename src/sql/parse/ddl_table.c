@@ -1,0 +1,278 @@
+/* The body of CREATE TABLE: columns with their constraints, and constraints of the table. Both
+ * kinds of PRIMARY KEY, UNIQUE and FOREIGN KEY end in the same lists. */
+#include <string.h>
+
+#include "base/check.h"
+#include "parse_int.h"
+
+/* What grows while the table is read. */
+struct table_body {
+    struct ast_create_table *table;
+    uint32_t column_capacity;
+    uint32_t unique_capacity;
+    uint32_t foreign_key_capacity;
+};
+
+static bool add_primary_key(struct parse *parse, struct table_body *body, const struct ast_key *key)
+{
+    if (body->table->primary_key.column_count)
+        return parse__fail(parse, "42P16", key->position,
+                           "multiple primary keys for table \"%s\" are not allowed",
+                           body->table->table.text);
+    ASSERT(key->column_count > 0);
+    body->table->primary_key = *key;
+    return true;
+}
+
+static bool add_unique(struct parse *parse, struct table_body *body, const struct ast_key *key)
+{
+    struct ast_create_table *table = body->table;
+    ASSERT(key->column_count > 0);
+    table->uniques = arena_grow(parse->arena, table->uniques, &body->unique_capacity,
+                                table->unique_count + 1, sizeof *table->uniques);
+    table->uniques[table->unique_count++] = *key;
+    return true;
+}
+
+/* [CONSTRAINT name] in front of either kind. */
+static bool parse_constraint_name(struct parse *parse, struct ast_name *name)
+{
+    *name = (struct ast_name){0};
+    return !parse__accept_keyword(parse, KEYWORD_CONSTRAINT) || parse__name(parse, name);
+}
+
+/* ---- foreign keys ---------------------------------------------------------------------------- */
+
+/* The action behind ON DELETE or ON UPDATE. */
+static bool parse_action(struct parse *parse, bool *restricted)
+{
+    *restricted = parse__accept_keyword(parse, KEYWORD_RESTRICT);
+    if (*restricted)
+        return true;
+    if (parse__is_keyword(parse, KEYWORD_CASCADE))
+        return parse__unsupported(parse, "the foreign key action CASCADE is");
+    if (parse__is_keyword(parse, KEYWORD_SET))
+        return parse__unsupported(parse, parse__peek_keyword(parse, KEYWORD_NULL)
+                                             ? "the foreign key action SET NULL is"
+                                             : "the foreign key action SET DEFAULT is");
+    return parse__expect_keyword(parse, KEYWORD_NO) && parse__expect_keyword(parse, KEYWORD_ACTION);
+}
+
+/* The current token is REFERENCES. */
+static bool parse_references(struct parse *parse, struct ast_foreign_key *key)
+{
+    parse__advance(parse);
+    if (!parse__table_name(parse, &key->parent))
+        return false;
+    if (parse__is(parse, TOKEN_LEFT_PAREN) &&
+        !parse__name_list(parse, &key->parent_columns, &key->parent_column_count))
+        return false;
+    if (parse__accept_keyword(parse, KEYWORD_MATCH)) {
+        if (parse__is_keyword(parse, KEYWORD_FULL))
+            return parse__unsupported(parse, "MATCH FULL is");
+        if (!parse__expect_keyword(parse, KEYWORD_SIMPLE))
+            return false;
+    }
+    while (parse__accept_keyword(parse, KEYWORD_ON)) {
+        bool on_delete = parse__accept_keyword(parse, KEYWORD_DELETE);
+        if (!on_delete && !parse__expect_keyword(parse, KEYWORD_UPDATE))
+            return false;
+        if (!parse_action(parse, on_delete ? &key->restrict_delete : &key->restrict_update))
+            return false;
+    }
+    return true;
+}
+
+static bool add_foreign_key(struct parse *parse, struct table_body *body,
+                            struct ast_foreign_key *key)
+{
+    struct ast_create_table *table = body->table;
+    ASSERT(key->column_count > 0);
+    if (!parse__is_keyword(parse, KEYWORD_REFERENCES))
+        return parse__syntax_error(parse);
+    if (!parse_references(parse, key))
+        return false;
+    if (key->parent_column_count && key->parent_column_count != key->column_count)
+        return parse__fail(parse, "42830", key->position,
+                           "number of referencing and referenced columns for foreign key "
+                           "disagree");
+    table->foreign_keys = arena_grow(parse->arena, table->foreign_keys, &body->foreign_key_capacity,
+                                     table->foreign_key_count + 1, sizeof *table->foreign_keys);
+    table->foreign_keys[table->foreign_key_count++] = *key;
+    return true;
+}
+
+/* ---- columns --------------------------------------------------------------------------------- */
+
+static bool parse_default(struct parse *parse, struct ast_column_definition *column)
+{
+    if (column->default_value)
+        return parse__fail(parse, "42601", parse->token.position,
+                           "multiple default values specified for column \"%s\"",
+                           column->name.text);
+    parse__advance(parse);
+    size_t start = parse->token.start;
+    /* "b_expr": without AND, OR, NOT, IS and the like, or NOT NULL behind it would be swallowed. */
+    column->default_value = parse__expr_at(parse, PRECEDENCE_OTHER);
+    if (!column->default_value)
+        return false;
+    ASSERT(parse->previous_end > start);
+    column->default_sql = arena_strndup(parse->arena, (const char *)parse->text.data + start,
+                                        parse->previous_end - start);
+    return true;
+}
+
+static bool parse_not_null(struct parse *parse, struct ast_column_definition *column,
+                           bool *null_given)
+{
+    bool not = parse__accept_keyword(parse, KEYWORD_NOT);
+    uint32_t position = parse->token.position;
+    if (!parse__expect_keyword(parse, KEYWORD_NULL))
+        return false;
+    if (not ? *null_given : column->not_null)
+        return parse__fail(parse, "42601", position,
+                           "conflicting NULL/NOT NULL declarations for column \"%s\"",
+                           column->name.text);
+    column->not_null |= not ;
+    *null_given |= !not ;
+    return true;
+}
+
+/* One constraint of a column; *found is false when there is none. */
+static bool parse_column_constraint(struct parse *parse, struct table_body *body,
+                                    struct ast_column_definition *column, bool *null_given,
+                                    bool *found)
+{
+    struct ast_name name;
+    struct ast_name *self = arena_alloc(parse->arena, sizeof *self);
+    *self = column->name;
+    *found = true;
+    if (!parse_constraint_name(parse, &name))
+        return false;
+    uint32_t position = parse->token.position;
+    struct ast_key key = {
+        .constraint = name, .position = position, .columns = self, .column_count = 1};
+    switch (parse->token.kind == TOKEN_WORD ? parse->token.keyword : KEYWORD_NONE) {
+    case KEYWORD_PRIMARY:
+        parse__advance(parse);
+        return parse__expect_keyword(parse, KEYWORD_KEY) && add_primary_key(parse, body, &key);
+    case KEYWORD_UNIQUE:
+        parse__advance(parse);
+        return add_unique(parse, body, &key);
+    case KEYWORD_NOT:
+    case KEYWORD_NULL:
+        return parse_not_null(parse, column, null_given);
+    case KEYWORD_DEFAULT:
+        return parse_default(parse, column);
+    case KEYWORD_REFERENCES: {
+        struct ast_foreign_key foreign = {
+            .constraint = name, .position = position, .columns = self, .column_count = 1};
+        return add_foreign_key(parse, body, &foreign);
+    }
+    case KEYWORD_CHECK:
+        return parse__unsupported(parse, "CHECK is");
+    case KEYWORD_COLLATE:
+        return parse__unsupported(parse, "COLLATE is");
+    case KEYWORD_DEFERRABLE:
+    case KEYWORD_INITIALLY:
+        return parse__unsupported(parse, "a deferrable constraint is");
+    default:
+        *found = false;
+        return !name.text || parse__syntax_error(parse);
+    }
+}
+
+static bool refuse_generated(struct parse *parse)
+{
+    if (!parse__is(parse, TOKEN_WORD) || parse->token.keyword ||
+        strcmp(parse->token.name, "generated") != 0)
+        return !parse->failed;
+    return parse__unsupported(parse, "a generated column is");
+}
+
+static bool parse_column(struct parse *parse, struct table_body *body)
+{
+    struct ast_create_table *table = body->table;
+    struct ast_column_definition column = {0};
+    bool null_given = false;
+    bool found = true;
+    if (!parse__name(parse, &column.name) ||
+        !parse__type(parse, &column.type, &column.type_position))
+        return false;
+    while (found)
+        if (!parse_column_constraint(parse, body, &column, &null_given, &found))
+            return false;
+    if (!refuse_generated(parse))
+        return false;
+    table->columns = arena_grow(parse->arena, table->columns, &body->column_capacity,
+                                table->column_count + 1, sizeof *table->columns);
+    table->columns[table->column_count++] = column;
+    return true;
+}
+
+/* ---- constraints of the table ---------------------------------------------------------------- */
+
+static bool starts_table_constraint(const struct parse *parse)
+{
+    return parse__is_keyword(parse, KEYWORD_CONSTRAINT) ||
+           parse__is_keyword(parse, KEYWORD_PRIMARY) || parse__is_keyword(parse, KEYWORD_UNIQUE) ||
+           parse__is_keyword(parse, KEYWORD_FOREIGN) || parse__is_keyword(parse, KEYWORD_CHECK);
+}
+
+static bool parse_table_constraint(struct parse *parse, struct table_body *body)
+{
+    struct ast_key key = {0};
+    if (!parse_constraint_name(parse, &key.constraint))
+        return false;
+    key.position = parse->token.position;
+    if (parse__is_keyword(parse, KEYWORD_CHECK))
+        return parse__unsupported(parse, "CHECK is");
+    if (parse__accept_keyword(parse, KEYWORD_PRIMARY))
+        return parse__expect_keyword(parse, KEYWORD_KEY) &&
+               parse__name_list(parse, &key.columns, &key.column_count) &&
+               add_primary_key(parse, body, &key);
+    if (parse__accept_keyword(parse, KEYWORD_UNIQUE))
+        return parse__name_list(parse, &key.columns, &key.column_count) &&
+               add_unique(parse, body, &key);
+    struct ast_foreign_key foreign = {.constraint = key.constraint, .position = key.position};
+    return parse__expect_keyword(parse, KEYWORD_FOREIGN) &&
+           parse__expect_keyword(parse, KEYWORD_KEY) &&
+           parse__name_list(parse, &foreign.columns, &foreign.column_count) &&
+           add_foreign_key(parse, body, &foreign);
+}
+
+static bool parse_body(struct parse *parse, struct table_body *body)
+{
+    if (parse__is_keyword(parse, KEYWORD_AS)) {
+        parse__unsupported(parse, "CREATE TABLE AS is");
+        parse__hint(parse, "Create the table, then INSERT INTO ... SELECT.");
+        return false;
+    }
+    if (!parse__expect(parse, TOKEN_LEFT_PAREN))
+        return false;
+    if (parse__accept(parse, TOKEN_RIGHT_PAREN))
+        return true;
+    do {
+        bool good = starts_table_constraint(parse) ? parse_table_constraint(parse, body)
+                                                   : parse_column(parse, body);
+        if (!good)
+            return false;
+    } while (parse__accept(parse, TOKEN_COMMA));
+    return parse__expect(parse, TOKEN_RIGHT_PAREN);
+}
+
+/* The current token is TABLE. */
+struct ast_create_table *parse__create_table(struct parse *parse)
+{
+    struct ast_create_table *table = arena_zalloc(parse->arena, sizeof *table);
+    struct table_body body = {.table = table};
+    parse__advance(parse);
+    if (!parse__if_exists(parse, true, &table->if_not_exists) ||
+        !parse__table_name(parse, &table->table) || !parse_body(parse, &body))
+        return NULL;
+    if (parse__is_keyword(parse, KEYWORD_AS) || parse__is_keyword(parse, KEYWORD_WITH)) {
+        parse__unsupported(parse, "this option of CREATE TABLE is");
+        return NULL;
+    }
+    return parse->failed ? NULL : table;
+}

@@ -1,0 +1,211 @@
+/* Function calls, aggregate modifiers, and the standard's forms that read like sentences:
+ * SUBSTRING(x FROM a FOR b), POSITION(a IN b), TRIM(LEADING c FROM x), CURRENT_USER. */
+#include <string.h>
+
+#include "base/check.h"
+#include "parse_int.h"
+
+static struct ast_expr *make_call(struct parse *parse, const char *name, uint32_t position,
+                                  const struct expr_list *arguments)
+{
+    struct ast_expr *expr = parse__expr_new(parse, AST_CALL, position);
+    expr->as.call.name = name;
+    expr->as.call.arguments = arguments->items;
+    expr->as.call.count = arguments->count;
+    return parse__expr_finish(parse, expr, arguments->highest);
+}
+
+/* FILTER (WHERE condition). */
+static struct ast_expr *parse_filter(struct parse *parse, struct ast_expr *call)
+{
+    parse__advance(parse);
+    if (!parse__expect(parse, TOKEN_LEFT_PAREN) || !parse__expect_keyword(parse, KEYWORD_WHERE))
+        return NULL;
+    call->as.call.filter = parse__expr(parse);
+    if (!call->as.call.filter || !parse__expect(parse, TOKEN_RIGHT_PAREN))
+        return NULL;
+    uint32_t below = call->height - 1;
+    uint32_t filter = call->as.call.filter->height;
+    return parse__expr_finish(parse, call, filter > below ? filter : below);
+}
+
+/* What stands between the parentheses of an ordinary call. */
+static bool parse_arguments(struct parse *parse, struct expr_list *list, bool *star, bool *distinct)
+{
+    if (parse__is(parse, TOKEN_STAR)) {
+        *star = true;
+        parse__advance(parse);
+        return true;
+    }
+    if (parse__is(parse, TOKEN_RIGHT_PAREN))
+        return true;
+    *distinct = parse__accept_keyword(parse, KEYWORD_DISTINCT);
+    if (!*distinct)
+        parse__accept_keyword(parse, KEYWORD_ALL);
+    if (parse__is_keyword(parse, KEYWORD_VARIADIC))
+        return parse__unsupported(parse, "VARIADIC is");
+    if (!parse__expr_list(parse, list))
+        return false;
+    if (parse__is_keyword(parse, KEYWORD_ORDER))
+        return parse__unsupported(parse, "ORDER BY in an aggregate is");
+    return true;
+}
+
+/* The current token is the name, a parenthesis follows. */
+struct ast_expr *parse__call(struct parse *parse)
+{
+    struct token name = parse->token;
+    struct expr_list list = {0};
+    bool star = false;
+    bool distinct = false;
+    ASSERT(name.name);
+    parse__advance(parse);
+    parse__advance(parse);
+    if (!parse_arguments(parse, &list, &star, &distinct) ||
+        !parse__expect(parse, TOKEN_RIGHT_PAREN))
+        return NULL;
+    struct ast_expr *call = make_call(parse, name.name, name.position, &list);
+    if (!call)
+        return NULL;
+    call->as.call.star = star;
+    call->as.call.distinct = distinct;
+    if (parse__is_keyword(parse, KEYWORD_FILTER) && parse__peek(parse)->kind == TOKEN_LEFT_PAREN)
+        call = parse_filter(parse, call);
+    if (call && parse__is_keyword(parse, KEYWORD_OVER)) {
+        parse__unsupported(parse, "window functions are");
+        return NULL;
+    }
+    return call;
+}
+
+static struct ast_expr *integer_one(struct parse *parse)
+{
+    struct ast_expr *expr = parse__expr_new(parse, AST_LITERAL, parse->token.position);
+    expr->as.literal = value_integer(1);
+    return expr;
+}
+
+/* SUBSTRING(x FROM a FOR b), (x FOR b), (x, a, b). */
+static bool parse_substring(struct parse *parse, struct expr_list *list)
+{
+    if (!parse__expr_append(parse, list, parse__expr(parse)))
+        return false;
+    if (parse__is_keyword(parse, KEYWORD_FROM) || parse__is_keyword(parse, KEYWORD_FOR)) {
+        bool from = parse__accept_keyword(parse, KEYWORD_FROM);
+        if (!parse__expr_append(parse, list, from ? parse__expr(parse) : integer_one(parse)))
+            return false;
+        if (parse__accept_keyword(parse, KEYWORD_FOR))
+            return parse__expr_append(parse, list, parse__expr(parse));
+        return true;
+    }
+    return !parse__accept(parse, TOKEN_COMMA) || parse__expr_list(parse, list);
+}
+
+/* POSITION(needle IN haystack). */
+static bool parse_position(struct parse *parse, struct expr_list *list)
+{
+    return parse__expr_append(parse, list, parse__expr_at(parse, PRECEDENCE_LIKE + 1)) &&
+           parse__expect_keyword(parse, KEYWORD_IN) &&
+           parse__expr_append(parse, list, parse__expr_at(parse, PRECEDENCE_LIKE + 1));
+}
+
+/* TRIM([BOTH | LEADING | TRAILING] [characters] FROM x), TRIM(x, characters). */
+static bool parse_trim(struct parse *parse, struct expr_list *list, const char **name)
+{
+    *name = "trim";
+    if (parse__accept_keyword(parse, KEYWORD_LEADING))
+        *name = "ltrim";
+    else if (parse__accept_keyword(parse, KEYWORD_TRAILING))
+        *name = "rtrim";
+    else
+        parse__accept_keyword(parse, KEYWORD_BOTH);
+    struct ast_expr *characters = NULL;
+    if (!parse__is_keyword(parse, KEYWORD_FROM)) {
+        characters = parse__expr(parse);
+        if (!characters)
+            return false;
+    }
+    if (!parse__accept_keyword(parse, KEYWORD_FROM)) {
+        parse__expr_append(parse, list, characters);
+        return !parse__accept(parse, TOKEN_COMMA) || parse__expr_list(parse, list);
+    }
+    if (!parse__expr_list(parse, list))
+        return false;
+    return !characters || parse__expr_append(parse, list, characters);
+}
+
+/* Words that are calls without parentheses. */
+static struct ast_expr *parse_bare_call(struct parse *parse, const char *name)
+{
+    struct expr_list none = {0};
+    uint32_t position = parse->token.position;
+    parse__advance(parse);
+    return make_call(parse, name, position, &none);
+}
+
+/* The current token is one of the words with a syntax of its own, a parenthesis follows. */
+static struct ast_expr *parse_special(struct parse *parse)
+{
+    struct token word = parse->token;
+    struct expr_list list = {0};
+    const char *name = word.name;
+    bool good;
+    parse__advance(parse);
+    if (!parse__expect(parse, TOKEN_LEFT_PAREN))
+        return NULL;
+    switch (word.keyword) {
+    case KEYWORD_SUBSTRING:
+        good = parse_substring(parse, &list);
+        break;
+    case KEYWORD_POSITION:
+        good = parse_position(parse, &list);
+        break;
+    case KEYWORD_TRIM:
+        good = parse_trim(parse, &list, &name);
+        break;
+    default:
+        good = parse__expr_list(parse, &list);
+        break;
+    }
+    if (!good || !parse__expect(parse, TOKEN_RIGHT_PAREN))
+        return NULL;
+    return make_call(parse, name, word.position, &list);
+}
+
+struct ast_expr *parse__call_keyword(struct parse *parse)
+{
+    switch (parse->token.keyword) {
+    case KEYWORD_COALESCE:
+    case KEYWORD_NULLIF:
+    case KEYWORD_GREATEST:
+    case KEYWORD_LEAST:
+    case KEYWORD_SUBSTRING:
+    case KEYWORD_POSITION:
+    case KEYWORD_TRIM:
+        return parse_special(parse);
+    case KEYWORD_CURRENT_USER:
+    case KEYWORD_SESSION_USER:
+    case KEYWORD_USER:
+    case KEYWORD_CURRENT_ROLE:
+        return parse_bare_call(parse, "current_user");
+    case KEYWORD_CURRENT_CATALOG:
+        return parse_bare_call(parse, "current_database");
+    case KEYWORD_CURRENT_TIMESTAMP:
+        return parse_bare_call(parse, "now");
+    case KEYWORD_EXTRACT:
+        parse__unsupported(parse, "EXTRACT is");
+        return NULL;
+    case KEYWORD_ROW:
+        parse__unsupported(parse, "row values are");
+        return NULL;
+    case KEYWORD_CURRENT_DATE:
+    case KEYWORD_CURRENT_TIME:
+    case KEYWORD_LOCALTIME:
+    case KEYWORD_LOCALTIMESTAMP:
+        parse__unsupported(parse, "the date and time types are");
+        return NULL;
+    default:
+        parse__syntax_error(parse);
+        return NULL;
+    }
+}

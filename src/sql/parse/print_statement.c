@@ -1,0 +1,235 @@
+/* Statements as SQL text. Constraints of columns come out as constraints of the table, as they are
+ * in the tree. */
+#include "base/check.h"
+#include "parse_int.h"
+
+static void print_where(const struct ast_expr *where, struct buffer *out)
+{
+    if (!where)
+        return;
+    buffer_append_string(out, " WHERE ");
+    ast_print_expr(where, out);
+}
+
+static void print_table(const struct ast_name *table, const struct ast_name *alias,
+                        struct buffer *out)
+{
+    ast_print_name(table->text, out);
+    if (!alias->text)
+        return;
+    buffer_append_string(out, " AS ");
+    ast_print_name(alias->text, out);
+}
+
+static void print_insert(const struct ast_insert *insert, struct buffer *out)
+{
+    buffer_append_string(out, "INSERT INTO ");
+    print_table(&insert->table, &insert->alias, out);
+    buffer_append_string(out, " ");
+    if (insert->columns) {
+        parse__print_names(insert->columns, insert->column_count, out);
+        buffer_append_string(out, " ");
+    }
+    if (insert->source)
+        parse__print_select(insert->source, out);
+    else
+        buffer_append_string(out, "DEFAULT VALUES");
+}
+
+static void print_update(const struct ast_update *update, struct buffer *out)
+{
+    buffer_append_string(out, "UPDATE ");
+    print_table(&update->table, &update->alias, out);
+    for (uint32_t i = 0; i < update->assignment_count; i++) {
+        buffer_append_string(out, i ? ", " : " SET ");
+        ast_print_name(update->assignments[i].column.text, out);
+        buffer_append_string(out, " = ");
+        ast_print_expr(update->assignments[i].value, out);
+    }
+    print_where(update->where, out);
+}
+
+static void print_delete(const struct ast_delete *delete, struct buffer *out)
+{
+    buffer_append_string(out, "DELETE FROM ");
+    print_table(&delete->table, &delete->alias, out);
+    print_where(delete->where, out);
+}
+
+static void print_column(const struct ast_column_definition *column, struct buffer *out)
+{
+    char type[64];
+    type_spec_name(column->type, type, sizeof type);
+    ast_print_name(column->name.text, out);
+    buffer_printf(out, " %s%s", type, column->not_null ? " NOT NULL" : "");
+    if (column->default_value) {
+        buffer_append_string(out, " DEFAULT ");
+        ast_print_expr(column->default_value, out);
+    }
+}
+
+static void print_constraint_name(const struct ast_name *name, struct buffer *out)
+{
+    buffer_append_string(out, ", ");
+    if (!name->text)
+        return;
+    buffer_append_string(out, "CONSTRAINT ");
+    ast_print_name(name->text, out);
+    buffer_append_string(out, " ");
+}
+
+static void print_key(const struct ast_key *key, const char *kind, struct buffer *out)
+{
+    print_constraint_name(&key->constraint, out);
+    buffer_printf(out, "%s ", kind);
+    parse__print_names(key->columns, key->column_count, out);
+}
+
+static void print_foreign_key(const struct ast_foreign_key *key, struct buffer *out)
+{
+    print_constraint_name(&key->constraint, out);
+    buffer_append_string(out, "FOREIGN KEY ");
+    parse__print_names(key->columns, key->column_count, out);
+    buffer_append_string(out, " REFERENCES ");
+    ast_print_name(key->parent.text, out);
+    if (key->parent_columns) {
+        buffer_append_string(out, " ");
+        parse__print_names(key->parent_columns, key->parent_column_count, out);
+    }
+    buffer_append_string(out, key->restrict_delete ? " ON DELETE RESTRICT" : "");
+    buffer_append_string(out, key->restrict_update ? " ON UPDATE RESTRICT" : "");
+}
+
+static void print_create_table(const struct ast_create_table *table, struct buffer *out)
+{
+    buffer_printf(out, "CREATE TABLE %s", table->if_not_exists ? "IF NOT EXISTS " : "");
+    ast_print_name(table->table.text, out);
+    buffer_append_string(out, " (");
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        buffer_append_string(out, i ? ", " : "");
+        print_column(&table->columns[i], out);
+    }
+    if (table->primary_key.column_count)
+        print_key(&table->primary_key, "PRIMARY KEY", out);
+    for (uint32_t i = 0; i < table->unique_count; i++)
+        print_key(&table->uniques[i], "UNIQUE", out);
+    for (uint32_t i = 0; i < table->foreign_key_count; i++)
+        print_foreign_key(&table->foreign_keys[i], out);
+    buffer_append_string(out, ")");
+}
+
+static void print_drop(const struct ast_drop *drop, const char *what, struct buffer *out)
+{
+    buffer_printf(out, "DROP %s %s", what, drop->if_exists ? "IF EXISTS " : "");
+    for (uint32_t i = 0; i < drop->count; i++) {
+        buffer_append_string(out, i ? ", " : "");
+        ast_print_name(drop->names[i].text, out);
+    }
+}
+
+static void print_create_index(const struct ast_create_index *create, struct buffer *out)
+{
+    buffer_printf(out, "CREATE %sINDEX %s", create->unique ? "UNIQUE " : "",
+                  create->if_not_exists ? "IF NOT EXISTS " : "");
+    if (create->index.text) {
+        ast_print_name(create->index.text, out);
+        buffer_append_string(out, " ");
+    }
+    buffer_append_string(out, "ON ");
+    ast_print_name(create->table.text, out);
+    for (uint32_t i = 0; i < create->column_count; i++) {
+        buffer_append_string(out, i ? ", " : " (");
+        ast_print_name(create->columns[i].text, out);
+        buffer_append_string(out, create->descending[i] ? " DESC" : "");
+    }
+    buffer_append_string(out, ")");
+}
+
+static void print_setting(const char *name, struct buffer *out)
+{
+    /* Two parts are one name with a dot inside. */
+    for (const char *c = name; *c; c++) {
+        if (*c == '.') {
+            buffer_append_string(out, name);
+            return;
+        }
+    }
+    ast_print_name(name, out);
+}
+
+static void print_set(const struct ast_set *set, struct buffer *out)
+{
+    buffer_append_string(out, "SET ");
+    print_setting(set->name.text, out);
+    buffer_append_string(out, " = ");
+    if (set->value)
+        parse__print_text(set->value, out);
+    else
+        buffer_append_string(out, "DEFAULT");
+}
+
+static void print_show(const struct ast_show *show, struct buffer *out)
+{
+    static const char *const kinds[] = {
+        [AST_SHOW_SETTING] = "SHOW ",
+        [AST_SHOW_ALL] = "SHOW ALL",
+        [AST_SHOW_TABLES] = "SHOW TABLES",
+        [AST_SHOW_COLUMNS] = "SHOW COLUMNS FROM ",
+        [AST_SHOW_INDEXES] = "SHOW INDEXES FROM ",
+        [AST_SHOW_CREATE_TABLE] = "SHOW CREATE TABLE ",
+    };
+    buffer_append_string(out, kinds[show->kind]);
+    if (show->kind == AST_SHOW_SETTING)
+        print_setting(show->name.text, out);
+    else if (show->name.text)
+        ast_print_name(show->name.text, out);
+}
+
+void ast_print(const struct ast_statement *statement, struct buffer *out)
+{
+    switch (statement->kind) {
+    case AST_SELECT:
+        parse__print_select(statement->as.select, out);
+        break;
+    case AST_INSERT:
+        print_insert(statement->as.insert, out);
+        break;
+    case AST_UPDATE:
+        print_update(statement->as.update, out);
+        break;
+    case AST_DELETE:
+        print_delete(statement->as.delete, out);
+        break;
+    case AST_CREATE_TABLE:
+        print_create_table(statement->as.create_table, out);
+        break;
+    case AST_DROP_TABLE:
+        print_drop(statement->as.drop, "TABLE", out);
+        break;
+    case AST_CREATE_INDEX:
+        print_create_index(statement->as.create_index, out);
+        break;
+    case AST_DROP_INDEX:
+        print_drop(statement->as.drop, "INDEX", out);
+        break;
+    case AST_BEGIN:
+        buffer_append_string(out, statement->as.begin->read_only ? "BEGIN READ ONLY" : "BEGIN");
+        break;
+    case AST_COMMIT:
+        buffer_append_string(out, "COMMIT");
+        break;
+    case AST_ROLLBACK:
+        buffer_append_string(out, "ROLLBACK");
+        break;
+    case AST_EXPLAIN:
+        buffer_append_string(out, statement->as.explain->analyze ? "EXPLAIN ANALYZE " : "EXPLAIN ");
+        ast_print(statement->as.explain->statement, out);
+        break;
+    case AST_SET:
+        print_set(statement->as.set, out);
+        break;
+    case AST_SHOW:
+        print_show(statement->as.show, out);
+        break;
+    }
+}

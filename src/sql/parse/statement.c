@@ -1,0 +1,305 @@
+/* Which statement it is, and the small ones: transactions, EXPLAIN, SET, SHOW. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "parse_int.h"
+
+/* ---- transactions ---------------------------------------------------------------------------- */
+
+/* SERIALIZABLE, REPEATABLE READ, READ COMMITTED, READ UNCOMMITTED: a stronger level than asked for
+ * is what the standard allows. */
+static bool parse_isolation(struct parse *parse)
+{
+    if (!parse__expect_keyword(parse, KEYWORD_LEVEL))
+        return false;
+    if (parse__accept_keyword(parse, KEYWORD_SERIALIZABLE))
+        return true;
+    if (parse__accept_keyword(parse, KEYWORD_REPEATABLE))
+        return parse__expect_keyword(parse, KEYWORD_READ);
+    if (!parse__expect_keyword(parse, KEYWORD_READ))
+        return false;
+    return parse__accept_keyword(parse, KEYWORD_COMMITTED) ||
+           parse__expect_keyword(parse, KEYWORD_UNCOMMITTED);
+}
+
+static bool parse_transaction_mode(struct parse *parse, struct ast_begin *begin)
+{
+    if (parse__accept_keyword(parse, KEYWORD_ISOLATION))
+        return parse_isolation(parse);
+    if (parse__accept_keyword(parse, KEYWORD_NOT))
+        return parse__expect_keyword(parse, KEYWORD_DEFERRABLE);
+    if (parse__accept_keyword(parse, KEYWORD_DEFERRABLE))
+        return true;
+    if (!parse__expect_keyword(parse, KEYWORD_READ))
+        return false;
+    begin->read_only = parse__accept_keyword(parse, KEYWORD_ONLY);
+    return begin->read_only || parse__expect_keyword(parse, KEYWORD_WRITE);
+}
+
+static bool statement_ends(const struct parse *parse)
+{
+    return parse__is(parse, TOKEN_END) || parse__is(parse, TOKEN_SEMICOLON);
+}
+
+static void accept_work(struct parse *parse)
+{
+    if (!parse__accept_keyword(parse, KEYWORD_WORK))
+        parse__accept_keyword(parse, KEYWORD_TRANSACTION);
+}
+
+/* BEGIN [WORK | TRANSACTION] [mode [,] ...], START TRANSACTION [mode [,] ...]. */
+static bool parse_begin_statement(struct parse *parse, struct ast_statement *statement)
+{
+    struct ast_begin *begin = arena_zalloc(parse->arena, sizeof *begin);
+    statement->kind = AST_BEGIN;
+    statement->as.begin = begin;
+    bool start = parse__is_keyword(parse, KEYWORD_START);
+    parse__advance(parse);
+    if (start && !parse__expect_keyword(parse, KEYWORD_TRANSACTION))
+        return false;
+    if (!start)
+        accept_work(parse);
+    if (parse__is_keyword(parse, KEYWORD_AS))
+        return parse__unsupported(parse, "AS OF SYSTEM TIME is");
+    while (!statement_ends(parse)) {
+        if (!parse_transaction_mode(parse, begin))
+            return false;
+        if (parse__accept(parse, TOKEN_COMMA) && statement_ends(parse))
+            return parse__syntax_error(parse);
+    }
+    return true;
+}
+
+/* COMMIT, END, ROLLBACK, ABORT [WORK | TRANSACTION]. */
+static bool parse_end_statement(struct parse *parse, struct ast_statement *statement,
+                                enum ast_statement_kind kind)
+{
+    statement->kind = kind;
+    parse__advance(parse);
+    accept_work(parse);
+    if (parse__is_keyword(parse, KEYWORD_TO))
+        return parse__unsupported(parse, "ROLLBACK TO is");
+    if (parse__is_keyword(parse, KEYWORD_AND))
+        return parse__unsupported(parse, "AND CHAIN is");
+    return !parse->failed;
+}
+
+/* ---- EXPLAIN --------------------------------------------------------------------------------- */
+
+static bool parse_explain(struct parse *parse, struct ast_statement *statement)
+{
+    struct ast_explain *explain = arena_zalloc(parse->arena, sizeof *explain);
+    statement->kind = AST_EXPLAIN;
+    statement->as.explain = explain;
+    parse__advance(parse);
+    if (parse__is(parse, TOKEN_LEFT_PAREN) && !parse__select_starts(parse__peek(parse)))
+        return parse__unsupported(parse, "an option list of EXPLAIN is");
+    explain->analyze = parse__accept_keyword(parse, KEYWORD_ANALYZE) ||
+                       parse__accept_keyword(parse, KEYWORD_ANALYSE);
+    parse__accept_keyword(parse, KEYWORD_VERBOSE);
+    struct ast_statement *inner = arena_zalloc(parse->arena, sizeof *inner);
+    size_t start = parse->token.start;
+    inner->position = parse->token.position;
+    explain->statement = inner;
+    bool explained = parse__is_keyword(parse, KEYWORD_INSERT) ||
+                     parse__is_keyword(parse, KEYWORD_UPDATE) ||
+                     parse__is_keyword(parse, KEYWORD_DELETE) ||
+                     parse__is(parse, TOKEN_LEFT_PAREN) || parse__select_starts(&parse->token);
+    if (!explained)
+        return parse__syntax_error(parse);
+    if (!parse__statement(parse, inner))
+        return false;
+    inner->text = slice_make(parse->text.data + start, parse->previous_end - start);
+    inner->parameter_count = parse->parameter_count;
+    return true;
+}
+
+/* ---- SET and SHOW ---------------------------------------------------------------------------- */
+
+/* A setting's name, of one or two parts. */
+static bool parse_setting(struct parse *parse, struct ast_name *name)
+{
+    struct ast_name second;
+    if (!parse__name(parse, name))
+        return false;
+    if (!parse__accept(parse, TOKEN_DOT))
+        return true;
+    if (!parse__label(parse, &second))
+        return false;
+    name->text = arena_printf(parse->arena, "%s.%s", name->text, second.text);
+    return true;
+}
+
+/* A word, number or string as text; DEFAULT as NULL. */
+static bool parse_setting_value(struct parse *parse, struct ast_set *set)
+{
+    set->value_position = parse->token.position;
+    if (parse__accept_keyword(parse, KEYWORD_DEFAULT))
+        return true;
+    bool minus = parse__accept(parse, TOKEN_MINUS);
+    const struct token *token = &parse->token;
+    if (token->kind == TOKEN_STRING && !minus)
+        set->value =
+            arena_strndup(parse->arena, (const char *)token->string.data, token->string.size);
+    else if (token->kind == TOKEN_INTEGER || token->kind == TOKEN_DECIMAL)
+        set->value =
+            arena_printf(parse->arena, "%s%.*s", minus ? "-" : "", (int)(token->end - token->start),
+                         (const char *)parse->text.data + token->start);
+    else if ((token->kind == TOKEN_WORD || token->kind == TOKEN_QUOTED) && !minus)
+        set->value = token->name;
+    else
+        return parse__syntax_error(parse);
+    parse__advance(parse);
+    return true;
+}
+
+static bool parse_set(struct parse *parse, struct ast_statement *statement)
+{
+    struct ast_set *set = arena_zalloc(parse->arena, sizeof *set);
+    statement->kind = AST_SET;
+    statement->as.set = set;
+    bool reset = parse__is_keyword(parse, KEYWORD_RESET);
+    parse__advance(parse);
+    if (reset)
+        return parse_setting(parse, &set->name);
+    if (parse__is_keyword(parse, KEYWORD_SESSION) || parse__is_keyword(parse, KEYWORD_LOCAL)) {
+        const struct token *next = parse__peek(parse);
+        if (next->kind != TOKEN_EQ && !parse__peek_keyword(parse, KEYWORD_TO))
+            parse__advance(parse);
+    }
+    if (parse__is_keyword(parse, KEYWORD_TRANSACTION))
+        return parse__unsupported(parse, "SET TRANSACTION is");
+    if (!parse_setting(parse, &set->name))
+        return false;
+    if (!parse__accept(parse, TOKEN_EQ) && !parse__expect_keyword(parse, KEYWORD_TO))
+        return false;
+    return parse_setting_value(parse, set);
+}
+
+static bool parse_show(struct parse *parse, struct ast_statement *statement)
+{
+    struct ast_show *show = arena_zalloc(parse->arena, sizeof *show);
+    statement->kind = AST_SHOW;
+    statement->as.show = show;
+    parse__advance(parse);
+    if (parse__accept_keyword(parse, KEYWORD_ALL)) {
+        show->kind = AST_SHOW_ALL;
+        return true;
+    }
+    if (parse__accept_keyword(parse, KEYWORD_TABLES)) {
+        show->kind = AST_SHOW_TABLES;
+        return true;
+    }
+    if (parse__accept_keyword(parse, KEYWORD_CREATE)) {
+        show->kind = AST_SHOW_CREATE_TABLE;
+        return parse__expect_keyword(parse, KEYWORD_TABLE) && parse__table_name(parse, &show->name);
+    }
+    bool columns = parse__is_keyword(parse, KEYWORD_COLUMNS);
+    if (columns || parse__is_keyword(parse, KEYWORD_INDEXES)) {
+        show->kind = columns ? AST_SHOW_COLUMNS : AST_SHOW_INDEXES;
+        parse__advance(parse);
+        return parse__expect_keyword(parse, KEYWORD_FROM) && parse__table_name(parse, &show->name);
+    }
+    show->kind = AST_SHOW_SETTING;
+    if (parse__is_keyword(parse, KEYWORD_TRANSACTION) &&
+        parse__peek_keyword(parse, KEYWORD_ISOLATION)) {
+        /* SHOW TRANSACTION ISOLATION LEVEL. */
+        show->name = (struct ast_name){"transaction_isolation", parse->token.position};
+        parse__advance(parse);
+        parse__advance(parse);
+        return parse__expect_keyword(parse, KEYWORD_LEVEL);
+    }
+    return parse_setting(parse, &show->name);
+}
+
+/* ---- the first word -------------------------------------------------------------------------- */
+
+static bool refuse_statement(struct parse *parse)
+{
+    char what[64];
+    enum keyword keyword = parse->token.keyword;
+    snprintf(what, sizeof what, "%s is", parse__keyword_text(keyword));
+    for (char *c = what; *c != ' '; c++)
+        if (*c >= 'a' && *c <= 'z')
+            *c = (char)(*c - 'a' + 'A');
+    parse__unsupported(parse, what);
+    if (keyword == KEYWORD_TRUNCATE)
+        parse__hint(parse, "DELETE FROM without WHERE removes all rows.");
+    return false;
+}
+
+static bool unknown_statement(struct parse *parse)
+{
+    const char *word = parse->token.kind == TOKEN_WORD ? parse->token.name : NULL;
+    bool followed = word && parse__peek(parse)->kind != TOKEN_ERROR;
+    const char *nearest = followed ? parse__keyword_suggest(word) : NULL;
+    parse__syntax_error(parse);
+    if (nearest) {
+        char hint[64];
+        snprintf(hint, sizeof hint, "Did you mean %s?", nearest);
+        for (char *c = hint + strlen("Did you mean "); *c != '?'; c++)
+            *c = (char)(*c - 'a' + 'A');
+        parse__hint(parse, hint);
+    }
+    return false;
+}
+
+bool parse__statement(struct parse *parse, struct ast_statement *statement)
+{
+    if (parse__is(parse, TOKEN_LEFT_PAREN) || parse__select_starts(&parse->token)) {
+        statement->kind = AST_SELECT;
+        statement->as.select = parse__select(parse);
+        return statement->as.select != NULL;
+    }
+    switch (parse->token.kind == TOKEN_WORD ? parse->token.keyword : KEYWORD_NONE) {
+    case KEYWORD_INSERT:
+        return parse__insert(parse, statement);
+    case KEYWORD_UPDATE:
+        return parse__update(parse, statement);
+    case KEYWORD_DELETE:
+        return parse__delete(parse, statement);
+    case KEYWORD_CREATE:
+        return parse__create(parse, statement);
+    case KEYWORD_DROP:
+        return parse__drop(parse, statement);
+    case KEYWORD_BEGIN:
+    case KEYWORD_START:
+        return parse_begin_statement(parse, statement);
+    case KEYWORD_COMMIT:
+    case KEYWORD_END:
+        return parse_end_statement(parse, statement, AST_COMMIT);
+    case KEYWORD_ROLLBACK:
+    case KEYWORD_ABORT:
+        return parse_end_statement(parse, statement, AST_ROLLBACK);
+    case KEYWORD_EXPLAIN:
+        return parse_explain(parse, statement);
+    case KEYWORD_SET:
+    case KEYWORD_RESET:
+        return parse_set(parse, statement);
+    case KEYWORD_SHOW:
+        return parse_show(parse, statement);
+    case KEYWORD_ALTER:
+    case KEYWORD_ANALYZE:
+    case KEYWORD_COMMENT:
+    case KEYWORD_COPY:
+    case KEYWORD_DEALLOCATE:
+    case KEYWORD_DECLARE:
+    case KEYWORD_DO:
+    case KEYWORD_EXECUTE:
+    case KEYWORD_FETCH:
+    case KEYWORD_GRANT:
+    case KEYWORD_LOCK:
+    case KEYWORD_MERGE:
+    case KEYWORD_PREPARE:
+    case KEYWORD_RELEASE:
+    case KEYWORD_REVOKE:
+    case KEYWORD_SAVEPOINT:
+    case KEYWORD_TABLE:
+    case KEYWORD_TRUNCATE:
+    case KEYWORD_VACUUM:
+        return refuse_statement(parse);
+    default:
+        return unknown_statement(parse);
+    }
+}
