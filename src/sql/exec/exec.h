@@ -32,6 +32,14 @@ struct exec_context {
     uint32_t batch_rows;       /* 0: BATCH_ROWS_MAX; tests set 1 */
     const atomic_bool *cancel; /* or NULL */
     struct arena *arena;       /* lives until after exec_close */
+    bool measure;              /* count rows and time of each operator, for EXPLAIN ANALYZE */
+};
+
+/* What one operator has done so far. */
+struct exec_figures {
+    uint64_t rows;    /* given to its parent */
+    uint64_t batches; /* likewise */
+    uint64_t time_us; /* in it and below it */
 };
 
 struct exec;
@@ -46,6 +54,11 @@ status_t exec_open(const struct planned *planned, const struct exec_context *con
 status_t exec_next(struct exec *exec, struct batch **batch, struct error *error);
 /* Rows changed by INSERT, UPDATE, DELETE. */
 uint64_t exec_rows_affected(const struct exec *exec);
+/* False when not measured, or when the node has no operator of its own (the right side of a lookup
+ * join). */
+bool exec_figures(const struct exec *exec, const struct plan *node, struct exec_figures *out);
+/* plan_explain's tree with what was measured behind each line. */
+void exec_explain_analyze(const struct exec *exec, struct buffer *out);
 /* NULL is allowed. Closes its cursors: call before the transaction ends. */
 void exec_close(struct exec *exec);
 

@@ -1,0 +1,191 @@
+/* Opening, pulling and closing a tree of operators; what they share of the context. */
+#include "sql/exec/exec_int.h"
+
+#include <string.h>
+
+typedef status_t open_fn(struct exec *, const struct plan *, struct operator**, struct error *);
+
+static open_fn *const open_functions[] = {
+    [PLAN_VALUES] = exec__values_open,
+    [PLAN_SCAN] = exec__scan_open,
+    [PLAN_FILTER] = exec__filter_open,
+    [PLAN_PROJECT] = exec__project_open,
+    [PLAN_HASH_JOIN] = exec__hash_join_open,
+    [PLAN_NESTED_LOOP_JOIN] = exec__nested_loop_open,
+    [PLAN_LOOKUP_JOIN] = exec__lookup_join_open,
+    [PLAN_AGGREGATE] = exec__aggregate_open,
+    [PLAN_SORT] = exec__sort_open,
+    [PLAN_TOP_N] = exec__sort_open,
+    [PLAN_LIMIT] = exec__limit_open,
+    [PLAN_DISTINCT] = exec__distinct_open,
+    [PLAN_INSERT] = exec__modify_open,
+    [PLAN_UPDATE] = exec__modify_open,
+    [PLAN_DELETE] = exec__modify_open,
+};
+
+/* ---- what operators use ------------------------------------------------------------------------
+ */
+
+void *exec__operator_create(struct exec *exec, const struct plan *plan,
+                            const struct operator_ops *ops, size_t size)
+{
+    ASSERT(size >= sizeof(struct operator));
+    struct operator* op = arena_zalloc(exec->arena, size);
+    op->ops = ops;
+    op->exec = exec;
+    op->plan = plan;
+    op->opened_before = exec->opened;
+    exec->opened = op;
+    return op;
+}
+
+status_t exec__operator_open(struct exec *exec, const struct plan *plan, struct operator** out,
+                             struct error *error)
+{
+    ASSERT((size_t)plan->kind < sizeof open_functions / sizeof *open_functions);
+    return open_functions[plan->kind](exec, plan, out, error);
+}
+
+status_t exec__operator_next(struct operator* op, struct batch **batch, struct error *error)
+{
+    struct exec *exec = op->exec;
+    *batch = NULL;
+    status_t status = exec__cancel_check(exec, error);
+    if (status != OK)
+        return status;
+    if (!exec->context.measure) {
+        status = op->ops->next(op, batch, error);
+    } else {
+        uint64_t start_us = env_monotonic_us(exec->context.env);
+        status = op->ops->next(op, batch, error);
+        op->figures.time_us += env_monotonic_us(exec->context.env) - start_us;
+        op->figures.batches += *batch != NULL;
+        op->figures.rows += *batch ? (*batch)->selected : 0;
+    }
+    ASSERT(status != OK || !*batch || (*batch)->selected > 0);
+    return status;
+}
+
+bool exec__text_is_stable(const struct plan *plan, uint32_t column)
+{
+    ASSERT(column < plan->column_count);
+    switch (plan->kind) {
+    case PLAN_SCAN:
+        return !plan->as.scan.index_only;
+    case PLAN_FILTER:
+    case PLAN_LIMIT:
+    case PLAN_DISTINCT:
+        return exec__text_is_stable(plan->left, column);
+    case PLAN_PROJECT: {
+        const struct expr *expr = plan->as.project.exprs[column];
+        if (expr->kind == EXPR_COLUMN)
+            return exec__text_is_stable(plan->left, expr->index);
+        return expr->kind == EXPR_CONSTANT || expr->kind == EXPR_PARAMETER;
+    }
+    case PLAN_HASH_JOIN:
+    case PLAN_NESTED_LOOP_JOIN:
+    case PLAN_LOOKUP_JOIN:
+        if (column < plan->left->column_count)
+            return exec__text_is_stable(plan->left, column);
+        /* The other two keep their right side in a collection. */
+        return plan->kind != PLAN_LOOKUP_JOIN ||
+               exec__text_is_stable(plan->right, column - plan->left->column_count);
+    case PLAN_AGGREGATE:
+    case PLAN_SORT:
+    case PLAN_TOP_N:
+        return true; /* in what they collected, kept until they are closed */
+    default:
+        return false;
+    }
+}
+
+status_t exec__cancel_check(const struct exec *exec, struct error *error)
+{
+    const atomic_bool *cancel = exec->context.cancel;
+    if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
+        return error_set(error, ERR_CANCELED, "canceling statement due to user request");
+    return OK;
+}
+
+status_t exec__memory_charge(struct exec *exec, size_t bytes, struct error *error)
+{
+    exec->memory_used += bytes;
+    if (exec->memory_used <= exec->memory_budget)
+        return OK;
+    error_set(error, ERR_NOMEM, "out of memory: statement needs more than %zu bytes",
+              exec->memory_budget);
+    error_hint(error, "Select less at once, or raise the memory allowed to a statement.");
+    return ERR_NOMEM;
+}
+
+void exec__memory_release(struct exec *exec, size_t bytes)
+{
+    ASSERT(bytes <= exec->memory_used);
+    exec->memory_used -= bytes;
+}
+
+/* ---- the room's interface ----------------------------------------------------------------------
+ */
+
+static void exec_init(struct exec *exec, const struct exec_context *context)
+{
+    ASSERT(context->arena);
+    ASSERT(context->batch_rows <= BATCH_ROWS_MAX);
+    exec->context = *context;
+    exec->arena = context->arena;
+    exec->batch_rows = context->batch_rows ? context->batch_rows : BATCH_ROWS_MAX;
+    exec->memory_budget = context->memory_budget ? context->memory_budget : EXEC_MEMORY_DEFAULT;
+    exec->one_row = (struct batch){.row_count = 1, .selected = 1};
+}
+
+status_t exec_open(const struct planned *planned, const struct exec_context *context,
+                   struct exec **out, struct error *error)
+{
+    struct exec *exec = arena_zalloc(context->arena, sizeof *exec);
+    *out = NULL;
+    exec_init(exec, context);
+    status_t status = exec__operator_open(exec, planned->root, &exec->root, error);
+    if (status != OK) {
+        exec_close(exec);
+        return status;
+    }
+    *out = exec;
+    return OK;
+}
+
+status_t exec_next(struct exec *exec, struct batch **batch, struct error *error)
+{
+    ASSERT(exec && exec->root);
+    *batch = NULL;
+    if (exec->failed != OK)
+        return error_set(error, exec->failed, "statement has failed before");
+    exec->failed = exec__operator_next(exec->root, batch, error);
+    return exec->failed;
+}
+
+uint64_t exec_rows_affected(const struct exec *exec)
+{
+    return exec->rows_affected;
+}
+
+void exec_close(struct exec *exec)
+{
+    if (!exec)
+        return;
+    for (struct operator* op = exec->opened; op; op = op->opened_before) {
+        if (op->ops->close)
+            op->ops->close(op);
+    }
+    exec->opened = NULL;
+    ASSERT(exec->memory_used == 0);
+}
+
+status_t exec_constant(const struct expr *expr, const struct exec_context *context,
+                       struct value *out, struct error *error)
+{
+    struct exec *exec = arena_zalloc(context->arena, sizeof *exec);
+    exec_init(exec, context);
+    struct eval *eval;
+    status_t status = exec__eval_compile(exec, expr, context->arena, &eval, error);
+    return status == OK ? exec__eval_constant(eval, out, error) : status;
+}

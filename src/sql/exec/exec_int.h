@@ -1,0 +1,385 @@
+/* Inside the executor: operators, compiled expressions, collected rows, hash tables.
+ *
+ * Who owns what. Everything that lives as long as the statement (operators, compiled expressions,
+ * their vectors) is in the context's arena. What grows with the data is in an arena or array of the
+ * operator that collects it, counted by exec__memory_charge and freed by its close. Text made by a
+ * function lives in a `scratch` arena of the operator that evaluates it, reset at its next batch.
+ */
+#ifndef SQL_EXEC_EXEC_INT_H
+#define SQL_EXEC_EXEC_INT_H
+
+#include "base/check.h"
+#include "base/prng.h"
+#include "sql/exec/exec.h"
+
+enum {
+    EXEC_BATCH_FIRST = 64, /* rows of the first batch of a scan: most statements want few */
+    EXEC_MEMORY_DEFAULT = 256 << 20,
+};
+/* Stands for a row that is not there: its columns are NULL. */
+#define EXEC_NO_ROW UINT32_MAX
+
+/* ---- operators ------------------------------------------------------------------------------- */
+
+struct operator;
+
+struct operator_ops {
+    /* *batch is valid until the next call; NULL at the end, and then again. Never an empty one. */
+    status_t (*next)(struct operator* op, struct batch **batch, struct error *error);
+    void (*close)(struct operator* op); /* NULL: nothing to free */
+};
+
+/* The first member of each operator's own struct. */
+struct operator
+{
+    const struct operator_ops *ops;
+    struct exec *exec;
+    const struct plan *plan;
+    struct operator* left;
+    struct operator* right;
+    struct operator* opened_before; /* list of all, for exec_close */
+    struct exec_figures figures;
+};
+
+struct exec {
+    struct exec_context context;
+    struct arena *arena;
+    uint32_t batch_rows;
+    size_t memory_budget;
+    size_t memory_used;
+    uint64_t rows_affected;
+    struct operator* root;
+    struct operator* opened; /* newest first */
+    struct batch one_row;    /* no columns: what constants are evaluated over */
+    struct prng prng;        /* random() */
+    bool prng_seeded;
+    status_t failed; /* an error is final: later calls give it again */
+};
+
+/* Zeroed memory of `size` for an operator, its inputs not yet opened. */
+void *exec__operator_create(struct exec *exec, const struct plan *plan,
+                            const struct operator_ops *ops, size_t size);
+status_t exec__operator_open(struct exec *exec, const struct plan *plan, struct operator** out,
+                             struct error *error);
+status_t exec__operator_next(struct operator* op, struct batch **batch, struct error *error);
+/* Does text in this output column stay valid until exec_close? */
+bool exec__text_is_stable(const struct plan *plan, uint32_t column);
+
+/* One for each plan_kind. */
+status_t exec__values_open(struct exec *, const struct plan *, struct operator**, struct error *);
+status_t exec__scan_open(struct exec *, const struct plan *, struct operator**, struct error *);
+status_t exec__filter_open(struct exec *, const struct plan *, struct operator**, struct error *);
+status_t exec__project_open(struct exec *, const struct plan *, struct operator**, struct error *);
+status_t exec__hash_join_open(struct exec *, const struct plan *, struct operator**,
+                              struct error *);
+status_t exec__nested_loop_open(struct exec *, const struct plan *, struct operator**,
+                                struct error *);
+status_t exec__lookup_join_open(struct exec *, const struct plan *, struct operator**,
+                                struct error *);
+status_t exec__aggregate_open(struct exec *, const struct plan *, struct operator**,
+                              struct error *);
+status_t exec__sort_open(struct exec *, const struct plan *, struct operator**, struct error *);
+status_t exec__limit_open(struct exec *, const struct plan *, struct operator**, struct error *);
+status_t exec__distinct_open(struct exec *, const struct plan *, struct operator**, struct error *);
+status_t exec__modify_open(struct exec *, const struct plan *, struct operator**, struct error *);
+
+/* LIMIT and OFFSET as numbers; 2201W, 2201X when negative. */
+status_t exec__limit_values(struct exec *exec, const struct expr *limit, const struct expr *offset,
+                            uint64_t *rows, uint64_t *skip, struct error *error);
+
+/* ERR_CANCELED when the cancel flag is up. */
+status_t exec__cancel_check(const struct exec *exec, struct error *error);
+/* Counts bytes held; ERR_NOMEM (53200) over the budget, and then they are counted all the same. */
+status_t exec__memory_charge(struct exec *exec, size_t bytes, struct error *error);
+void exec__memory_release(struct exec *exec, size_t bytes);
+
+/* ---- vectors --------------------------------------------------------------------------------- */
+
+/* 1, EXEC_BATCH_FIRST or the whole batch size: the least that holds `rows`. */
+uint32_t exec__capacity(const struct exec *exec, uint32_t rows);
+/* All of the first `rows` NULL. */
+void exec__vector_null_all(struct vector *vector, uint32_t rows);
+/* dst[at + i] = src[rows[i]], or src[i] when rows is NULL. Text is not copied. The entries written
+ * must not be NULL before. */
+void exec__vector_gather(struct vector *dst, uint32_t at, const struct vector *src,
+                         const uint32_t *rows, uint32_t count);
+/* dst[row] = src[row], or src[0] with `constant`, for the rows of `in`. */
+void exec__vector_scatter(struct vector *dst, const struct vector *src, bool constant,
+                          const struct batch *in);
+/* Makes *batch one of at least `rows` rows, empty; what was in it is lost. */
+void exec__batch_prepare(struct exec *exec, struct batch **batch, const enum sql_type *types,
+                         uint32_t column_count, uint32_t rows);
+
+/* ---- expressions (eval.c) -------------------------------------------------------------------- */
+
+struct eval;
+typedef status_t eval_fn(struct eval *eval, const struct batch *in, struct error *error);
+
+/* A compiled expression. After a run `result` holds a value at each selected row of the input, or,
+ * when `constant`, one value at row 0. It stays until the next run. */
+struct eval {
+    const struct expr *expr;
+    struct exec *exec;
+    struct arena *scratch; /* for text made here */
+    eval_fn *run;
+    struct eval **arguments;
+    uint32_t argument_count;
+    bool constant;
+    bool done; /* constant and already computed */
+    const struct vector *result;
+    struct vector out;       /* what result points to, unless it is a column of the input */
+    uint32_t *selections[2]; /* room for narrowed selections, see exec__eval_selections */
+    uint32_t selection_capacity;
+    void *state; /* of the kernel */
+};
+
+status_t exec__eval_compile(struct exec *exec, const struct expr *expr, struct arena *scratch,
+                            struct eval **out, struct error *error);
+status_t exec__eval_compile_all(struct exec *exec, struct expr *const *exprs, uint32_t count,
+                                struct arena *scratch, struct eval ***out, struct error *error);
+/* `in` must have at least one selected row. */
+status_t exec__eval_run(struct eval *eval, const struct batch *in, struct error *error);
+/* As exec__eval_run, but a constant is spread over the rows: result holds a value at each. */
+status_t exec__eval_column(struct eval *eval, const struct batch *in, const struct vector **result,
+                           struct error *error);
+/* Puts the rows for which a boolean expression is true into `selection` (room for in->row_count;
+ * may be in->selection itself). */
+status_t exec__eval_filter(struct eval *eval, const struct batch *in, uint32_t *selection,
+                           uint32_t *selected, struct error *error);
+/* One value of an expression without columns. */
+status_t exec__eval_constant(struct eval *eval, struct value *out, struct error *error);
+
+/* The same without compiling first, as cheap as can be for constants and parameters. */
+status_t exec__expr_value(struct exec *exec, const struct expr *expr, struct value *out,
+                          struct error *error);
+
+/* For kernels. */
+void exec__eval_prepare(struct eval *eval, uint32_t rows); /* an `out` without NULLs */
+void exec__eval_selections(struct eval *eval, uint32_t rows);
+/* Runs the arguments and unites their NULLs in `out`; *all_null when there is nothing to do. */
+status_t exec__eval_strict(struct eval *eval, const struct batch *in, bool *all_null,
+                           struct error *error);
+static inline uint32_t exec__eval_row(const struct eval *eval, uint32_t row)
+{
+    return eval->constant ? 0 : row;
+}
+static inline bool exec__eval_null(const struct eval *eval, uint32_t row)
+{
+    return vector_is_null(eval->result, exec__eval_row(eval, row));
+}
+static inline int64_t exec__eval_integer(const struct eval *eval, uint32_t row)
+{
+    return eval->result->as.integers[exec__eval_row(eval, row)];
+}
+static inline double exec__eval_double(const struct eval *eval, uint32_t row)
+{
+    return eval->result->as.reals[exec__eval_row(eval, row)];
+}
+static inline struct slice exec__eval_text(const struct eval *eval, uint32_t row)
+{
+    return eval->result->as.texts[exec__eval_row(eval, row)];
+}
+/* The kernel of an EXPR_CALL, or NULL when it is another file's. */
+eval_fn *exec__compare_kernel(const struct expr *expr);
+eval_fn *exec__arithmetic_kernel(const struct expr *expr);
+eval_fn *exec__math_kernel(const struct expr *expr);
+eval_fn *exec__text_kernel(const struct expr *expr);
+eval_fn *exec__like_kernel(const struct expr *expr);
+eval_fn *exec__case_kernel(const struct expr *expr);
+/* Kernels of the other kinds. */
+eval_fn exec__and_run, exec__or_run, exec__case_run, exec__in_run, exec__cast_run;
+/* 32 hexadecimal digits. */
+void exec__md5(struct slice text, char out[static 32]);
+
+/* ---- collected rows (collection.c) ------------------------------------------------------------
+ */
+
+/* Rows kept as columns, in chunks of BATCH_ROWS_MAX; a row's number tells chunk and place. */
+struct collection {
+    struct exec *exec;
+    struct arena arena;
+    size_t charged;
+    const enum sql_type *types;
+    const bool *stable; /* text of this column need not be copied; NULL: copy all */
+    uint32_t column_count;
+    struct batch **chunks;
+    uint32_t chunk_count;
+    uint32_t chunk_capacity;
+    uint32_t row_count;
+};
+
+void exec__collection_init(struct collection *collection, struct exec *exec,
+                           const enum sql_type *types, const bool *stable, uint32_t column_count);
+void exec__collection_free(struct collection *collection);
+/* Appends the `count` rows listed (NULL: the first `count`). One vector a column. */
+status_t exec__collection_append(struct collection *collection, const struct vector *const *columns,
+                                 const uint32_t *rows, uint32_t count, struct error *error);
+/* dst[at + i] = the column at rows[i]; NULL for EXEC_NO_ROW. */
+void exec__collection_gather(const struct collection *collection, uint32_t column,
+                             const uint32_t *rows, uint32_t count, struct vector *dst, uint32_t at);
+static inline const struct vector *exec__collection_vector(const struct collection *collection,
+                                                           uint32_t column, uint32_t row)
+{
+    return &collection->chunks[row / BATCH_ROWS_MAX]->columns[column];
+}
+static inline struct value exec__collection_value(const struct collection *collection,
+                                                  uint32_t column, uint32_t row)
+{
+    return vector_get(exec__collection_vector(collection, column, row), row % BATCH_ROWS_MAX);
+}
+
+/* ---- hashing (hash.c) --------------------------------------------------------------------------
+ */
+
+/* hashes[i] of the keys at rows[i] (NULL: i). NULL is a value like another. */
+void exec__hash_rows(const struct vector *const *keys, uint32_t key_count, const uint32_t *rows,
+                     uint32_t count, uint64_t *hashes);
+/* Are two entries of one type equal, NULL being equal to NULL? */
+bool exec__entries_equal(const struct vector *a, uint32_t a_row, const struct vector *b,
+                         uint32_t b_row);
+
+/* Tuples to numbers 0, 1, 2, ... in order of arrival, NULLs being equal. */
+struct key_table {
+    struct collection keys;
+    uint64_t *hashes; /* by number */
+    uint32_t hash_capacity;
+    uint32_t *slots; /* number + 1, or 0 */
+    uint32_t slot_count;
+    size_t charged;
+};
+
+void exec__key_table_init(struct key_table *table, struct exec *exec, const enum sql_type *types,
+                          const bool *stable, uint32_t column_count);
+void exec__key_table_free(struct key_table *table);
+/* numbers[i] of the tuple at rows[i]; is_new[i] (may be NULL) tells whether it was added now. */
+status_t exec__key_table_put(struct key_table *table, const struct vector *const *keys,
+                             const uint32_t *rows, uint32_t count, uint32_t *numbers, bool *is_new,
+                             struct error *error);
+
+/* ---- key ranges and reading rows (range.c, scan.c) ---------------------------------------------
+ */
+
+struct bounds {
+    struct slice low;
+    struct slice high; /* exclusive; empty: no bound */
+    bool is_point;     /* low is one whole key that exists at most once */
+};
+
+/* A key range made of values: `values` are of the equal columns, then lower, then upper as far as
+ * the range has them. *empty when it selects nothing (a NULL, or low above high). The bounds point
+ * into `low` and `high`, which are written anew. */
+status_t exec__range_bounds(const struct table *table, const struct index *index,
+                            const struct key_range *range, const struct value *values,
+                            struct buffer *low, struct buffer *high, struct bounds *bounds,
+                            bool *empty, struct error *error);
+/* The expressions of a range in the order of those values; room for CATALOG_KEY_COLUMNS_MAX + 2. */
+uint32_t exec__range_exprs(const struct key_range *range, const struct expr **exprs);
+
+/* What a scan reads of a table, and how: shared by scan and lookup join. */
+struct row_reader {
+    struct exec *exec;
+    const struct plan *plan; /* PLAN_SCAN */
+    struct row_shape shape;
+    struct vector **targets;
+    /* index_only: where each column is, in the index's key or the primary key's */
+    uint32_t *places;
+    struct arena text; /* unescaped text of index_only */
+    struct buffer row_key;
+};
+
+void exec__row_reader_init(struct row_reader *reader, struct exec *exec, const struct plan *plan);
+void exec__row_reader_free(struct row_reader *reader);
+/* Decodes one entry of the index into row `at` of `columns`. */
+status_t exec__row_reader_read(struct row_reader *reader, const struct store_entry *entry,
+                               struct vector *columns, uint32_t at, struct error *error);
+
+/* ---- joins (join.c) ----------------------------------------------------------------------------
+ */
+
+/* What all joins share: pairs of a left row and a right row become an output batch, with the rest
+ * of ON applied, and it is known who found a partner.
+ *
+ * With keep_left each left row's pairs are followed by one with EXEC_NO_ROW on the right. It comes
+ * out only when no pair of that left row did: so left rows keep their order. */
+struct join {
+    struct operator* op;
+    struct eval *condition; /* or NULL */
+    struct arena scratch;
+    uint32_t left_columns;
+    uint32_t right_columns;
+    bool keep_left;      /* LEFT, FULL: left rows without a partner come out with NULLs */
+    bool keep_right;     /* RIGHT, FULL */
+    bool row_paired;     /* the left row being looked at has got a pair */
+    uint32_t *left_rows; /* pairs: row of the left batch, row of the right side */
+    uint32_t *right_rows;
+    uint32_t *survivors;
+    uint32_t pair_count;
+    uint32_t pair_limit; /* at most the batch size */
+    uint32_t pair_capacity;
+    uint64_t left_matched[BATCH_ROWS_MAX / 64]; /* of the current left batch */
+    uint64_t *right_matched;                    /* bitmap over the collection, with keep_right */
+    size_t right_matched_size;
+    uint32_t right_place;         /* next row to look at for rows without a partner */
+    struct batch condition_batch; /* only the columns the condition looks at are filled */
+    bool *condition_columns;
+    uint32_t condition_capacity;
+    struct batch *out;
+};
+
+/* Where the right rows of pairs are: in a collection, or in the columns of a batch. */
+struct join_right {
+    const struct collection *collection;
+    const struct vector *vectors;
+};
+
+status_t exec__join_init(struct join *join, struct operator* op, struct error *error);
+void exec__join_free(struct join *join);
+/* A new left batch: nobody has a partner yet. Room for at least one and at best `pairs` pairs. */
+void exec__join_left_batch(struct join *join, uint32_t pairs);
+static inline bool exec__join_full(const struct join *join)
+{
+    return join->pair_count == join->pair_limit;
+}
+static inline void exec__join_pair(struct join *join, uint32_t left_row, uint32_t right_row)
+{
+    join->left_rows[join->pair_count] = left_row;
+    join->right_rows[join->pair_count++] = right_row;
+    join->row_paired = true;
+}
+/* After the last pair of a left row. False: no room, come again. */
+bool exec__join_row_end(struct join *join, uint32_t left_row);
+/* Turns the pairs into *batch (NULL when none is left over) and empties them. */
+status_t exec__join_emit(struct join *join, const struct batch *left, struct join_right right,
+                         struct batch **batch, struct error *error);
+/* keep_right: begins the bitmap over the collected rows, when they are all there. */
+status_t exec__join_right_ready(struct join *join, uint32_t rows, struct error *error);
+/* keep_right: *batch of right rows that found no partner; NULL at the end. */
+status_t exec__join_right_rest(struct join *join, const struct collection *right,
+                               struct batch **batch, struct error *error);
+/* Collects all of an operator's rows, with `keys` evaluated behind its columns. */
+status_t exec__collect(struct operator* input, struct eval **keys, uint32_t key_count,
+                       struct arena *scratch, struct collection *into, struct error *error);
+/* Types and stability of the columns of `input` followed by key expressions. */
+void exec__collection_shape(struct exec *exec, const struct plan *input, struct expr *const *keys,
+                            uint32_t key_count, enum sql_type **types, bool **stable);
+
+/* ---- constraints (constraint.c) -----------------------------------------------------------------
+ */
+
+status_t exec__check_row(const struct table *table, struct value *row, struct arena *arena,
+                         struct error *error);
+status_t exec__error_duplicate(const struct table *table, const struct index *index,
+                               const struct value *row, struct error *error);
+/* "(a, b)=(1, x)" of some columns of a row. */
+void exec__format_key(const struct table *table, const uint32_t *columns, uint32_t count,
+                      const struct value *row, struct buffer *out);
+/* Is the parent of this row there? */
+status_t exec__check_parent(struct exec *exec, const struct foreign_key *key,
+                            const struct table *child, const struct value *row,
+                            struct buffer *scratch, struct error *error);
+/* Is no child left that refers to this row, which is gone or has another key now? */
+status_t exec__check_children(struct exec *exec, const struct foreign_key *key,
+                              const struct table *parent, const struct value *row, bool is_update,
+                              struct buffer *scratch, struct error *error);
+
+#endif

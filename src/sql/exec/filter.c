@@ -1,0 +1,109 @@
+/* Filter and project. Both pass columns on without copying: a filter adds a selection, a projection
+ * puts its results' vectors side by side. */
+#include "sql/exec/exec_int.h"
+
+struct filter {
+    struct operator op;
+    struct eval *predicate;
+    struct arena scratch;
+    uint32_t *selection;
+    uint32_t selection_capacity;
+    struct batch out;
+};
+
+static status_t filter_next(struct operator* op, struct batch **out, struct error *error)
+{
+    struct filter *filter = (struct filter *)op;
+    for (;;) {
+        struct batch *in;
+        status_t status = exec__operator_next(op->left, &in, error);
+        if (status != OK || !in)
+            return status;
+        arena_reset(&filter->scratch);
+        if (filter->selection_capacity < in->row_count) {
+            filter->selection_capacity = exec__capacity(op->exec, in->row_count);
+            filter->selection =
+                arena_alloc(op->exec->arena, filter->selection_capacity * sizeof(uint32_t));
+        }
+        filter->out = *in;
+        status = exec__eval_filter(filter->predicate, in, filter->selection, &filter->out.selected,
+                                   error);
+        if (status != OK)
+            return status;
+        if (filter->out.selected == 0)
+            continue;
+        if (filter->out.selected < in->row_count)
+            filter->out.selection = filter->selection;
+        *out = &filter->out;
+        return OK;
+    }
+}
+
+static void filter_close(struct operator* op)
+{
+    arena_free(&((struct filter *)op)->scratch);
+}
+
+static const struct operator_ops filter_ops = {filter_next, filter_close};
+
+status_t exec__filter_open(struct exec *exec, const struct plan *plan, struct operator** out,
+                           struct error *error)
+{
+    struct filter *filter = exec__operator_create(exec, plan, &filter_ops, sizeof *filter);
+    *out = &filter->op;
+    status_t status = exec__operator_open(exec, plan->left, &filter->op.left, error);
+    if (status != OK)
+        return status;
+    return exec__eval_compile(exec, plan->as.filter.predicate, &filter->scratch, &filter->predicate,
+                              error);
+}
+
+struct project {
+    struct operator op;
+    struct eval **exprs;
+    struct arena scratch;
+    struct batch out;
+};
+
+static status_t project_next(struct operator* op, struct batch **out, struct error *error)
+{
+    struct project *project = (struct project *)op;
+    struct batch *in;
+    status_t status = exec__operator_next(op->left, &in, error);
+    if (status != OK || !in)
+        return status;
+    arena_reset(&project->scratch);
+    for (uint32_t i = 0; i < project->out.column_count; i++) {
+        const struct vector *result;
+        status = exec__eval_column(project->exprs[i], in, &result, error);
+        if (status != OK)
+            return status;
+        project->out.columns[i] = *result;
+    }
+    project->out.row_count = in->row_count;
+    project->out.selection = in->selection;
+    project->out.selected = in->selected;
+    *out = &project->out;
+    return OK;
+}
+
+static void project_close(struct operator* op)
+{
+    arena_free(&((struct project *)op)->scratch);
+}
+
+static const struct operator_ops project_ops = {project_next, project_close};
+
+status_t exec__project_open(struct exec *exec, const struct plan *plan, struct operator** out,
+                            struct error *error)
+{
+    struct project *project = exec__operator_create(exec, plan, &project_ops, sizeof *project);
+    *out = &project->op;
+    project->out.column_count = plan->column_count;
+    project->out.columns = arena_alloc(exec->arena, plan->column_count * sizeof(struct vector));
+    status_t status = exec__operator_open(exec, plan->left, &project->op.left, error);
+    if (status != OK)
+        return status;
+    return exec__eval_compile_all(exec, plan->as.project.exprs, plan->column_count,
+                                  &project->scratch, &project->exprs, error);
+}

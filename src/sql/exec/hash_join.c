@@ -1,0 +1,256 @@
+/* Hash join: the right side is collected and hashed by its keys, then each left row looks its
+ * partners up.
+ *
+ * The table is an array of chain heads (by the hash's low bits) and one array each of hashes and
+ * next rows, by row number: 16 bytes a row and no pointers. Rows are put in from last to first, so
+ * a chain is in the order of the right input. A row with a NULL among its keys equals nothing and
+ * is not put in. */
+#include "base/mem.h"
+#include "sql/exec/exec_int.h"
+
+#define CHAIN_START (EXEC_NO_ROW - 1) /* the left row's chain has not been entered yet */
+
+struct hash_join {
+    struct operator op;
+    struct join join;
+    bool built;
+    bool left_done;
+    struct collection rows; /* right columns, then keys that are not one of them */
+    struct eval **extra_keys;
+    uint32_t extra_count;
+    struct eval **left_keys;
+    uint32_t key_count;
+    uint32_t *key_columns; /* of `rows` */
+    uint64_t *hashes;
+    uint32_t *next;
+    uint32_t *heads;
+    uint32_t head_count;
+    size_t charged;
+    struct arena scratch;
+    struct batch *left; /* being joined, or NULL */
+    uint32_t left_at;
+    uint32_t chain;
+    const struct vector **left_vectors;
+    uint64_t *left_hashes; /* by place in the selection */
+};
+
+/* ---- build --------------------------------------------------------------------------------------
+ */
+
+static bool any_null(const struct vector *const *keys, uint32_t count, uint32_t row)
+{
+    for (uint32_t k = 0; k < count; k++) {
+        if (vector_is_null(keys[k], row))
+            return true;
+    }
+    return false;
+}
+
+static status_t table_allocate(struct hash_join *hash, struct error *error)
+{
+    uint32_t rows = hash->rows.row_count;
+    hash->head_count = 16;
+    while (hash->head_count < rows && hash->head_count < (uint32_t)1 << 31)
+        hash->head_count *= 2;
+    hash->charged =
+        rows * (sizeof *hash->hashes + sizeof *hash->next) + hash->head_count * sizeof *hash->heads;
+    status_t status = exec__memory_charge(hash->op.exec, hash->charged, error);
+    if (status != OK)
+        return status;
+    hash->hashes = mem_alloc(rows * sizeof *hash->hashes);
+    hash->next = mem_alloc(rows * sizeof *hash->next);
+    hash->heads = mem_alloc(hash->head_count * sizeof *hash->heads);
+    for (uint32_t i = 0; i < hash->head_count; i++)
+        hash->heads[i] = EXEC_NO_ROW;
+    return OK;
+}
+
+static status_t table_fill(struct hash_join *hash, struct error *error)
+{
+    const struct vector **keys = arena_alloc(hash->op.exec->arena, hash->key_count * sizeof *keys);
+    for (uint32_t c = hash->rows.chunk_count; c-- > 0;) {
+        status_t status = exec__cancel_check(hash->op.exec, error);
+        if (status != OK)
+            return status;
+        const struct batch *chunk = hash->rows.chunks[c];
+        uint32_t first = c * BATCH_ROWS_MAX;
+        for (uint32_t k = 0; k < hash->key_count; k++)
+            keys[k] = &chunk->columns[hash->key_columns[k]];
+        exec__hash_rows(keys, hash->key_count, NULL, chunk->row_count, hash->hashes + first);
+        for (uint32_t row = chunk->row_count; row-- > 0;) {
+            if (any_null(keys, hash->key_count, row))
+                continue;
+            uint32_t *head = &hash->heads[hash->hashes[first + row] & (hash->head_count - 1)];
+            hash->next[first + row] = *head;
+            *head = first + row;
+        }
+    }
+    return OK;
+}
+
+static status_t build(struct hash_join *hash, struct error *error)
+{
+    hash->built = true;
+    status_t status = exec__collect(hash->op.right, hash->extra_keys, hash->extra_count,
+                                    &hash->scratch, &hash->rows, error);
+    if (status == OK)
+        status = table_allocate(hash, error);
+    if (status == OK)
+        status = table_fill(hash, error);
+    if (status == OK)
+        status = exec__join_right_ready(&hash->join, hash->rows.row_count, error);
+    return status;
+}
+
+/* ---- probe --------------------------------------------------------------------------------------
+ */
+
+static status_t left_take(struct hash_join *hash, struct error *error)
+{
+    status_t status = exec__operator_next(hash->op.left, &hash->left, error);
+    if (status != OK || !hash->left)
+        return status;
+    const struct batch *left = hash->left;
+    arena_reset(&hash->scratch);
+    for (uint32_t k = 0; k < hash->key_count; k++) {
+        status = exec__eval_column(hash->left_keys[k], left, &hash->left_vectors[k], error);
+        if (status != OK)
+            return status;
+    }
+    if (!hash->left_hashes)
+        hash->left_hashes = arena_alloc(hash->op.exec->arena, BATCH_ROWS_MAX * sizeof(uint64_t));
+    exec__hash_rows(hash->left_vectors, hash->key_count, left->selection, left->selected,
+                    hash->left_hashes);
+    exec__join_left_batch(&hash->join,
+                          left->selected < EXEC_BATCH_FIRST ? EXEC_BATCH_FIRST : BATCH_ROWS_MAX);
+    hash->left_at = 0;
+    hash->chain = CHAIN_START;
+    return OK;
+}
+
+static bool keys_equal(const struct hash_join *hash, uint32_t left_row, uint32_t right_row)
+{
+    for (uint32_t k = 0; k < hash->key_count; k++) {
+        const struct vector *right =
+            exec__collection_vector(&hash->rows, hash->key_columns[k], right_row);
+        if (!exec__entries_equal(hash->left_vectors[k], left_row, right,
+                                 right_row % BATCH_ROWS_MAX))
+            return false;
+    }
+    return true;
+}
+
+/* Pairs until there are enough for a batch or the left batch is through. */
+static void pairs_fill(struct hash_join *hash)
+{
+    struct join *join = &hash->join;
+    const struct batch *left = hash->left;
+    for (; hash->left_at < left->selected; hash->left_at++) {
+        uint32_t row = batch_row(left, hash->left_at);
+        uint64_t code = hash->left_hashes[hash->left_at];
+        if (hash->chain == CHAIN_START)
+            hash->chain = any_null(hash->left_vectors, hash->key_count, row)
+                              ? EXEC_NO_ROW
+                              : hash->heads[code & (hash->head_count - 1)];
+        for (; hash->chain != EXEC_NO_ROW && !exec__join_full(join);
+             hash->chain = hash->next[hash->chain]) {
+            if (hash->hashes[hash->chain] == code && keys_equal(hash, row, hash->chain))
+                exec__join_pair(join, row, hash->chain);
+        }
+        if (hash->chain != EXEC_NO_ROW || !exec__join_row_end(join, row))
+            return;
+        hash->chain = CHAIN_START;
+    }
+}
+
+static status_t hash_join_next(struct operator* op, struct batch **out, struct error *error)
+{
+    struct hash_join *hash = (struct hash_join *)op;
+    status_t status = hash->built ? OK : build(hash, error);
+    /* Nothing on the right: only rows without a partner can come. */
+    if (status == OK && hash->rows.row_count == 0 && !hash->join.keep_left)
+        return OK;
+    while (status == OK && !hash->left_done) {
+        if (!hash->left) {
+            status = left_take(hash, error);
+            hash->left_done = status == OK && !hash->left;
+            continue;
+        }
+        status = exec__cancel_check(op->exec, error);
+        if (status != OK)
+            break;
+        pairs_fill(hash);
+        status = exec__join_emit(&hash->join, hash->left,
+                                 (struct join_right){.collection = &hash->rows}, out, error);
+        if (status != OK || *out)
+            return status;
+        if (hash->left_at == hash->left->selected)
+            hash->left = NULL;
+    }
+    if (status != OK)
+        return status;
+    return exec__join_right_rest(&hash->join, &hash->rows, out, error);
+}
+
+static void hash_join_close(struct operator* op)
+{
+    struct hash_join *hash = (struct hash_join *)op;
+    exec__join_free(&hash->join);
+    exec__collection_free(&hash->rows);
+    exec__memory_release(op->exec, hash->charged);
+    hash->charged = 0;
+    mem_free(hash->hashes);
+    mem_free(hash->next);
+    mem_free(hash->heads);
+    arena_free(&hash->scratch);
+}
+
+static const struct operator_ops hash_join_ops = {hash_join_next, hash_join_close};
+
+/* A key that is a column of the right side is not stored twice. */
+static status_t keys_open(struct hash_join *hash, struct error *error)
+{
+    const struct plan *plan = hash->op.plan;
+    struct exec *exec = hash->op.exec;
+    uint32_t count = plan->as.join.key_count;
+    hash->key_count = count;
+    hash->key_columns = arena_alloc(exec->arena, count * sizeof *hash->key_columns);
+    hash->left_vectors = arena_alloc(exec->arena, count * sizeof *hash->left_vectors);
+    struct expr **extra = arena_alloc(exec->arena, count * sizeof(struct expr *));
+    for (uint32_t k = 0; k < count; k++) {
+        struct expr *key = plan->as.join.right_keys[k];
+        ASSERT(key->type == plan->as.join.left_keys[k]->type);
+        if (key->kind == EXPR_COLUMN) {
+            hash->key_columns[k] = key->index;
+        } else {
+            hash->key_columns[k] = plan->right->column_count + hash->extra_count;
+            extra[hash->extra_count++] = key;
+        }
+    }
+    enum sql_type *types;
+    bool *stable;
+    exec__collection_shape(exec, plan->right, extra, hash->extra_count, &types, &stable);
+    exec__collection_init(&hash->rows, exec, types, stable,
+                          plan->right->column_count + hash->extra_count);
+    status_t status = exec__eval_compile_all(exec, extra, hash->extra_count, &hash->scratch,
+                                             &hash->extra_keys, error);
+    if (status != OK)
+        return status;
+    return exec__eval_compile_all(exec, plan->as.join.left_keys, count, &hash->scratch,
+                                  &hash->left_keys, error);
+}
+
+status_t exec__hash_join_open(struct exec *exec, const struct plan *plan, struct operator** out,
+                              struct error *error)
+{
+    struct hash_join *hash = exec__operator_create(exec, plan, &hash_join_ops, sizeof *hash);
+    *out = &hash->op;
+    status_t status = exec__join_init(&hash->join, &hash->op, error);
+    if (status == OK)
+        status = keys_open(hash, error);
+    if (status == OK)
+        status = exec__operator_open(exec, plan->left, &hash->op.left, error);
+    if (status == OK)
+        status = exec__operator_open(exec, plan->right, &hash->op.right, error);
+    return status;
+}

@@ -1,0 +1,120 @@
+/* Filling a new index from its table's rows. */
+#include "sql/exec/exec_int.h"
+
+enum { BUILD_BATCH = 256 };
+
+struct build {
+    const struct exec_context *context;
+    const struct table *table;
+    const struct index *index;
+    struct arena arena;
+    struct batch *batch;
+    struct value *row;
+    struct buffer key;
+    struct buffer value;
+};
+
+static status_t entry_write(struct build *build, uint32_t at, struct error *error)
+{
+    struct store_txn *txn = build->context->txn;
+    for (uint32_t c = 0; c < build->table->column_count; c++)
+        build->row[c] = vector_get(&build->batch->columns[c], at);
+    buffer_reset(&build->key);
+    buffer_reset(&build->value);
+    bool checked, found = false;
+    status_t status = index_entry(build->table, build->index, build->row, &build->key,
+                                  &build->value, &checked, error);
+    struct slice ignored;
+    if (status == OK && checked)
+        status = store_get(txn, buffer_slice(&build->key), &found, &ignored, error);
+    if (status != OK)
+        return status;
+    if (!found)
+        return store_put(txn, buffer_slice(&build->key), buffer_slice(&build->value), error);
+    struct buffer text = {0};
+    exec__format_key(build->table, build->index->columns, build->index->column_count, build->row,
+                     &text);
+    error_sql(error, "23505", 0, "could not create unique index \"%s\"", build->index->name);
+    error_detail(error, "Key %s is duplicated.", (const char *)text.data);
+    buffer_free(&text);
+    return ERR_SQL;
+}
+
+static void shape_make(struct build *build, struct row_shape *shape)
+{
+    uint32_t count = build->table->column_count;
+    uint32_t *ordinals = arena_alloc(&build->arena, count * sizeof *ordinals);
+    enum sql_type *types = arena_alloc(&build->arena, count * sizeof *types);
+    struct value *missing = arena_alloc(&build->arena, count * sizeof *missing);
+    for (uint32_t i = 0; i < count; i++) {
+        ordinals[i] = build->table->columns[i].ordinal;
+        types[i] = build->table->columns[i].type.kind;
+        missing[i] = value_null(types[i]);
+    }
+    *shape = (struct row_shape){
+        .ordinals = ordinals, .types = types, .missing = missing, .count = count};
+    build->batch = batch_create(&build->arena, types, count, BUILD_BATCH);
+    build->row = arena_alloc(&build->arena, count * sizeof *build->row);
+}
+
+static status_t batch_write(struct build *build, const struct row_shape *shape,
+                            struct vector **targets, const struct store_entry *entries,
+                            uint32_t count, struct error *error)
+{
+    batch_reset(build->batch);
+    status_t status = OK;
+    for (uint32_t i = 0; i < count && status == OK; i++) {
+        if (row_decode(entries[i].value, shape, targets, i) != OK)
+            return error_set(error, ERR_CORRUPT, "a row of table \"%s\" is corrupt",
+                             build->table->name);
+        status = entry_write(build, i, error);
+    }
+    return status;
+}
+
+static status_t rows_write(struct build *build, struct store_cursor *cursor, struct error *error)
+{
+    struct row_shape shape;
+    shape_make(build, &shape);
+    struct vector **targets = arena_alloc(&build->arena, shape.count * sizeof *targets);
+    for (uint32_t i = 0; i < shape.count; i++)
+        targets[i] = &build->batch->columns[i];
+    struct store_entry entries[BUILD_BATCH];
+    for (;;) {
+        const atomic_bool *cancel = build->context->cancel;
+        if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
+            return error_set(error, ERR_CANCELED, "canceling statement due to user request");
+        uint32_t count;
+        status_t status = store_scan_next(cursor, entries, BUILD_BATCH, &count, error);
+        if (status != OK || count == 0)
+            return status;
+        status = batch_write(build, &shape, targets, entries, count, error);
+        if (status != OK)
+            return status;
+    }
+}
+
+status_t exec_build_index(const struct exec_context *context, const struct table *table,
+                          const struct index *index, struct error *error)
+{
+    ASSERT(index->id != 0);
+    struct build build = {.context = context, .table = table, .index = index};
+    struct buffer low = {0}, high = {0};
+    index_key_prefix(table, &table->indexes[0], &low);
+    index_key_prefix(table, &table->indexes[0], &high);
+    bool any_above = key_prefix_end(&high);
+    ASSERT(any_above);
+    /* The entries written are outside the range scanned. */
+    struct store_cursor *cursor = NULL;
+    status_t status = store_scan_open(context->txn, buffer_slice(&low), buffer_slice(&high), false,
+                                      &cursor, error);
+    if (status == OK)
+        status = rows_write(&build, cursor, error);
+    store_scan_close(cursor);
+    arena_free(&build.arena);
+    buffer_free(&build.key);
+    buffer_free(&build.value);
+    buffer_free(&low);
+    buffer_free(&high);
+    return status;
+}

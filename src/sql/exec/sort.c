@@ -1,0 +1,375 @@
+/* ORDER BY, whole or only the first rows of it.
+ *
+ * Rows are collected, and an array of (row number, first key as a number that sorts like it) is
+ * sorted: most comparisons never touch the rows. Merge sort, so equal rows keep their order and a
+ * cancellation can be looked for between merges.
+ *
+ * With a limit (top-n) the collection is cut back to the n first rows whenever it has grown well
+ * beyond them, and from then on rows that sort behind the n-th by their first key are not even
+ * collected. */
+#include "base/mem.h"
+#include "sql/exec/exec_int.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { INSERTION_MAX = 12, MERGE_CANCEL_CHECK = 4096, TOP_N_SLACK = 1024 };
+
+struct entry {
+    uint64_t first;     /* the first key; equal ones of text need a second look */
+    uint32_t null_rank; /* 0: NULLs first, 1: a value, 2: NULLs last */
+    uint32_t row;
+};
+
+struct sort {
+    struct operator op;
+    const struct sort_key *keys;
+    uint32_t key_count;
+    uint32_t *key_columns; /* of `rows` */
+    struct eval **extra_keys;
+    uint32_t extra_count;
+    enum sql_type *types;
+    bool *stable;
+    struct collection rows; /* input columns, then keys that are not one of them */
+    struct arena scratch;
+    struct entry *entries;
+    struct entry *room;
+    uint32_t entry_count;
+    size_t charged;
+    bool ready;
+    uint64_t wanted; /* limit + offset, or UINT64_MAX */
+    uint64_t skip;
+    struct entry worst; /* with has_worst: the wanted-th so far */
+    bool has_worst;
+    uint32_t at; /* next entry to give out */
+    uint32_t *selection;
+    const struct vector **columns;
+    struct batch *out;
+};
+
+/* ---- keys ---------------------------------------------------------------------------------------
+ */
+
+static uint64_t sortable_double(double value)
+{
+    if (isnan(value))
+        return UINT64_MAX;
+    if (value == 0)
+        value = 0; /* -0 */
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits >> 63 ? ~bits : bits | (uint64_t)1 << 63;
+}
+
+static uint64_t sortable_text(struct slice text)
+{
+    uint8_t bytes[8] = {0};
+    memcpy(bytes, text.data ? text.data : bytes, text.size < 8 ? text.size : 8);
+    return get_u64_be(bytes);
+}
+
+static struct entry entry_make(const struct sort_key *key, const struct vector *vector,
+                               uint32_t row)
+{
+    struct entry entry = {.null_rank = 1};
+    if (vector_is_null(vector, row)) {
+        entry.null_rank = key->nulls_first ? 0 : 2;
+        return entry;
+    }
+    switch (vector->type) {
+    case SQL_BOOLEAN:
+        entry.first = vector->as.booleans[row];
+        break;
+    case SQL_INTEGER:
+        entry.first = (uint64_t)vector->as.integers[row] ^ (uint64_t)1 << 63;
+        break;
+    case SQL_DOUBLE:
+        entry.first = sortable_double(vector->as.reals[row]);
+        break;
+    default:
+        entry.first = sortable_text(vector->as.texts[row]);
+        break;
+    }
+    if (key->descending)
+        entry.first = ~entry.first;
+    return entry;
+}
+
+static int first_compare(const struct entry *a, const struct entry *b)
+{
+    if (a->null_rank != b->null_rank)
+        return a->null_rank < b->null_rank ? -1 : 1;
+    return (a->first > b->first) - (a->first < b->first);
+}
+
+static int key_compare(const struct sort *sort, uint32_t k, uint32_t a, uint32_t b)
+{
+    struct value x = exec__collection_value(&sort->rows, sort->key_columns[k], a);
+    struct value y = exec__collection_value(&sort->rows, sort->key_columns[k], b);
+    if (x.null || y.null) {
+        int order = (int)x.null - (int)y.null; /* NULLs last */
+        return sort->keys[k].nulls_first ? -order : order;
+    }
+    int order = value_compare(&x, &y);
+    return sort->keys[k].descending ? -order : order;
+}
+
+static int entry_compare(const struct sort *sort, const struct entry *a, const struct entry *b)
+{
+    int order = first_compare(a, b);
+    if (order)
+        return order;
+    /* Numbers are told apart by `first` alone. */
+    uint32_t k = sort->keys[0].expr->type == SQL_TEXT && a->null_rank == 1 ? 0 : 1;
+    for (; k < sort->key_count; k++) {
+        order = key_compare(sort, k, a->row, b->row);
+        if (order)
+            return order;
+    }
+    return 0;
+}
+
+/* ---- merge sort ---------------------------------------------------------------------------------
+ */
+
+static void insertion_sort(const struct sort *sort, struct entry *entries, uint32_t count)
+{
+    for (uint32_t i = 1; i < count; i++) {
+        struct entry entry = entries[i];
+        uint32_t at = i;
+        for (; at > 0 && entry_compare(sort, &entries[at - 1], &entry) > 0; at--)
+            entries[at] = entries[at - 1];
+        entries[at] = entry;
+    }
+}
+
+static status_t merge_sort(struct sort *sort, struct entry *entries, struct entry *room,
+                           uint32_t count, struct error *error)
+{
+    if (count <= INSERTION_MAX) {
+        insertion_sort(sort, entries, count);
+        return OK;
+    }
+    uint32_t half = count / 2;
+    status_t status = merge_sort(sort, entries, room, half, error);
+    if (status == OK)
+        status = merge_sort(sort, entries + half, room, count - half, error);
+    if (status == OK && count >= MERGE_CANCEL_CHECK)
+        status = exec__cancel_check(sort->op.exec, error);
+    if (status != OK || entry_compare(sort, &entries[half - 1], &entries[half]) <= 0)
+        return status;
+    /* The left half moves out; merging fills from the front and never overtakes the right half. */
+    memcpy(room, entries, half * sizeof *room);
+    uint32_t a = 0, b = half, at = 0;
+    while (a < half && b < count)
+        entries[at++] = entry_compare(sort, &room[a], &entries[b]) <= 0 ? room[a++] : entries[b++];
+    memcpy(entries + at, room + a, (half - a) * sizeof *room);
+    return OK;
+}
+
+/* Sorts what is collected into `entries`. */
+static status_t entries_sort(struct sort *sort, struct error *error)
+{
+    uint32_t count = sort->rows.row_count;
+    struct exec *exec = sort->op.exec;
+    size_t size = (count + count / 2 + 1) * sizeof(struct entry);
+    if (size > sort->charged) {
+        mem_free(sort->entries);
+        sort->entries = NULL;
+        status_t status = exec__memory_charge(exec, size - sort->charged, error);
+        sort->charged = size;
+        if (status != OK)
+            return status;
+        sort->entries = mem_alloc(size);
+    }
+    sort->room = sort->entries + count;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct vector *vector = exec__collection_vector(&sort->rows, sort->key_columns[0], i);
+        sort->entries[i] = entry_make(&sort->keys[0], vector, i % BATCH_ROWS_MAX);
+        sort->entries[i].row = i;
+    }
+    sort->entry_count = count;
+    return merge_sort(sort, sort->entries, sort->room, count, error);
+}
+
+/* ---- collecting ---------------------------------------------------------------------------------
+ */
+
+static void rows_output(struct sort *sort, uint32_t first, uint32_t count, uint32_t column_count,
+                        struct batch *out)
+{
+    uint32_t rows[BATCH_ROWS_MAX];
+    ASSERT(count <= BATCH_ROWS_MAX && first + count <= sort->entry_count);
+    for (uint32_t i = 0; i < count; i++)
+        rows[i] = sort->entries[first + i].row;
+    for (uint32_t c = 0; c < column_count; c++)
+        exec__collection_gather(&sort->rows, c, rows, count, &out->columns[c], 0);
+    out->row_count = out->selected = count;
+}
+
+/* Top-n: sorts, and keeps the wanted rows in a fresh collection. */
+static status_t rows_cut(struct sort *sort, struct error *error)
+{
+    status_t status = entries_sort(sort, error);
+    if (status != OK)
+        return status;
+    uint32_t wanted = (uint32_t)sort->wanted;
+    ASSERT(wanted < sort->entry_count);
+    struct collection kept;
+    uint32_t column_count = sort->rows.column_count;
+    exec__collection_init(&kept, sort->op.exec, sort->types, sort->stable, column_count);
+    struct arena arena = {0};
+    uint32_t step = wanted < BATCH_ROWS_MAX ? wanted : BATCH_ROWS_MAX;
+    struct batch *batch = batch_create(&arena, sort->types, column_count, step);
+    for (uint32_t at = 0; at < wanted && status == OK; at += step) {
+        uint32_t count = wanted - at < step ? wanted - at : step;
+        batch_reset(batch);
+        rows_output(sort, at, count, column_count, batch);
+        for (uint32_t c = 0; c < column_count; c++)
+            sort->columns[c] = &batch->columns[c];
+        status = exec__collection_append(&kept, sort->columns, NULL, count, error);
+    }
+    arena_free(&arena);
+    sort->worst = sort->entries[wanted - 1];
+    sort->has_worst = true;
+    exec__collection_free(&sort->rows);
+    sort->rows = kept;
+    return status;
+}
+
+/* Of the batch whose columns are in sort->columns, the rows that may be among the wanted. */
+static uint32_t rows_promising(struct sort *sort, const struct batch *batch)
+{
+    const struct vector *first = sort->columns[sort->key_columns[0]];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < batch->selected; i++) {
+        uint32_t row = batch_row(batch, i);
+        struct entry entry = entry_make(&sort->keys[0], first, row);
+        sort->selection[count] = row;
+        count += first_compare(&entry, &sort->worst) <= 0;
+    }
+    return count;
+}
+
+static status_t batch_collect(struct sort *sort, const struct batch *batch, struct error *error)
+{
+    uint32_t input_columns = sort->op.plan->column_count;
+    arena_reset(&sort->scratch);
+    for (uint32_t c = 0; c < input_columns; c++)
+        sort->columns[c] = &batch->columns[c];
+    for (uint32_t k = 0; k < sort->extra_count; k++) {
+        status_t status =
+            exec__eval_column(sort->extra_keys[k], batch, &sort->columns[input_columns + k], error);
+        if (status != OK)
+            return status;
+    }
+    const uint32_t *selection = batch->selection;
+    uint32_t count = batch->selected;
+    if (sort->has_worst) {
+        if (!sort->selection)
+            sort->selection = arena_alloc(sort->op.exec->arena, BATCH_ROWS_MAX * sizeof(uint32_t));
+        count = rows_promising(sort, batch);
+        selection = sort->selection;
+    }
+    status_t status = exec__collection_append(&sort->rows, sort->columns, selection, count, error);
+    if (status != OK)
+        return status;
+    if (sort->wanted < UINT32_MAX / 4 && sort->rows.row_count > 2 * sort->wanted + TOP_N_SLACK)
+        status = rows_cut(sort, error);
+    return status;
+}
+
+static status_t sort_prepare(struct sort *sort, struct error *error)
+{
+    const struct plan *plan = sort->op.plan;
+    sort->ready = true;
+    sort->wanted = UINT64_MAX;
+    if (plan->kind == PLAN_TOP_N) {
+        status_t status =
+            exec__limit_values(sort->op.exec, plan->as.sort.limit, plan->as.sort.offset,
+                               &sort->wanted, &sort->skip, error);
+        if (status != OK)
+            return status;
+        if (sort->wanted == 0)
+            return OK;
+        if (__builtin_add_overflow(sort->wanted, sort->skip, &sort->wanted))
+            sort->wanted = UINT64_MAX;
+    }
+    for (;;) {
+        struct batch *batch;
+        status_t status = exec__operator_next(sort->op.left, &batch, error);
+        if (status == OK && batch)
+            status = batch_collect(sort, batch, error);
+        if (status != OK)
+            return status;
+        if (!batch)
+            break;
+    }
+    status_t status = entries_sort(sort, error);
+    if (sort->wanted < sort->entry_count)
+        sort->entry_count = (uint32_t)sort->wanted;
+    sort->at = sort->skip < sort->entry_count ? (uint32_t)sort->skip : sort->entry_count;
+    return status;
+}
+
+/* ---- the operator -------------------------------------------------------------------------------
+ */
+
+static status_t sort_next(struct operator* op, struct batch **out, struct error *error)
+{
+    struct sort *sort = (struct sort *)op;
+    status_t status = sort->ready ? OK : sort_prepare(sort, error);
+    if (status != OK || sort->at == sort->entry_count)
+        return status;
+    uint32_t count = sort->entry_count - sort->at;
+    if (count > op->exec->batch_rows)
+        count = op->exec->batch_rows;
+    exec__batch_prepare(op->exec, &sort->out, op->plan->types, op->plan->column_count, count);
+    rows_output(sort, sort->at, count, op->plan->column_count, sort->out);
+    sort->at += count;
+    *out = sort->out;
+    return OK;
+}
+
+static void sort_close(struct operator* op)
+{
+    struct sort *sort = (struct sort *)op;
+    exec__collection_free(&sort->rows);
+    arena_free(&sort->scratch);
+    exec__memory_release(op->exec, sort->charged);
+    sort->charged = 0;
+    mem_free(sort->entries);
+    sort->entries = NULL;
+}
+
+static const struct operator_ops sort_ops = {sort_next, sort_close};
+
+status_t exec__sort_open(struct exec *exec, const struct plan *plan, struct operator** out,
+                         struct error *error)
+{
+    struct sort *sort = exec__operator_create(exec, plan, &sort_ops, sizeof *sort);
+    *out = &sort->op;
+    sort->keys = plan->as.sort.keys;
+    sort->key_count = plan->as.sort.key_count;
+    ASSERT(sort->key_count > 0);
+    sort->key_columns = arena_alloc(exec->arena, sort->key_count * sizeof *sort->key_columns);
+    struct expr **extra = arena_alloc(exec->arena, sort->key_count * sizeof(struct expr *));
+    for (uint32_t k = 0; k < sort->key_count; k++) {
+        struct expr *key = sort->keys[k].expr;
+        if (key->kind == EXPR_COLUMN) {
+            sort->key_columns[k] = key->index;
+        } else {
+            sort->key_columns[k] = plan->column_count + sort->extra_count;
+            extra[sort->extra_count++] = key;
+        }
+    }
+    exec__collection_shape(exec, plan->left, extra, sort->extra_count, &sort->types, &sort->stable);
+    uint32_t column_count = plan->column_count + sort->extra_count;
+    exec__collection_init(&sort->rows, exec, sort->types, sort->stable, column_count);
+    sort->columns = arena_alloc(exec->arena, column_count * sizeof *sort->columns);
+    status_t status = exec__eval_compile_all(exec, extra, sort->extra_count, &sort->scratch,
+                                             &sort->extra_keys, error);
+    if (status != OK)
+        return status;
+    return exec__operator_open(exec, plan->left, &sort->op.left, error);
+}
