@@ -1,0 +1,88 @@
+/* The way through the planner: bind, rewrite, choose. */
+#include <string.h>
+
+#include "sql/plan/plan_int.h"
+
+static status_t plan_select(struct planner *planner, const struct ast_select *ast,
+                            struct planned *out)
+{
+    struct query *query;
+    struct stage stage;
+    status_t status = plan__bind_select(planner, ast, &query);
+    if (status)
+        return status;
+    plan__rewrite_query(planner, query);
+    plan__push_down(planner, query);
+    if ((status = plan__choose_query(planner, query, &stage)))
+        return status;
+    out->root = stage.plan;
+    out->returns_rows = true;
+    out->is_short = stage.is_short;
+    return OK;
+}
+
+static status_t plan_by_kind(struct planner *planner, const struct ast_statement *statement,
+                             struct planned *out)
+{
+    switch (statement->kind) {
+    case AST_SELECT:
+        return plan_select(planner, statement->as.select, out);
+    case AST_INSERT:
+        return plan__insert(planner, statement->as.insert, out);
+    case AST_UPDATE:
+        return plan__update(planner, statement->as.update, out);
+    case AST_DELETE:
+        return plan__delete(planner, statement->as.delete, out);
+    case AST_EXPLAIN:
+        return plan_by_kind(planner, statement->as.explain->statement, out);
+    default:
+        return error_sql(planner->error, "0A000", statement->position, "statement has no plan");
+    }
+}
+
+static const struct plan_options no_options;
+
+status_t plan_statement(const struct ast_statement *statement, const struct catalog *catalog,
+                        const struct plan_options *options, struct arena *arena,
+                        struct planned *out, struct error *error)
+{
+    ASSERT(statement && catalog && arena && out);
+    struct planner planner = {.catalog = catalog,
+                              .options = options ? options : &no_options,
+                              .arena = arena,
+                              .error = error};
+    uint32_t given = planner.options->parameter_count;
+    uint32_t count = statement->parameter_count > given ? statement->parameter_count : given;
+    planner.parameter_count = count;
+    planner.parameter_types = arena_zalloc(arena, (count + 1) * sizeof *planner.parameter_types);
+    _Static_assert(SQL_UNKNOWN == 0, "zeroed types are unknown");
+    if (given > 0)
+        memcpy(planner.parameter_types, planner.options->parameter_types,
+               given * sizeof *planner.parameter_types);
+    *out = (struct planned){.parameter_types = planner.parameter_types, .parameter_count = count};
+    status_t status = plan_by_kind(&planner, statement, out);
+    if (status)
+        return status;
+    for (uint32_t i = 0; i < count; i++) {
+        if (out->parameter_types[i] == SQL_UNKNOWN)
+            out->parameter_types[i] = SQL_TEXT;
+    }
+    ASSERT(out->root);
+    return OK;
+}
+
+status_t plan_expression(const struct ast_expr *ast, enum sql_type type, struct arena *arena,
+                         struct expr **out, struct error *error)
+{
+    ASSERT(ast && arena && type != SQL_UNKNOWN);
+    struct planner planner = {.options = &no_options, .arena = arena, .error = error};
+    struct scope scope = {.planner = &planner, .clause = "DEFAULT"};
+    status_t status = plan__bind_expr(&scope, ast, out);
+    if (status)
+        return status;
+    const struct column column = {.name = "expression", .type = {.kind = type}};
+    if ((status = plan__assign(&planner, out, &column)))
+        return status;
+    *out = plan__simplify(&planner, *out);
+    return OK;
+}

@@ -1,0 +1,300 @@
+/* GROUP BY, HAVING and aggregates.
+ *
+ * An aggregate call is taken out of its expression when it is bound: it gets a slot of its own, and
+ * a column of that slot stands in its place. When the block is bound, expressions above the
+ * aggregation are gone through once more: what equals a grouped expression becomes that group's
+ * slot, and a column that is left over is an error (42803), unless the primary key of its table is
+ * grouped and so determines it. */
+#include <string.h>
+
+#include "sql/plan/plan_int.h"
+
+/* ---- aggregate calls --------------------------------------------------------------------------
+ */
+
+static const char *aggregate_text(struct planner *planner, const struct aggregate *aggregate)
+{
+    struct buffer text = {0};
+    plan__print_aggregate(aggregate, &text);
+    const char *copy = arena_strndup(planner->arena, (const char *)text.data, text.size);
+    buffer_free(&text);
+    return copy;
+}
+
+static bool same(const struct expr *a, const struct expr *b)
+{
+    return a && b ? plan__equal(a, b) : a == b;
+}
+
+/* The slot of an aggregate; a second one like it shares the first's. */
+static uint32_t aggregate_slot(struct planner *planner, struct query *query,
+                               const struct aggregate *wanted)
+{
+    for (uint32_t i = 0; i < query->aggregate_count; i++) {
+        const struct aggregate *have = &query->aggregates[i];
+        if (have->kind == wanted->kind && have->distinct == wanted->distinct &&
+            same(have->argument, wanted->argument) && same(have->filter, wanted->filter))
+            return query->aggregate_slots[i];
+    }
+    uint32_t need = query->aggregate_count + 1;
+    query->aggregates = arena_grow(planner->arena, query->aggregates, &query->aggregate_capacity,
+                                   need, sizeof *query->aggregates);
+    query->aggregate_slots =
+        arena_grow(planner->arena, query->aggregate_slots, &query->aggregate_slot_capacity, need,
+                   sizeof *query->aggregate_slots);
+    struct slot slot = {.name = aggregate_text(planner, wanted),
+                        .type = wanted->type,
+                        .relation = NOWHERE,
+                        .place = query->aggregate_count};
+    query->aggregates[query->aggregate_count] = *wanted;
+    uint32_t at = plan__add_slot(planner, query, slot);
+    query->aggregate_slots[query->aggregate_count++] = at;
+    return at;
+}
+
+/* The argument's type settled and the result's found. */
+static status_t type_aggregate(struct planner *planner, struct aggregate *aggregate,
+                               uint32_t position)
+{
+    struct expr **argument = &aggregate->argument;
+    status_t status = OK;
+    bool numeric = aggregate->kind == AGGREGATE_SUM || aggregate->kind == AGGREGATE_AVG;
+    if (numeric && (*argument)->type == SQL_UNKNOWN)
+        status = plan__coerce(planner, argument, SQL_INTEGER);
+    else
+        status = plan__settle(planner, argument);
+    if (status)
+        return status;
+    enum sql_type type = (*argument)->type;
+    bool is_number = type == SQL_INTEGER || type == SQL_DOUBLE;
+    bool refused = numeric ? !is_number : type == SQL_BOOLEAN && aggregate->kind != AGGREGATE_COUNT;
+    if (refused) {
+        status = error_sql(planner->error, "42883", position, "function %s(%s) does not exist",
+                           plan__aggregate_name(aggregate->kind), type_name(type));
+        error_hint(planner->error, "No function matches the given name and argument types. You "
+                                   "might need to add explicit type casts.");
+        return status;
+    }
+    aggregate->type = aggregate->kind == AGGREGATE_COUNT ? SQL_INTEGER
+                      : aggregate->kind == AGGREGATE_AVG ? SQL_DOUBLE
+                                                         : type;
+    return OK;
+}
+
+static status_t bind_filter(struct scope *scope, const struct ast_expr *ast, struct expr **out)
+{
+    struct exprs conjuncts = {0};
+    struct scope inner = *scope;
+    inner.clause = "FILTER";
+    inner.aggregates = false;
+    status_t status = plan__bind_condition(&inner, ast, &conjuncts);
+    if (!status)
+        *out = plan__and(scope->planner, conjuncts.items, conjuncts.count);
+    return status;
+}
+
+status_t plan__bind_aggregate(struct scope *scope, const struct ast_expr *ast,
+                              enum aggregate_kind kind, struct expr **out)
+{
+    struct planner *planner = scope->planner;
+    const char *name = ast->as.call.name;
+    if (scope->in_aggregate)
+        return error_sql(planner->error, "42803", ast->position,
+                         "aggregate function calls cannot be nested");
+    if (!scope->aggregates || !scope->query)
+        return error_sql(planner->error, "42803", ast->position,
+                         "aggregate functions are not allowed in %s", scope->clause);
+    struct aggregate aggregate = {.kind = kind, .distinct = ast->as.call.distinct};
+    struct scope inner = *scope;
+    inner.in_aggregate = true;
+    status_t status = OK;
+    if (ast->as.call.star && kind == AGGREGATE_COUNT) {
+        aggregate.kind = AGGREGATE_COUNT_ROWS;
+        aggregate.type = SQL_INTEGER;
+    } else if (ast->as.call.star || ast->as.call.count != 1) {
+        status = error_sql(planner->error, "42883", ast->position, "function %s(%s) does not exist",
+                           name, ast->as.call.star ? "*" : "");
+        error_hint(planner->error, "An aggregate takes one argument.");
+        return status;
+    } else {
+        status = plan__bind_expr(&inner, ast->as.call.arguments[0], &aggregate.argument);
+        if (!status)
+            status = type_aggregate(planner, &aggregate, ast->position);
+    }
+    if (!status && ast->as.call.filter)
+        status = bind_filter(&inner, ast->as.call.filter, &aggregate.filter);
+    if (status)
+        return status;
+    scope->query->aggregated = true;
+    uint32_t slot = aggregate_slot(planner, scope->query, &aggregate);
+    *out = plan__column(planner, scope->query, slot, ast->position);
+    return OK;
+}
+
+/* ---- GROUP BY ---------------------------------------------------------------------------------
+ */
+
+static void add_group(struct planner *planner, struct query *query, struct expr *expr)
+{
+    for (uint32_t i = 0; i < query->groups.count; i++) {
+        if (plan__equal(query->groups.items[i], expr))
+            return;
+    }
+    struct slot slot = {.type = expr->type, .relation = NOWHERE, .place = query->groups.count};
+    if (expr->kind == EXPR_COLUMN) {
+        slot.name = expr->name;
+        slot.not_null = query->slots[expr->index].not_null;
+    } else {
+        struct buffer text = {0};
+        expr_print(expr, &text);
+        slot.name = arena_strndup(planner->arena, (const char *)text.data, text.size);
+        buffer_free(&text);
+    }
+    plan__append(planner, &query->groups, expr);
+    query->group_slots = arena_grow(planner->arena, query->group_slots, &query->group_slot_capacity,
+                                    query->groups.count, sizeof *query->group_slots);
+    query->group_slots[query->groups.count - 1] = plan__add_slot(planner, query, slot);
+}
+
+/* The item of the select list that a position names, or a plain name that no column of FROM has;
+ * otherwise the expression itself. */
+static status_t group_target(struct scope *scope, const struct ast_select *ast,
+                             const struct ast_expr *group, const struct ast_expr **out)
+{
+    struct error *error = scope->planner->error;
+    *out = group;
+    if (group->kind == AST_LITERAL) {
+        if (group->as.literal.null || group->as.literal.type != SQL_INTEGER)
+            return error_sql(error, "42601", group->position, "non-integer constant in GROUP BY");
+        int64_t place = group->as.literal.as.integer;
+        if (place < 1 || place > ast->target_count || !ast->targets[place - 1].expr)
+            return error_sql(error, "42P10", group->position,
+                             "GROUP BY position %lld is not in select list", (long long)place);
+        *out = ast->targets[place - 1].expr;
+        return OK;
+    }
+    if (group->kind != AST_COLUMN || group->as.column.table.text)
+        return OK;
+    struct expr *column;
+    struct error ignored;
+    struct planner quiet = *scope->planner;
+    quiet.error = &ignored;
+    struct scope probe = *scope;
+    probe.planner = &quiet;
+    status_t status = plan__bind_column(&probe, group, &column);
+    for (uint32_t i = 0; status && i < ast->target_count; i++) {
+        const struct ast_target *target = &ast->targets[i];
+        if (target->alias.text && strcmp(target->alias.text, group->as.column.name.text) == 0) {
+            *out = target->expr;
+            break;
+        }
+    }
+    return OK;
+}
+
+status_t plan__bind_groups(struct scope *scope, const struct ast_select *ast)
+{
+    ASSERT(!scope->aggregates);
+    for (uint32_t i = 0; i < ast->group_count; i++) {
+        const struct ast_expr *group;
+        struct expr *expr;
+        status_t status = group_target(scope, ast, ast->groups[i], &group);
+        if (!status)
+            status = plan__bind_expr(scope, group, &expr);
+        if (!status)
+            status = plan__settle(scope->planner, &expr);
+        if (status)
+            return status;
+        scope->query->aggregated = true;
+        add_group(scope->planner, scope->query, expr);
+    }
+    return OK;
+}
+
+/* ---- above the aggregation --------------------------------------------------------------------
+ */
+
+static bool is_grouped(const struct query *query, uint32_t slot)
+{
+    for (uint32_t i = 0; i < query->groups.count; i++) {
+        const struct expr *group = query->groups.items[i];
+        if (group->kind == EXPR_COLUMN && group->index == slot)
+            return true;
+    }
+    return false;
+}
+
+/* Whether the groups hold the primary key of a slot's table. */
+static bool is_determined(const struct query *query, uint32_t slot)
+{
+    const struct relation *relation = &query->relations[query->slots[slot].relation];
+    if (!relation->table || query->groups.count == 0)
+        return false;
+    const struct index *key = &relation->table->indexes[0];
+    for (uint32_t i = 0; i < key->column_count; i++) {
+        if (!is_grouped(query, relation->slot_first + key->columns[i]))
+            return false;
+    }
+    return key->column_count > 0;
+}
+
+static status_t lift_column(struct planner *planner, struct query *query, struct expr **expr)
+{
+    uint32_t slot = (*expr)->index;
+    if (query->slots[slot].relation == NOWHERE)
+        return OK; /* an aggregate */
+    if (is_determined(query, slot)) {
+        add_group(planner, query, *expr);
+        *expr = plan__column(planner, query, query->group_slots[query->groups.count - 1],
+                             (*expr)->position);
+        return OK;
+    }
+    const char *alias = query->relations[query->slots[slot].relation].alias;
+    return error_sql(planner->error, "42803", (*expr)->position,
+                     "column \"%s%s%s\" must appear in the GROUP BY clause or be used in an "
+                     "aggregate function",
+                     alias ? alias : "", alias ? "." : "", query->slots[slot].name);
+}
+
+/* Groups and aggregates in the place of what they compute. */
+static status_t lift(struct planner *planner, struct query *query, struct expr **expr)
+{
+    for (uint32_t i = 0; i < query->groups.count; i++) {
+        if (plan__equal(query->groups.items[i], *expr)) {
+            *expr = plan__column(planner, query, query->group_slots[i], (*expr)->position);
+            return OK;
+        }
+    }
+    if ((*expr)->kind == EXPR_COLUMN)
+        return lift_column(planner, query, expr);
+    if ((*expr)->argument_count == 0)
+        return OK;
+    struct expr *copy = arena_alloc(planner->arena, sizeof *copy);
+    *copy = **expr;
+    size_t size = copy->argument_count * sizeof *copy->arguments;
+    copy->arguments = arena_alloc(planner->arena, size);
+    memcpy(copy->arguments, (*expr)->arguments, size);
+    *expr = copy;
+    for (uint32_t i = 0; i < copy->argument_count; i++) {
+        status_t status = lift(planner, query, &copy->arguments[i]);
+        if (status)
+            return status;
+    }
+    return OK;
+}
+
+status_t plan__check_grouping(struct planner *planner, struct query *query)
+{
+    if (!query->aggregated)
+        return OK;
+    status_t status = OK;
+    for (uint32_t i = 0; i < query->outputs.count && !status; i++)
+        status = lift(planner, query, &query->outputs.items[i]);
+    for (uint32_t i = 0; i < query->having.count && !status; i++)
+        status = lift(planner, query, &query->having.items[i]);
+    for (uint32_t i = 0; i < query->order_count && !status; i++) {
+        if (query->order_outputs[i] == NOWHERE)
+            status = lift(planner, query, &query->orders[i].expr);
+    }
+    return status;
+}

@@ -1,0 +1,295 @@
+/* SELECT and VALUES bound: which clause sees which names, in PostgreSQL's order.
+ *
+ * WHERE and JOIN see the columns of FROM. GROUP BY sees them too, then the names and positions of
+ * the select list; ORDER BY the other way round. Aggregates may stand in the select list, HAVING
+ * and ORDER BY. */
+#include <string.h>
+
+#include "sql/plan/plan_int.h"
+
+void plan__add_output(struct planner *planner, struct query *query, struct expr *expr,
+                      const char *name)
+{
+    ASSERT(expr && name);
+    plan__append(planner, &query->outputs, expr);
+    query->output_names = arena_grow(planner->arena, query->output_names, &query->name_capacity,
+                                     query->outputs.count, sizeof *query->output_names);
+    query->output_names[query->outputs.count - 1] = name;
+}
+
+static const char *cast_name(struct type_spec spec)
+{
+    switch (spec.kind) {
+    case SQL_BOOLEAN:
+        return "bool";
+    case SQL_INTEGER:
+        return spec.length_max == 16 ? "int2" : spec.length_max == 32 ? "int4" : "int8";
+    case SQL_DOUBLE:
+        return "float8";
+    default:
+        return spec.length_max ? "varchar" : "text";
+    }
+}
+
+/* As PostgreSQL's FigureColname. `strength` is 0 for no name, 1 for one that a cast or CASE around
+ * it may give, 2 for a proper one. */
+static const char *figure_name(const struct ast_expr *ast, int *strength)
+{
+    *strength = 2;
+    switch (ast->kind) {
+    case AST_COLUMN:
+        return ast->as.column.name.text;
+    case AST_CALL:
+        return ast->as.call.name;
+    case AST_CAST: {
+        const char *name = figure_name(ast->as.cast.operand, strength);
+        if (*strength == 2)
+            return name;
+        *strength = 1;
+        return cast_name(ast->as.cast.type);
+    }
+    case AST_CASE: {
+        const char *name = NULL;
+        *strength = 0;
+        if (ast->as.match.otherwise)
+            name = figure_name(ast->as.match.otherwise, strength);
+        if (*strength == 2)
+            return name;
+        *strength = 1;
+        return "case";
+    }
+    case AST_EXISTS:
+        return "exists";
+    default:
+        *strength = 0;
+        return "?column?";
+    }
+}
+
+/* ---- the select list --------------------------------------------------------------------------
+ */
+
+static status_t bind_targets(struct scope *scope, const struct ast_select *ast)
+{
+    for (uint32_t i = 0; i < ast->target_count; i++) {
+        const struct ast_target *target = &ast->targets[i];
+        status_t status;
+        if (!target->expr) {
+            if ((status = plan__expand_star(scope, target)))
+                return status;
+            continue;
+        }
+        struct expr *expr;
+        if ((status = plan__bind_expr(scope, target->expr, &expr)))
+            return status;
+        int strength;
+        const char *name =
+            target->alias.text ? target->alias.text : figure_name(target->expr, &strength);
+        plan__add_output(scope->planner, scope->query, expr, name);
+    }
+    return OK;
+}
+
+static status_t settle_outputs(struct planner *planner, struct query *query)
+{
+    for (uint32_t i = 0; i < query->outputs.count; i++) {
+        status_t status = plan__settle(planner, &query->outputs.items[i]);
+        if (status)
+            return status;
+    }
+    return OK;
+}
+
+/* ---- ORDER BY ---------------------------------------------------------------------------------
+ */
+
+/* Finds the output a position or a plain name stands for; NOWHERE when it is an expression. */
+static status_t order_output(struct scope *scope, const struct ast_expr *ast, uint32_t *out)
+{
+    const struct query *query = scope->query;
+    struct error *error = scope->planner->error;
+    *out = NOWHERE;
+    if (ast->kind == AST_LITERAL) {
+        if (ast->as.literal.null || ast->as.literal.type != SQL_INTEGER)
+            return error_sql(error, "42601", ast->position, "non-integer constant in %s",
+                             scope->clause);
+        int64_t place = ast->as.literal.as.integer;
+        if (place < 1 || place > query->outputs.count)
+            return error_sql(error, "42P10", ast->position,
+                             "%s position %lld is not in select list", scope->clause,
+                             (long long)place);
+        *out = (uint32_t)place - 1;
+        return OK;
+    }
+    if (ast->kind != AST_COLUMN || ast->as.column.table.text)
+        return OK;
+    for (uint32_t i = 0; i < query->outputs.count; i++) {
+        if (strcmp(query->output_names[i], ast->as.column.name.text) != 0)
+            continue;
+        if (*out == NOWHERE)
+            *out = i;
+        else if (!plan__equal(query->outputs.items[*out], query->outputs.items[i]))
+            return error_sql(error, "42702", ast->position, "%s \"%s\" is ambiguous", scope->clause,
+                             ast->as.column.name.text);
+    }
+    return OK;
+}
+
+static status_t bind_order(struct scope *scope, const struct ast_order *ast, struct sort_key *key,
+                           uint32_t *output)
+{
+    struct query *query = scope->query;
+    key->descending = ast->descending;
+    key->nulls_first = ast->nulls_first;
+    status_t status = order_output(scope, ast->expr, output);
+    if (status)
+        return status;
+    if (*output != NOWHERE) {
+        key->expr = query->outputs.items[*output];
+        return OK;
+    }
+    if ((status = plan__bind_expr(scope, ast->expr, &key->expr)) ||
+        (status = plan__settle(scope->planner, &key->expr)))
+        return status;
+    for (uint32_t i = 0; i < query->outputs.count && *output == NOWHERE; i++) {
+        if (plan__equal(query->outputs.items[i], key->expr))
+            *output = i;
+    }
+    if (query->distinct && *output == NOWHERE)
+        return error_sql(scope->planner->error, "42P10", ast->expr->position,
+                         "for SELECT DISTINCT, ORDER BY expressions must appear in select list");
+    return OK;
+}
+
+static status_t bind_orders(struct scope *scope, const struct ast_select *ast)
+{
+    struct query *query = scope->query;
+    struct arena *arena = scope->planner->arena;
+    if (ast->order_count == 0)
+        return OK;
+    query->orders = arena_zalloc(arena, ast->order_count * sizeof *query->orders);
+    query->order_outputs = arena_alloc(arena, ast->order_count * sizeof *query->order_outputs);
+    query->order_count = ast->order_count;
+    for (uint32_t i = 0; i < ast->order_count; i++) {
+        status_t status =
+            bind_order(scope, &ast->orders[i], &query->orders[i], &query->order_outputs[i]);
+        if (status)
+            return status;
+    }
+    return OK;
+}
+
+/* A constant key orders nothing. Done when all expressions have their final form. */
+static void finish_orders(struct query *query)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < query->order_count; i++) {
+        if (query->order_outputs[i] != NOWHERE)
+            query->orders[i].expr = query->outputs.items[query->order_outputs[i]];
+        if (plan__is_constant(query->orders[i].expr))
+            continue;
+        query->orders[kept] = query->orders[i];
+        query->order_outputs[kept++] = query->order_outputs[i];
+    }
+    query->order_count = kept;
+}
+
+/* ---- LIMIT ------------------------------------------------------------------------------------
+ */
+
+static status_t bind_count(struct planner *planner, const struct ast_expr *ast, const char *clause,
+                           struct expr **out)
+{
+    if (!ast)
+        return OK;
+    struct scope scope = {.planner = planner, .clause = clause};
+    status_t status = plan__bind_expr(&scope, ast, out);
+    return status ? status : plan__require(planner, out, SQL_INTEGER, clause);
+}
+
+/* ---- blocks -----------------------------------------------------------------------------------
+ */
+
+static status_t bind_values(struct planner *planner, const struct ast_select *ast,
+                            struct query *query)
+{
+    struct scope scope = {.planner = planner, .clause = "VALUES"};
+    uint32_t columns = ast->column_count;
+    uint32_t cells = ast->row_count * columns;
+    query->is_values = true;
+    query->row_count = ast->row_count;
+    query->rows = arena_alloc(planner->arena, cells * sizeof *query->rows);
+    status_t status;
+    for (uint32_t i = 0; i < cells; i++) {
+        if ((status = plan__bind_expr(&scope, ast->rows[i], &query->rows[i])))
+            return status;
+    }
+    for (uint32_t i = 0; i < columns; i++) {
+        struct slot slot = {.relation = NOWHERE, .place = i};
+        if ((status = plan__unify(planner, "VALUES", query->rows + i, ast->row_count, columns,
+                                  &slot.type)))
+            return status;
+        slot.name = arena_printf(planner->arena, "column%u", i + 1);
+        uint32_t at = plan__add_slot(planner, query, slot);
+        plan__add_output(planner, query, plan__column(planner, query, at, 0), slot.name);
+    }
+    return OK;
+}
+
+static status_t bind_clauses(struct planner *planner, const struct ast_select *ast,
+                             struct query *query, bool keep_unknown)
+{
+    struct scope scope = {.planner = planner, .query = query};
+    status_t status;
+    if (ast->from && (status = plan__bind_from(planner, query, ast->from, &query->from)))
+        return status;
+    scope.from = query->from;
+    scope.clause = "WHERE";
+    if (ast->where && (status = plan__bind_condition(&scope, ast->where, &query->where)))
+        return status;
+    scope.clause = "GROUP BY";
+    if ((status = plan__bind_groups(&scope, ast)))
+        return status;
+    scope.aggregates = true;
+    scope.clause = "SELECT";
+    if ((status = bind_targets(&scope, ast)))
+        return status;
+    if ((!keep_unknown || ast->distinct || ast->order_count > 0) &&
+        (status = settle_outputs(planner, query)))
+        return status;
+    scope.clause = "HAVING";
+    query->aggregated |= ast->having != NULL;
+    if (ast->having && (status = plan__bind_condition(&scope, ast->having, &query->having)))
+        return status;
+    scope.clause = "ORDER BY";
+    if ((status = bind_orders(&scope, ast)))
+        return status;
+    return plan__check_grouping(planner, query);
+}
+
+status_t plan__bind_select(struct planner *planner, const struct ast_select *ast,
+                           struct query **out)
+{
+    struct query *query = arena_zalloc(planner->arena, sizeof *query);
+    bool keep_unknown = planner->keep_unknown;
+    planner->keep_unknown = false; /* for the outermost block only */
+    query->distinct = ast->distinct;
+    status_t status;
+    if (ast->row_count > 0) {
+        struct scope scope = {.planner = planner, .query = query, .clause = "ORDER BY"};
+        status = bind_values(planner, ast, query);
+        if (!status)
+            status = bind_orders(&scope, ast);
+    } else {
+        status = bind_clauses(planner, ast, query, keep_unknown);
+    }
+    if (!status)
+        status = bind_count(planner, ast->limit, "LIMIT", &query->limit);
+    if (!status)
+        status = bind_count(planner, ast->offset, "OFFSET", &query->offset);
+    if (status)
+        return status;
+    finish_orders(query);
+    *out = query;
+    return OK;
+}

@@ -1,0 +1,355 @@
+/* One query block laid out: FROM, then filter, aggregation, HAVING, sort and limit, and the select
+ * list last, so that it is computed only for rows that are kept. DISTINCT, and an ORDER BY over a
+ * volatile output, need the select list first. */
+#include <math.h>
+#include <string.h>
+
+#include "sql/plan/plan_int.h"
+
+static const double SHORT_ROWS = 100;
+static const double LIMIT_GUESS = 100; /* when it is a parameter */
+
+struct plan *plan__operator(struct planner *planner, enum plan_kind kind, uint32_t column_count,
+                            struct plan *left, struct plan *right)
+{
+    struct plan *plan = arena_zalloc(planner->arena, sizeof *plan);
+    plan->kind = kind;
+    plan->column_count = column_count;
+    plan->left = left;
+    plan->right = right;
+    return plan;
+}
+
+void plan__describe(struct planner *planner, const struct query *query, struct stage *stage)
+{
+    struct plan *plan = stage->plan;
+    size_t count = plan->column_count + 1;
+    plan->types = arena_alloc(planner->arena, count * sizeof *plan->types);
+    plan->names = arena_alloc(planner->arena, count * sizeof *plan->names);
+    plan->rows_estimate = stage->rows;
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        ASSERT(stage->slots[i] < query->slot_count);
+        plan->types[i] = query->slots[stage->slots[i]].type;
+        plan->names[i] = query->slots[stage->slots[i]].name;
+    }
+}
+
+uint32_t *plan__positions(struct planner *planner, const struct query *query,
+                          const struct stage *left, const struct stage *right)
+{
+    uint32_t *positions = arena_alloc(planner->arena, (query->slot_count + 1) * sizeof *positions);
+    memset(positions, 0xff, query->slot_count * sizeof *positions);
+    _Static_assert(NOWHERE == UINT32_MAX, "all bits set");
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < left->plan->column_count; i++)
+        positions[left->slots[i]] = at++;
+    for (uint32_t i = 0; right && i < right->plan->column_count; i++)
+        positions[right->slots[i]] = at++;
+    return positions;
+}
+
+/* An operator that passes its input's columns on. */
+static void put_over(struct planner *planner, enum plan_kind kind, struct stage *stage)
+{
+    struct plan *below = stage->plan;
+    stage->plan = plan__operator(planner, kind, below->column_count, below, NULL);
+    stage->plan->types = below->types;
+    stage->plan->names = below->names;
+    stage->plan->rows_estimate = stage->rows;
+}
+
+void plan__add_filter(struct planner *planner, struct query *query, struct stage *stage,
+                      const struct exprs *conditions)
+{
+    if (conditions->count == 0)
+        return;
+    struct expr *predicate = plan__and(planner, conditions->items, conditions->count);
+    predicate = plan__resolve(planner, predicate, plan__positions(planner, query, stage, NULL));
+    for (uint32_t i = 0; i < conditions->count; i++)
+        stage->rows *= plan__selectivity(conditions->items[i]);
+    stage->rows = fmax(stage->rows, 1);
+    put_over(planner, PLAN_FILTER, stage);
+    stage->plan->as.filter.predicate = predicate;
+}
+
+/* ---- what is used -----------------------------------------------------------------------------
+ */
+
+static void mark_list(struct query *query, const struct exprs *list)
+{
+    for (uint32_t i = 0; i < list->count; i++)
+        plan__mark_used(query, list->items[i]);
+}
+
+/* Conditions on a table itself are left out: the scan sees to them. */
+static void mark_from(struct query *query, const struct from_node *node)
+{
+    if (node->leaf)
+        return;
+    mark_list(query, &node->on);
+    mark_list(query, &node->filters);
+    for (uint32_t i = 0; i < node->input_count; i++)
+        mark_from(query, node->inputs[i]);
+}
+
+static void mark_query(struct query *query)
+{
+    mark_list(query, &query->outputs);
+    mark_list(query, &query->where);
+    mark_list(query, &query->groups);
+    mark_list(query, &query->having);
+    for (uint32_t i = 0; i < query->order_count; i++)
+        plan__mark_used(query, query->orders[i].expr);
+    for (uint32_t i = 0; i < query->aggregate_count; i++) {
+        const struct aggregate *aggregate = &query->aggregates[i];
+        if (aggregate->argument)
+            plan__mark_used(query, aggregate->argument);
+        if (aggregate->filter)
+            plan__mark_used(query, aggregate->filter);
+    }
+    if (query->from)
+        mark_from(query, query->from);
+}
+
+/* ---- limits -----------------------------------------------------------------------------------
+ */
+
+static double limit_guess(const struct expr *expr)
+{
+    if (!expr)
+        return 0;
+    if (!plan__is_constant(expr))
+        return LIMIT_GUESS;
+    return expr->constant.null ? 0 : fmax(0, (double)expr->constant.as.integer);
+}
+
+/* Rows wanted from below, 0: all. */
+static double wanted_rows(const struct query *query)
+{
+    double limit = limit_guess(query->limit);
+    return query->limit ? fmax(1, limit) + limit_guess(query->offset) : 0;
+}
+
+static void drop_null_limit(struct expr **expr)
+{
+    if (*expr && plan__is_constant(*expr) && (*expr)->constant.null)
+        *expr = NULL;
+}
+
+/* ---- pieces -----------------------------------------------------------------------------------
+ */
+
+static status_t choose_base(struct planner *planner, struct query *query, struct stage *out)
+{
+    if (query->from) {
+        struct wish wish = {0};
+        if (!query->aggregated && !query->distinct) {
+            wish.keys = query->orders;
+            wish.key_count = query->order_count;
+            wish.limit = wanted_rows(query);
+        }
+        return plan__choose_from(planner, query, query->from, &wish, out);
+    }
+    uint32_t columns = query->is_values ? query->outputs.count : 0;
+    *out = (struct stage){.is_short = query->row_count <= 1000};
+    out->plan = plan__operator(planner, PLAN_VALUES, columns, NULL, NULL);
+    out->plan->as.values.rows = query->rows;
+    out->plan->as.values.row_count = query->is_values ? query->row_count : 1;
+    out->rows = out->plan->as.values.row_count;
+    out->slots = arena_alloc(planner->arena, (columns + 1) * sizeof *out->slots);
+    for (uint32_t i = 0; i < columns; i++)
+        out->slots[i] = i;
+    plan__describe(planner, query, out);
+    return OK;
+}
+
+static void add_aggregate(struct planner *planner, struct query *query, struct stage *stage)
+{
+    uint32_t groups = query->groups.count;
+    uint32_t count = groups + query->aggregate_count;
+    uint32_t *positions = plan__positions(planner, query, stage, NULL);
+    stage->plan = plan__operator(planner, PLAN_AGGREGATE, count, stage->plan, NULL);
+    stage->plan->as.aggregate.groups = query->groups.items;
+    stage->plan->as.aggregate.group_count = groups;
+    stage->plan->as.aggregate.aggregates = query->aggregates;
+    stage->plan->as.aggregate.aggregate_count = query->aggregate_count;
+    for (uint32_t i = 0; i < groups; i++)
+        query->groups.items[i] = plan__resolve(planner, query->groups.items[i], positions);
+    for (uint32_t i = 0; i < query->aggregate_count; i++) {
+        struct aggregate *aggregate = &query->aggregates[i];
+        if (aggregate->argument)
+            aggregate->argument = plan__resolve(planner, aggregate->argument, positions);
+        if (aggregate->filter)
+            aggregate->filter = plan__resolve(planner, aggregate->filter, positions);
+    }
+    stage->slots = arena_alloc(planner->arena, (count + 1) * sizeof *stage->slots);
+    if (groups > 0)
+        memcpy(stage->slots, query->group_slots, groups * sizeof *stage->slots);
+    if (query->aggregate_count > 0)
+        memcpy(stage->slots + groups, query->aggregate_slots,
+               query->aggregate_count * sizeof *stage->slots);
+    stage->cost += stage->rows;
+    stage->rows = groups == 0 ? 1 : fmax(1, stage->rows / 10);
+    stage->ordered = query->order_count == 0;
+    plan__describe(planner, query, stage);
+}
+
+/* A select list that is the input's columns as they stand needs no operator. */
+static bool is_identity(const struct stage *stage, struct expr **exprs, uint32_t count)
+{
+    if (stage->plan->column_count != count)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (exprs[i]->kind != EXPR_COLUMN || exprs[i]->index != stage->slots[i])
+            return false;
+    }
+    return true;
+}
+
+static bool is_one_empty_row(const struct plan *plan)
+{
+    return plan->kind == PLAN_VALUES && plan->column_count == 0 && plan->as.values.row_count == 1;
+}
+
+/* The select list over a stage: each output gets a new slot, the first of which is returned. */
+static uint32_t add_project(struct planner *planner, struct query *query, struct stage *stage,
+                            struct expr **exprs, const char **names, uint32_t count)
+{
+    struct plan *below = stage->plan;
+    if (!is_identity(stage, exprs, count)) {
+        uint32_t *positions = plan__positions(planner, query, stage, NULL);
+        struct expr **resolved = arena_alloc(planner->arena, (count + 1) * sizeof *resolved);
+        for (uint32_t i = 0; i < count; i++)
+            resolved[i] = plan__resolve(planner, exprs[i], positions);
+        if (is_one_empty_row(below)) {
+            below->column_count = count;
+            below->as.values.rows = resolved;
+        } else {
+            stage->plan = plan__operator(planner, PLAN_PROJECT, count, below, NULL);
+            stage->plan->as.project.exprs = resolved;
+        }
+    }
+    uint32_t first = query->slot_count;
+    stage->slots = arena_alloc(planner->arena, (count + 1) * sizeof *stage->slots);
+    for (uint32_t i = 0; i < count; i++) {
+        struct slot slot = {.name = names ? names[i] : "", .type = exprs[i]->type};
+        slot.relation = NOWHERE;
+        slot.display = exprs[i]->kind == EXPR_COLUMN ? exprs[i]->name : slot.name;
+        stage->slots[i] = plan__add_slot(planner, query, slot);
+    }
+    plan__describe(planner, query, stage);
+    return first;
+}
+
+/* Sort and limit, in one operator where both are there. */
+static void add_sort_and_limit(struct planner *planner, struct query *query, struct stage *stage,
+                               struct sort_key *orders)
+{
+    bool sorts = query->order_count > 0 && !stage->ordered;
+    double wanted = wanted_rows(query);
+    bool top_n = sorts && query->limit && !planner->options->no_top_n;
+    if (sorts) {
+        uint32_t *positions = plan__positions(planner, query, stage, NULL);
+        struct sort_key *keys = arena_alloc(planner->arena, query->order_count * sizeof *keys);
+        for (uint32_t i = 0; i < query->order_count; i++) {
+            keys[i] = orders[i];
+            keys[i].expr = plan__resolve(planner, orders[i].expr, positions);
+        }
+        stage->cost += plan__sort_cost(stage->rows, wanted);
+        put_over(planner, top_n ? PLAN_TOP_N : PLAN_SORT, stage);
+        stage->plan->as.sort.keys = keys;
+        stage->plan->as.sort.key_count = query->order_count;
+        if (top_n) {
+            stage->plan->as.sort.limit = query->limit;
+            stage->plan->as.sort.offset = query->offset;
+        }
+    }
+    if ((query->limit || query->offset) && !top_n) {
+        /* The first rows of a table are few rows, too. */
+        bool few = stage->plan->kind == PLAN_SCAN && query->limit &&
+                   plan__is_constant(query->limit) && wanted <= SHORT_ROWS;
+        stage->is_short |= few;
+        put_over(planner, PLAN_LIMIT, stage);
+        stage->plan->as.limit.limit = query->limit;
+        stage->plan->as.limit.offset = query->offset;
+    }
+    if (wanted > 0)
+        stage->rows = fmin(stage->rows, fmax(1, limit_guess(query->limit)));
+    stage->plan->rows_estimate = stage->rows;
+}
+
+/* ---- the select list first --------------------------------------------------------------------
+ */
+
+static bool orders_by_volatile(const struct query *query)
+{
+    for (uint32_t i = 0; i < query->order_count; i++) {
+        if (query->orders[i].expr->is_volatile)
+            return true;
+    }
+    return false;
+}
+
+/* Sorts what the select list gave; keys that are no output are carried along and dropped again. */
+static void project_first(struct planner *planner, struct query *query, struct stage *stage)
+{
+    uint32_t visible = query->outputs.count;
+    struct exprs all = {0};
+    for (uint32_t i = 0; i < visible; i++)
+        plan__append(planner, &all, query->outputs.items[i]);
+    struct sort_key *orders =
+        arena_alloc(planner->arena, (query->order_count + 1) * sizeof *orders);
+    uint32_t *outputs = arena_alloc(planner->arena, (query->order_count + 1) * sizeof *outputs);
+    for (uint32_t i = 0; i < query->order_count; i++) {
+        outputs[i] = query->order_outputs[i];
+        if (outputs[i] != NOWHERE)
+            continue;
+        outputs[i] = all.count;
+        plan__append(planner, &all, query->orders[i].expr);
+    }
+    ASSERT(!query->distinct || all.count == visible);
+    const char **names = arena_alloc(planner->arena, (all.count + 1) * sizeof *names);
+    for (uint32_t i = 0; i < all.count; i++)
+        names[i] = i < visible ? query->output_names[i] : "sort key";
+    uint32_t first = add_project(planner, query, stage, all.items, names, all.count);
+    if (query->distinct) {
+        stage->rows = fmax(1, stage->rows / 2);
+        put_over(planner, PLAN_DISTINCT, stage);
+    }
+    for (uint32_t i = 0; i < query->order_count; i++) {
+        orders[i] = query->orders[i];
+        orders[i].expr = plan__column(planner, query, first + outputs[i], 0);
+    }
+    stage->ordered = query->order_count == 0;
+    add_sort_and_limit(planner, query, stage, orders);
+    if (all.count > visible) {
+        for (uint32_t i = 0; i < visible; i++)
+            all.items[i] = plan__column(planner, query, first + i, 0);
+        add_project(planner, query, stage, all.items, query->output_names, visible);
+    }
+}
+
+status_t plan__choose_query(struct planner *planner, struct query *query, struct stage *out)
+{
+    ASSERT(query && out);
+    drop_null_limit(&query->limit);
+    drop_null_limit(&query->offset);
+    mark_query(query);
+    status_t status = choose_base(planner, query, out);
+    if (status)
+        return status;
+    plan__add_filter(planner, query, out, &query->where);
+    if (query->aggregated)
+        add_aggregate(planner, query, out);
+    plan__add_filter(planner, query, out, &query->having);
+    if (query->distinct || orders_by_volatile(query)) {
+        project_first(planner, query, out);
+    } else {
+        add_sort_and_limit(planner, query, out, query->orders);
+        add_project(planner, query, out, query->outputs.items, query->output_names,
+                    query->outputs.count);
+    }
+    /* The operator may be shared with nobody: it bears the names of the outputs. */
+    out->plan->names = query->output_names;
+    return OK;
+}

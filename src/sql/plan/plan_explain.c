@@ -1,0 +1,266 @@
+/* Plans drawn as trees. */
+#include <string.h>
+
+#include "sql/plan/plan_int.h"
+
+enum { DRAWN_RANGES = 4, DRAWN_ROWS = 3 };
+
+static void print_list(struct expr **items, uint32_t count, struct buffer *out)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        buffer_append_string(out, i ? ", " : "");
+        expr_print(items[i], out);
+    }
+}
+
+/* ---- scans ------------------------------------------------------------------------------------
+ */
+
+/* One key column's part of a range: "id = 5". */
+static void print_key(const struct plan *scan, uint32_t column, const char *op,
+                      const struct expr *value, bool *first, struct buffer *out)
+{
+    const struct table *table = scan->as.scan.table;
+    uint32_t place = scan->as.scan.index->columns[column];
+    ASSERT(place < table->column_count);
+    buffer_printf(out, "%s%s %s ", *first ? "" : ", ", table->columns[place].name, op);
+    expr_print(value, out);
+    *first = false;
+}
+
+static void print_range(const struct plan *scan, const struct key_range *range, struct buffer *out)
+{
+    bool first = true;
+    buffer_append_string(out, " (");
+    for (uint32_t i = 0; i < range->equal_count; i++)
+        print_key(scan, i, "=", range->equal[i], &first, out);
+    if (range->lower)
+        print_key(scan, range->equal_count, range->lower_inclusive ? ">=" : ">", range->lower,
+                  &first, out);
+    if (range->upper)
+        print_key(scan, range->equal_count, range->upper_inclusive ? "<=" : "<", range->upper,
+                  &first, out);
+    buffer_append_byte(out, ')');
+}
+
+/* A whole unique key is looked up, anything else is scanned. */
+static bool is_lookup(const struct plan *scan)
+{
+    const struct index *index = scan->as.scan.index;
+    return index->unique && scan->as.scan.range_count > 0 &&
+           scan->as.scan.ranges[0].equal_count == index->column_count;
+}
+
+static void print_scan(const struct plan *scan, struct buffer *out)
+{
+    const struct table *table = scan->as.scan.table;
+    bool primary = scan->as.scan.index == &table->indexes[0];
+    bool whole = scan->as.scan.range_count == 0;
+    const char *by = !primary ? (scan->as.scan.index_only ? "Index Only " : "Index ")
+                     : whole  ? ""
+                              : "Key ";
+    buffer_printf(out, "%s%s: %s", by, is_lookup(scan) ? "Lookup" : "Scan", table->name);
+    if (scan->as.scan.alias && strcmp(scan->as.scan.alias, table->name) != 0)
+        buffer_printf(out, " %s", scan->as.scan.alias);
+    if (!primary)
+        buffer_printf(out, " using %s", scan->as.scan.index->name);
+    if (scan->as.scan.reverse)
+        buffer_append_string(out, " reverse");
+    for (uint32_t i = 0; i < scan->as.scan.range_count && i < DRAWN_RANGES; i++)
+        print_range(scan, &scan->as.scan.ranges[i], out);
+    if (scan->as.scan.range_count > DRAWN_RANGES)
+        buffer_printf(out, " and %u more ranges", scan->as.scan.range_count - DRAWN_RANGES);
+}
+
+/* ---- other operators --------------------------------------------------------------------------
+ */
+
+static void print_values(const struct plan *plan, struct buffer *out)
+{
+    uint32_t rows = plan->as.values.row_count;
+    if (rows == 0) {
+        buffer_append_string(out, "Nothing");
+        return;
+    }
+    buffer_append_string(out, "Values:");
+    for (uint32_t i = 0; i < rows && i < DRAWN_ROWS; i++) {
+        buffer_append_string(out, i ? ", (" : " (");
+        print_list(plan->as.values.rows + (size_t)i * plan->column_count, plan->column_count, out);
+        buffer_append_byte(out, ')');
+    }
+    if (rows > DRAWN_ROWS)
+        buffer_printf(out, " and %u more rows", rows - DRAWN_ROWS);
+}
+
+static void print_join(const struct plan *plan, struct buffer *out)
+{
+    static const char *const names[] = {
+        [PLAN_HASH_JOIN] = "Hash Join",
+        [PLAN_NESTED_LOOP_JOIN] = "Nested Loop Join",
+        [PLAN_LOOKUP_JOIN] = "Lookup Join",
+    };
+    static const char *const kinds[] = {
+        [JOIN_INNER] = "inner", [JOIN_LEFT] = "left",   [JOIN_RIGHT] = "right",
+        [JOIN_FULL] = "full",   [JOIN_CROSS] = "cross",
+    };
+    bool cross = plan->kind == PLAN_NESTED_LOOP_JOIN && plan->as.join.kind == JOIN_INNER &&
+                 !plan->as.join.condition;
+    buffer_printf(out, "%s (%s)", names[plan->kind], cross ? "cross" : kinds[plan->as.join.kind]);
+    const char *separator = ": ";
+    for (uint32_t i = 0; i < plan->as.join.key_count; i++) {
+        buffer_append_string(out, separator);
+        expr_print(plan->as.join.left_keys[i], out);
+        buffer_append_string(out, " = ");
+        expr_print(plan->as.join.right_keys[i], out);
+        separator = " AND ";
+    }
+    if (plan->as.join.condition) {
+        buffer_append_string(out, separator);
+        expr_print(plan->as.join.condition, out);
+    }
+}
+
+static void print_aggregate(const struct plan *plan, struct buffer *out)
+{
+    buffer_append_string(out, "Aggregate:");
+    for (uint32_t i = 0; i < plan->as.aggregate.aggregate_count; i++) {
+        buffer_append_string(out, i ? ", " : " ");
+        plan__print_aggregate(&plan->as.aggregate.aggregates[i], out);
+    }
+    if (plan->as.aggregate.group_count == 0)
+        return;
+    buffer_append_string(out, " by ");
+    print_list(plan->as.aggregate.groups, plan->as.aggregate.group_count, out);
+}
+
+static void print_limit(const struct expr *limit, const struct expr *offset, struct buffer *out)
+{
+    if (limit)
+        expr_print(limit, out);
+    if (offset) {
+        buffer_append_string(out, limit ? " offset " : "offset ");
+        expr_print(offset, out);
+    }
+}
+
+static void print_sort(const struct plan *plan, struct buffer *out)
+{
+    buffer_append_string(out, plan->kind == PLAN_TOP_N ? "Top N: " : "Sort: ");
+    for (uint32_t i = 0; i < plan->as.sort.key_count; i++) {
+        const struct sort_key *key = &plan->as.sort.keys[i];
+        buffer_append_string(out, i ? ", " : "");
+        expr_print(key->expr, out);
+        if (key->descending)
+            buffer_append_string(out, " DESC");
+        if (key->nulls_first != key->descending)
+            buffer_append_string(out, key->nulls_first ? " NULLS FIRST" : " NULLS LAST");
+    }
+    if (plan->kind == PLAN_TOP_N) {
+        buffer_append_string(out, " limit ");
+        print_limit(plan->as.sort.limit, plan->as.sort.offset, out);
+    }
+}
+
+static void print_modify(const struct plan *plan, struct buffer *out)
+{
+    const struct table *table = plan->as.modify.table;
+    const char *name = plan->kind == PLAN_INSERT   ? "Insert"
+                       : plan->kind == PLAN_UPDATE ? "Update"
+                                                   : "Delete";
+    buffer_printf(out, "%s: %s", name, table->name);
+    for (uint32_t i = 0; i < plan->as.modify.assigned_count; i++)
+        buffer_printf(out, "%s%s", i ? ", " : " set ",
+                      table->columns[plan->as.modify.assigned[i]].name);
+}
+
+static void print_operator(const struct plan *plan, struct buffer *out)
+{
+    switch (plan->kind) {
+    case PLAN_VALUES:
+        print_values(plan, out);
+        return;
+    case PLAN_SCAN:
+        print_scan(plan, out);
+        return;
+    case PLAN_FILTER:
+        buffer_append_string(out, "Filter: ");
+        expr_print(plan->as.filter.predicate, out);
+        return;
+    case PLAN_PROJECT:
+        buffer_append_string(out, "Project: ");
+        print_list(plan->as.project.exprs, plan->column_count, out);
+        return;
+    case PLAN_HASH_JOIN:
+    case PLAN_NESTED_LOOP_JOIN:
+    case PLAN_LOOKUP_JOIN:
+        print_join(plan, out);
+        return;
+    case PLAN_AGGREGATE:
+        print_aggregate(plan, out);
+        return;
+    case PLAN_SORT:
+    case PLAN_TOP_N:
+        print_sort(plan, out);
+        return;
+    case PLAN_LIMIT:
+        buffer_append_string(out, "Limit: ");
+        print_limit(plan->as.limit.limit, plan->as.limit.offset, out);
+        return;
+    case PLAN_DISTINCT:
+        buffer_append_string(out, "Distinct");
+        return;
+    case PLAN_INSERT:
+    case PLAN_UPDATE:
+    case PLAN_DELETE:
+        print_modify(plan, out);
+        return;
+    }
+    UNREACHABLE();
+}
+
+/* Shown where it was guessed: not where it follows from the line itself. */
+static bool shows_estimate(const struct plan *plan)
+{
+    switch (plan->kind) {
+    case PLAN_SCAN:
+        return !is_lookup(plan);
+    case PLAN_FILTER:
+    case PLAN_HASH_JOIN:
+    case PLAN_NESTED_LOOP_JOIN:
+    case PLAN_LOOKUP_JOIN:
+        return true;
+    case PLAN_AGGREGATE:
+        return plan->as.aggregate.group_count > 0;
+    default:
+        return false;
+    }
+}
+
+/* `indent` stands in front of a child's lines; `lead` in front of the node's own. */
+static void draw(const struct plan *plan, const char *lead, struct buffer *indent,
+                 struct buffer *out)
+{
+    buffer_append_slice(out, buffer_slice(indent));
+    buffer_append_string(out, lead);
+    print_operator(plan, out);
+    if (shows_estimate(plan))
+        buffer_printf(out, " (~%.0f row%s)", plan->rows_estimate,
+                      plan->rows_estimate < 1.5 ? "" : "s");
+    buffer_append_byte(out, '\n');
+    size_t before = indent->size;
+    if (lead[0])
+        buffer_append_string(indent, strcmp(lead, "└─ ") == 0 ? "   " : "│  ");
+    if (plan->left)
+        draw(plan->left, plan->right ? "├─ " : "└─ ", indent, out);
+    if (plan->right)
+        draw(plan->right, "└─ ", indent, out);
+    indent->size = before;
+}
+
+void plan_explain(const struct plan *plan, struct buffer *out)
+{
+    ASSERT(plan && out);
+    struct buffer indent = {0};
+    draw(plan, "", &indent, out);
+    buffer_free(&indent);
+}

@@ -1,0 +1,407 @@
+/* Syntax trees of expressions to typed expressions. */
+#include <string.h>
+
+#include "sql/plan/plan_int.h"
+
+static status_t bind_list(struct scope *scope, struct ast_expr **items, uint32_t count,
+                          struct expr ***out)
+{
+    struct expr **list = arena_alloc(scope->planner->arena, (count + 1) * sizeof *list);
+    for (uint32_t i = 0; i < count; i++) {
+        status_t status = plan__bind_expr(scope, items[i], &list[i]);
+        if (status)
+            return status;
+    }
+    *out = list;
+    return OK;
+}
+
+static status_t bind_literal(struct scope *scope, const struct ast_expr *ast, struct expr **out)
+{
+    *out = plan__constant(scope->planner, ast->as.literal, ast->position);
+    if (ast->as.literal.type == SQL_TEXT)
+        (*out)->type = SQL_UNKNOWN; /* a quoted literal becomes what it meets */
+    return OK;
+}
+
+static status_t bind_parameter(struct scope *scope, const struct ast_expr *ast, struct expr **out)
+{
+    struct planner *planner = scope->planner;
+    uint32_t index = ast->as.parameter;
+    if (index >= planner->parameter_count)
+        return error_sql(planner->error, "42P02", ast->position, "there is no parameter $%u",
+                         index + 1);
+    *out = plan__node(planner, EXPR_PARAMETER, planner->parameter_types[index], ast->position);
+    (*out)->index = index;
+    return OK;
+}
+
+/* ---- operators --------------------------------------------------------------------------------
+ */
+
+static enum expr_call binary_call(enum ast_operator op)
+{
+    static const enum expr_call calls[AST_OP_COUNT] = {
+        [AST_OP_EQ] = CALL_EQ,
+        [AST_OP_NE] = CALL_NE,
+        [AST_OP_LT] = CALL_LT,
+        [AST_OP_LE] = CALL_LE,
+        [AST_OP_GT] = CALL_GT,
+        [AST_OP_GE] = CALL_GE,
+        [AST_OP_IS_DISTINCT] = CALL_IS_DISTINCT,
+        [AST_OP_IS_NOT_DISTINCT] = CALL_IS_NOT_DISTINCT,
+        [AST_OP_ADD] = CALL_ADD,
+        [AST_OP_SUBTRACT] = CALL_SUBTRACT,
+        [AST_OP_MULTIPLY] = CALL_MULTIPLY,
+        [AST_OP_DIVIDE] = CALL_DIVIDE,
+        [AST_OP_MODULO] = CALL_MODULO,
+        [AST_OP_POWER] = CALL_POWER,
+        [AST_OP_CONCAT] = CALL_CONCAT,
+        [AST_OP_BIT_AND] = CALL_BIT_AND,
+        [AST_OP_BIT_OR] = CALL_BIT_OR,
+        [AST_OP_BIT_XOR] = CALL_BIT_XOR,
+        [AST_OP_SHIFT_LEFT] = CALL_SHIFT_LEFT,
+        [AST_OP_SHIFT_RIGHT] = CALL_SHIFT_RIGHT,
+    };
+    ASSERT(op >= AST_OP_EQ && op < AST_OP_COUNT);
+    return calls[op];
+}
+
+static status_t bind_binary(struct scope *scope, const struct ast_expr *ast, struct expr **out)
+{
+    struct expr *left;
+    struct expr *right;
+    status_t status = plan__bind_expr(scope, ast->as.binary.left, &left);
+    if (!status)
+        status = plan__bind_expr(scope, ast->as.binary.right, &right);
+    if (status)
+        return status;
+    enum expr_call call = binary_call(ast->as.binary.operator);
+    return plan__type_operator(scope->planner, call, plan__operator_text(call), left, right,
+                               ast->position, out);
+}
+
+static status_t bind_unary(struct scope *scope, const struct ast_expr *ast, struct expr **out)
+{
+    struct planner *planner = scope->planner;
+    struct expr *operand;
+    status_t status = plan__bind_expr(scope, ast->as.binary.left, &operand);
+    if (status)
+        return status;
+    switch (ast->as.binary.operator) {
+    case AST_OP_NOT:
+        if ((status = plan__require(planner, &operand, SQL_BOOLEAN, "NOT")))
+            return status;
+        *out = plan__call1(planner, CALL_NOT, SQL_BOOLEAN, ast->position, operand);
+        return OK;
+    case AST_OP_BIT_NOT:
+        return plan__type_operator(planner, CALL_BIT_NOT, "~", operand, NULL, ast->position, out);
+    case AST_OP_NEGATE:
+        return plan__type_operator(planner, CALL_NEGATE, "-", operand, NULL, ast->position, out);
+    default:
+        ASSERT(ast->as.binary.operator== AST_OP_PLUS);
+        status = plan__type_operator(planner, CALL_NEGATE, "+", operand, NULL, ast->position, out);
+        if (!status)
+            *out = (*out)->arguments[0]; /* typed like a sign, and then nothing */
+        return status;
+    }
+}
+
+static status_t bind_junction(struct scope *scope, const struct ast_expr *ast, struct expr **out)
+{
+    bool is_and = ast->kind == AST_AND;
+    struct expr **items;
+    uint32_t count = ast->as.list.count;
+    ASSERT(count >= 2);
+    status_t status = bind_list(scope, ast->as.list.items, count, &items);
+    for (uint32_t i = 0; i < count && !status; i++)
+        status = plan__require(scope->planner, &items[i], SQL_BOOLEAN, is_and ? "AND" : "OR");
+    if (status)
+        return status;
+    *out = plan__and(scope->planner, items, count);
+    (*out)->position = ast->position;
+    if (!is_and)
+        (*out)->kind = EXPR_OR;
+    return OK;
+}
+
+static status_t bind_is(struct scope *scope, const struct ast_expr *ast, struct expr **out)
+{
+    static const enum expr_call calls[][2] = {
+        [AST_IS_NULL] = {CALL_IS_NULL, CALL_IS_NOT_NULL},
+        [AST_IS_TRUE] = {CALL_IS_TRUE, CALL_IS_NOT_TRUE},
+        [AST_IS_FALSE] = {CALL_IS_FALSE, CALL_IS_NOT_FALSE},
+        [AST_IS_UNKNOWN] = {CALL_IS_NULL, CALL_IS_NOT_NULL},
+    };
+    static const char *const clauses[][2] = {
+        [AST_IS_NULL] = {"IS NULL", "IS NOT NULL"},
+        [AST_IS_TRUE] = {"IS TRUE", "IS NOT TRUE"},
+        [AST_IS_FALSE] = {"IS FALSE", "IS NOT FALSE"},
+        [AST_IS_UNKNOWN] = {"IS UNKNOWN", "IS NOT UNKNOWN"},
+    };
+    struct expr *operand;
+    status_t status = plan__bind_expr(scope, ast->as.is.operand, &operand);
+    if (status)
+        return status;
+    if (ast->as.is.test == AST_IS_NULL)
+        status = plan__settle(scope->planner, &operand);
+    else
+        status = plan__require(scope->planner, &operand, SQL_BOOLEAN,
+                               clauses[ast->as.is.test][ast->as.is.negated]);
+    if (status)
+        return status;
+    *out = plan__call1(scope->planner, calls[ast->as.is.test][ast->as.is.negated], SQL_BOOLEAN,
+                       ast->position, operand);
+    return OK;
+}
+
+static struct expr *negate_if(struct planner *planner, bool negated, struct expr *expr)
+{
+    if (!negated)
+        return expr;
+    return plan__call1(planner, CALL_NOT, SQL_BOOLEAN, expr->position, expr);
+}
+
+static status_t bind_like(struct scope *scope, const struct ast_expr *ast, struct expr **out)
+{
+    static const char *const texts[2][2] = {{"~~", "!~~"}, {"~~*", "!~~*"}};
+    struct planner *planner = scope->planner;
+    bool ignore_case = ast->as.like.ignore_case;
+    struct expr *operand;
+    struct expr *pattern;
+    status_t status = plan__bind_expr(scope, ast->as.like.operand, &operand);
+    if (!status)
+        status = plan__bind_expr(scope, ast->as.like.pattern, &pattern);
+    if (!status)
+        status = plan__type_operator(planner, ignore_case ? CALL_ILIKE : CALL_LIKE,
+                                     texts[ignore_case][ast->as.like.negated], operand, pattern,
+                                     ast->position, out);
+    if (status)
+        return status;
+    if (ast->as.like.escape) {
+        struct expr *escape;
+        if ((status = plan__bind_expr(scope, ast->as.like.escape, &escape)) ||
+            (status = plan__require(planner, &escape, SQL_TEXT, "ESCAPE")))
+            return status;
+        struct expr **arguments = arena_alloc(planner->arena, 3 * sizeof *arguments);
+        memcpy(arguments, (*out)->arguments, 2 * sizeof *arguments);
+        arguments[2] = escape;
+        *out = plan__call(planner, (*out)->call, SQL_BOOLEAN, ast->position, arguments, 3);
+    }
+    *out = negate_if(planner, ast->as.like.negated, *out);
+    return OK;
+}
+
+/* low <= operand AND operand <= high. */
+static status_t between(struct planner *planner, const struct ast_expr *ast, struct expr *operand,
+                        struct expr *low, struct expr *high, struct expr **out)
+{
+    struct expr **parts = arena_alloc(planner->arena, 2 * sizeof *parts);
+    status_t status =
+        plan__type_operator(planner, CALL_GE, ">=", operand, low, ast->position, &parts[0]);
+    if (!status)
+        status =
+            plan__type_operator(planner, CALL_LE, "<=", operand, high, ast->position, &parts[1]);
+    if (status)
+        return status;
+    *out = plan__and(planner, parts, 2);
+    return OK;
+}
+
+static status_t bind_between(struct scope *scope, const struct ast_expr *ast, struct expr **out)
+{
+    struct planner *planner = scope->planner;
+    struct expr *operand;
+    struct expr *low;
+    struct expr *high;
+    status_t status = plan__bind_expr(scope, ast->as.between.operand, &operand);
+    if (!status)
+        status = plan__bind_expr(scope, ast->as.between.low, &low);
+    if (!status)
+        status = plan__bind_expr(scope, ast->as.between.high, &high);
+    if (!status)
+        status = between(planner, ast, operand, low, high, out);
+    if (status)
+        return status;
+    if (ast->as.between.symmetric) {
+        struct expr **ways = arena_alloc(planner->arena, 2 * sizeof *ways);
+        ways[0] = *out;
+        if ((status = between(planner, ast, operand, high, low, &ways[1])))
+            return status;
+        *out = plan__and(planner, ways, 2);
+        (*out)->kind = EXPR_OR;
+    }
+    *out = negate_if(planner, ast->as.between.negated, *out);
+    return OK;
+}
+
+static status_t bind_in(struct scope *scope, const struct ast_expr *ast, struct expr **out)
+{
+    struct planner *planner = scope->planner;
+    uint32_t count = ast->as.in.count + 1;
+    ASSERT(count >= 2);
+    struct expr **items = arena_alloc(planner->arena, count * sizeof *items);
+    status_t status = plan__bind_expr(scope, ast->as.in.operand, &items[0]);
+    for (uint32_t i = 1; i < count && !status; i++) {
+        status = plan__bind_expr(scope, ast->as.in.items[i - 1], &items[i]);
+        if (!status && !plan__can_coerce(items[i]->type, items[0]->type) &&
+            !plan__can_coerce(items[0]->type, items[i]->type))
+            status =
+                plan__type_operator(planner, CALL_EQ, "=", items[0], items[i], ast->position, out);
+    }
+    enum sql_type type;
+    if (!status)
+        status = plan__unify(planner, "IN", items, count, 1, &type);
+    if (status)
+        return status;
+    struct expr *expr = plan__node(planner, EXPR_IN, SQL_BOOLEAN, ast->position);
+    expr->arguments = items;
+    expr->argument_count = count;
+    for (uint32_t i = 0; i < count; i++)
+        expr->is_volatile |= items[i]->is_volatile;
+    *out = negate_if(planner, ast->as.in.negated, expr);
+    return OK;
+}
+
+/* ---- CASE, CAST, calls ------------------------------------------------------------------------
+ */
+
+static status_t bind_when(struct scope *scope, const struct ast_expr *ast, struct expr *operand,
+                          const struct ast_when *when, struct expr **pair)
+{
+    status_t status = plan__bind_expr(scope, when->condition, &pair[0]);
+    if (status)
+        return status;
+    if (operand)
+        status = plan__type_operator(scope->planner, CALL_EQ, "=", operand, pair[0],
+                                     when->condition->position, &pair[0]);
+    else
+        status = plan__require(scope->planner, &pair[0], SQL_BOOLEAN, "CASE/WHEN");
+    MAYBE(ast->as.match.operand != NULL);
+    return status ? status : plan__bind_expr(scope, when->result, &pair[1]);
+}
+
+static status_t bind_case(struct scope *scope, const struct ast_expr *ast, struct expr **out)
+{
+    struct planner *planner = scope->planner;
+    uint32_t whens = ast->as.match.count;
+    ASSERT(whens > 0);
+    struct expr *operand = NULL;
+    status_t status = OK;
+    if (ast->as.match.operand)
+        status = plan__bind_expr(scope, ast->as.match.operand, &operand);
+    /* One more place, so that the results stand at every second place from 1 on. */
+    struct expr **arguments = arena_alloc(planner->arena, (2 * whens + 2) * sizeof *arguments);
+    for (uint32_t i = 0; i < whens && !status; i++)
+        status = bind_when(scope, ast, operand, &ast->as.match.whens[i], &arguments[2 * i]);
+    if (status)
+        return status;
+    struct expr **otherwise = &arguments[2 * whens + 1];
+    if (!ast->as.match.otherwise)
+        *otherwise = plan__constant(planner, value_null(SQL_UNKNOWN), ast->position);
+    else if ((status = plan__bind_expr(scope, ast->as.match.otherwise, otherwise)))
+        return status;
+    enum sql_type type;
+    if ((status = plan__unify(planner, "CASE", arguments + 1, whens + 1, 2, &type)))
+        return status;
+    arguments[2 * whens] = *otherwise;
+    struct expr *expr = plan__node(planner, EXPR_CASE, type, ast->position);
+    expr->arguments = arguments;
+    expr->argument_count = 2 * whens + 1;
+    for (uint32_t i = 0; i < expr->argument_count; i++)
+        expr->is_volatile |= arguments[i]->is_volatile;
+    *out = expr;
+    return OK;
+}
+
+static status_t bind_cast(struct scope *scope, const struct ast_expr *ast, struct expr **out)
+{
+    struct expr *operand;
+    status_t status = plan__bind_expr(scope, ast->as.cast.operand, &operand);
+    if (status)
+        return status;
+    return plan__type_cast(scope->planner, operand, ast->as.cast.type, ast->position, out);
+}
+
+static status_t bind_call(struct scope *scope, const struct ast_expr *ast, struct expr **out)
+{
+    struct planner *planner = scope->planner;
+    const char *name = ast->as.call.name;
+    enum aggregate_kind kind;
+    if (plan__aggregate_by_name(name, &kind))
+        return plan__bind_aggregate(scope, ast, kind, out);
+    if (ast->as.call.star || ast->as.call.distinct || ast->as.call.filter)
+        return error_sql(planner->error, "42809", ast->position,
+                         "%s specified, but %s is not an aggregate function",
+                         ast->as.call.star       ? "(*)"
+                         : ast->as.call.distinct ? "DISTINCT"
+                                                 : "FILTER",
+                         name);
+    struct expr **arguments;
+    status_t status = bind_list(scope, ast->as.call.arguments, ast->as.call.count, &arguments);
+    if (status)
+        return status;
+    return plan__type_function(planner, name, arguments, ast->as.call.count, ast->position, out);
+}
+
+status_t plan__bind_expr(struct scope *scope, const struct ast_expr *ast, struct expr **out)
+{
+    ASSERT(scope && ast && out);
+    struct error *error = scope->planner->error;
+    if (arena_over_budget(scope->planner->arena))
+        return error_set(error, ERR_NOMEM, "statement needs too much memory to plan");
+    switch (ast->kind) {
+    case AST_LITERAL:
+        return bind_literal(scope, ast, out);
+    case AST_PARAMETER:
+        return bind_parameter(scope, ast, out);
+    case AST_COLUMN:
+        return plan__bind_column(scope, ast, out);
+    case AST_UNARY:
+        return bind_unary(scope, ast, out);
+    case AST_BINARY:
+        return bind_binary(scope, ast, out);
+    case AST_AND:
+    case AST_OR:
+        return bind_junction(scope, ast, out);
+    case AST_IS:
+        return bind_is(scope, ast, out);
+    case AST_LIKE:
+        return bind_like(scope, ast, out);
+    case AST_BETWEEN:
+        return bind_between(scope, ast, out);
+    case AST_IN_LIST:
+        return bind_in(scope, ast, out);
+    case AST_CASE:
+        return bind_case(scope, ast, out);
+    case AST_CAST:
+        return bind_cast(scope, ast, out);
+    case AST_CALL:
+        return bind_call(scope, ast, out);
+    case AST_IN_SELECT:
+    case AST_SCALAR:
+    case AST_EXISTS:
+        return error_sql(error, "0A000", ast->position,
+                         "subqueries in expressions are not supported yet");
+    case AST_DEFAULT:
+        return error_sql(error, "42601", ast->position, "DEFAULT is not allowed in this context");
+    }
+    UNREACHABLE();
+}
+
+status_t plan__bind_condition(struct scope *scope, const struct ast_expr *ast, struct exprs *out)
+{
+    struct expr *expr;
+    status_t status = plan__bind_expr(scope, ast, &expr);
+    if (!status)
+        status = plan__require(scope->planner, &expr, SQL_BOOLEAN, scope->clause);
+    if (status)
+        return status;
+    if (expr->kind != EXPR_AND) {
+        plan__append(scope->planner, out, expr);
+        return OK;
+    }
+    for (uint32_t i = 0; i < expr->argument_count; i++)
+        plan__append(scope->planner, out, expr->arguments[i]);
+    return OK;
+}

@@ -1,0 +1,218 @@
+/* The functions: names, what they take and give, and the choice among those of one name. */
+#include <string.h>
+
+#include "sql/plan/plan_int.h"
+
+enum { ARGUMENTS_MAX = 3 };
+
+struct function {
+    const char *name;
+    enum expr_call call;
+    enum sql_type result;
+    uint8_t arguments_min;
+    uint8_t arguments_max;
+    enum sql_type arguments[ARGUMENTS_MAX];
+};
+
+#define B SQL_BOOLEAN
+#define I SQL_INTEGER
+#define D SQL_DOUBLE
+#define T SQL_TEXT
+
+static const struct function functions[] = {
+    {"abs", CALL_ABS, I, 1, 1, {I}},
+    {"abs", CALL_ABS, D, 1, 1, {D}},
+    {"ascii", CALL_ASCII, I, 1, 1, {T}},
+    {"atan", CALL_ATAN, D, 1, 1, {D}},
+    {"btrim", CALL_TRIM, T, 1, 2, {T, T}},
+    {"ceil", CALL_CEIL, D, 1, 1, {D}},
+    {"ceiling", CALL_CEIL, D, 1, 1, {D}},
+    {"char_length", CALL_LENGTH, I, 1, 1, {T}},
+    {"character_length", CALL_LENGTH, I, 1, 1, {T}},
+    {"chr", CALL_CHR, T, 1, 1, {I}},
+    {"cos", CALL_COS, D, 1, 1, {D}},
+    {"current_database", CALL_CURRENT_DATABASE, T, 0, 0, {0}},
+    {"current_user", CALL_CURRENT_USER, T, 0, 0, {0}},
+    {"exp", CALL_EXP, D, 1, 1, {D}},
+    {"floor", CALL_FLOOR, D, 1, 1, {D}},
+    {"left", CALL_LEFT, T, 2, 2, {T, I}},
+    {"length", CALL_LENGTH, I, 1, 1, {T}},
+    {"ln", CALL_LN, D, 1, 1, {D}},
+    {"log", CALL_LOG10, D, 1, 1, {D}},
+    {"log10", CALL_LOG10, D, 1, 1, {D}},
+    {"lower", CALL_LOWER, T, 1, 1, {T}},
+    {"lpad", CALL_LPAD, T, 2, 3, {T, I, T}},
+    {"ltrim", CALL_LTRIM, T, 1, 2, {T, T}},
+    {"md5", CALL_MD5, T, 1, 1, {T}},
+    {"mod", CALL_MODULO, I, 2, 2, {I, I}},
+    {"mod", CALL_MODULO, D, 2, 2, {D, D}},
+    {"now", CALL_NOW, T, 0, 0, {0}},
+    {"octet_length", CALL_OCTET_LENGTH, I, 1, 1, {T}},
+    {"pi", CALL_PI, D, 0, 0, {0}},
+    {"position", CALL_POSITION, I, 2, 2, {T, T}},
+    {"pow", CALL_POWER, D, 2, 2, {D, D}},
+    {"power", CALL_POWER, D, 2, 2, {D, D}},
+    {"random", CALL_RANDOM, D, 0, 0, {0}},
+    {"repeat", CALL_REPEAT, T, 2, 2, {T, I}},
+    {"replace", CALL_REPLACE, T, 3, 3, {T, T, T}},
+    {"reverse", CALL_REVERSE, T, 1, 1, {T}},
+    {"right", CALL_RIGHT, T, 2, 2, {T, I}},
+    {"round", CALL_ROUND, D, 1, 2, {D, I}},
+    {"rpad", CALL_RPAD, T, 2, 3, {T, I, T}},
+    {"rtrim", CALL_RTRIM, T, 1, 2, {T, T}},
+    {"sign", CALL_SIGN, D, 1, 1, {D}},
+    {"sin", CALL_SIN, D, 1, 1, {D}},
+    {"sqrt", CALL_SQRT, D, 1, 1, {D}},
+    {"starts_with", CALL_STARTS_WITH, B, 2, 2, {T, T}},
+    {"substr", CALL_SUBSTRING, T, 2, 3, {T, I, I}},
+    {"substring", CALL_SUBSTRING, T, 2, 3, {T, I, I}},
+    {"tan", CALL_TAN, D, 1, 1, {D}},
+    {"trim", CALL_TRIM, T, 1, 2, {T, T}},
+    {"trunc", CALL_TRUNC, D, 1, 2, {D, I}},
+    {"upper", CALL_UPPER, T, 1, 1, {T}},
+    {"version", CALL_VERSION, T, 0, 0, {0}},
+};
+
+#undef B
+#undef I
+#undef D
+#undef T
+
+bool plan__aggregate_by_name(const char *name, enum aggregate_kind *kind)
+{
+    static const struct {
+        const char *name;
+        enum aggregate_kind kind;
+    } aggregates[] = {
+        {"count", AGGREGATE_COUNT}, {"sum", AGGREGATE_SUM}, {"avg", AGGREGATE_AVG},
+        {"min", AGGREGATE_MIN},     {"max", AGGREGATE_MAX},
+    };
+    for (size_t i = 0; i < sizeof aggregates / sizeof *aggregates; i++) {
+        if (strcmp(aggregates[i].name, name) == 0) {
+            *kind = aggregates[i].kind;
+            return true;
+        }
+    }
+    return false;
+}
+
+static status_t no_such_function(struct planner *planner, const char *name, struct expr **arguments,
+                                 uint32_t count, uint32_t position)
+{
+    struct buffer types = {.size_max = 160};
+    for (uint32_t i = 0; i < count; i++)
+        buffer_printf(&types, "%s%s", i ? ", " : "", type_name(arguments[i]->type));
+    status_t status =
+        error_sql(planner->error, "42883", position, "function %s(%.*s) does not exist", name,
+                  (int)types.size, (const char *)types.data);
+    error_hint(planner->error, "No function matches the given name and argument types. You might "
+                               "need to add explicit type casts.");
+    buffer_free(&types);
+    return status;
+}
+
+/* How well the arguments fit: -1 not at all, otherwise the number of exact ones, doubled, and one
+ * for each unknown that meets a double (PostgreSQL's preferred number type). */
+static int fit(const struct function *function, struct expr **arguments, uint32_t count)
+{
+    if (count < function->arguments_min || count > function->arguments_max)
+        return -1;
+    int score = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        enum sql_type have = arguments[i]->type;
+        if (!plan__can_coerce(have, function->arguments[i]))
+            return -1;
+        if (have == function->arguments[i])
+            score += 2;
+        else if (have == SQL_UNKNOWN && function->arguments[i] == SQL_DOUBLE)
+            score += 1;
+    }
+    return score;
+}
+
+static struct expr *function_call(struct planner *planner, const char *name, enum expr_call call,
+                                  enum sql_type type, struct expr **arguments, uint32_t count,
+                                  uint32_t position)
+{
+    struct expr *expr = plan__call(planner, call, type, position, arguments, count);
+    expr->name = name;
+    return expr;
+}
+
+/* concat(...): anything, as text. */
+static status_t type_concat(struct planner *planner, struct expr **arguments, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        status_t status =
+            plan__type_cast(planner, arguments[i], (struct type_spec){.kind = SQL_TEXT},
+                            arguments[i]->position, &arguments[i]);
+        if (status)
+            return status;
+    }
+    return OK;
+}
+
+/* COALESCE and its like, whose arguments are of one type, whichever. *known tells whether it is
+ * one of them. */
+static status_t type_polymorphic(struct planner *planner, const char *name, struct expr **arguments,
+                                 uint32_t count, uint32_t position, bool *known, struct expr **out)
+{
+    static const struct {
+        const char *name;
+        const char *shown;
+        enum expr_call call;
+        uint32_t least;
+        uint32_t most;
+    } table[] = {
+        {"coalesce", "COALESCE", CALL_COALESCE, 1, UINT32_MAX},
+        {"nullif", "NULLIF", CALL_NULLIF, 2, 2},
+        {"greatest", "GREATEST", CALL_GREATEST, 1, UINT32_MAX},
+        {"least", "LEAST", CALL_LEAST, 1, UINT32_MAX},
+        {"concat", "concat", CALL_CONCAT_FN, 1, UINT32_MAX},
+    };
+    *known = false;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if (strcmp(table[i].name, name) != 0 || count < table[i].least || count > table[i].most)
+            continue;
+        *known = true;
+        enum sql_type type = SQL_TEXT;
+        status_t status = table[i].call == CALL_CONCAT_FN
+                              ? type_concat(planner, arguments, count)
+                              : plan__unify(planner, table[i].shown, arguments, count, 1, &type);
+        if (status)
+            return status;
+        *out = function_call(planner, name, table[i].call, type, arguments, count, position);
+        return OK;
+    }
+    return OK;
+}
+
+status_t plan__type_function(struct planner *planner, const char *name, struct expr **arguments,
+                             uint32_t count, uint32_t position, struct expr **out)
+{
+    ASSERT(name);
+    bool known;
+    status_t status = type_polymorphic(planner, name, arguments, count, position, &known, out);
+    if (status || known)
+        return status;
+    const struct function *best = NULL;
+    int best_score = -1;
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+        if (functions[i].name[0] != name[0] || strcmp(functions[i].name, name) != 0)
+            continue;
+        int score = fit(&functions[i], arguments, count);
+        if (score > best_score) {
+            best = &functions[i];
+            best_score = score;
+        }
+    }
+    if (!best)
+        return no_such_function(planner, name, arguments, count, position);
+    for (uint32_t i = 0; i < count; i++) {
+        status = plan__coerce(planner, &arguments[i], best->arguments[i]);
+        if (status)
+            return status;
+    }
+    *out = function_call(planner, best->name, best->call, best->result, arguments, count, position);
+    return OK;
+}

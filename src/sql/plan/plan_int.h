@@ -1,0 +1,295 @@
+/* Inside the planner.
+ *
+ * Between binding and choosing, a column is known by its `slot`: a number that is unique in its
+ * query block and stays the same whatever order the joins end up in. EXPR_COLUMN.index is a slot
+ * until a stage is laid out; plan__resolve then turns slots into places in the input's batches. So
+ * rewriting and reordering never renumber anything. */
+#ifndef SQL_PLAN_PLAN_INT_H
+#define SQL_PLAN_PLAN_INT_H
+
+#include "base/check.h"
+#include "sql/plan/plan.h"
+
+enum { RELATIONS_MAX = 64 /* in one FROM: sets of them are one word */ };
+enum { NOWHERE = UINT32_MAX };
+
+/* One statement's planning. */
+struct planner {
+    const struct catalog *catalog; /* NULL in plan_expression */
+    const struct plan_options *options;
+    struct arena *arena;
+    struct error *error;
+    enum sql_type *parameter_types;
+    uint32_t parameter_count;
+    bool keep_unknown; /* outputs of the next block may stay untyped: INSERT gives them types */
+};
+
+struct exprs {
+    struct expr **items;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+struct slot {
+    const char *name;    /* the column's own */
+    const char *display; /* as EXPLAIN has it; NULL until asked for */
+    enum sql_type type;
+    uint32_t relation; /* place in query->relations, NOWHERE: a group or an aggregate */
+    uint32_t place;    /* in the relation's columns */
+    bool not_null;     /* in its table; an outer join may still make it NULL */
+    bool used;         /* something above the scan needs it */
+};
+
+struct query;
+
+/* A table or a derived table in FROM. */
+struct relation {
+    const char *alias;         /* NULL: a derived table without one */
+    const struct table *table; /* or NULL */
+    struct query *derived;     /* or NULL */
+    const char **names;        /* renamed columns, or NULL: the table's own */
+    uint32_t slot_first;
+    uint32_t column_count;
+    bool nullable; /* on the weak side of an outer join that stayed one */
+};
+
+/* A column merged by USING or NATURAL. */
+struct merged_column {
+    const char *name;
+    struct expr *expr;
+};
+
+/* FROM as a tree. Binding makes leaves and joins of two; pushdown turns a nest of inner joins into
+ * one node of many inputs. */
+struct from_node {
+    bool leaf;
+    uint32_t relation;  /* of a leaf */
+    uint64_t relations; /* set of all below */
+    enum join_kind kind;
+    struct from_node **inputs;
+    uint32_t input_count;
+    struct exprs on;      /* inner: all conditions over several inputs; outer: its ON */
+    struct exprs filters; /* to be applied on what the node produces */
+    struct merged_column *merged;
+    uint32_t merged_count;
+};
+
+/* One query block. */
+struct query {
+    struct slot *slots;
+    uint32_t slot_count;
+    uint32_t slot_capacity;
+    struct relation *relations;
+    uint32_t relation_count;
+    struct from_node *from; /* NULL: none */
+    struct exprs where;
+
+    bool aggregated;
+    struct exprs groups;
+    uint32_t *group_slots;
+    uint32_t group_slot_capacity;
+    struct aggregate *aggregates;
+    uint32_t *aggregate_slots;
+    uint32_t aggregate_count;
+    uint32_t aggregate_capacity;
+    uint32_t aggregate_slot_capacity;
+    struct exprs having;
+
+    struct exprs outputs;
+    const char **output_names;
+    uint32_t name_capacity;
+    bool distinct;
+    struct sort_key *orders;
+    uint32_t *order_outputs; /* the output a key is, or NOWHERE */
+    uint32_t order_count;
+    struct expr *limit;
+    struct expr *offset;
+
+    bool is_values;
+    struct expr **rows; /* row-major */
+    uint32_t row_count;
+};
+
+/* What names mean while an expression is bound. */
+struct scope {
+    struct planner *planner;
+    struct query *query;          /* NULL: no columns at all */
+    const struct from_node *from; /* the part of FROM in sight, or NULL */
+    const char *clause;           /* "WHERE", for messages */
+    bool aggregates;              /* allowed here */
+    bool in_aggregate;
+};
+
+/* ---- expressions: plan_node.c ---------------------------------------------------------------- */
+
+struct expr *plan__node(struct planner *planner, enum expr_kind kind, enum sql_type type,
+                        uint32_t position);
+struct expr *plan__constant(struct planner *planner, struct value value, uint32_t position);
+struct expr *plan__call(struct planner *planner, enum expr_call call, enum sql_type type,
+                        uint32_t position, struct expr **arguments, uint32_t count);
+struct expr *plan__call2(struct planner *planner, enum expr_call call, enum sql_type type,
+                         uint32_t position, struct expr *a, struct expr *b);
+struct expr *plan__call1(struct planner *planner, enum expr_call call, enum sql_type type,
+                         uint32_t position, struct expr *a);
+struct expr *plan__column(struct planner *planner, struct query *query, uint32_t slot,
+                          uint32_t position);
+struct expr *plan__and(struct planner *planner, struct expr **items, uint32_t count);
+void plan__append(struct planner *planner, struct exprs *list, struct expr *expr);
+/* Same shape, columns and constants; positions may differ. Volatile ones are never equal. */
+bool plan__equal(const struct expr *a, const struct expr *b);
+bool plan__is_constant(const struct expr *expr); /* EXPR_CONSTANT */
+bool plan__is_true(const struct expr *expr);
+bool plan__is_false_or_null(const struct expr *expr);
+/* The relations whose columns occur. */
+uint64_t plan__relations(const struct query *query, const struct expr *expr);
+bool plan__has_columns(const struct expr *expr);
+/* Marks every slot that occurs as used. */
+void plan__mark_used(struct query *query, const struct expr *expr);
+/* A copy in which every slot s is column positions[s] of the input. Unchanged parts are shared. */
+struct expr *plan__resolve(struct planner *planner, struct expr *expr, const uint32_t *positions);
+/* A copy in which slot slot_first + i is replaced by replacements[i], for i < count. */
+struct expr *plan__substitute(struct planner *planner, struct expr *expr, uint32_t slot_first,
+                              struct expr **replacements, uint32_t count);
+/* Is NULL when any argument is. */
+bool plan__is_strict(const struct expr *expr);
+/* The comparison with its sides exchanged; the same for what is not one. */
+enum expr_call plan__commute(enum expr_call call);
+bool plan__is_comparison(enum expr_call call); /* EQ to GE */
+
+/* ---- typing: plan_type.c --------------------------------------------------------------------- */
+
+/* Implicitly: integer to double, unknown to anything. */
+bool plan__can_coerce(enum sql_type from, enum sql_type to);
+/* *expr becomes of `type`; the caller has asked plan__can_coerce. Fails when a literal cannot be
+ * read as that type (22P02). */
+status_t plan__coerce(struct planner *planner, struct expr **expr, enum sql_type type);
+/* What is still unknown becomes text. */
+status_t plan__settle(struct planner *planner, struct expr **expr);
+/* Brings all to one type; `what` names the construct in 42804 ("CASE types integer and text cannot
+ * be matched"). */
+status_t plan__unify(struct planner *planner, const char *what, struct expr **items, uint32_t count,
+                     uint32_t stride, enum sql_type *type);
+/* A condition: boolean or 42804 "argument of WHERE must be type boolean, not type integer". */
+status_t plan__require(struct planner *planner, struct expr **expr, enum sql_type type,
+                       const char *clause);
+status_t plan__type_operator(struct planner *planner, enum expr_call call, const char *text,
+                             struct expr *left, struct expr *right, uint32_t position,
+                             struct expr **out);
+status_t plan__type_cast(struct planner *planner, struct expr *operand, struct type_spec spec,
+                         uint32_t position, struct expr **out);
+/* Assignment to a column: 42804 when the kinds do not go together. */
+status_t plan__assign(struct planner *planner, struct expr **expr, const struct column *column);
+
+/* ---- functions: plan_function.c -------------------------------------------------------------- */
+
+/* The arguments are bound, not yet typed to the function. */
+status_t plan__type_function(struct planner *planner, const char *name, struct expr **arguments,
+                             uint32_t count, uint32_t position, struct expr **out);
+bool plan__aggregate_by_name(const char *name, enum aggregate_kind *kind);
+
+/* ---- binding: plan_expr.c, plan_from.c, plan_bind.c, plan_aggregate.c -------------------------
+ */
+
+status_t plan__bind_expr(struct scope *scope, const struct ast_expr *ast, struct expr **out);
+/* Binds, requires boolean, splits AND into conjuncts. */
+status_t plan__bind_condition(struct scope *scope, const struct ast_expr *ast, struct exprs *out);
+status_t plan__bind_column(struct scope *scope, const struct ast_expr *ast, struct expr **out);
+status_t plan__bind_from(struct planner *planner, struct query *query, const struct ast_from *ast,
+                         struct from_node **out);
+/* Adds the one table that UPDATE and DELETE are about. */
+status_t plan__bind_table(struct planner *planner, struct query *query, const struct table *table,
+                          const char *alias, struct from_node **out);
+/* 42P01 with a hint when there is none. */
+status_t plan__find_table(struct planner *planner, const struct ast_name *name,
+                          const struct table **out);
+/* Appends the columns a star stands for. */
+status_t plan__expand_star(struct scope *scope, const struct ast_target *target);
+status_t plan__bind_select(struct planner *planner, const struct ast_select *ast,
+                           struct query **out);
+void plan__add_output(struct planner *planner, struct query *query, struct expr *expr,
+                      const char *name);
+uint32_t plan__add_slot(struct planner *planner, struct query *query, struct slot slot);
+status_t plan__bind_aggregate(struct scope *scope, const struct ast_expr *ast,
+                              enum aggregate_kind kind, struct expr **out);
+status_t plan__bind_groups(struct scope *scope, const struct ast_select *ast);
+/* After outputs, HAVING and ORDER BY are bound: puts group columns in the place of equal
+ * expressions, 42803 for what is neither grouped nor aggregated. */
+status_t plan__check_grouping(struct planner *planner, struct query *query);
+
+/* ---- rewriting: plan_fold.c, plan_rewrite.c, plan_pushdown.c ----------------------------------
+ */
+
+/* The call, cast, IN of constants as a constant; NULL when it must be left to run time. */
+struct expr *plan__fold(struct planner *planner, const struct expr *expr);
+/* Bottom-up: constants folded, AND, OR, NOT, CASE, COALESCE simplified. */
+struct expr *plan__simplify(struct planner *planner, struct expr *expr);
+/* Splits the items' ANDs; drops what is true and what stands twice. */
+void plan__simplify_conjuncts(struct planner *planner, struct exprs *list);
+void plan__rewrite_query(struct planner *planner, struct query *query);
+void plan__push_down(struct planner *planner, struct query *query);
+
+/* ---- choosing: plan_path.c, plan_join.c, plan_choose.c ----------------------------------------
+ */
+
+/* A piece of plan and what is known of it. */
+struct stage {
+    struct plan *plan;
+    uint32_t *slots; /* slot of each column it produces */
+    double rows;
+    double cost;   /* in units of one row passed on by a scan */
+    bool ordered;  /* the order wished for holds */
+    bool is_short; /* at most some hundred rows are touched, by key */
+};
+
+/* The order wished for by what stands above. */
+struct wish {
+    const struct sort_key *keys; /* over slots */
+    uint32_t key_count;
+    double limit; /* rows wanted, 0: all */
+};
+
+struct plan *plan__operator(struct planner *planner, enum plan_kind kind, uint32_t column_count,
+                            struct plan *left, struct plan *right);
+/* Types and names of what a stage produces, from its slots. */
+void plan__describe(struct planner *planner, const struct query *query, struct stage *stage);
+/* A scan of a table under its conditions, by the cheapest path. */
+void plan__choose_scan(struct planner *planner, struct query *query, uint32_t relation,
+                       const struct exprs *conditions, const struct wish *wish, struct stage *out);
+/* The right side of a lookup join: for one row of `left` the table's rows that satisfy `conditions`
+ * as far as a key covers them; what it does not cover goes to *rest. Rows and cost are of one
+ * look-up. False when no key serves. */
+bool plan__choose_lookup(struct planner *planner, struct query *query, uint32_t relation,
+                         const struct exprs *conditions, const struct stage *left,
+                         uint64_t left_relations, struct stage *out, struct exprs *rest);
+status_t plan__choose_from(struct planner *planner, struct query *query, struct from_node *node,
+                           const struct wish *wish, struct stage *out);
+status_t plan__choose_query(struct planner *planner, struct query *query, struct stage *out);
+/* What a sort of so many rows costs. */
+double plan__sort_cost(double rows, double limit);
+void plan__add_filter(struct planner *planner, struct query *query, struct stage *stage,
+                      const struct exprs *conditions);
+/* The part of the rows that a condition lets through, as a guess. */
+double plan__selectivity(const struct expr *condition);
+double plan__table_rows(struct planner *planner, const struct table *table);
+/* positions[slot] of the columns of one or two stages side by side; NOWHERE for others. */
+uint32_t *plan__positions(struct planner *planner, const struct query *query,
+                          const struct stage *left, const struct stage *right);
+const char *plan__slot_display(struct planner *planner, struct query *query, uint32_t slot);
+
+/* ---- writes: plan_modify.c --------------------------------------------------------------------
+ */
+
+status_t plan__insert(struct planner *planner, const struct ast_insert *ast, struct planned *out);
+status_t plan__update(struct planner *planner, const struct ast_update *ast, struct planned *out);
+status_t plan__delete(struct planner *planner, const struct ast_delete *ast, struct planned *out);
+
+/* ---- printing: plan_print.c -------------------------------------------------------------------
+ */
+
+/* An operator's text ("=", "IS DISTINCT FROM"), NULL for functions. */
+const char *plan__operator_text(enum expr_call call);
+/* "sum(DISTINCT o.total) FILTER (WHERE o.paid)". */
+void plan__print_aggregate(const struct aggregate *aggregate, struct buffer *out);
+const char *plan__aggregate_name(enum aggregate_kind kind);
+
+#endif

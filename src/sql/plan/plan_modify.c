@@ -1,0 +1,382 @@
+/* INSERT, UPDATE and DELETE: what is written, as rows for the executor to check and put. */
+#include <string.h>
+
+#include "sql/plan/plan_int.h"
+
+static status_t no_such_column(struct planner *planner, const struct table *table,
+                               const struct ast_name *name)
+{
+    status_t status =
+        error_sql(planner->error, "42703", name->position,
+                  "column \"%s\" of relation \"%s\" does not exist", name->text, table->name);
+    const char *near = table_nearest_column(table, name->text);
+    if (near)
+        error_hint(planner->error, "Perhaps you meant the column \"%s\".", near);
+    return status;
+}
+
+/* The column's DEFAULT, or NULL without one. */
+static status_t default_value(struct planner *planner, const struct column *column,
+                              struct expr **out)
+{
+    if (!column->default_sql) {
+        *out = plan__constant(planner, value_null(column->type.kind), 0);
+        return OK;
+    }
+    struct ast_expr *ast;
+    struct slice text = slice_from_string(column->default_sql);
+    status_t status = parse_expression(text, planner->arena, &ast, planner->error);
+    if (!status)
+        status = plan_expression(ast, column->type.kind, planner->arena, out, planner->error);
+    /* A position inside the DEFAULT says nothing about this statement's text. */
+    if (status && planner->error)
+        planner->error->position = 0;
+    return status;
+}
+
+static struct plan *modify(struct planner *planner, enum plan_kind kind, const struct table *table,
+                           struct plan *input)
+{
+    struct plan *plan = plan__operator(planner, kind, 0, input, NULL);
+    plan->as.modify.table = table;
+    plan->rows_estimate = input->rows_estimate;
+    return plan;
+}
+
+/* ---- INSERT -----------------------------------------------------------------------------------
+ */
+
+/* Where the values go. */
+struct target {
+    struct planner *planner;
+    const struct table *table;
+    uint32_t *columns; /* place in the table of each value */
+    uint32_t count;
+    struct expr **defaults; /* a column of the table each, as far as made */
+};
+
+static status_t read_columns(struct target *target, const struct ast_insert *ast)
+{
+    struct planner *planner = target->planner;
+    const struct table *table = target->table;
+    uint32_t all = table->column_count;
+    target->defaults = arena_zalloc(planner->arena, (all + 1) * sizeof(struct expr *));
+    target->columns = arena_alloc(planner->arena, (all + 1) * sizeof *target->columns);
+    target->count = all;
+    for (uint32_t i = 0; i < all; i++)
+        target->columns[i] = i;
+    if (!ast->columns)
+        return OK;
+    bool *seen = arena_zalloc(planner->arena, (all + 1) * sizeof *seen);
+    for (uint32_t i = 0; i < ast->column_count; i++) {
+        int32_t place = table_column(table, ast->columns[i].text);
+        if (place < 0)
+            return no_such_column(planner, table, &ast->columns[i]);
+        if (seen[place])
+            return error_sql(planner->error, "42701", ast->columns[i].position,
+                             "column \"%s\" specified more than once", ast->columns[i].text);
+        seen[place] = true;
+        target->columns[i] = (uint32_t)place;
+    }
+    target->count = ast->column_count;
+    return OK;
+}
+
+static status_t check_count(const struct target *target, const struct ast_insert *ast,
+                            uint32_t values, uint32_t position)
+{
+    struct error *error = target->planner->error;
+    if (values > target->count)
+        return error_sql(error, "42601", position,
+                         "INSERT has more expressions than target columns");
+    if (ast->columns && values < target->count)
+        return error_sql(error, "42601", ast->columns[values].position,
+                         "INSERT has more target columns than expressions");
+    return OK;
+}
+
+static status_t default_of(struct target *target, uint32_t place, struct expr **out)
+{
+    if (!target->defaults[place]) {
+        status_t status = default_value(target->planner, &target->table->columns[place],
+                                        &target->defaults[place]);
+        if (status)
+            return status;
+    }
+    *out = target->defaults[place];
+    return OK;
+}
+
+static status_t insert_cell(struct target *target, const struct ast_expr *ast, uint32_t place,
+                            struct expr **out)
+{
+    struct planner *planner = target->planner;
+    if (ast->kind == AST_DEFAULT)
+        return default_of(target, place, out);
+    struct scope scope = {.planner = planner, .clause = "VALUES"};
+    status_t status = plan__bind_expr(&scope, ast, out);
+    if (!status)
+        status = plan__assign(planner, out, &target->table->columns[place]);
+    if (status)
+        return status;
+    *out = plan__simplify(planner, *out);
+    return OK;
+}
+
+/* One row: the values given, defaults for the others. `values` may be NULL: DEFAULT VALUES. */
+static status_t insert_row(struct target *target, struct ast_expr **values, uint32_t count,
+                           struct expr **row)
+{
+    memset(row, 0, target->table->column_count * sizeof(struct expr *));
+    status_t status;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t place = target->columns[i];
+        if ((status = insert_cell(target, values[i], place, &row[place])))
+            return status;
+    }
+    for (uint32_t i = 0; i < target->table->column_count; i++) {
+        if (!row[i] && (status = default_of(target, i, &row[i])))
+            return status;
+    }
+    return OK;
+}
+
+static void describe_as_table(struct planner *planner, const struct table *table, struct plan *plan)
+{
+    ASSERT(plan->column_count == table->column_count);
+    plan->types = arena_alloc(planner->arena, (table->column_count + 1) * sizeof *plan->types);
+    plan->names = arena_alloc(planner->arena, (table->column_count + 1) * sizeof *plan->names);
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        plan->types[i] = table->columns[i].type.kind;
+        plan->names[i] = table->columns[i].name;
+    }
+}
+
+static status_t insert_values(struct target *target, const struct ast_insert *ast,
+                              struct plan **out)
+{
+    struct planner *planner = target->planner;
+    const struct ast_select *source = ast->source;
+    uint32_t rows = source ? source->row_count : 1;
+    uint32_t given = source ? source->column_count : 0;
+    uint32_t columns = target->table->column_count;
+    status_t status;
+    if (source) {
+        uint32_t at = given > target->count ? source->rows[target->count]->position : 0;
+        if ((status = check_count(target, ast, given, at)))
+            return status;
+    }
+    struct plan *values = plan__operator(planner, PLAN_VALUES, columns, NULL, NULL);
+    values->as.values.rows =
+        arena_alloc(planner->arena, ((size_t)rows * columns + 1) * sizeof(struct expr *));
+    values->as.values.row_count = rows;
+    values->rows_estimate = rows;
+    for (uint32_t i = 0; i < rows; i++) {
+        struct ast_expr **cells = source ? source->rows + (size_t)i * given : NULL;
+        if ((status =
+                 insert_row(target, cells, given, values->as.values.rows + (size_t)i * columns)))
+            return status;
+    }
+    describe_as_table(planner, target->table, values);
+    *out = values;
+    return OK;
+}
+
+/* What the SELECT gives, as columns of its plan, cast and put in their places. */
+static status_t select_exprs(struct target *target, const struct plan *below, struct expr **exprs)
+{
+    struct planner *planner = target->planner;
+    const struct table *table = target->table;
+    status_t status;
+    memset(exprs, 0, table->column_count * sizeof(struct expr *));
+    for (uint32_t i = 0; i < below->column_count; i++) {
+        uint32_t place = target->columns[i];
+        exprs[place] = plan__node(planner, EXPR_COLUMN, below->types[i], 0);
+        exprs[place]->index = i;
+        exprs[place]->name = below->names[i];
+        if ((status = plan__assign(planner, &exprs[place], &table->columns[place])))
+            return status;
+    }
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (!exprs[i] && (status = default_of(target, i, &exprs[i])))
+            return status;
+    }
+    return OK;
+}
+
+static bool passes_on(const struct plan *below, struct expr **exprs, uint32_t count)
+{
+    if (below->column_count != count)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (exprs[i]->kind != EXPR_COLUMN || exprs[i]->index != i)
+            return false;
+    }
+    return true;
+}
+
+static status_t project_onto_table(struct target *target, struct plan *below, struct plan **out)
+{
+    struct planner *planner = target->planner;
+    uint32_t count = target->table->column_count;
+    struct expr **exprs = arena_alloc(planner->arena, (count + 1) * sizeof *exprs);
+    status_t status = select_exprs(target, below, exprs);
+    if (status)
+        return status;
+    *out = below;
+    if (passes_on(below, exprs, count))
+        return OK;
+    struct plan *input = below;
+    if (below->kind == PLAN_PROJECT) { /* two select lists become one */
+        for (uint32_t i = 0; i < count; i++)
+            exprs[i] = plan__substitute(planner, exprs[i], 0, below->as.project.exprs,
+                                        below->column_count);
+        input = below->left;
+    }
+    *out = plan__operator(planner, PLAN_PROJECT, count, input, NULL);
+    (*out)->as.project.exprs = exprs;
+    (*out)->rows_estimate = below->rows_estimate;
+    describe_as_table(planner, target->table, *out);
+    return OK;
+}
+
+static status_t insert_select(struct target *target, const struct ast_insert *ast,
+                              struct plan **out)
+{
+    struct planner *planner = target->planner;
+    struct query *query;
+    planner->keep_unknown = true;
+    status_t status = plan__bind_select(planner, ast->source, &query);
+    if (!status)
+        status = check_count(target, ast, query->outputs.count, ast->source->position);
+    for (uint32_t i = 0; !status && i < query->outputs.count; i++) {
+        struct expr **output = &query->outputs.items[i];
+        if ((*output)->type == SQL_UNKNOWN)
+            status = plan__assign(planner, output, &target->table->columns[target->columns[i]]);
+    }
+    if (status)
+        return status;
+    plan__rewrite_query(planner, query);
+    plan__push_down(planner, query);
+    struct stage stage;
+    if ((status = plan__choose_query(planner, query, &stage)))
+        return status;
+    return project_onto_table(target, stage.plan, out);
+}
+
+status_t plan__insert(struct planner *planner, const struct ast_insert *ast, struct planned *out)
+{
+    struct target target = {.planner = planner};
+    status_t status = plan__find_table(planner, &ast->table, &target.table);
+    if (!status)
+        status = read_columns(&target, ast);
+    if (status)
+        return status;
+    const struct ast_select *source = ast->source;
+    bool plain = !source || (source->row_count > 0 && source->order_count == 0 && !source->limit &&
+                             !source->offset);
+    struct plan *input;
+    status = plain ? insert_values(&target, ast, &input) : insert_select(&target, ast, &input);
+    if (status)
+        return status;
+    out->root = modify(planner, PLAN_INSERT, target.table, input);
+    out->writes = true;
+    out->is_short = plain && input->as.values.row_count <= 1000;
+    return OK;
+}
+
+/* ---- UPDATE, DELETE ---------------------------------------------------------------------------
+ */
+
+/* A block over one table that gives all its columns. */
+static status_t open_block(struct planner *planner, const struct table *table, const char *alias,
+                           const struct ast_expr *where, struct scope *scope)
+{
+    struct query *query = arena_zalloc(planner->arena, sizeof *query);
+    status_t status = plan__bind_table(planner, query, table, alias, &query->from);
+    if (status)
+        return status;
+    *scope =
+        (struct scope){.planner = planner, .query = query, .from = query->from, .clause = "WHERE"};
+    for (uint32_t i = 0; i < table->column_count; i++)
+        plan__add_output(planner, query, plan__column(planner, query, i, 0),
+                         table->columns[i].name);
+    return where ? plan__bind_condition(scope, where, &query->where) : OK;
+}
+
+static status_t close_block(struct planner *planner, struct query *query, enum plan_kind kind,
+                            const struct table *table, struct planned *out)
+{
+    plan__rewrite_query(planner, query);
+    plan__push_down(planner, query);
+    struct stage stage;
+    status_t status = plan__choose_query(planner, query, &stage);
+    if (status)
+        return status;
+    out->root = modify(planner, kind, table, stage.plan);
+    out->writes = true;
+    out->is_short = stage.is_short;
+    return OK;
+}
+
+static status_t bind_assignment(struct scope *scope, const struct table *table,
+                                const struct ast_assignment *ast, uint32_t *place)
+{
+    struct planner *planner = scope->planner;
+    int32_t found = table_column(table, ast->column.text);
+    if (found < 0)
+        return no_such_column(planner, table, &ast->column);
+    *place = (uint32_t)found;
+    const struct column *column = &table->columns[found];
+    struct expr *value;
+    status_t status = ast->value->kind == AST_DEFAULT ? default_value(planner, column, &value)
+                                                      : plan__bind_expr(scope, ast->value, &value);
+    if (!status)
+        status = plan__assign(planner, &value, column);
+    if (status)
+        return status;
+    plan__add_output(planner, scope->query, value, column->name);
+    return OK;
+}
+
+status_t plan__update(struct planner *planner, const struct ast_update *ast, struct planned *out)
+{
+    const struct table *table;
+    struct scope scope;
+    status_t status = plan__find_table(planner, &ast->table, &table);
+    if (!status)
+        status = open_block(planner, table, ast->alias.text, ast->where, &scope);
+    if (status)
+        return status;
+    scope.clause = "UPDATE";
+    uint32_t *assigned =
+        arena_alloc(planner->arena, (ast->assignment_count + 1) * sizeof *assigned);
+    for (uint32_t i = 0; i < ast->assignment_count; i++) {
+        const struct ast_assignment *assignment = &ast->assignments[i];
+        if ((status = bind_assignment(&scope, table, assignment, &assigned[i])))
+            return status;
+        for (uint32_t j = 0; j < i; j++) {
+            if (assigned[j] == assigned[i])
+                return error_sql(planner->error, "42601", assignment->column.position,
+                                 "multiple assignments to same column \"%s\"",
+                                 assignment->column.text);
+        }
+    }
+    if ((status = close_block(planner, scope.query, PLAN_UPDATE, table, out)))
+        return status;
+    out->root->as.modify.assigned = assigned;
+    out->root->as.modify.assigned_count = ast->assignment_count;
+    return OK;
+}
+
+status_t plan__delete(struct planner *planner, const struct ast_delete *ast, struct planned *out)
+{
+    const struct table *table;
+    struct scope scope;
+    status_t status = plan__find_table(planner, &ast->table, &table);
+    if (!status)
+        status = open_block(planner, table, ast->alias.text, ast->where, &scope);
+    if (status)
+        return status;
+    return close_block(planner, scope.query, PLAN_DELETE, table, out);
+}

@@ -1,0 +1,317 @@
+/* Expressions as SQL text with as few parentheses as PostgreSQL's precedences allow. */
+#include <math.h>
+#include <string.h>
+
+#include "sql/plan/plan_int.h"
+
+/* PostgreSQL's table of operator precedence, loosest first. */
+enum precedence {
+    LEVEL_OR = 1,
+    LEVEL_AND,
+    LEVEL_NOT,
+    LEVEL_IS,
+    LEVEL_COMPARE,
+    LEVEL_LIKE,  /* LIKE, IN */
+    LEVEL_OTHER, /* || & | # << >> */
+    LEVEL_ADD,
+    LEVEL_MULTIPLY,
+    LEVEL_POWER,
+    LEVEL_SIGN,
+    LEVEL_PRIMARY,
+};
+
+static const char *const operator_texts[CALL_COUNT_] = {
+    [CALL_EQ] = "=",
+    [CALL_NE] = "<>",
+    [CALL_LT] = "<",
+    [CALL_LE] = "<=",
+    [CALL_GT] = ">",
+    [CALL_GE] = ">=",
+    [CALL_IS_DISTINCT] = "IS DISTINCT FROM",
+    [CALL_IS_NOT_DISTINCT] = "IS NOT DISTINCT FROM",
+    [CALL_LIKE] = "LIKE",
+    [CALL_ILIKE] = "ILIKE",
+    [CALL_ADD] = "+",
+    [CALL_SUBTRACT] = "-",
+    [CALL_MULTIPLY] = "*",
+    [CALL_DIVIDE] = "/",
+    [CALL_MODULO] = "%",
+    [CALL_POWER] = "^",
+    [CALL_BIT_AND] = "&",
+    [CALL_BIT_OR] = "|",
+    [CALL_BIT_XOR] = "#",
+    [CALL_SHIFT_LEFT] = "<<",
+    [CALL_SHIFT_RIGHT] = ">>",
+    [CALL_CONCAT] = "||",
+};
+
+/* Written behind their argument. */
+static const char *const suffix_texts[CALL_COUNT_] = {
+    [CALL_IS_NULL] = "IS NULL",   [CALL_IS_NOT_NULL] = "IS NOT NULL",
+    [CALL_IS_TRUE] = "IS TRUE",   [CALL_IS_NOT_TRUE] = "IS NOT TRUE",
+    [CALL_IS_FALSE] = "IS FALSE", [CALL_IS_NOT_FALSE] = "IS NOT FALSE",
+};
+
+const char *plan__operator_text(enum expr_call call)
+{
+    ASSERT(call < CALL_COUNT_);
+    return operator_texts[call];
+}
+
+static enum precedence call_level(enum expr_call call)
+{
+    switch (call) {
+    case CALL_NOT:
+        return LEVEL_NOT;
+    case CALL_IS_NULL:
+    case CALL_IS_NOT_NULL:
+    case CALL_IS_TRUE:
+    case CALL_IS_NOT_TRUE:
+    case CALL_IS_FALSE:
+    case CALL_IS_NOT_FALSE:
+    case CALL_IS_DISTINCT:
+    case CALL_IS_NOT_DISTINCT:
+        return LEVEL_IS;
+    case CALL_EQ:
+    case CALL_NE:
+    case CALL_LT:
+    case CALL_LE:
+    case CALL_GT:
+    case CALL_GE:
+        return LEVEL_COMPARE;
+    case CALL_LIKE:
+    case CALL_ILIKE:
+        return LEVEL_LIKE;
+    case CALL_CONCAT:
+    case CALL_BIT_AND:
+    case CALL_BIT_OR:
+    case CALL_BIT_XOR:
+    case CALL_SHIFT_LEFT:
+    case CALL_SHIFT_RIGHT:
+        return LEVEL_OTHER;
+    case CALL_ADD:
+    case CALL_SUBTRACT:
+        return LEVEL_ADD;
+    case CALL_MULTIPLY:
+    case CALL_DIVIDE:
+    case CALL_MODULO:
+        return LEVEL_MULTIPLY;
+    case CALL_POWER:
+        return LEVEL_POWER;
+    case CALL_NEGATE:
+    case CALL_BIT_NOT:
+        return LEVEL_SIGN;
+    default:
+        return LEVEL_PRIMARY;
+    }
+}
+
+static bool is_negative(const struct value *value)
+{
+    if (value->null)
+        return false;
+    return (value->type == SQL_INTEGER && value->as.integer < 0) ||
+           (value->type == SQL_DOUBLE && signbit(value->as.real));
+}
+
+static enum precedence level_of(const struct expr *expr)
+{
+    switch (expr->kind) {
+    case EXPR_AND:
+        return LEVEL_AND;
+    case EXPR_OR:
+        return LEVEL_OR;
+    case EXPR_IN:
+        return LEVEL_LIKE;
+    case EXPR_CALL:
+        return call_level(expr->call);
+    case EXPR_CONSTANT:
+        return is_negative(&expr->constant) ? LEVEL_SIGN : LEVEL_PRIMARY;
+    default:
+        return LEVEL_PRIMARY;
+    }
+}
+
+static void print(const struct expr *expr, enum precedence least, struct buffer *out);
+
+static void print_list(struct expr **items, uint32_t count, enum precedence least,
+                       const char *separator, struct buffer *out)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (i > 0)
+            buffer_append_string(out, separator);
+        print(items[i], least, out);
+    }
+}
+
+static void print_text(struct slice text, struct buffer *out)
+{
+    buffer_append_byte(out, '\'');
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] == '\'')
+            buffer_append_byte(out, '\'');
+        buffer_append_byte(out, text.data[i]);
+    }
+    buffer_append_byte(out, '\'');
+}
+
+/* A double always looks like one: 5 is written 5.0. */
+static void print_double(const struct value *value, struct buffer *out)
+{
+    if (!isfinite(value->as.real)) {
+        buffer_append_string(out, "CAST('");
+        value_format(value, out);
+        buffer_append_string(out, "' AS double precision)");
+        return;
+    }
+    size_t start = out->size;
+    value_format(value, out);
+    for (size_t i = start; i < out->size; i++) {
+        if (strchr(".e", out->data[i]))
+            return;
+    }
+    buffer_append_string(out, ".0");
+}
+
+static void print_constant(const struct value *value, struct buffer *out)
+{
+    if (value->null)
+        buffer_append_string(out, "NULL");
+    else if (value->type == SQL_BOOLEAN)
+        buffer_append_string(out, value->as.boolean ? "true" : "false");
+    else if (value->type == SQL_TEXT)
+        print_text(value->as.text, out);
+    else if (value->type == SQL_DOUBLE)
+        print_double(value, out);
+    else
+        value_format(value, out);
+}
+
+static void print_call(const struct expr *expr, struct buffer *out)
+{
+    enum precedence level = call_level(expr->call);
+    ASSERT(expr->argument_count > 0 || level == LEVEL_PRIMARY);
+    if (suffix_texts[expr->call]) {
+        print(expr->arguments[0], level + 1, out);
+        buffer_printf(out, " %s", suffix_texts[expr->call]);
+    } else if (level == LEVEL_PRIMARY) {
+        buffer_printf(out, "%s(", expr->name);
+        print_list(expr->arguments, expr->argument_count, LEVEL_OR, ", ", out);
+        buffer_append_byte(out, ')');
+    } else if (expr->call == CALL_NOT) {
+        buffer_append_string(out, "NOT ");
+        print(expr->arguments[0], LEVEL_NOT, out);
+    } else if (level == LEVEL_SIGN) {
+        buffer_append_byte(out, expr->call == CALL_NEGATE ? '-' : '~');
+        print(expr->arguments[0], LEVEL_PRIMARY, out);
+    } else {
+        bool chains = level >= LEVEL_OTHER; /* to the left; comparisons do not chain */
+        print(expr->arguments[0], chains ? level : level + 1, out);
+        buffer_printf(out, " %s ", operator_texts[expr->call]);
+        print(expr->arguments[1], level + 1, out);
+        if (expr->argument_count == 3) {
+            buffer_append_string(out, " ESCAPE ");
+            print(expr->arguments[2], LEVEL_OTHER, out);
+        }
+    }
+}
+
+static void print_case(const struct expr *expr, struct buffer *out)
+{
+    ASSERT(expr->argument_count % 2 == 1);
+    buffer_append_string(out, "CASE");
+    for (uint32_t i = 0; i + 1 < expr->argument_count; i += 2) {
+        buffer_append_string(out, " WHEN ");
+        print(expr->arguments[i], LEVEL_OR, out);
+        buffer_append_string(out, " THEN ");
+        print(expr->arguments[i + 1], LEVEL_OR, out);
+    }
+    buffer_append_string(out, " ELSE ");
+    print(expr->arguments[expr->argument_count - 1], LEVEL_OR, out);
+    buffer_append_string(out, " END");
+}
+
+static void print_plain(const struct expr *expr, struct buffer *out)
+{
+    switch (expr->kind) {
+    case EXPR_CONSTANT:
+        print_constant(&expr->constant, out);
+        return;
+    case EXPR_PARAMETER:
+        buffer_printf(out, "$%u", expr->index + 1);
+        return;
+    case EXPR_COLUMN:
+        buffer_append_string(out, expr->name);
+        return;
+    case EXPR_AND:
+        print_list(expr->arguments, expr->argument_count, LEVEL_AND, " AND ", out);
+        return;
+    case EXPR_OR:
+        print_list(expr->arguments, expr->argument_count, LEVEL_OR, " OR ", out);
+        return;
+    case EXPR_CALL:
+        print_call(expr, out);
+        return;
+    case EXPR_CASE:
+        print_case(expr, out);
+        return;
+    case EXPR_CAST:
+        buffer_append_string(out, "CAST(");
+        print(expr->arguments[0], LEVEL_OR, out);
+        buffer_printf(out, " AS %s)",
+                      expr->cast_bits == 16   ? "smallint"
+                      : expr->cast_bits == 32 ? "int"
+                                              : type_name(expr->type));
+        return;
+    case EXPR_IN:
+        print(expr->arguments[0], LEVEL_LIKE + 1, out);
+        buffer_append_string(out, " IN (");
+        print_list(expr->arguments + 1, expr->argument_count - 1, LEVEL_OR, ", ", out);
+        buffer_append_byte(out, ')');
+        return;
+    }
+    UNREACHABLE();
+}
+
+/* In parentheses when it binds looser than its surroundings ask for. */
+static void print(const struct expr *expr, enum precedence least, struct buffer *out)
+{
+    ASSERT(expr);
+    bool parentheses = level_of(expr) < least;
+    if (parentheses)
+        buffer_append_byte(out, '(');
+    print_plain(expr, out);
+    if (parentheses)
+        buffer_append_byte(out, ')');
+}
+
+void expr_print(const struct expr *expr, struct buffer *out)
+{
+    print(expr, LEVEL_OR, out);
+}
+
+const char *plan__aggregate_name(enum aggregate_kind kind)
+{
+    static const char *const names[] = {
+        [AGGREGATE_COUNT_ROWS] = "count", [AGGREGATE_COUNT] = "count", [AGGREGATE_SUM] = "sum",
+        [AGGREGATE_AVG] = "avg",          [AGGREGATE_MIN] = "min",     [AGGREGATE_MAX] = "max",
+    };
+    ASSERT(kind < sizeof names / sizeof *names);
+    return names[kind];
+}
+
+void plan__print_aggregate(const struct aggregate *aggregate, struct buffer *out)
+{
+    buffer_printf(out, "%s(%s", plan__aggregate_name(aggregate->kind),
+                  aggregate->distinct ? "DISTINCT " : "");
+    if (aggregate->argument)
+        expr_print(aggregate->argument, out);
+    else
+        buffer_append_byte(out, '*');
+    buffer_append_byte(out, ')');
+    if (aggregate->filter) {
+        buffer_append_string(out, " FILTER (WHERE ");
+        expr_print(aggregate->filter, out);
+        buffer_append_byte(out, ')');
+    }
+}

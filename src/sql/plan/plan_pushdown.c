@@ -1,0 +1,408 @@
+/* Conditions moved to where they drop rows earliest.
+ *
+ * 1. Outer joins that are none. A condition above a join that cannot be true when a side is all
+ *    NULL drops the rows that were only filled up: LEFT becomes INNER, FULL becomes LEFT or RIGHT.
+ *    RIGHT is turned into LEFT with its sides exchanged.
+ * 2. A nest of inner joins is one set of inputs and one pool of conditions; in the pool equalities
+ *    are closed: a = b AND b = 5 gives a = 5.
+ * 3. Each condition sinks into the one input that has all its columns. Through an outer join only
+ *    these may pass: a condition above, into the side that is kept whole; a condition of ON, into
+ *    the side that is filled up. A constant for a left column that ON equates with a right one
+ *    holds for the right one too.
+ * 4. Through a derived table without LIMIT, with its outputs put in the place of their names;
+ *    above an aggregation, conditions on groups go below it.
+ * Volatile conditions stay where they were written. */
+#include "sql/plan/plan_int.h"
+
+/* ---- 1: outer joins ---------------------------------------------------------------------------
+ */
+
+/* Relations whose being all NULL makes the expression NULL. */
+static uint64_t nulled_by(const struct query *query, const struct expr *expr)
+{
+    if (expr->kind == EXPR_COLUMN)
+        return plan__relations(query, expr);
+    if (expr->kind == EXPR_IN)
+        return nulled_by(query, expr->arguments[0]);
+    uint64_t set = 0;
+    for (uint32_t i = 0; plan__is_strict(expr) && i < expr->argument_count; i++)
+        set |= nulled_by(query, expr->arguments[i]);
+    return set;
+}
+
+/* Relations whose being all NULL keeps the condition from being true. */
+static uint64_t rejects(const struct query *query, const struct expr *expr)
+{
+    if (expr->kind == EXPR_AND || expr->kind == EXPR_OR) {
+        uint64_t set = rejects(query, expr->arguments[0]);
+        for (uint32_t i = 1; i < expr->argument_count; i++) {
+            uint64_t next = rejects(query, expr->arguments[i]);
+            set = expr->kind == EXPR_AND ? set | next : set & next;
+        }
+        return set;
+    }
+    if (expr->kind == EXPR_CALL && (expr->call == CALL_IS_NOT_NULL || expr->call == CALL_IS_FALSE))
+        return nulled_by(query, expr->arguments[0]);
+    if (expr->kind == EXPR_CALL && expr->call == CALL_IS_TRUE)
+        return rejects(query, expr->arguments[0]);
+    return nulled_by(query, expr);
+}
+
+static uint64_t rejects_all(const struct query *query, const struct exprs *conditions)
+{
+    uint64_t set = 0;
+    for (uint32_t i = 0; i < conditions->count; i++)
+        set |= rejects(query, conditions->items[i]);
+    return set;
+}
+
+static void exchange_inputs(struct from_node *node)
+{
+    ASSERT(node->input_count == 2);
+    struct from_node *left = node->inputs[0];
+    node->inputs[0] = node->inputs[1];
+    node->inputs[1] = left;
+}
+
+/* `needed`: relations that some condition above keeps from being all NULL. */
+static void reduce(struct query *query, struct from_node *node, uint64_t needed)
+{
+    if (node->leaf)
+        return;
+    bool left_needed = node->inputs[0]->relations & needed;
+    bool right_needed = node->inputs[1]->relations & needed;
+    if (node->kind == JOIN_FULL && left_needed)
+        node->kind = right_needed ? JOIN_INNER : JOIN_LEFT;
+    else if (node->kind == JOIN_FULL && right_needed)
+        node->kind = JOIN_RIGHT;
+    else if ((node->kind == JOIN_LEFT && right_needed) || (node->kind == JOIN_RIGHT && left_needed))
+        node->kind = JOIN_INNER;
+    if (node->kind == JOIN_RIGHT) {
+        exchange_inputs(node);
+        node->kind = JOIN_LEFT;
+    }
+    uint64_t by_on = rejects_all(query, &node->on);
+    uint64_t left = node->kind == JOIN_INNER ? needed | by_on : needed;
+    uint64_t right = node->kind == JOIN_INNER ? needed | by_on : by_on;
+    reduce(query, node->inputs[0], node->kind == JOIN_FULL ? 0 : left);
+    reduce(query, node->inputs[1], node->kind == JOIN_FULL ? 0 : right);
+}
+
+static void set_nullable(struct query *query, uint64_t relations)
+{
+    for (uint32_t i = 0; i < query->relation_count; i++) {
+        if (relations >> i & 1)
+            query->relations[i].nullable = true;
+    }
+}
+
+static void mark_nullable(struct query *query, const struct from_node *node)
+{
+    if (node->leaf)
+        return;
+    if (node->kind == JOIN_FULL)
+        set_nullable(query, node->relations);
+    else if (node->kind == JOIN_LEFT)
+        set_nullable(query, node->inputs[1]->relations);
+    for (uint32_t i = 0; i < node->input_count; i++)
+        mark_nullable(query, node->inputs[i]);
+}
+
+/* ---- 2: inner joins as a set ------------------------------------------------------------------
+ */
+
+static void collect_inputs(struct planner *planner, struct from_node *node,
+                           struct from_node **inputs, uint32_t *count, struct exprs *pool)
+{
+    bool inner = !node->leaf && node->kind == JOIN_INNER;
+    if (!inner) {
+        ASSERT(*count < RELATIONS_MAX);
+        inputs[(*count)++] = node;
+        return;
+    }
+    for (uint32_t i = 0; i < node->on.count; i++)
+        plan__append(planner, pool, node->on.items[i]);
+    for (uint32_t i = 0; i < node->input_count; i++)
+        collect_inputs(planner, node->inputs[i], inputs, count, pool);
+}
+
+static void flatten(struct planner *planner, struct from_node *node)
+{
+    ASSERT(node->kind == JOIN_INNER);
+    struct from_node **inputs =
+        arena_alloc(planner->arena, RELATIONS_MAX * sizeof(struct from_node *));
+    struct exprs pool = {0};
+    uint32_t count = 0;
+    collect_inputs(planner, node, inputs, &count, &pool);
+    node->inputs = inputs;
+    node->input_count = count;
+    node->on = pool;
+}
+
+/* ---- equalities -------------------------------------------------------------------------------
+ */
+
+static bool is_fixed(const struct expr *expr)
+{
+    return expr->kind == EXPR_CONSTANT || expr->kind == EXPR_PARAMETER;
+}
+
+/* column = constant or parameter: the value, or NULL. */
+static struct expr *fixed_value(const struct expr *condition, uint32_t slot)
+{
+    if (condition->kind != EXPR_CALL || condition->call != CALL_EQ)
+        return NULL;
+    struct expr *left = condition->arguments[0];
+    bool matches = left->kind == EXPR_COLUMN && left->index == slot;
+    return matches && is_fixed(condition->arguments[1]) ? condition->arguments[1] : NULL;
+}
+
+static bool equates_columns(const struct expr *condition)
+{
+    return condition->kind == EXPR_CALL && condition->call == CALL_EQ &&
+           condition->arguments[0]->kind == EXPR_COLUMN &&
+           condition->arguments[1]->kind == EXPR_COLUMN;
+}
+
+static bool has_fixed_value(const struct exprs *list, uint32_t slot)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (fixed_value(list->items[i], slot))
+            return true;
+    }
+    return false;
+}
+
+static struct expr *find_fixed_value(const struct exprs *list, uint32_t slot)
+{
+    struct expr *value = NULL;
+    for (uint32_t i = 0; i < list->count && !value; i++)
+        value = fixed_value(list->items[i], slot);
+    return value;
+}
+
+/* to = (the value of from), when `known` has one and `out` has none for `to`. */
+static bool infer(struct planner *planner, const struct exprs *known, struct expr *from,
+                  struct expr *to, struct exprs *out)
+{
+    struct expr *value = find_fixed_value(known, from->index);
+    if (!value || value->type != to->type || has_fixed_value(out, to->index))
+        return false;
+    plan__append(planner, out, plan__call2(planner, CALL_EQ, SQL_BOOLEAN, to->position, to, value));
+    return true;
+}
+
+/* a = b AND b = 5 gives a = 5, until nothing is added. Few conditions equate columns. */
+static void close_equalities(struct planner *planner, struct exprs *pool)
+{
+    bool added = true;
+    while (added) {
+        added = false;
+        for (uint32_t i = 0; i < pool->count; i++) {
+            struct expr *condition = pool->items[i];
+            if (!equates_columns(condition))
+                continue;
+            struct expr *a = condition->arguments[0];
+            struct expr *b = condition->arguments[1];
+            added |= infer(planner, pool, a, b, pool) || infer(planner, pool, b, a, pool);
+        }
+    }
+}
+
+/* ---- 3: sinking -------------------------------------------------------------------------------
+ */
+
+static void sink(struct planner *planner, struct query *query, struct from_node *node,
+                 struct exprs *conditions);
+
+static bool is_within(uint64_t set, uint64_t whole)
+{
+    return set != 0 && (set & ~whole) == 0;
+}
+
+static void sink_inner(struct planner *planner, struct query *query, struct from_node *node,
+                       const struct exprs *conditions)
+{
+    flatten(planner, node);
+    struct exprs pool = node->on;
+    for (uint32_t i = 0; i < conditions->count; i++)
+        plan__append(planner, &pool, conditions->items[i]);
+    if (!planner->options->no_fold)
+        close_equalities(planner, &pool);
+    struct exprs *parts = arena_zalloc(planner->arena, node->input_count * sizeof *parts);
+    node->on = (struct exprs){0};
+    for (uint32_t i = 0; i < pool.count; i++) {
+        struct expr *condition = pool.items[i];
+        uint64_t set = plan__relations(query, condition);
+        uint32_t to = 0;
+        while (to < node->input_count && !is_within(set, node->inputs[to]->relations))
+            to++;
+        bool sinks = to < node->input_count && !condition->is_volatile;
+        plan__append(planner,
+                     sinks      ? &parts[to]
+                     : set == 0 ? &node->filters
+                                : &node->on,
+                     condition);
+    }
+    for (uint32_t i = 0; i < node->input_count; i++)
+        sink(planner, query, node->inputs[i], &parts[i]);
+}
+
+static void sink_left(struct planner *planner, struct query *query, struct from_node *node,
+                      const struct exprs *conditions)
+{
+    struct from_node *left = node->inputs[0];
+    struct from_node *right = node->inputs[1];
+    struct exprs to_left = {0};
+    struct exprs to_right = {0};
+    struct exprs on = {0};
+    for (uint32_t i = 0; i < conditions->count; i++) {
+        struct expr *condition = conditions->items[i];
+        bool sinks = is_within(plan__relations(query, condition), left->relations) &&
+                     !condition->is_volatile;
+        plan__append(planner, sinks ? &to_left : &node->filters, condition);
+    }
+    for (uint32_t i = 0; i < node->on.count; i++) {
+        struct expr *condition = node->on.items[i];
+        bool sinks = is_within(plan__relations(query, condition), right->relations) &&
+                     !condition->is_volatile;
+        plan__append(planner, sinks ? &to_right : &on, condition);
+    }
+    for (uint32_t i = 0; i < on.count && !planner->options->no_fold; i++) {
+        if (!equates_columns(on.items[i]))
+            continue;
+        struct expr *a = on.items[i]->arguments[0];
+        struct expr *b = on.items[i]->arguments[1];
+        bool a_left = is_within(plan__relations(query, a), left->relations);
+        bool b_left = is_within(plan__relations(query, b), left->relations);
+        if (a_left != b_left)
+            infer(planner, &to_left, a_left ? a : b, a_left ? b : a, &to_right);
+    }
+    node->on = on;
+    sink(planner, query, left, &to_left);
+    sink(planner, query, right, &to_right);
+}
+
+/* ---- 4: derived tables and groups --------------------------------------------------------------
+ */
+
+static bool has_volatile_output(const struct query *query)
+{
+    for (uint32_t i = 0; i < query->outputs.count; i++) {
+        if (query->outputs.items[i]->is_volatile)
+            return true;
+    }
+    return false;
+}
+
+static void sink_leaf(struct planner *planner, struct query *query, struct from_node *leaf,
+                      const struct exprs *conditions)
+{
+    const struct relation *relation = &query->relations[leaf->relation];
+    struct query *derived = relation->derived;
+    bool open = derived && !derived->limit && !derived->offset && !derived->is_values &&
+                !has_volatile_output(derived);
+    for (uint32_t i = 0; i < conditions->count; i++) {
+        struct expr *condition = conditions->items[i];
+        if (!open || condition->is_volatile || plan__relations(query, condition) == 0) {
+            plan__append(planner, &leaf->filters, condition);
+            continue;
+        }
+        struct expr *inside = plan__substitute(planner, condition, relation->slot_first,
+                                               derived->outputs.items, derived->outputs.count);
+        plan__append(planner, derived->aggregated ? &derived->having : &derived->where, inside);
+    }
+    if (derived)
+        plan__push_down(planner, derived);
+}
+
+/* Whether a condition above the aggregation is on groups alone. */
+static bool is_on_groups(const struct query *query, const struct expr *expr)
+{
+    if (expr->kind == EXPR_COLUMN) {
+        for (uint32_t i = 0; i < query->groups.count; i++) {
+            if (query->group_slots[i] == expr->index)
+                return true;
+        }
+        return false;
+    }
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        if (!is_on_groups(query, expr->arguments[i]))
+            return false;
+    }
+    return true;
+}
+
+static struct expr *groups_inlined(struct planner *planner, const struct query *query,
+                                   struct expr *expr)
+{
+    for (uint32_t i = 0; i < query->groups.count; i++)
+        expr = plan__substitute(planner, expr, query->group_slots[i], &query->groups.items[i], 1);
+    return expr;
+}
+
+static void push_having(struct planner *planner, struct query *query)
+{
+    struct exprs kept = {0};
+    for (uint32_t i = 0; i < query->having.count; i++) {
+        struct expr *condition = query->having.items[i];
+        bool below = query->groups.count > 0 && !condition->is_volatile &&
+                     plan__has_columns(condition) && is_on_groups(query, condition);
+        if (below)
+            plan__append(planner, &query->where, groups_inlined(planner, query, condition));
+        else
+            plan__append(planner, &kept, condition);
+    }
+    query->having = kept;
+}
+
+static void sink(struct planner *planner, struct query *query, struct from_node *node,
+                 struct exprs *conditions)
+{
+    if (node->leaf) {
+        sink_leaf(planner, query, node, conditions);
+    } else if (node->kind == JOIN_INNER) {
+        sink_inner(planner, query, node, conditions);
+    } else if (node->kind == JOIN_LEFT) {
+        sink_left(planner, query, node, conditions);
+    } else {
+        ASSERT(node->kind == JOIN_FULL);
+        struct exprs none = {0};
+        node->filters = *conditions;
+        sink(planner, query, node->inputs[0], &none);
+        sink(planner, query, node->inputs[1], &none);
+    }
+}
+
+/* Without pushdown: shapes as the choice expects them, every condition where it was written. */
+static void leave_in_place(struct planner *planner, struct query *query, struct from_node *node)
+{
+    if (node->leaf) {
+        if (query->relations[node->relation].derived)
+            plan__push_down(planner, query->relations[node->relation].derived);
+        return;
+    }
+    if (node->kind == JOIN_RIGHT) {
+        exchange_inputs(node);
+        node->kind = JOIN_LEFT;
+    }
+    for (uint32_t i = 0; i < node->input_count; i++)
+        leave_in_place(planner, query, node->inputs[i]);
+}
+
+void plan__push_down(struct planner *planner, struct query *query)
+{
+    if (planner->options->no_pushdown) {
+        if (query->from)
+            leave_in_place(planner, query, query->from);
+        return;
+    }
+    push_having(planner, query);
+    if (!query->from)
+        return;
+    reduce(query, query->from, rejects_all(query, &query->where));
+    mark_nullable(query, query->from);
+    struct exprs conditions = query->where;
+    query->where = (struct exprs){0};
+    sink(planner, query, query->from, &conditions);
+}

@@ -1,0 +1,301 @@
+/* Types of expressions, as PostgreSQL gives them.
+ *
+ * A quoted literal, NULL and an untyped parameter are SQL_UNKNOWN until they meet something that
+ * has a type; then they become of that type (a literal is read as it, an error points at the
+ * literal). Integers become doubles where the other side is one. Nothing else is implicit: text and
+ * numbers never mix without a cast. */
+#include <string.h>
+
+#include "sql/plan/plan_int.h"
+
+bool plan__can_coerce(enum sql_type from, enum sql_type to)
+{
+    return from == to || from == SQL_UNKNOWN || (from == SQL_INTEGER && to == SQL_DOUBLE);
+}
+
+static struct expr *cast_node(struct planner *planner, struct expr *operand, enum sql_type type,
+                              uint32_t position)
+{
+    struct expr *expr = plan__node(planner, EXPR_CAST, type, position);
+    expr->arguments = arena_alloc(planner->arena, sizeof *expr->arguments);
+    expr->arguments[0] = operand;
+    expr->argument_count = 1;
+    expr->is_volatile = operand->is_volatile;
+    return expr;
+}
+
+/* A literal or NULL that had no type yet. A copy: the literal may stand in two places. */
+static status_t type_literal(struct planner *planner, struct expr **expr, enum sql_type type)
+{
+    struct expr *old = *expr;
+    struct value value = old->constant;
+    if (value.null)
+        value = value_null(type);
+    else {
+        ASSERT(value.type == SQL_TEXT);
+        status_t status =
+            value_cast(&old->constant, type, planner->arena, old->position, &value, planner->error);
+        if (status)
+            return status;
+    }
+    *expr = plan__constant(planner, value, old->position);
+    return OK;
+}
+
+/* The first use that has a type decides; later uses take it from there. */
+static void type_parameter(struct planner *planner, struct expr *expr, enum sql_type type)
+{
+    ASSERT(expr->index < planner->parameter_count);
+    if (planner->parameter_types[expr->index] == SQL_UNKNOWN)
+        planner->parameter_types[expr->index] = type;
+    expr->type = planner->parameter_types[expr->index];
+}
+
+status_t plan__coerce(struct planner *planner, struct expr **expr, enum sql_type type)
+{
+    ASSERT(type != SQL_UNKNOWN);
+    if ((*expr)->type == type)
+        return OK;
+    if ((*expr)->type == SQL_UNKNOWN && (*expr)->kind == EXPR_PARAMETER)
+        type_parameter(planner, *expr, type);
+    else if ((*expr)->type == SQL_UNKNOWN && (*expr)->kind == EXPR_CONSTANT)
+        return type_literal(planner, expr, type);
+    if ((*expr)->type == type)
+        return OK;
+    if (!plan__can_coerce((*expr)->type, type))
+        return error_sql(planner->error, "42P08", (*expr)->position,
+                         "inconsistent types deduced for parameter $%u: %s versus %s",
+                         (*expr)->index + 1, type_name((*expr)->type), type_name(type));
+    *expr = cast_node(planner, *expr, type, (*expr)->position);
+    return OK;
+}
+
+status_t plan__settle(struct planner *planner, struct expr **expr)
+{
+    return (*expr)->type == SQL_UNKNOWN ? plan__coerce(planner, expr, SQL_TEXT) : OK;
+}
+
+status_t plan__unify(struct planner *planner, const char *what, struct expr **items, uint32_t count,
+                     uint32_t stride, enum sql_type *type)
+{
+    enum sql_type common = SQL_UNKNOWN;
+    for (uint32_t i = 0; i < count * stride; i += stride) {
+        enum sql_type next = items[i]->type;
+        if (plan__can_coerce(next, common))
+            continue;
+        if (!plan__can_coerce(common, next))
+            return error_sql(planner->error, "42804", items[i]->position,
+                             "%s types %s and %s cannot be matched", what, type_name(common),
+                             type_name(next));
+        common = next;
+    }
+    if (common == SQL_UNKNOWN)
+        common = SQL_TEXT;
+    for (uint32_t i = 0; i < count * stride; i += stride) {
+        status_t status = plan__coerce(planner, &items[i], common);
+        if (status)
+            return status;
+    }
+    *type = common;
+    return OK;
+}
+
+status_t plan__require(struct planner *planner, struct expr **expr, enum sql_type type,
+                       const char *clause)
+{
+    if (!plan__can_coerce((*expr)->type, type))
+        return error_sql(planner->error, "42804", (*expr)->position,
+                         "argument of %s must be type %s, not type %s", clause, type_name(type),
+                         type_name((*expr)->type));
+    return plan__coerce(planner, expr, type);
+}
+
+/* ---- operators --------------------------------------------------------------------------------
+ */
+
+static status_t no_such_operator(struct planner *planner, const char *text, const struct expr *left,
+                                 const struct expr *right, uint32_t position)
+{
+    status_t status;
+    if (right)
+        status = error_sql(planner->error, "42883", position, "operator does not exist: %s %s %s",
+                           type_name(left->type), text, type_name(right->type));
+    else
+        status = error_sql(planner->error, "42883", position, "operator does not exist: %s %s",
+                           text, type_name(left->type));
+    error_hint(planner->error,
+               "No operator matches the given name and argument type%s. You might "
+               "need to add %s.",
+               right ? "s" : "", right ? "explicit type casts" : "an explicit type cast");
+    return status;
+}
+
+enum operator_class { CLASS_COMPARE, CLASS_NUMBER, CLASS_DOUBLE, CLASS_BITS, CLASS_TEXT };
+
+static enum operator_class class_of(enum expr_call call)
+{
+    if (call <= CALL_IS_NOT_DISTINCT)
+        return CLASS_COMPARE;
+    switch (call) {
+    case CALL_ADD:
+    case CALL_SUBTRACT:
+    case CALL_MULTIPLY:
+    case CALL_DIVIDE:
+    case CALL_MODULO:
+    case CALL_NEGATE:
+        return CLASS_NUMBER;
+    case CALL_POWER:
+        return CLASS_DOUBLE;
+    case CALL_LIKE:
+    case CALL_ILIKE:
+    case CALL_CONCAT:
+        return CLASS_TEXT;
+    default:
+        return CLASS_BITS;
+    }
+}
+
+static bool is_number(enum sql_type type)
+{
+    return type == SQL_INTEGER || type == SQL_DOUBLE;
+}
+
+static bool is_null_literal(const struct expr *expr)
+{
+    return expr->kind == EXPR_CONSTANT && expr->constant.null;
+}
+
+/* The type both operands are brought to; SQL_UNKNOWN: there is no such operator. `right` is `left`
+ * for one with a single operand. */
+static enum sql_type operand_type(enum expr_call call, const struct expr *left,
+                                  const struct expr *right)
+{
+    enum sql_type a = left->type;
+    enum sql_type b = right->type;
+    enum sql_type wide = plan__can_coerce(a, b) ? b : plan__can_coerce(b, a) ? a : SQL_UNKNOWN;
+    switch (class_of(call)) {
+    case CLASS_COMPARE:
+        return a == SQL_UNKNOWN && b == SQL_UNKNOWN ? SQL_TEXT : wide;
+    case CLASS_NUMBER:
+        /* PostgreSQL finds NULL + NULL ambiguous; here it is an integer. */
+        if (wide == SQL_UNKNOWN && is_null_literal(left) && is_null_literal(right))
+            return SQL_INTEGER;
+        return is_number(wide) ? wide : SQL_UNKNOWN;
+    case CLASS_DOUBLE:
+        return plan__can_coerce(a, SQL_DOUBLE) && plan__can_coerce(b, SQL_DOUBLE) ? SQL_DOUBLE
+                                                                                  : SQL_UNKNOWN;
+    case CLASS_BITS:
+        return plan__can_coerce(a, SQL_INTEGER) && plan__can_coerce(b, SQL_INTEGER) ? SQL_INTEGER
+                                                                                    : SQL_UNKNOWN;
+    case CLASS_TEXT:
+        return plan__can_coerce(a, SQL_TEXT) && plan__can_coerce(b, SQL_TEXT) ? SQL_TEXT
+                                                                              : SQL_UNKNOWN;
+    }
+    UNREACHABLE();
+}
+
+/* text || anything: the other side is cast, as PostgreSQL's anynonarray variants do. */
+static status_t concat_operands(struct planner *planner, struct expr **left, struct expr **right)
+{
+    struct expr **odd = (*left)->type == SQL_TEXT    ? right
+                        : (*right)->type == SQL_TEXT ? left
+                                                     : NULL;
+    if (!odd || plan__can_coerce((*odd)->type, SQL_TEXT))
+        return OK;
+    return plan__type_cast(planner, *odd, (struct type_spec){.kind = SQL_TEXT}, (*odd)->position,
+                           odd);
+}
+
+static enum sql_type result_type(enum expr_call call, enum sql_type operands)
+{
+    bool is_boolean = call <= CALL_IS_NOT_DISTINCT || call == CALL_LIKE || call == CALL_ILIKE;
+    return is_boolean ? SQL_BOOLEAN : operands;
+}
+
+status_t plan__type_operator(struct planner *planner, enum expr_call call, const char *text,
+                             struct expr *left, struct expr *right, uint32_t position,
+                             struct expr **out)
+{
+    ASSERT(left && text);
+    status_t status = OK;
+    if (call == CALL_CONCAT && (status = concat_operands(planner, &left, &right)))
+        return status;
+    enum sql_type type = operand_type(call, left, right ? right : left);
+    if (type == SQL_UNKNOWN && left->type == SQL_UNKNOWN &&
+        (!right || right->type == SQL_UNKNOWN)) {
+        status = right ? error_sql(planner->error, "42725", position,
+                                   "operator is not unique: unknown %s unknown", text)
+                       : error_sql(planner->error, "42725", position,
+                                   "operator is not unique: %s unknown", text);
+        error_hint(planner->error, "Could not choose a best candidate operator. You might need to "
+                                   "add explicit type casts.");
+        return status;
+    }
+    if (type == SQL_UNKNOWN)
+        return no_such_operator(planner, text, left, right, position);
+    if ((status = plan__coerce(planner, &left, type)))
+        return status;
+    if (right && (status = plan__coerce(planner, &right, type)))
+        return status;
+    enum sql_type result = result_type(call, type);
+    *out = right ? plan__call2(planner, call, result, position, left, right)
+                 : plan__call1(planner, call, result, position, left);
+    return OK;
+}
+
+/* ---- casts ------------------------------------------------------------------------------------
+ */
+
+static bool can_cast(enum sql_type from, enum sql_type to)
+{
+    bool between_boolean_and_double =
+        (from == SQL_BOOLEAN && to == SQL_DOUBLE) || (from == SQL_DOUBLE && to == SQL_BOOLEAN);
+    return !between_boolean_and_double;
+}
+
+status_t plan__type_cast(struct planner *planner, struct expr *operand, struct type_spec spec,
+                         uint32_t position, struct expr **out)
+{
+    if (operand->type == SQL_UNKNOWN) {
+        status_t status = plan__coerce(planner, &operand, spec.kind);
+        if (status)
+            return status;
+    }
+    if (!can_cast(operand->type, spec.kind))
+        return error_sql(planner->error, "42846", position, "cannot cast type %s to %s",
+                         type_name(operand->type), type_name(spec.kind));
+    struct expr *expr = operand;
+    if (operand->type != spec.kind || (spec.kind == SQL_INTEGER && spec.length_max > 0)) {
+        expr = cast_node(planner, operand, spec.kind, position);
+        expr->cast_bits = spec.kind == SQL_INTEGER ? spec.length_max : 0;
+    }
+    if (spec.kind == SQL_TEXT && spec.length_max > 0) {
+        /* An explicit cast to varchar(n) cuts. */
+        struct expr *length =
+            plan__constant(planner, value_integer((int64_t)spec.length_max), position);
+        expr = plan__call2(planner, CALL_LEFT, SQL_TEXT, position, expr, length);
+        expr->name = "left";
+    }
+    *out = expr;
+    return OK;
+}
+
+status_t plan__assign(struct planner *planner, struct expr **expr, const struct column *column)
+{
+    enum sql_type from = (*expr)->type;
+    enum sql_type to = column->type.kind;
+    if (plan__can_coerce(from, to))
+        return plan__coerce(planner, expr, to);
+    /* Assignment casts: doubles round to integers, everything has a text. */
+    if ((from == SQL_DOUBLE && to == SQL_INTEGER) || to == SQL_TEXT) {
+        *expr = cast_node(planner, *expr, to, (*expr)->position);
+        return OK;
+    }
+    char declared[64];
+    type_spec_name(column->type, declared, sizeof declared);
+    status_t status = error_sql(planner->error, "42804", (*expr)->position,
+                                "column \"%s\" is of type %s but expression is of type %s",
+                                column->name, declared, type_name(from));
+    error_hint(planner->error, "You will need to rewrite or cast the expression.");
+    return status;
+}
