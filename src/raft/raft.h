@@ -279,10 +279,12 @@ void raft_tick(struct raft *r);
  * was done but perhaps to adopt its term: count it, drop it. ERR_IO and others of the storage: stop
  * the node. Messages that are merely late or lost their point are OK and ignored. */
 status_t raft_step(struct raft *r, const struct raft_message *message);
-/* Leader only: appends `count` commands in order, all or none; the bytes are copied. *first_index
- * gets the index of the first. They may still be lost with the leadership: whoever waits compares
- * (index, term) with what is committed there. Appends of many calls go out in one bundle.
- * ERR_NOT_LEADER; ERR_BUSY: too much is uncommitted, try later; ERR_TOO_LONG: max_entry_bytes. */
+/* Leader only: appends `count` > 0 commands in order, all or none; the bytes are copied.
+ * *first_index gets the index of the first; their term is the current one (raft_status). They may
+ * still be lost with the leadership: whoever waits compares (index, term) with what is committed at
+ * that index. Appends of many calls go out in one bundle. Who must know every earlier outcome
+ * before it proposes waits until the NOOP of its own term was applied. ERR_NOT_LEADER; ERR_BUSY:
+ * too much is uncommitted, try later; ERR_TOO_LONG: max_entry_bytes. */
 status_t raft_propose(struct raft *r, const struct slice *datas, uint32_t count,
                       uint64_t *first_index);
 /* Leader only: asks for an index to read at (thesis 6.4). All requests given before one raft_ready

@@ -126,11 +126,12 @@ enum wal__header_state wal__file_header_decode(struct slice bytes, struct wal__f
 {
     if (bytes.size < WAL__FILE_HEADER_SIZE || memcmp(bytes.data, magic, sizeof magic) != 0)
         return WAL__HEADER_BAD;
-    /* Before the CRC: where another version keeps its own is not for us to know. */
+    /* Before the CRC: where another version keeps its own is not for us to know. Zero is no
+     * version, but a header of which only the start was written. */
     *version = get_u32_le(bytes.data + 8);
-    if (*version != WAL__VERSION)
+    if (*version != WAL__VERSION && *version != 0)
         return WAL__HEADER_OTHER_VERSION;
-    if (get_u32_le(bytes.data + 12) != file_header_crc(bytes.data))
+    if (*version == 0 || get_u32_le(bytes.data + 12) != file_header_crc(bytes.data))
         return WAL__HEADER_BAD;
     *out = (struct wal__file_header){
         .sequence = get_u64_le(bytes.data + 16),

@@ -7,8 +7,8 @@
  *      are remains of a removal that a crash undid in part; if one in between was lost instead,
  *      rule 4 finds out. They are removed at the end.
  *   2. A newest file without a valid header and without one valid record is one whose creation was
- *      not finished: it is removed. (It has a file before it, or is number 1.) Any other file
- * without a valid header is corruption.
+ *      not finished (it has a file before it, or is number 1): it is removed, durably. Any other
+ *      file without a valid header is corruption.
  *   3. The end of each file is judged (wal_scan.c). A torn end is cut off, in the newest file only:
  *      a file is durable before the next one is created. The cut is made durable before anything
  *      is written there, lest old records reappear behind new ones of the same length.
@@ -279,6 +279,9 @@ static status_t scan_files(struct recovery *r)
         mem_free((void *)(uintptr_t)bytes.data);
         if (status == OK && unfinished) {
             status = remove_file(r, r->sequences[i]);
+            /* Or it may come back, the newest still, when the file before has a torn end again. */
+            if (status == OK)
+                status = env_dir_sync(r->wal->env, r->wal->dir, r->error);
             r->wal->tail.sequence = before;
             r->count--;
         }

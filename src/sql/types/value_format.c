@@ -32,55 +32,51 @@ struct decimal {
     int exponent;
 };
 
-static double decimal_read(const struct decimal *decimal)
-{
-    char text[40];
-    snprintf(text, sizeof text, "%c.%se%d", decimal->digits[0], decimal->digits + 1,
-             decimal->exponent);
-    return strtod(text, NULL);
-}
+enum { SCIENTIFIC_MAX = 40 }; /* bytes of d.ddde-XXX with its NUL */
 
-/* real > 0, rounded to `count` digits. */
-static void decimal_round(double real, int count, struct decimal *out)
+/* Takes the text of printf's %e apart. */
+static void decimal_parse(const char *text, struct decimal *out)
 {
-    ASSERT(real > 0 && count >= 1 && count <= DIGITS_MAX);
-    char text[40];
-    snprintf(text, sizeof text, "%.*e", count - 1, real);
-    const char *e = strchr(text, 'e');
-    ASSERT(e);
     int n = 0;
-    for (const char *at = text; at < e; at++)
+    const char *at = text;
+    for (; *at != 'e'; at++) {
+        ASSERT(*at == '.' || (*at >= '0' && *at <= '9'));
         if (*at != '.')
             out->digits[n++] = *at;
-    ASSERT(n == count);
+        ASSERT(n <= DIGITS_MAX);
+    }
     while (n > 1 && out->digits[n - 1] == '0')
         n--;
     out->digits[n] = '\0';
     out->count = n;
-    out->exponent = (int)strtol(e + 1, NULL, 10);
+    out->exponent = (int)strtol(at + 1, NULL, 10);
 }
 
-/* Adds one to the last digit; false when that would carry. */
-static bool decimal_step(struct decimal *decimal)
+/* Adds one to the last digit of d.ddde-XXX; false when that would carry. */
+static bool last_digit_step(char *text)
 {
-    char *last = &decimal->digits[decimal->count - 1];
-    if (*last == '9')
+    char *last = strchr(text, 'e') - 1;
+    if (*last < '0' || *last >= '9')
         return false;
     (*last)++;
     return true;
 }
 
+/* real > 0 and finite. */
 static void decimal_shortest(double real, struct decimal *out)
 {
     ASSERT(real > 0 && !isinf(real));
-    for (int count = isnormal(real) ? DIGITS_SAFE : 1; count < DIGITS_MAX; count++) {
-        decimal_round(real, count, out);
-        if (decimal_read(out) == real)
-            return;
-        if (out->count == count && decimal_step(out) && decimal_read(out) == real)
-            return;
+    char text[SCIENTIFIC_MAX];
+    int exponent;
+    bool is_power_of_two = frexp(real, &exponent) == 0.5;
+    for (int count = isnormal(real) ? DIGITS_SAFE : 1; count <= DIGITS_MAX; count++) {
+        snprintf(text, sizeof text, "%.*e", count - 1, real);
+        if (count == DIGITS_MAX || strtod(text, NULL) == real)
+            break;
+        if (is_power_of_two && last_digit_step(text) && strtod(text, NULL) == real)
+            break;
     }
-    decimal_round(real, DIGITS_MAX, out);
+    decimal_parse(text, out);
 }
 
 /* Returns the length written; `out` has room for VALUE__DOUBLE_TEXT_MAX. */

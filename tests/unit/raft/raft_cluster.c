@@ -143,6 +143,20 @@ void node_crash(struct node *node, uint32_t bundles_kept, uint32_t applied_kept)
     node->raft = NULL;
 }
 
+void node_tear(struct node *node, uint32_t bundles_kept, uint32_t entries)
+{
+    ASSERT(bundles_kept < node->bundle_count);
+    struct raft_ready *torn = &node->bundles[bundles_kept];
+    ASSERT(entries <= torn->entry_count);
+    for (uint32_t i = 0; i < bundles_kept; i++)
+        disk_write(&node->disk, &node->bundles[i]);
+    if (torn->entry_count > 0)
+        disk_cut(&node->disk, torn->entries[0].index);
+    for (uint32_t i = 0; i < entries; i++)
+        disk_append(&node->disk, &torn->entries[i]);
+    node->bundle_count = 0;
+}
+
 static void network_push(struct cluster *c, const struct raft_message *m)
 {
     struct parcel *parcel = mem_zalloc(1, sizeof *parcel);

@@ -72,6 +72,9 @@ void node_start(struct node *node);
 /* Power off: of the bundles with the log the first `bundles_kept` reached the disk, unanswered. The
  * state machine comes back with `applied_kept` entries. */
 void node_crash(struct node *node, uint32_t bundles_kept, uint32_t applied_kept);
+/* To be followed by node_crash: of the bundle after the `bundles_kept` first the first `entries`
+ * (and the cut before them) reach the disk, its hard state does not. */
+void node_tear(struct node *node, uint32_t bundles_kept, uint32_t entries);
 /* Takes bundles until there is none. */
 void node_pump(struct node *node);
 /* One bundle becomes durable. False when there was none. */

@@ -209,6 +209,11 @@ static void act_crash(struct history *h, struct node *node)
     uint32_t bundles = (uint32_t)prng_below(&h->prng, node->bundle_count + 1);
     uint32_t applied =
         (uint32_t)prng_between(&h->prng, node->applied_count / 2, node->applied_count);
+    if (bundles < node->bundle_count && prng_chance(&h->prng, 1, 2)) {
+        uint32_t count = node->bundles[bundles].entry_count;
+        node_tear(node, bundles, (uint32_t)prng_below(&h->prng, count + 1));
+        bundles = 0;
+    }
     node_crash(node, bundles, applied);
     h->commit_seen[node->id - 1] = 0;
 }

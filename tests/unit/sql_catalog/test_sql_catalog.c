@@ -224,15 +224,17 @@ static void test_names_are_chosen_as_postgresql_does(void **state)
     assert_non_null(catalog_index(f.catalog, "t_b_c_idx", NULL));
     assert_non_null(catalog_index(f.catalog, "t_b_c_idx1", NULL));
     /* The longer part is cut; never in the middle of a character. */
-    struct table_definition lengthy = plain(
-        "a_table_of_many_letters_\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
-        "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4");
-    assert_int_equal(strlen(lengthy.name), 62);
-    t = create(&lengthy);
-    assert_string_equal(t->indexes[0].name,
-                        "a_table_of_many_letters_\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
-                        "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
-                        "\xc3\xa4\xc3\xa4_pkey");
+    char name[CATALOG_NAME_MAX + 1] = "a";
+    char chosen[CATALOG_NAME_MAX + 1] = "a";
+    for (size_t at = 1; at + 2 <= CATALOG_NAME_MAX; at += 2) {
+        memcpy(name + at, "\xc3\xa4", 3);
+        if (at + 2 <= CATALOG_NAME_MAX - strlen("_pkey"))
+            memcpy(chosen + at, "\xc3\xa4_pkey", 8);
+    }
+    d = plain(name);
+    t = create(&d);
+    assert_int_equal(strlen(name), CATALOG_NAME_MAX);
+    assert_string_equal(t->indexes[0].name, chosen);
 }
 
 static struct foreign_key_definition reference(const char *parent, uint32_t count, const char *a,

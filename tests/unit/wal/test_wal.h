@@ -20,7 +20,9 @@ struct wal *open_ok(struct env_sim *sim);
 /* Opening must fail with `status`, and `text` be in the message. */
 void open_fails(struct env_sim *sim, status_t status, const char *text);
 /* Stages entries first .. last of `term`, each with a payload of `size` bytes made of its index and
- * term, and flushes. */
+ * term. */
+void stage(struct wal *wal, uint64_t first, uint64_t last, uint64_t term, size_t size);
+/* And flushes. */
 void append(struct wal *wal, uint64_t first, uint64_t last, uint64_t term, size_t size);
 /* Entries first .. last read back as appended. */
 void expect(struct wal *wal, uint64_t first, uint64_t last, uint64_t term, size_t size);
@@ -30,9 +32,5 @@ void overwrite(struct env_sim *sim, const char *path, uint64_t offset, const voi
                size_t size);
 uint64_t file_size(struct env_sim *sim, const char *path);
 int file_count(struct env_sim *sim);
-
-/* test_wal_recover.c */
-extern const struct CMUnitTest recover_tests[];
-extern const size_t recover_test_count;
 
 #endif

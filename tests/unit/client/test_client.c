@@ -1,0 +1,486 @@
+/* The C client against nodes that do what they are told (fake_node.h). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "client/client_int.h"
+#include "fake_node.h"
+
+static const struct toydb_options quick = {.failover_timeout_ms = 2000};
+
+static struct toydb_session *open_one(const struct fake_node *node)
+{
+    struct toydb_error error;
+    struct toydb_session *session = toydb_session_open(node->address, &quick, &error);
+    if (!session)
+        fail_msg("%s", error.message);
+    return session;
+}
+
+static struct toydb_session *open_two(const struct fake_node *a, const struct fake_node *b)
+{
+    char addresses[128];
+    struct toydb_error error;
+    snprintf(addresses, sizeof addresses, "%s,%s", a->address, b->address);
+    struct toydb_session *session = toydb_session_open(addresses, &quick, &error);
+    assert_non_null(session);
+    return session;
+}
+
+/* Counts what came, and checks rows of ROWS. */
+struct seen {
+    unsigned headers, rows, completions;
+    char tag[64];
+    unsigned stop_after; /* 0: never */
+};
+
+static bool see(void *context, const struct toydb_event *event)
+{
+    struct seen *seen = context;
+    char name[32];
+    switch (event->kind) {
+    case TOYDB_HEADER:
+        seen->headers++;
+        assert_string_equal(event->columns[0].name, "number");
+        assert_int_equal(event->columns[1].type, TOYDB_TEXT);
+        assert_string_equal(event->columns[1].type_name, "some type");
+        break;
+    case TOYDB_ROW:
+        assert_int_equal(event->column_count, 2);
+        assert_int_equal(event->values[0].type, TOYDB_INTEGER);
+        snprintf(name, sizeof name, "row %lld", (long long)event->values[0].integer);
+        assert_string_equal(event->values[1].text.data, name);
+        assert_int_equal(event->values[1].text.size, strlen(name));
+        seen->rows++;
+        break;
+    case TOYDB_COMPLETION:
+        seen->completions++;
+        assert_int_equal(event->elapsed_us, 123);
+        snprintf(seen->tag, sizeof seen->tag, "%s", event->tag);
+        break;
+    case TOYDB_END:
+        fail();
+    }
+    return !seen->stop_after || seen->rows < seen->stop_after;
+}
+
+static void assert_ok(struct toydb_session *session, const char *sql)
+{
+    struct toydb_error error;
+    if (toydb_execute(session, sql, NULL, 0, NULL, NULL, &error) != TOYDB_OK)
+        fail_msg("%s: %s %s", sql, error.sqlstate, error.message);
+}
+
+static void assert_fails(struct toydb_session *session, const char *sql, enum toydb_result result,
+                         const char *sqlstate)
+{
+    struct toydb_error error;
+    assert_int_equal(toydb_execute(session, sql, NULL, 0, NULL, NULL, &error), result);
+    assert_int_equal(error.result, result);
+    assert_string_equal(error.sqlstate, sqlstate);
+}
+
+static void test_rows(void **state)
+{
+    (void)state;
+    struct fake_node node;
+    fake_node_start(&node, 0);
+    struct toydb_session *session = open_one(&node);
+    static const unsigned counts[] = {0, 1, 10, 11, 1000, 20000};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        char sql[32];
+        char tag[32];
+        snprintf(sql, sizeof sql, "ROWS %u", counts[i]);
+        snprintf(tag, sizeof tag, "SELECT %u", counts[i]);
+        struct seen seen = {0};
+        struct toydb_error error;
+        assert_int_equal(toydb_execute(session, sql, NULL, 0, see, &seen, &error), TOYDB_OK);
+        assert_int_equal(seen.headers, 1);
+        assert_int_equal(seen.rows, counts[i]);
+        assert_string_equal(seen.tag, tag);
+    }
+    struct seen seen = {0};
+    assert_int_equal(toydb_execute(session, "ROWS 3;ROWS 0;ROWS 4", NULL, 0, see, &seen, NULL),
+                     TOYDB_OK);
+    assert_int_equal(seen.headers, 3);
+    assert_int_equal(seen.rows, 7);
+    assert_int_equal(seen.completions, 3);
+    assert_int_equal(atomic_load(&node.sessions), 1);
+    assert_string_equal(toydb_peer(session), node.address);
+    toydb_session_close(session);
+    fake_node_stop(&node);
+}
+
+static void test_parameters(void **state)
+{
+    (void)state;
+    struct fake_node node;
+    fake_node_start(&node, 0);
+    struct toydb_session *session = open_one(&node);
+    struct toydb_value values[] = {
+        {.type = TOYDB_NULL},
+        {.type = TOYDB_BOOLEAN, .boolean = true},
+        {.type = TOYDB_INTEGER, .integer = INT64_MIN},
+        {.type = TOYDB_DOUBLE, .real = -0.5},
+        {.type = TOYDB_TEXT, .text = {"na\xc3\xafve, cut", 6}},
+        {.type = TOYDB_TEXT, .text = {NULL, 0}},
+        {.type = TOYDB_BYTES, .text = {"a\0b", 3}},
+    };
+    struct toydb_error error;
+    struct toydb_event event;
+    assert_int_equal(toydb_start(session, "ECHO", values, 7, &error), TOYDB_OK);
+    assert_int_equal(toydb_next(session, &event, &error), TOYDB_OK);
+    assert_int_equal(event.kind, TOYDB_HEADER);
+    assert_int_equal(toydb_next(session, &event, &error), TOYDB_OK);
+    assert_int_equal(event.kind, TOYDB_ROW);
+    assert_int_equal(event.column_count, 7);
+    for (int i = 0; i < 7; i++)
+        assert_int_equal(event.values[i].type, values[i].type);
+    assert_true(event.values[1].boolean);
+    assert_true(event.values[2].integer == INT64_MIN);
+    assert_true(event.values[3].real == -0.5);
+    assert_string_equal(event.values[4].text.data, "na\xc3\xafve");
+    assert_int_equal(event.values[5].text.size, 0);
+    assert_int_equal(event.values[6].text.size, 3);
+    assert_memory_equal(event.values[6].text.data, "a\0b", 3);
+    assert_int_equal(toydb_next(session, &event, &error), TOYDB_OK);
+    assert_int_equal(event.kind, TOYDB_COMPLETION);
+    assert_int_equal(toydb_next(session, &event, &error), TOYDB_OK);
+    assert_int_equal(event.kind, TOYDB_END);
+
+    struct toydb_value bad = {.type = TOYDB_TEXT, .text = {"a\0b", 3}};
+    assert_int_equal(toydb_start(session, "ECHO", &bad, 1, &error), TOYDB_ERROR);
+    assert_string_equal(error.sqlstate, "22021");
+    toydb_session_close(session);
+    fake_node_stop(&node);
+}
+
+static void test_errors_and_transactions(void **state)
+{
+    (void)state;
+    struct fake_node node;
+    fake_node_start(&node, 0);
+    struct toydb_session *session = open_one(&node);
+    struct toydb_error error;
+    struct seen seen = {0};
+    assert_int_equal(toydb_execute(session, "ROWS 2;FAIL;ROWS 3", NULL, 0, see, &seen, &error),
+                     TOYDB_ERROR);
+    assert_int_equal(seen.rows, 2);
+    assert_string_equal(error.sqlstate, "42601");
+    assert_string_equal(error.message, "syntax error");
+    assert_string_equal(error.detail, "Some detail.");
+    assert_string_equal(error.hint, "Some hint.");
+    assert_int_equal(error.position, 7);
+    assert_int_equal(toydb_transaction_state(session), TOYDB_TRANSACTION_IDLE);
+    assert_ok(session, "BEGIN");
+    assert_int_equal(toydb_transaction_state(session), TOYDB_TRANSACTION_OPEN);
+    assert_fails(session, "FAIL", TOYDB_ERROR, "42601");
+    assert_int_equal(toydb_transaction_state(session), TOYDB_TRANSACTION_FAILED);
+    assert_ok(session, "ROLLBACK");
+    assert_int_equal(toydb_transaction_state(session), TOYDB_TRANSACTION_IDLE);
+    assert_int_equal(atomic_load(&node.sessions), 1);
+    toydb_session_close(session);
+    fake_node_stop(&node);
+}
+
+/* A reader that stops reading stops the node. */
+static void test_back_pressure(void **state)
+{
+    (void)state;
+    struct fake_node node;
+    fake_node_start(&node, 0);
+    struct toydb_session *session = open_one(&node);
+    struct toydb_event event;
+    struct toydb_error error;
+    assert_int_equal(toydb_start(session, "ROWS 10000000", NULL, 0, &error), TOYDB_OK);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(toydb_next(session, &event, &error), TOYDB_OK);
+    /* A message of ten rows has over 100 bytes; windows and socket buffers hold a few MiB. */
+    unsigned sent = atomic_load(&node.rows_sent);
+    assert_in_range(sent, 1000, 2000000);
+    /* The rest is not wanted. */
+    struct seen seen = {0};
+    assert_int_equal(toydb_execute(session, "ROWS 5", NULL, 0, see, &seen, &error), TOYDB_OK);
+    assert_int_equal(seen.rows, 5);
+    seen = (struct seen){.stop_after = 3};
+    assert_int_equal(toydb_execute(session, "ROWS 10000000", NULL, 0, see, &seen, &error),
+                     TOYDB_OK);
+    assert_int_equal(seen.rows, 3);
+    assert_ok(session, "ROWS 1");
+    assert_int_equal(atomic_load(&node.sessions), 1);
+    toydb_session_close(session);
+    fake_node_stop(&node);
+}
+
+static void cancel_once_running(void *argument)
+{
+    struct toydb_session *session = ((void **)argument)[0];
+    struct fake_node *node = ((void **)argument)[1];
+    while (atomic_load(&node->requests) == 0)
+        client__pause(-1, 1000);
+    toydb_cancel(session);
+}
+
+static void test_cancel(void **state)
+{
+    (void)state;
+    struct fake_node node;
+    fake_node_start(&node, 0);
+    struct toydb_session *session = open_one(&node);
+    toydb_cancel(session); /* nothing runs: no effect */
+    void *argument[] = {session, &node};
+    struct env_thread *thread = env_thread_start("canceller", cancel_once_running, argument);
+    assert_fails(session, "HANG", TOYDB_ERROR, "57014");
+    env_thread_join(thread);
+    assert_ok(session, "ROWS 1");
+    assert_int_equal(atomic_load(&node.sessions), 1);
+    toydb_session_close(session);
+    fake_node_stop(&node);
+}
+
+static void cancel_twice(void *argument)
+{
+    struct toydb_session *session = ((void **)argument)[0];
+    cancel_once_running(argument);
+    struct fake_node *node = ((void **)argument)[1];
+    while (atomic_load(&node->cancels) == 0) /* else both would be one */
+        client__pause(-1, 1000);
+    toydb_cancel(session);
+}
+
+/* A node that does not listen. */
+static void test_cancel_twice(void **state)
+{
+    (void)state;
+    struct fake_node node;
+    fake_node_start(&node, 0);
+    struct toydb_session *session = open_one(&node);
+    void *argument[] = {session, &node};
+    struct env_thread *thread = env_thread_start("canceller", cancel_twice, argument);
+    assert_fails(session, "DEAF", TOYDB_LOST, "57014");
+    env_thread_join(thread);
+    assert_ok(session, "ROWS 1");
+    assert_int_equal(atomic_load(&node.sessions), 2);
+    toydb_session_close(session);
+    fake_node_stop(&node);
+}
+
+static void test_resend(void **state)
+{
+    (void)state;
+    struct fake_node node;
+    fake_node_start(&node, 0);
+    struct toydb_session *session = open_one(&node);
+    struct seen seen = {0};
+    struct toydb_error error;
+    assert_int_equal(toydb_execute(session, "DROP", NULL, 0, see, &seen, &error), TOYDB_OK);
+    assert_int_equal(seen.rows, 1); /* the node has seen the same request id twice */
+    assert_int_equal(atomic_load(&node.requests), 2);
+    assert_int_equal(atomic_load(&node.sessions), 2);
+    /* Not for ever. */
+    assert_fails(session, "DROP ALWAYS", TOYDB_LOST, "08007");
+    assert_int_equal(atomic_load(&node.requests), 2 + 6);
+    assert_ok(session, "ROWS 1");
+    toydb_session_close(session);
+    fake_node_stop(&node);
+}
+
+static void test_loss_after_rows(void **state)
+{
+    (void)state;
+    struct fake_node node;
+    fake_node_start(&node, 0);
+    struct toydb_session *session = open_one(&node);
+    struct seen seen = {0};
+    struct toydb_error error;
+    assert_int_equal(toydb_execute(session, "ROWS 1;DROP ALWAYS", NULL, 0, see, &seen, &error),
+                     TOYDB_LOST);
+    assert_string_equal(error.sqlstate, "08007");
+    assert_ok(session, "DROP AFTER"); /* the result was complete: the loss shows later, unnoticed */
+    assert_ok(session, "ROWS 1");
+    toydb_session_close(session);
+    fake_node_stop(&node);
+}
+
+static void test_loss_in_transaction(void **state)
+{
+    (void)state;
+    struct fake_node node;
+    fake_node_start(&node, 0);
+    struct toydb_session *session = open_one(&node);
+    assert_ok(session, "BEGIN");
+    assert_fails(session, "DROP ALWAYS", TOYDB_LOST, "08006");
+    assert_int_equal(toydb_transaction_state(session), TOYDB_TRANSACTION_IDLE);
+    assert_ok(session, "BEGIN");
+    assert_fails(session, "DROP COMMIT", TOYDB_LOST, "08007");
+    assert_ok(session, "BEGIN");
+    assert_ok(session, "DROP AFTER");
+    assert_fails(session, "ROWS 1", TOYDB_LOST, "08006");
+    assert_ok(session, "ROWS 1");
+    toydb_session_close(session);
+    fake_node_stop(&node);
+}
+
+static void test_failover(void **state)
+{
+    (void)state;
+    struct fake_node a;
+    struct fake_node b;
+    fake_node_start(&a, 0);
+    fake_node_start(&b, 0);
+    struct toydb_session *session = open_two(&a, &b);
+    assert_ok(session, "ROWS 1");
+    assert_string_equal(toydb_peer(session), a.address);
+    fake_node_stop(&a);
+    assert_ok(session, "ROWS 1");
+    assert_string_equal(toydb_peer(session), b.address);
+    assert_ok(session, "BEGIN");
+    uint16_t port = b.poll_server.port;
+    fake_node_stop(&b);
+    assert_fails(session, "ROWS 1", TOYDB_LOST, "08006");
+    /* The node comes back at its old address. */
+    fake_node_start(&b, port);
+    assert_ok(session, "ROWS 1");
+    fake_node_stop(&b);
+    struct toydb_error error;
+    assert_int_equal(toydb_execute(session, "ROWS 1", NULL, 0, NULL, NULL, &error),
+                     TOYDB_UNREACHABLE);
+    assert_string_equal(error.sqlstate, "08001");
+    toydb_session_close(session);
+}
+
+static void test_first_address_down(void **state)
+{
+    (void)state;
+    struct fake_node a;
+    struct fake_node b;
+    fake_node_start(&a, 0);
+    fake_node_start(&b, 0);
+    fake_node_stop(&a);
+    struct toydb_session *session = open_two(&a, &b);
+    assert_string_equal(toydb_peer(session), b.address);
+    toydb_session_close(session);
+    fake_node_stop(&b);
+    struct toydb_error error;
+    assert_null(toydb_session_open(a.address, &quick, &error));
+    assert_int_equal(error.result, TOYDB_UNREACHABLE);
+    assert_string_equal(error.sqlstate, "08001");
+    assert_non_null(strstr(error.message, a.address));
+}
+
+static void test_goaway(void **state)
+{
+    (void)state;
+    struct fake_node node;
+    fake_node_start(&node, 0);
+    struct toydb_session *session = open_one(&node);
+    assert_ok(session, "GOAWAY");
+    assert_ok(session, "ROWS 1"); /* on a new connection */
+    assert_int_equal(atomic_load(&node.sessions), 2);
+    assert_ok(session, "BEGIN;GOAWAY");
+    assert_ok(session, "ROWS 1"); /* the transaction keeps the old one */
+    assert_int_equal(atomic_load(&node.sessions), 2);
+    assert_ok(session, "COMMIT");
+    assert_ok(session, "ROWS 1");
+    assert_int_equal(atomic_load(&node.sessions), 3);
+    toydb_session_close(session);
+    fake_node_stop(&node);
+}
+
+static void test_bad_node(void **state)
+{
+    (void)state;
+    struct fake_node node;
+    fake_node_start(&node, 0);
+    struct toydb_session *session = open_one(&node);
+    assert_fails(session, "REFUSE", TOYDB_ERROR, "28000");
+    assert_fails(session, "GARBAGE", TOYDB_LOST, "08P01");
+    assert_fails(session, "RAGGED", TOYDB_LOST, "08P01");
+    assert_ok(session, "ROWS 1");
+    toydb_session_close(session);
+    fake_node_stop(&node);
+}
+
+static void test_status(void **state)
+{
+    (void)state;
+    struct fake_node node;
+    fake_node_start(&node, 0);
+    struct toydb_session *session = open_one(&node);
+    struct toydb_status *status;
+    struct toydb_error error;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(toydb_status(session, &status, &error), TOYDB_OK);
+        assert_int_equal(status->id, 1);
+        assert_string_equal(status->version, "0.1.0");
+        assert_string_equal(status->cluster_id, "");
+        assert_int_equal(status->term, 77);
+        assert_int_equal(status->node_count, 2);
+        assert_string_equal(status->nodes[1].address, "two:9602");
+        assert_string_equal(status->nodes[0].role, "leader");
+        assert_true(status->nodes[0].voter);
+        assert_int_equal(status->kv_file_bytes, 4096);
+        toydb_status_free(status);
+        if (i == 0)
+            assert_ok(session, "ROWS 1");
+        else
+            assert_ok(session, "DROP AFTER"); /* a status call finds its way too */
+    }
+    toydb_session_close(session);
+    fake_node_stop(&node);
+}
+
+static void test_addresses(void **state)
+{
+    (void)state;
+    static struct client__address out[CLIENT__ADDRESSES_MAX];
+    uint32_t count;
+    struct toydb_error error;
+    assert_int_equal(client__addresses_parse("a,b:1,[::1],[fe80::1]:65535", out, &count, &error),
+                     OK);
+    assert_int_equal(count, 4);
+    assert_string_equal(out[0].host, "a");
+    assert_string_equal(out[0].port, "9601");
+    assert_string_equal(out[1].port, "1");
+    assert_string_equal(out[2].host, "::1");
+    assert_string_equal(out[3].host, "fe80::1");
+    assert_string_equal(out[3].port, "65535");
+    assert_string_equal(out[3].text, "[fe80::1]:65535");
+    static const char *const bad[] = {"",     ",",      "a,",           "a:",      "a:0",
+                                      ":1",   "a:x",    "a:1:2",        "a:65536", "[::1",
+                                      "[]:1", "[a]b:1", "a:99999999999"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(client__addresses_parse(bad[i], out, &count, &error), ERR_INVALID);
+        assert_string_equal(error.sqlstate, "22023");
+    }
+    assert_null(toydb_session_open("a:b", NULL, &error));
+    assert_string_equal(error.sqlstate, "22023");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_errors_and_transactions),
+        cmocka_unit_test(test_back_pressure),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_cancel_twice),
+        cmocka_unit_test(test_resend),
+        cmocka_unit_test(test_loss_after_rows),
+        cmocka_unit_test(test_loss_in_transaction),
+        cmocka_unit_test(test_failover),
+        cmocka_unit_test(test_first_address_down),
+        cmocka_unit_test(test_goaway),
+        cmocka_unit_test(test_bad_node),
+        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_addresses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,137 @@
+/* What the unit tests of wal share. */
+#include "test_wal.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "wal/wal_int.h"
+
+const struct wal_config test_config = {
+    .dir = DIR, .cluster_id = 0xc0ffee, .node_id = 3, .segment_size = 4096, .zero_step = 1024};
+
+struct wal *open_ok(struct env_sim *sim)
+{
+    struct wal *wal = NULL;
+    struct error error = {0};
+    status_t status = wal_open(env_sim_env(sim), &test_config, &wal, &error);
+    if (status != OK)
+        print_error("%s\n", error.message);
+    assert_int_equal(status, OK);
+    return wal;
+}
+
+void open_fails(struct env_sim *sim, status_t status, const char *text)
+{
+    struct wal *wal = NULL;
+    struct error error = {0};
+    assert_int_equal(wal_open(env_sim_env(sim), &test_config, &wal, &error), status);
+    assert_null(wal);
+    if (strstr(error.message, text) == NULL)
+        fail_msg("\"%s\" is not in \"%s\"", text, error.message);
+}
+
+static void fill(uint8_t *data, size_t size, uint64_t index, uint64_t term)
+{
+    for (size_t i = 0; i < size; i++)
+        data[i] = (uint8_t)(index * 7 + term * 31 + i);
+}
+
+void stage(struct wal *wal, uint64_t first, uint64_t last, uint64_t term, size_t size)
+{
+    uint32_t count = (uint32_t)(last - first + 1);
+    struct raft_entry *entries = mem_zalloc(count, sizeof *entries);
+    uint8_t *data = mem_alloc(size * count);
+    for (uint32_t i = 0; i < count; i++) {
+        fill(data + i * size, size, first + i, term);
+        entries[i] = (struct raft_entry){.index = first + i,
+                                         .term = term,
+                                         .type = RAFT_ENTRY_COMMAND,
+                                         .data = slice_make(data + i * size, size)};
+    }
+    assert_int_equal(wal_stage(wal, NULL, entries, count), OK);
+    mem_free(data);
+    mem_free(entries);
+}
+
+void append(struct wal *wal, uint64_t first, uint64_t last, uint64_t term, size_t size)
+{
+    stage(wal, first, last, term, size);
+    struct error error = {0};
+    assert_int_equal(wal_flush(wal, &error), OK);
+}
+
+void expect(struct wal *wal, uint64_t first, uint64_t last, uint64_t term, size_t size)
+{
+    struct arena arena;
+    arena_init(&arena, 0);
+    uint8_t *data = mem_alloc(size);
+    for (uint64_t at = first; at <= last;) {
+        struct raft_entry *entries;
+        uint32_t count;
+        assert_int_equal(wal_read(wal, at, last + 1, 1 << 20, &arena, &entries, &count, NULL), OK);
+        assert_true(count > 0);
+        for (uint32_t i = 0; i < count; i++, at++) {
+            fill(data, size, at, term);
+            assert_int_equal(entries[i].index, at);
+            assert_int_equal(entries[i].term, term);
+            assert_int_equal(entries[i].type, RAFT_ENTRY_COMMAND);
+            assert_int_equal(entries[i].data.size, size);
+            assert_memory_equal(entries[i].data.data, data, size);
+            uint64_t stored;
+            assert_int_equal(wal_term(wal, at, &stored), OK);
+            assert_int_equal(stored, term);
+        }
+    }
+    mem_free(data);
+    arena_free(&arena);
+}
+
+static struct env_file *open_file(struct env_sim *sim, const char *path)
+{
+    struct env_file *file = NULL;
+    assert_int_equal(env_file_open(env_sim_env(sim), path, 0, &file, NULL), OK);
+    return file;
+}
+
+void overwrite(struct env_sim *sim, const char *path, uint64_t offset, const void *data,
+               size_t size)
+{
+    struct env_file *file = open_file(sim, path);
+    assert_int_equal(env_file_write(file, offset, data, size, NULL), OK);
+    assert_int_equal(env_file_sync(file, NULL), OK);
+    env_file_close(file);
+}
+
+void flip(struct env_sim *sim, const char *path, uint64_t offset)
+{
+    struct env_file *file = open_file(sim, path);
+    uint8_t byte;
+    size_t got;
+    assert_int_equal(env_file_read(file, offset, &byte, 1, &got, NULL), OK);
+    assert_int_equal(got, 1);
+    env_file_close(file);
+    byte ^= 0xff;
+    overwrite(sim, path, offset, &byte, 1);
+}
+
+uint64_t file_size(struct env_sim *sim, const char *path)
+{
+    struct env_file *file = open_file(sim, path);
+    uint64_t size;
+    assert_int_equal(env_file_size(file, &size, NULL), OK);
+    env_file_close(file);
+    return size;
+}
+
+static void count_log_file(void *context, const char *name)
+{
+    uint64_t sequence;
+    *(int *)context += wal__file_name_parse(name, &sequence);
+}
+
+int file_count(struct env_sim *sim)
+{
+    int count = 0;
+    assert_int_equal(env_dir_list(env_sim_env(sim), DIR, count_log_file, &count, NULL), OK);
+    return count;
+}
