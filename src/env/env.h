@@ -111,7 +111,7 @@ void env_map_destroy(struct env_map *map);
 
 /* ---- directories ---------------------------------------------------------------------------- */
 
-/* Creates it and its missing parents; OK when it is there already. */
+/* Creates it and its missing parents, durably; OK when it is there already. */
 status_t env_dir_create(struct env *env, const char *path, struct error *error);
 status_t env_dir_list(struct env *env, const char *path, env_dir_list_fn *each, void *each_context,
                       struct error *error);
@@ -140,7 +140,8 @@ struct env_cond;
 
 typedef void env_thread_fn(void *argument);
 
-/* `name` (at most 15 bytes are kept) shows in debuggers and top -H. */
+/* `name` (at most 15 bytes are kept) shows in debuggers and top -H. Signals are blocked in it: they
+ * go to the main thread. A process that cannot have its threads stops (asserted). */
 struct env_thread *env_thread_start(const char *name, env_thread_fn *run, void *argument);
 /* Waits for its end and frees it. */
 void env_thread_join(struct env_thread *thread);

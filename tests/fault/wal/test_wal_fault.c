@@ -44,7 +44,6 @@ static status_t stage_and_flush(struct model *model, struct wal *wal, struct prn
     status_t status = wal_write(batch, NULL);
     if (status == ERR_DISK_FULL)
         status = wal_write(batch, NULL);
-    /* What is staged while a batch is out follows it, when the batch made it. */
     wal_finish(wal, batch, status);
     if (status == OK)
         model_durable(model);
@@ -142,7 +141,7 @@ static bool run_with_failure(enum env_sim_call kind, uint64_t n, uint64_t seed)
 static void test_every_call_fails_in_turn(void **state)
 {
     (void)state;
-    /* A read fails at opening, and then it is the reader's status. */
+    /* Fewer calls than this, and the workload does not do what it is for. */
     static const struct {
         enum env_sim_call kind;
         uint64_t at_least;
