@@ -54,6 +54,10 @@ struct sql_engine *sql_engine_create(struct env *env);
 /* All sessions must be gone. */
 void sql_engine_destroy(struct sql_engine *engine);
 
+/* Appends what a key of the store is in the schema as last seen, for messages: `row (id)=(7) of table
+ * "accounts"`, `the schema`, or the bytes in hexadecimal when it is not known. Thread-safe. */
+void sql_engine_describe_key(struct sql_engine *engine, struct slice key, struct buffer *out);
+
 struct sql_session;
 struct sql_session *sql_session_create(struct sql_engine *engine);
 /* Not while a transaction is with it (see sql_session_abort). */

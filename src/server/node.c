@@ -1,0 +1,373 @@
+/* The node's loop. After each poll of the network, `pump` does all that the events asked for:
+ *
+ *     sessions step, replica_pump, finished log writes, peers and clients get their bytes
+ *
+ * and repeats while one of these gave another something to do. */
+
+#include "server/node_int.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/session_int.h"
+
+enum {
+    TICK_MS_DEFAULT = 50,
+    ELECTION_TICKS_DEFAULT = 12,
+    HEARTBEAT_TICKS = 2,
+    QUORUM_TIMEOUT_US_DEFAULT = 5000000,
+    COMMIT_TIMEOUT_US_DEFAULT = 30000000,
+    DISK_RESERVE_DEFAULT = 16 << 20,
+    STOP_WAIT_US = 3000000, /* for clients to finish what they run */
+    PUMP_ROUNDS_MAX = 64,   /* then the network is polled again */
+};
+
+/* ---- the log and checkpoint threads
+ * --------------------------------------------------------------- */
+
+static void log_run(struct job *job)
+{
+    struct log_job *log = (struct log_job *)job;
+    log->status = wal_write(log->batch, &log->error);
+}
+
+static void log_done(struct job *job)
+{
+    struct log_job *log = (struct log_job *)job;
+    struct wal_batch *batch = log->batch;
+    log->batch = NULL;
+    replica_log_done(log->node->replica, batch, log->status, &log->error);
+    node_wake(log->node);
+}
+
+static void log_start(struct node *node)
+{
+    if (node->log_job.batch)
+        return;
+    struct wal_batch *batch = replica_log_take(node->replica);
+    if (!batch)
+        return;
+    node->log_job.job = (struct job){.run = log_run, .done = log_done};
+    node->log_job.node = node;
+    node->log_job.batch = batch;
+    job_submit(node->log_pool, &node->log_job.job);
+}
+
+static void checkpoint_run(struct job *job)
+{
+    struct checkpoint_job *checkpoint = (struct checkpoint_job *)job;
+    struct error error;
+    if (kv_checkpoint_write(checkpoint->checkpoint, &error) != OK)
+        log_error("server", "checkpoint failed: %s", error.message);
+}
+
+static void checkpoint_done(struct job *job)
+{
+    struct checkpoint_job *checkpoint = (struct checkpoint_job *)job;
+    struct kv_checkpoint *written = checkpoint->checkpoint;
+    checkpoint->checkpoint = NULL;
+    replica_checkpoint_done(checkpoint->node->replica, written);
+}
+
+static void checkpoint_start(struct node *node)
+{
+    if (node->checkpoint_job.checkpoint || node->stopping)
+        return;
+    struct kv_checkpoint *checkpoint = replica_checkpoint_take(node->replica);
+    if (!checkpoint)
+        return;
+    node->checkpoint_job.job = (struct job){.run = checkpoint_run, .done = checkpoint_done};
+    node->checkpoint_job.node = node;
+    node->checkpoint_job.checkpoint = checkpoint;
+    job_submit(node->checkpoint_pool, &node->checkpoint_job.job);
+}
+
+/* ---- the pump ---------------------------------------------------------------------------------
+ */
+
+static bool node_quiet(const struct node *node)
+{
+    return !node->log_job.batch && !node->checkpoint_job.checkpoint && node->session_count == 0 &&
+           node->mailbox.out == 0;
+}
+
+/* When stopping: clients get a moment to finish, then their sessions end; when nothing is out with
+ * another thread any more the loop may end. */
+static void stop_progress(struct node *node)
+{
+    if (!node->stopping || node->stopped)
+        return;
+    uint64_t now_us = env_monotonic_us(node->env);
+    sessions_shutdown(node);
+    if (now_us >= node->stop_deadline_us || node->failed)
+        conns_close_all(node);
+    if (!node_quiet(node))
+        return;
+    conns_close_all(node);
+    node->stopped = true;
+    uv_stop(&node->loop);
+}
+
+static void pump(struct node *node)
+{
+    uv_idle_stop(&node->idle);
+    for (int round = 0; round < PUMP_ROUNDS_MAX; round++) {
+        bool any = sessions_run(node);
+        replica_pump(node->replica);
+        log_start(node);
+        any = any || node->runnable;
+        if (!any)
+            break;
+    }
+    peers_flush(node);
+    conns_flush(node);
+    if (node->runnable)
+        node_wake(node);
+    stop_progress(node);
+}
+
+static void on_check(uv_check_t *check)
+{
+    pump(check->data);
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    (void)idle; /* its being active keeps the poll from waiting */
+}
+
+void node_wake(struct node *node)
+{
+    if (!node->stopped)
+        uv_idle_start(&node->idle, on_idle);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct node *node = timer->data;
+    uint64_t now_us = env_monotonic_us(node->env);
+    replica_tick(node->replica);
+    peers_tick(node, now_us);
+    conns_tick(node, now_us);
+    checkpoint_start(node);
+}
+
+/* ---- sleepers ---------------------------------------------------------------------------------
+ */
+
+static void sleep_arm(struct node *node);
+
+static void on_sleep_end(uv_timer_t *timer)
+{
+    struct node *node = timer->data;
+    uint64_t now_us = env_monotonic_us(node->env);
+    while (node->sleepers && node->sleepers->wake_us <= now_us) {
+        struct sleeper *sleeper = node->sleepers;
+        node->sleepers = sleeper->next;
+        sleeper->wake(sleeper);
+    }
+    sleep_arm(node);
+}
+
+static void sleep_arm(struct node *node)
+{
+    if (!node->sleepers) {
+        uv_timer_stop(&node->sleep_timer);
+        return;
+    }
+    uint64_t now_us = env_monotonic_us(node->env);
+    uint64_t wait_us = node->sleepers->wake_us > now_us ? node->sleepers->wake_us - now_us : 0;
+    uv_timer_start(&node->sleep_timer, on_sleep_end, (wait_us + 999) / 1000, 0);
+}
+
+void node_sleep(struct node *node, struct sleeper *sleeper, uint64_t delay_us)
+{
+    sleeper->wake_us = env_monotonic_us(node->env) + delay_us;
+    struct sleeper **link = &node->sleepers;
+    while (*link && (*link)->wake_us <= sleeper->wake_us)
+        link = &(*link)->next;
+    sleeper->next = *link;
+    *link = sleeper;
+    sleep_arm(node);
+}
+
+void node_sleep_cancel(struct node *node, struct sleeper *sleeper)
+{
+    for (struct sleeper **link = &node->sleepers; *link; link = &(*link)->next) {
+        if (*link == sleeper) {
+            *link = sleeper->next;
+            return;
+        }
+    }
+}
+
+/* ---- the replica's host
+ * --------------------------------------------------------------------------- */
+
+static void host_send(void *context, const struct replica_message *message)
+{
+    peer_send(context, message);
+}
+
+static void host_failed(void *context, const struct error *error)
+{
+    struct node *node = context;
+    node->failed = true;
+    node->failure = *error;
+    node_stop(node);
+}
+
+static status_t replica_start(struct node *node, struct error *error)
+{
+    const struct server_config *config = &node->config;
+    struct replica_config replica = {.env = node->env,
+                                     .dir = config->data_dir,
+                                     .id = config->id,
+                                     .tick_us = config->tick_ms * 1000,
+                                     .election_timeout_ticks = config->election_ticks,
+                                     .heartbeat_ticks = HEARTBEAT_TICKS,
+                                     .disk_reserve_bytes = config->disk_reserve_bytes};
+    for (uint32_t i = 0; i < config->peer_count; i++)
+        replica.voters[replica.voter_count++] = config->peers[i].id;
+    if (replica.voter_count == 0)
+        replica.voters[replica.voter_count++] = config->id;
+    struct replica_host host = {.context = node, .send = host_send, .failed = host_failed};
+    return replica_open(&replica, &host, &node->replica, error);
+}
+
+/* ---- life -------------------------------------------------------------------------------------
+ */
+
+static void config_defaults(struct server_config *config)
+{
+    if (!config->tick_ms)
+        config->tick_ms = TICK_MS_DEFAULT;
+    if (!config->election_ticks)
+        config->election_ticks = ELECTION_TICKS_DEFAULT;
+    if (!config->quorum_timeout_us)
+        config->quorum_timeout_us = QUORUM_TIMEOUT_US_DEFAULT;
+    if (!config->commit_timeout_us)
+        config->commit_timeout_us = COMMIT_TIMEOUT_US_DEFAULT;
+    if (!config->disk_reserve_bytes)
+        config->disk_reserve_bytes = DISK_RESERVE_DEFAULT;
+    if (!config->worker_threads) {
+        unsigned processors = uv_available_parallelism();
+        config->worker_threads = processors < 2 ? 2 : processors;
+    }
+}
+
+static void loop_open(struct node *node)
+{
+    int result = uv_loop_init(&node->loop);
+    ASSERT(result == 0);
+    uv_timer_init(&node->loop, &node->tick_timer);
+    uv_timer_init(&node->loop, &node->sleep_timer);
+    uv_check_init(&node->loop, &node->check);
+    uv_idle_init(&node->loop, &node->idle);
+    node->tick_timer.data = node;
+    node->sleep_timer.data = node;
+    node->check.data = node;
+    node->idle.data = node;
+    mailbox_init(&node->mailbox, &node->loop);
+}
+
+static struct grpc_server *grpc_open(struct node *node)
+{
+    const struct grpc_method methods[] = {
+        {"/ToyDB/Status", false, service_status_handlers, node},
+        {"/ToyDB/Execute", false, service_execute_handlers, node},
+        {"/ToyDB/Session", true, service_session_handlers, node},
+        {"/ToyDBPeer/Exchange", true, peer_exchange_handlers, node},
+    };
+    /* Room for the largest commit request between nodes. */
+    struct grpc_config config = {.message_size_max = 2 * (size_t)REPLICA_REQUEST_SIZE_MAX,
+                                 .receive_memory_max = 3 * (size_t)REPLICA_REQUEST_SIZE_MAX};
+    return grpc_server_create(methods, sizeof methods / sizeof *methods, &config);
+}
+
+status_t node_create(const struct server_config *config, struct node **out, struct error *error)
+{
+    struct node *node = mem_zalloc(1, sizeof *node);
+    node->config = *config;
+    config_defaults(&node->config);
+    node->env = env_real();
+    node->runnable_last = &node->runnable;
+    node->started_us = env_monotonic_us(node->env);
+    env_random_bytes(node->env, &node->incarnation, sizeof node->incarnation);
+    prng_seed(&node->prng, node->incarnation);
+    loop_open(node);
+    node->log_pool = job_pool_create("toydb-log", 1, &node->mailbox);
+    node->checkpoint_pool = job_pool_create("toydb-checkpnt", 1, &node->mailbox);
+    node->workers = job_pool_create("toydb-worker", node->config.worker_threads, &node->mailbox);
+    node->engine = sql_engine_create(node->env);
+    node->grpc = grpc_open(node);
+    status_t status = replica_start(node, error);
+    if (status == OK && node->config.listen[0])
+        status = listener_open(node, node->config.listen, error);
+    if (status != OK) {
+        node_destroy(node);
+        return status;
+    }
+    peers_open(node);
+    *out = node;
+    return OK;
+}
+
+status_t node_run(struct node *node, struct error *error)
+{
+    uv_check_start(&node->check, on_check);
+    uv_timer_start(&node->tick_timer, on_tick, 1, node->config.tick_ms);
+    if (!node->stopped)
+        uv_run(&node->loop, UV_RUN_DEFAULT);
+    if (!node->failed)
+        return OK;
+    *error = node->failure;
+    return node->failure.status;
+}
+
+void node_stop(struct node *node)
+{
+    if (node->stopping)
+        return;
+    node->stopping = true;
+    node->stop_deadline_us = env_monotonic_us(node->env) + STOP_WAIT_US;
+    listener_close(node);
+    conns_shutdown(node);
+    uv_idle_start(&node->idle, on_idle);
+}
+
+static void close_handle(uv_handle_t *handle, void *argument)
+{
+    (void)argument;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+void node_destroy(struct node *node)
+{
+    if (!node)
+        return;
+    listener_close(node);
+    peers_close(node);
+    conns_close_all(node);
+    /* Whatever a thread still had is given back before its owner goes. */
+    job_pool_destroy(node->workers);
+    job_pool_destroy(node->log_pool);
+    job_pool_destroy(node->checkpoint_pool);
+    mailbox_drain(&node->mailbox);
+    sessions_run(node);
+    replica_close(node->replica);
+    sessions_release(node);
+    ASSERT(node->session_count == 0);
+    sql_engine_destroy(node->engine);
+    mailbox_close(&node->mailbox);
+    uv_walk(&node->loop, close_handle, NULL);
+    uv_run(&node->loop, UV_RUN_DEFAULT);
+    int busy = uv_loop_close(&node->loop);
+    ASSERT(busy == 0);
+    grpc_server_destroy(node->grpc);
+    mem_free(node);
+}

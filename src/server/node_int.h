@@ -1,0 +1,123 @@
+/* One node, seen from inside the server room. Everything here belongs to the loop thread unless it
+ * says otherwise. */
+#ifndef SERVER_NODE_INT_H
+#define SERVER_NODE_INT_H
+
+#include <uv.h>
+
+#include "base/prng.h"
+#include "grpc/grpc.h"
+#include "replica/replica.h"
+#include "server/job.h"
+#include "server/server.h"
+#include "sql/sql.h"
+
+struct session;
+struct peer;
+struct conn;
+struct listener;
+
+/* Something that was asked to wait: a session backing off before it tries again. */
+struct sleeper {
+    uint64_t wake_us;
+    void (*wake)(struct sleeper *sleeper);
+    struct sleeper *next;
+};
+
+/* A log batch on the log thread. */
+struct log_job {
+    struct job job;
+    struct node *node;
+    struct wal_batch *batch; /* NULL: none out */
+    status_t status;
+    struct error error;
+};
+
+struct checkpoint_job {
+    struct job job;
+    struct node *node;
+    struct kv_checkpoint *checkpoint; /* NULL: none out */
+};
+
+struct node {
+    struct server_config config;
+    struct env *env;
+    uv_loop_t loop;
+    uv_timer_t tick_timer;
+    uv_timer_t sleep_timer;
+    uv_check_t check; /* after the poll: the pump */
+    uv_idle_t idle;   /* active while there is work that needs no event */
+    uv_signal_t signals[2];
+    struct mailbox mailbox;
+    struct job_pool *log_pool;
+    struct job_pool *checkpoint_pool;
+    struct job_pool *workers;
+    struct log_job log_job;
+    struct checkpoint_job checkpoint_job;
+    struct replica *replica;
+    struct sql_engine *engine;
+    struct grpc_server *grpc;
+    struct listener *listener;
+    struct conn *conns;       /* open connections, both ways */
+    struct conn *dirty;       /* with output to write */
+    struct peer *peers;       /* the other nodes */
+    struct session *runnable; /* sessions with something to do */
+    struct session **runnable_last;
+    struct session *sessions; /* all in use */
+    uint32_t session_count;
+    struct sleeper *sleepers;
+    struct origin *origins; /* free transaction origins */
+    uint64_t incarnation;   /* random: sets this process's origins apart */
+    uint64_t origin_count;
+    uint64_t started_us; /* monotonic */
+    struct prng prng;    /* jitter */
+    bool stopping;
+    bool stopped;
+    uint64_t stop_deadline_us;
+    bool failed;
+    struct error failure;
+};
+
+/* node.c */
+status_t node_create(const struct server_config *config, struct node **out, struct error *error);
+/* Runs the loop until node_stop has taken effect. Returns the failure that stopped it, if any. */
+status_t node_run(struct node *node, struct error *error);
+void node_stop(struct node *node);
+void node_destroy(struct node *node);
+/* Asks for a pump soon: some input was given from outside the usual events. */
+void node_wake(struct node *node);
+void node_sleep(struct node *node, struct sleeper *sleeper, uint64_t delay_us);
+void node_sleep_cancel(struct node *node, struct sleeper *sleeper);
+
+/* listener.c: sockets and the gRPC connections on them */
+status_t listener_open(struct node *node, const char *address, struct error *error);
+void listener_close(struct node *node);
+/* A connected socket, taken over, served as if it had been accepted. */
+status_t conn_adopt(struct node *node, int fd, struct error *error);
+struct conn *conn_connect(struct node *node, const char *address,
+                          void (*on_state)(void *context, struct conn *conn, bool up),
+                          void *context);
+struct grpc_conn *conn_grpc(struct conn *conn);
+/* on_state is not called any more. */
+void conn_close(struct conn *conn);
+void conns_flush(struct node *node);
+void conns_tick(struct node *node, uint64_t now_us);
+void conns_shutdown(struct node *node);
+void conns_close_all(struct node *node);
+
+/* peer.c: messages between nodes */
+void peers_open(struct node *node);
+void peers_close(struct node *node);
+void peers_tick(struct node *node, uint64_t now_us);
+void peers_flush(struct node *node);
+void peer_send(struct node *node, const struct replica_message *message);
+const char *peer_address(const struct node *node, uint64_t id);
+bool peer_connected(const struct node *node, uint64_t id);
+extern const struct grpc_handlers peer_exchange_handlers;
+
+/* service.c: the API for clients */
+extern const struct grpc_handlers service_status_handlers;
+extern const struct grpc_handlers service_execute_handlers;
+extern const struct grpc_handlers service_session_handlers;
+
+#endif

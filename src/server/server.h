@@ -1,0 +1,80 @@
+/* The server: one node, composed of all the rooms below it, with its loop, threads and listeners.
+ *
+ * server_run is `toydb start`; embedded_open is the same node without a listener, for one process
+ * that wants a database inside. cluster_run is `toydb cluster`: a supervisor of real processes.
+ *
+ * One main loop thread does the network, Raft, the replica and short statements; a log thread
+ * appends and syncs; a checkpoint thread writes checkpoints; a pool of workers takes statements
+ * that may run long. Threads are started when first needed. */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/status.h"
+
+enum {
+    SERVER_NODES_MAX = 16,
+    SERVER_ADDRESS_MAX = 256, /* bytes with the NUL */
+    SERVER_PORT_DEFAULT = 9601,
+};
+
+struct server_peer {
+    uint64_t id;
+    char address[SERVER_ADDRESS_MAX]; /* host:port */
+};
+
+struct server_config {
+    uint64_t id;
+    char data_dir[512];
+    char listen[SERVER_ADDRESS_MAX];            /* host:port; empty: no listener (embedded) */
+    struct server_peer peers[SERVER_NODES_MAX]; /* with this node; none: a cluster of one */
+    uint32_t peer_count;
+    enum log_level log_level;
+    uint32_t tick_ms;            /* 0: 50 */
+    uint32_t election_ticks;     /* 0: 12; a timeout is 1 to 2 times that */
+    uint64_t quorum_timeout_us;  /* how long a request waits for a leader. 0: 5 s */
+    uint64_t commit_timeout_us;  /* how long a commit waits for its outcome. 0: 30 s */
+    uint64_t disk_reserve_bytes; /* commits are refused below it. 0: 16 MiB */
+    uint32_t worker_threads;     /* for long statements. 0: number of processors, at least 2 */
+    size_t statement_memory;     /* bytes a statement may use. 0: 256 MiB */
+};
+
+/* Reads "1=host:port,2=host:port,..." ; ERR_INVALID says what is wrong. */
+status_t server_peers_parse(const char *text, struct server_config *config, struct error *error);
+/* Splits "host:port" ("[::1]:9601" too). */
+status_t server_address_parse(const char *text, char *host, size_t host_size, uint16_t *port,
+                              struct error *error);
+
+/* Runs a node until SIGTERM or SIGINT, then stops cleanly and returns OK. Returns an error when the
+ * node could not start, or had to stop (its data stays as it is). Call once a process. */
+status_t server_run(const struct server_config *config, struct error *error);
+
+/* ---- embedded ----------------------------------------------------------------------------------
+ */
+
+/* A cluster of one in this process, on a thread of its own, its data in `dir`. */
+struct embedded;
+status_t embedded_open(const char *dir, struct embedded **out, struct error *error);
+/* A connected stream socket that speaks the same gRPC as a listener does; the caller owns it. */
+status_t embedded_connect(struct embedded *embedded, int *fd, struct error *error);
+/* Stops the node with a last checkpoint. NULL is allowed. */
+void embedded_close(struct embedded *embedded);
+
+/* ---- a local cluster
+ * ------------------------------------------------------------------------------ */
+
+struct cluster_config {
+    const char *program; /* the toydb binary to start as nodes */
+    uint32_t nodes;      /* 1 to SERVER_NODES_MAX */
+    char dir[400];       /* node N keeps its data in dir/nodeN and its log in dir/nodeN.log */
+    uint16_t base_port;  /* node N listens on 127.0.0.1:base_port + N - 1 */
+    bool quiet;          /* no lines about what it does */
+};
+/* Starts the nodes, prints a line when they have a leader, and waits for SIGINT or SIGTERM; then
+ * stops them. A node that ends by itself is reported and left as it is. */
+status_t cluster_run(const struct cluster_config *config, struct error *error);
+
+#endif

@@ -1,0 +1,137 @@
+/* ToyDB/Status: the node's view of itself and of the cluster, from local state only. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "server/session_int.h"
+#include "server/wire_int.h"
+
+static const char *role_name(enum raft_role role)
+{
+    switch (role) {
+    case RAFT_LEADER:
+        return "leader";
+    case RAFT_CANDIDATE:
+    case RAFT_PRECANDIDATE:
+        return "candidate";
+    case RAFT_FOLLOWER:
+        break;
+    }
+    return "follower";
+}
+
+static const struct raft_peer_status *progress_of(const struct replica_status *status, uint64_t id)
+{
+    for (uint32_t i = 0; i < status->raft.peer_count; i++)
+        if (status->raft.peers[i].id == id)
+            return &status->raft.peers[i];
+    return NULL;
+}
+
+static void node_fill(const struct node *node, const struct replica_status *status, uint64_t id,
+                      Node *out)
+{
+    node__init(out);
+    out->id = (uint32_t)id;
+    out->address = (char *)(uintptr_t)peer_address(node, id);
+    out->voter = true;
+    const char *role = "follower";
+    if (id == status->id)
+        role = role_name(status->role);
+    else if (!peer_connected(node, id))
+        role = "unreachable";
+    else if (id == status->leader)
+        role = "leader";
+    out->role = (char *)(uintptr_t)role;
+    const struct raft_peer_status *progress = progress_of(status, id);
+    if (progress)
+        out->match_index = progress->match;
+    else if (id == status->id && status->role == RAFT_LEADER)
+        out->match_index = status->last_index;
+}
+
+static void nodes_fill(const struct node *node, const struct replica_status *status,
+                       struct arena *arena, StatusResponse *out)
+{
+    uint32_t count = node->config.peer_count ? node->config.peer_count : 1;
+    out->n_nodes = count;
+    out->nodes = arena_alloc(arena, count * sizeof *out->nodes);
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t id = node->config.peer_count ? node->config.peers[i].id : node->config.id;
+        out->nodes[i] = arena_alloc(arena, sizeof **out->nodes);
+        node_fill(node, status, id, out->nodes[i]);
+    }
+}
+
+/* Sums the sizes of the log's files. */
+struct log_size {
+    struct env *env;
+    char dir[600];
+    uint64_t bytes;
+};
+
+static void log_file(void *context, const char *name)
+{
+    struct log_size *log = context;
+    char path[900];
+    struct env_file *file;
+    uint64_t size = 0;
+    snprintf(path, sizeof path, "%s/%s", log->dir, name);
+    if (env_file_open(log->env, path, ENV_OPEN_READ_ONLY, &file, NULL) != OK)
+        return; /* recycled meanwhile */
+    if (env_file_size(file, &size, NULL) == OK)
+        log->bytes += size;
+    env_file_close(file);
+}
+
+static uint64_t log_bytes(const struct node *node)
+{
+    struct log_size log = {.env = node->env};
+    snprintf(log.dir, sizeof log.dir, "%s/log", node->config.data_dir);
+    status_t status = env_dir_list(node->env, log.dir, log_file, &log, NULL);
+    return status == OK ? log.bytes : 0;
+}
+
+static void on_message(struct grpc_call *call, struct slice bytes)
+{
+    (void)bytes; /* StatusRequest has no fields */
+    struct node *node = grpc_call_context(call);
+    struct replica_status status;
+    replica_status(node->replica, &status);
+    struct arena arena = {0};
+    char cluster_id[2 * REPLICA_CLUSTER_ID_SIZE + 1] = "";
+    for (int i = 0; status.has_cluster_id && i < REPLICA_CLUSTER_ID_SIZE; i++)
+        snprintf(cluster_id + 2 * i, 3, "%02x", status.cluster_id[i]);
+    StatusResponse out = STATUS_RESPONSE__INIT;
+    out.id = (uint32_t)status.id;
+    out.version = (char *)(uintptr_t)TOYDB_VERSION;
+    out.cluster_id = cluster_id;
+    out.time_us = env_wall_us(node->env);
+    out.uptime_us = env_monotonic_us(node->env) - node->started_us;
+    out.leader = (uint32_t)status.leader;
+    out.term = status.term;
+    out.role = (char *)(uintptr_t)role_name(status.role);
+    nodes_fill(node, &status, &arena, &out);
+    out.commit_index = status.commit_index;
+    out.applied_index = status.applied_index;
+    out.first_log_index = status.first_index;
+    out.last_log_index = status.last_index;
+    out.last_version_us = status.version;
+    Storage storage = STORAGE__INIT;
+    storage.kv_file_bytes = status.kv.file_bytes;
+    storage.kv_used_bytes =
+        (uint64_t)(status.kv.pages - status.kv.pages_free) * status.kv.page_size;
+    storage.log_bytes = log_bytes(node);
+    storage.checkpoint_index = status.checkpoint_index;
+    out.storage = &storage;
+    out.sessions = node->session_count;
+    size_t size = status_response__get_packed_size(&out);
+    uint8_t *packed = arena_alloc(&arena, size);
+    status_response__pack(&out, packed);
+    grpc_call_send(call, slice_make(packed, size));
+    grpc_call_finish(call, GRPC_OK, NULL);
+    arena_free(&arena);
+}
+
+const struct grpc_handlers service_status_handlers = {.on_message = on_message};

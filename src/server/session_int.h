@@ -1,0 +1,54 @@
+/* A client's session on a node: drives sql_session, asks the replica, reports to a sink.
+ *
+ *     IDLE --session_submit--> RUNNABLE --step--> BEGIN_WAIT   for a read version
+ *                                 ^      ------> WORKING       a step on a worker thread
+ *                                 |      ------> COMMIT_WAIT   for the outcome
+ *                                 |      ------> BLOCKED       the client takes no more rows now
+ *                                 |      ------> BACKOFF       before a conflicting statement's
+ * retry
+ *                                 +----------------------+     each comes back when answered
+ *     any, when the text has ended --> IDLE;  any, when the client is gone --> CLOSING --> freed
+ */
+#ifndef SERVER_SESSION_INT_H
+#define SERVER_SESSION_INT_H
+
+#include "server/node_int.h"
+#include "sql/sql.h"
+
+/* What a session tells its client. Called on the loop thread. After `done` the next text may be
+ * submitted. */
+struct session_sink {
+    void (*header)(void *context, const struct sql_column *columns, uint32_t count);
+    /* True: the client is slow, stop until session_unblock. */
+    bool (*rows)(void *context, const struct batch *batch);
+    void (*complete)(void *context, const char *tag, uint64_t rows, bool more, uint64_t elapsed_us);
+    void (*error)(void *context, const struct error *error);
+    void (*done)(void *context);
+    /* The node stops and nothing runs here: the client should look for another one. */
+    void (*shutdown)(void *context);
+};
+
+struct session *session_open(struct node *node, const struct session_sink *sink, void *context);
+/* The client is gone: ends what runs as soon as possible, rolls back. No sink call any more. */
+void session_close(struct session *session);
+/* request_id may be empty. Text, parameters and id are copied. */
+void session_submit(struct session *session, struct slice text, const struct value *parameters,
+                    uint32_t parameter_count, struct slice request_id);
+void session_unblock(struct session *session);
+void session_cancel(struct session *session);
+enum sql_transaction_state session_state(const struct session *session);
+/* Runs sessions that have something to do; true when some did. */
+bool sessions_run(struct node *node);
+/* Tells the clients of idle sessions that the node stops. */
+void sessions_shutdown(struct node *node);
+/* Frees what is kept for reuse. */
+void sessions_release(struct node *node);
+
+/* store_bind.c: sql's store over a transaction of the replica's */
+struct bound_txn {
+    struct store_txn store;
+    struct txn txn;
+};
+void bound_txn_init(struct bound_txn *bound);
+
+#endif

@@ -1,0 +1,103 @@
+/* SQL's idea of a store (sql/store) bound to the replica's transactions (txn). */
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "server/session_int.h"
+
+struct bound_cursor {
+    struct store_cursor cursor;
+    struct txn_scan scan;
+};
+
+static const struct store_ops bound_ops;
+
+static struct bound_txn *bound_of(struct store_txn *store)
+{
+    return (struct bound_txn *)store;
+}
+
+static status_t bound_get(struct store_txn *store, struct slice key, bool *found,
+                          struct slice *value, struct error *error)
+{
+    status_t status = txn_get(&bound_of(store)->txn, key, value, error);
+    *found = status == OK;
+    return status == ERR_NOT_FOUND ? OK : status;
+}
+
+static status_t bound_scan_open(struct store_txn *store, struct slice low, struct slice high,
+                                bool reverse, struct store_cursor **out, struct error *error)
+{
+    struct bound_cursor *bound = mem_alloc(sizeof *bound);
+    bound->cursor.ops = &bound_ops;
+    status_t status = txn_scan_open(&bound_of(store)->txn, &bound->scan, low, high, reverse, error);
+    if (status == OK)
+        *out = &bound->cursor;
+    else
+        mem_free(bound);
+    return status;
+}
+
+static status_t bound_scan_next(struct store_cursor *cursor, struct store_entry *entries,
+                                uint32_t max, uint32_t *count, struct error *error)
+{
+    struct bound_cursor *bound = (struct bound_cursor *)cursor;
+    while (*count < max) {
+        struct store_entry *entry = &entries[*count];
+        status_t status = txn_scan_next(&bound->scan, &entry->key, &entry->value, error);
+        if (status == ERR_NOT_FOUND)
+            return OK;
+        if (status != OK)
+            return status;
+        (*count)++;
+    }
+    return OK;
+}
+
+static void bound_scan_close(struct store_cursor *cursor)
+{
+    struct bound_cursor *bound = (struct bound_cursor *)cursor;
+    txn_scan_close(&bound->scan);
+    mem_free(bound);
+}
+
+static status_t bound_write(struct store_txn *store, struct slice key, const struct slice *value,
+                            struct error *error)
+{
+    struct txn *txn = &bound_of(store)->txn;
+    if (txn->read_only)
+        return error_sql(error, "25006", 0, "cannot write in a read-only transaction");
+    status_t status = txn_write(txn, key, value);
+    if (status == ERR_TOO_LONG) { /* the store has checked the key's own size */
+        error_sql(error, "53200", 0, "transaction writes more than %d MB",
+                  TXN_WRITES_BYTES_MAX >> 20);
+        error_hint(error, "Split it into smaller transactions.");
+        return ERR_SQL;
+    }
+    return status == OK ? OK
+                        : error_set(error, status, "key of %zu bytes cannot be stored", key.size);
+}
+
+static status_t bound_put(struct store_txn *store, struct slice key, struct slice value,
+                          struct error *error)
+{
+    return bound_write(store, key, &value, error);
+}
+
+static status_t bound_remove(struct store_txn *store, struct slice key, struct error *error)
+{
+    return bound_write(store, key, NULL, error);
+}
+
+static const struct store_ops bound_ops = {
+    .get = bound_get,
+    .scan_open = bound_scan_open,
+    .scan_next = bound_scan_next,
+    .scan_close = bound_scan_close,
+    .put = bound_put,
+    .remove = bound_remove,
+};
+
+void bound_txn_init(struct bound_txn *bound)
+{
+    bound->store.ops = &bound_ops;
+}

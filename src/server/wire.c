@@ -1,0 +1,214 @@
+#include "server/wire_int.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/utf8.h"
+
+static status_t parameter(const Value *packed, uint32_t number, struct value *out,
+                          struct error *error)
+{
+    switch (packed->kind_case) {
+    case VALUE__KIND__NOT_SET:
+        *out = value_null(SQL_UNKNOWN);
+        return OK;
+    case VALUE__KIND_BOOLEAN:
+        *out = value_boolean(packed->boolean);
+        return OK;
+    case VALUE__KIND_INTEGER:
+        *out = value_integer(packed->integer);
+        return OK;
+    case VALUE__KIND_REAL:
+        *out = value_double(packed->real);
+        return OK;
+    case VALUE__KIND_TEXT:
+        *out = value_text(slice_from_string(packed->text));
+        if (!utf8_valid(out->as.text))
+            return error_sql(error, "22021", 0, "parameter $%u is not valid UTF-8", number);
+        return OK;
+    case VALUE__KIND_BYTES:
+    default:
+        return error_sql(error, "0A000", 0, "parameter $%u has a type that is not supported yet",
+                         number);
+    }
+}
+
+status_t wire_parameters(const ExecuteRequest *request, struct arena *arena, struct value **out,
+                         struct error *error)
+{
+    if (request->n_parameters > SQL_PARAMETERS_MAX)
+        return error_sql(error, "54023", 0, "more than %d parameters", SQL_PARAMETERS_MAX);
+    *out = arena_alloc(arena, request->n_parameters * sizeof **out);
+    for (size_t i = 0; i < request->n_parameters; i++) {
+        status_t status = parameter(request->parameters[i], (uint32_t)i + 1, &(*out)[i], error);
+        if (status != OK)
+            return status;
+    }
+    return OK;
+}
+
+static ExecuteResponse *response(struct arena *arena, ExecuteResponse__MessageCase kind)
+{
+    ExecuteResponse *out = arena_alloc(arena, sizeof *out);
+    execute_response__init(out);
+    out->message_case = kind;
+    return out;
+}
+
+static Type wire_type(enum sql_type type)
+{
+    switch (type) {
+    case SQL_BOOLEAN:
+        return TYPE__TYPE_BOOLEAN;
+    case SQL_INTEGER:
+        return TYPE__TYPE_INTEGER;
+    case SQL_DOUBLE:
+        return TYPE__TYPE_DOUBLE;
+    case SQL_TEXT:
+        return TYPE__TYPE_TEXT;
+    case SQL_UNKNOWN:
+    case SQL_TYPE_COUNT:
+        break;
+    }
+    return TYPE__TYPE_UNSPECIFIED;
+}
+
+ExecuteResponse *wire_header(struct arena *arena, const struct sql_column *columns, uint32_t count)
+{
+    Header *header = arena_alloc(arena, sizeof *header);
+    header__init(header);
+    header->n_columns = count;
+    header->columns = arena_alloc(arena, count * sizeof *header->columns);
+    for (uint32_t i = 0; i < count; i++) {
+        Column *column = arena_alloc(arena, sizeof *column);
+        column__init(column);
+        column->name = (char *)(uintptr_t)columns[i].name;
+        column->type = wire_type(columns[i].type);
+        column->type_name = (char *)(uintptr_t)type_name(columns[i].type);
+        header->columns[i] = column;
+    }
+    ExecuteResponse *out = response(arena, EXECUTE_RESPONSE__MESSAGE_HEADER);
+    out->header = header;
+    return out;
+}
+
+static void wire_value(struct arena *arena, const struct vector *vector, uint32_t row, Value *out)
+{
+    value__init(out);
+    if (vector->type == SQL_UNKNOWN || vector_is_null(vector, row))
+        return;
+    switch (vector->type) {
+    case SQL_BOOLEAN:
+        out->kind_case = VALUE__KIND_BOOLEAN;
+        out->boolean = vector->as.booleans[row];
+        return;
+    case SQL_INTEGER:
+        out->kind_case = VALUE__KIND_INTEGER;
+        out->integer = vector->as.integers[row];
+        return;
+    case SQL_DOUBLE:
+        out->kind_case = VALUE__KIND_REAL;
+        out->real = vector->as.reals[row];
+        return;
+    case SQL_TEXT:
+        /* Text holds no NUL (types.h), so a C string carries all of it. */
+        out->kind_case = VALUE__KIND_TEXT;
+        out->text = arena_strndup(arena, (const char *)vector->as.texts[row].data,
+                                  vector->as.texts[row].size);
+        return;
+    case SQL_UNKNOWN:
+    case SQL_TYPE_COUNT:
+        UNREACHABLE();
+    }
+}
+
+ExecuteResponse *wire_rows(struct arena *arena, const struct batch *batch)
+{
+    Rows *rows = arena_alloc(arena, sizeof *rows);
+    rows__init(rows);
+    rows->n_rows = batch->selected;
+    rows->rows = arena_alloc(arena, batch->selected * sizeof *rows->rows);
+    for (uint32_t i = 0; i < batch->selected; i++) {
+        Row *row = arena_alloc(arena, sizeof *row);
+        row__init(row);
+        row->n_values = batch->column_count;
+        row->values = arena_alloc(arena, batch->column_count * sizeof *row->values);
+        Value *values = arena_alloc(arena, batch->column_count * sizeof *values);
+        for (uint32_t c = 0; c < batch->column_count; c++) {
+            wire_value(arena, &batch->columns[c], batch_row(batch, i), &values[c]);
+            row->values[c] = &values[c];
+        }
+        rows->rows[i] = row;
+    }
+    ExecuteResponse *out = response(arena, EXECUTE_RESPONSE__MESSAGE_ROWS);
+    out->rows = rows;
+    return out;
+}
+
+static TransactionState wire_state(enum sql_transaction_state state)
+{
+    switch (state) {
+    case SQL_IN_TRANSACTION:
+        return TRANSACTION_STATE__TRANSACTION_STATE_OPEN;
+    case SQL_FAILED_TRANSACTION:
+        return TRANSACTION_STATE__TRANSACTION_STATE_FAILED;
+    case SQL_IDLE:
+        break;
+    }
+    return TRANSACTION_STATE__TRANSACTION_STATE_IDLE;
+}
+
+ExecuteResponse *wire_complete(struct arena *arena, const char *tag, uint64_t rows, bool more,
+                               uint64_t elapsed_us, enum sql_transaction_state state)
+{
+    Completion *completion = arena_alloc(arena, sizeof *completion);
+    completion__init(completion);
+    completion->tag = arena_strndup(arena, tag, strlen(tag));
+    completion->rows = rows;
+    completion->more = more;
+    completion->elapsed_us = elapsed_us;
+    completion->transaction_state = wire_state(state);
+    ExecuteResponse *out = response(arena, EXECUTE_RESPONSE__MESSAGE_COMPLETION);
+    out->completion = completion;
+    return out;
+}
+
+ExecuteResponse *wire_error(struct arena *arena, const struct error *error,
+                            enum sql_transaction_state state)
+{
+    Error *packed = arena_alloc(arena, sizeof *packed);
+    error__init(packed);
+    packed->sqlstate = (char *)(uintptr_t)error->sqlstate;
+    packed->message = (char *)(uintptr_t)error->message;
+    packed->detail = (char *)(uintptr_t)error->detail;
+    packed->hint = (char *)(uintptr_t)error->hint;
+    packed->position = error->position;
+    packed->transaction_state = wire_state(state);
+    ExecuteResponse *out = response(arena, EXECUTE_RESPONSE__MESSAGE_ERROR);
+    out->error = packed;
+    return out;
+}
+
+enum grpc_status wire_status(const char *sqlstate)
+{
+    static const struct {
+        const char *prefix;
+        enum grpc_status status;
+    } rows[] = {
+        {"4000", GRPC_ABORTED},           {"23505", GRPC_ALREADY_EXISTS},
+        {"42P07", GRPC_ALREADY_EXISTS},   {"42710", GRPC_ALREADY_EXISTS},
+        {"23", GRPC_FAILED_PRECONDITION}, {"25", GRPC_FAILED_PRECONDITION},
+        {"55", GRPC_FAILED_PRECONDITION}, {"22", GRPC_INVALID_ARGUMENT},
+        {"42", GRPC_INVALID_ARGUMENT},    {"26", GRPC_INVALID_ARGUMENT},
+        {"34", GRPC_INVALID_ARGUMENT},    {"0A", GRPC_UNIMPLEMENTED},
+        {"28", GRPC_UNAUTHENTICATED},     {"53", GRPC_RESOURCE_EXHAUSTED},
+        {"54", GRPC_RESOURCE_EXHAUSTED},  {"57014", GRPC_CANCELLED},
+        {"57P", GRPC_UNAVAILABLE},        {"08", GRPC_UNAVAILABLE},
+        {"58", GRPC_UNAVAILABLE},         {"XX001", GRPC_DATA_LOSS},
+        {"XX002", GRPC_DATA_LOSS},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strncmp(sqlstate, rows[i].prefix, strlen(rows[i].prefix)) == 0)
+            return rows[i].status;
+    return GRPC_UNKNOWN;
+}

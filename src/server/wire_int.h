@@ -1,0 +1,25 @@
+/* Between protobuf messages and SQL values. */
+#ifndef SERVER_WIRE_INT_H
+#define SERVER_WIRE_INT_H
+
+#include "base/arena.h"
+#include "grpc/grpc.h"
+#include "protobuf/toydb.pb-c.h"
+#include "sql/sql.h"
+#include "sql/types/types.h"
+
+/* Parameters of a request, in the arena; text points into the request. ERR_SQL with 22021 for text
+ * that is not UTF-8, 0A000 for bytes. */
+status_t wire_parameters(const ExecuteRequest *request, struct arena *arena, struct value **out,
+                         struct error *error);
+/* These fill a response in the arena. */
+ExecuteResponse *wire_header(struct arena *arena, const struct sql_column *columns, uint32_t count);
+ExecuteResponse *wire_rows(struct arena *arena, const struct batch *batch);
+ExecuteResponse *wire_complete(struct arena *arena, const char *tag, uint64_t rows, bool more,
+                               uint64_t elapsed_us, enum sql_transaction_state state);
+ExecuteResponse *wire_error(struct arena *arena, const struct error *error,
+                            enum sql_transaction_state state);
+/* The gRPC code that a call ends with for an SQLSTATE (protobuf/toydb.proto). */
+enum grpc_status wire_status(const char *sqlstate);
+
+#endif
