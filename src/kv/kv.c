@@ -70,13 +70,14 @@ static status_t take_options(struct kv *kv, const struct kv_options *options, st
 
 static status_t open_file(struct kv *kv, struct error *error)
 {
-    unsigned flags = kv->read_only ? ENV_OPEN_READ_ONLY : 0;
-    status_t status = env_file_open(kv->env, kv->path, flags, &kv->file, error);
+    /* For writing even when read_only: the exclusive lock asks for such a handle. The map then
+     * refuses writes. */
+    status_t status = env_file_open(kv->env, kv->path, 0, &kv->file, error);
     if (status == ERR_NOT_FOUND && !kv->read_only) {
         status = kv__meta_create(kv->env, kv->path, kv->page_size, kv->growth_bytes, error);
         if (status != OK)
             return status;
-        status = env_file_open(kv->env, kv->path, flags, &kv->file, error);
+        status = env_file_open(kv->env, kv->path, 0, &kv->file, error);
     }
     if (status == OK)
         status = env_file_lock(kv->file, error);
@@ -88,8 +89,15 @@ static status_t map_file(struct kv *kv, uint64_t *file_size, struct error *error
     status_t status = env_file_size(kv->file, file_size, error);
     if (status != OK)
         return status;
+    if (*file_size / KV_PAGE_SIZE_MIN > UINT32_MAX / 2)
+        return error_set(error, ERR_TOO_LONG, "\"%s\" is too large for a store", kv->path);
     if (*file_size > kv->map_size_max)
         kv->map_size_max = *file_size;
+    /* A copied file may have holes, and writing into one through the map can meet a full disk. */
+    if (!kv->read_only && *file_size > 0)
+        status = env_file_preallocate(kv->file, 0, *file_size, error);
+    if (status != OK)
+        return status;
     status = env_map_create(kv->file, kv->map_size_max, !kv->read_only, &kv->map, error);
     if (status == OK)
         kv->base = env_map_base(kv->map);

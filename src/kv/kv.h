@@ -43,7 +43,7 @@ struct kv_options {
     uint64_t map_size_max;  /* address space reserved, and so the largest file: 256 GiB */
     uint64_t growth_bytes;  /* least growth of the file: 1 MiB (more as the file gets larger) */
     uint32_t snapshots_max; /* open at one time: 4096 */
-    bool read_only;         /* never writes; the file must exist */
+    bool read_only;         /* never writes; the file must exist; locks it all the same */
 };
 
 /* Opens the store at `path`, creating it when missing, at its newest durable checkpoint. `options`

@@ -17,8 +17,6 @@
  * reach the disk. After a failed sync nobody knows which pages did, and trying again may report
  * success for bytes that are lost (see env.h); so the store is failed for good, and the process
  * starts again from the checkpoint before and the log. */
-#include <stdio.h>
-
 #include "base/mem.h"
 #include "kv/kv_int.h"
 
@@ -113,7 +111,10 @@ status_t kv_checkpoint_end(struct kv *kv, struct kv_checkpoint *checkpoint, stru
     }
     mem_free(checkpoint->write.items);
     mem_free(checkpoint);
-    return status == OK ? OK : kv__writable(kv, error);
+    if (status == OK)
+        return OK;
+    status_t failed = kv__writable(kv, error);
+    return failed != OK ? failed : status;
 }
 
 status_t kv_checkpoint(struct kv *kv, struct slice app_meta, struct error *error)

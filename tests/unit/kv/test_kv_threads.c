@@ -179,6 +179,11 @@ static void readers_beside_the_writer(void **state)
     assert_true(atomic_load(&world.versions_seen) > 0);
     assert_int_equal(kv_check(world.kv, NULL, NULL, &error), OK);
     kv_close(world.kv);
+    struct kv_options options = {.read_only = true};
+    assert_int_equal(kv_open(env_real(), path, &options, &world.kv, &error), OK);
+    assert_true(slice_equal(kv_meta(world.kv), slice_make("m", 1)));
+    assert_int_equal(kv_check(world.kv, NULL, NULL, &error), OK);
+    kv_close(world.kv);
     env_mutex_destroy(checkpoints.mutex);
     env_cond_destroy(checkpoints.cond);
     assert_int_equal(env_file_remove(env_real(), path, NULL), OK);
