@@ -168,6 +168,20 @@ uint64_t exec_rows_affected(const struct exec *exec)
     return exec->rows_affected;
 }
 
+bool exec_figures(const struct exec *exec, const struct plan *node, struct exec_figures *out)
+{
+    if (!exec->context.measure)
+        return false;
+    /* Operators stay listed until exec_close. */
+    for (const struct operator* op = exec->opened; op; op = op->opened_before) {
+        if (op->plan == node) {
+            *out = op->figures;
+            return true;
+        }
+    }
+    return false;
+}
+
 void exec_close(struct exec *exec)
 {
     if (!exec)

@@ -3,20 +3,6 @@
 
 #include <string.h>
 
-bool exec_figures(const struct exec *exec, const struct plan *node, struct exec_figures *out)
-{
-    if (!exec->context.measure)
-        return false;
-    /* Operators stay listed until exec_close. */
-    for (const struct operator* op = exec->opened; op; op = op->opened_before) {
-        if (op->plan == node) {
-            *out = op->figures;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Appends the next line of `text` without its end; what is left of it stays in `text`. */
 static void line_move(struct slice *text, struct buffer *out)
 {
