@@ -1,0 +1,295 @@
+/* CREATE and DROP: the tree's wishes in the catalog's words. After each change the session's
+ * picture of the schema is read anew from its own transaction. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "sql_int.h"
+
+status_t sql__table_find(const struct catalog *catalog, const struct ast_name *name,
+                         const struct table **table, struct error *error)
+{
+    *table = catalog_table(catalog, name->text);
+    if (*table)
+        return OK;
+    error_sql(error, "42P01", name->position, "relation \"%s\" does not exist", name->text);
+    const char *nearest = catalog_nearest_table(catalog, name->text);
+    if (nearest)
+        error_hint(error, "Perhaps you meant the table \"%s\".", nearest);
+    return ERR_SQL;
+}
+
+static status_t reload_catalog(struct sql_session *session)
+{
+    struct catalog *catalog;
+    status_t status = catalog_load(session->txn, &catalog, &session->error);
+    if (status)
+        return status;
+    catalog_release(session->catalog);
+    session->catalog = catalog;
+    session->catalog_own = true;
+    session->changed_schema = true;
+    return OK;
+}
+
+/* ---- CREATE TABLE ---------------------------------------------------------------------------- */
+
+static status_t too_many_columns(struct sql_session *session, uint32_t position)
+{
+    return error_sql(&session->error, "54011", position,
+                     "cannot use more than %d columns in an index or key", CATALOG_KEY_COLUMNS_MAX);
+}
+
+static status_t convert_key(struct sql_session *session, const struct ast_key *key,
+                            struct key_definition *out)
+{
+    if (key->column_count > CATALOG_KEY_COLUMNS_MAX)
+        return too_many_columns(session, key->position);
+    *out = (struct key_definition){
+        .name = key->constraint.text, .position = key->position, .column_count = key->column_count};
+    for (uint32_t i = 0; i < key->column_count; i++)
+        out->columns[i] = key->columns[i].text;
+    return OK;
+}
+
+static status_t convert_foreign_key(struct sql_session *session, const struct ast_foreign_key *key,
+                                    struct foreign_key_definition *out)
+{
+    if (key->column_count > CATALOG_KEY_COLUMNS_MAX)
+        return too_many_columns(session, key->position);
+    ASSERT(!key->parent_columns || key->parent_column_count == key->column_count);
+    *out = (struct foreign_key_definition){
+        .name = key->constraint.text,
+        .position = key->position,
+        .parent_table = key->parent.text,
+        .column_count = key->column_count,
+        .parent_column_count = key->parent_column_count,
+        .on_delete = key->restrict_delete ? FK_RESTRICT : FK_NO_ACTION,
+        .on_update = key->restrict_update ? FK_RESTRICT : FK_NO_ACTION,
+    };
+    for (uint32_t i = 0; i < key->column_count; i++)
+        out->columns[i] = key->columns[i].text;
+    for (uint32_t i = 0; i < key->parent_column_count; i++)
+        out->parent_columns[i] = key->parent_columns[i].text;
+    return OK;
+}
+
+/* A DEFAULT must be an expression of the column's type that knows nothing of the row. */
+static status_t convert_column(struct sql_session *session,
+                               const struct ast_column_definition *column,
+                               struct column_definition *out)
+{
+    struct expr *unused;
+    *out = (struct column_definition){
+        .name = column->name.text,
+        .position = column->name.position,
+        .type = column->type,
+        .not_null = column->not_null,
+        .default_sql = column->default_sql,
+    };
+    if (!column->default_value)
+        return OK;
+    return plan_expression(column->default_value, column->type.kind, &session->run_arena, &unused,
+                           &session->error);
+}
+
+static status_t convert_table(struct sql_session *session, const struct ast_create_table *create,
+                              struct table_definition *out)
+{
+    struct arena *arena = &session->run_arena;
+    status_t status = OK;
+    *out = (struct table_definition){
+        .name = create->table.text,
+        .position = create->table.position,
+        .columns = arena_zalloc(arena, create->column_count * sizeof *out->columns),
+        .column_count = create->column_count,
+        .uniques = arena_zalloc(arena, create->unique_count * sizeof *out->uniques),
+        .unique_count = create->unique_count,
+        .foreign_keys = arena_zalloc(arena, create->foreign_key_count * sizeof *out->foreign_keys),
+        .foreign_key_count = create->foreign_key_count,
+    };
+    for (uint32_t i = 0; i < create->column_count && !status; i++)
+        status = convert_column(session, &create->columns[i], &out->columns[i]);
+    if (!status && create->primary_key.column_count)
+        status = convert_key(session, &create->primary_key, &out->primary_key);
+    for (uint32_t i = 0; i < create->unique_count && !status; i++)
+        status = convert_key(session, &create->uniques[i], &out->uniques[i]);
+    for (uint32_t i = 0; i < create->foreign_key_count && !status; i++)
+        status = convert_foreign_key(session, &create->foreign_keys[i], &out->foreign_keys[i]);
+    return status;
+}
+
+static status_t create_table(struct sql_session *session)
+{
+    const struct ast_create_table *create = session->statement->as.create_table;
+    struct table_definition definition;
+    snprintf(session->tag, sizeof session->tag, "CREATE TABLE");
+    if (create->if_not_exists && catalog_table(session->catalog, create->table.text))
+        return OK;
+    status_t status = convert_table(session, create, &definition);
+    if (!status)
+        status = catalog_create_table(session->txn, session->catalog, &definition, &session->error);
+    return status ? status : reload_catalog(session);
+}
+
+/* ---- CREATE INDEX ---------------------------------------------------------------------------- */
+
+static status_t convert_index(struct sql_session *session, const struct ast_create_index *create,
+                              struct key_definition *out)
+{
+    if (create->column_count > CATALOG_KEY_COLUMNS_MAX)
+        return too_many_columns(session, create->table.position);
+    *out = (struct key_definition){
+        .name = create->index.text,
+        .position = create->index.text ? create->index.position : create->columns[0].position,
+        .column_count = create->column_count,
+    };
+    for (uint32_t i = 0; i < create->column_count; i++) {
+        out->columns[i] = create->columns[i].text;
+        out->descending[i] = create->descending[i];
+    }
+    return OK;
+}
+
+static status_t fill_index(struct sql_session *session, uint32_t table_id, uint16_t index_id)
+{
+    struct exec_context context;
+    const struct table *table = catalog_table_by_id(session->catalog, table_id);
+    ASSERT(table);
+    const struct index *index = table_index_by_id(table, index_id);
+    ASSERT(index);
+    sql__statement_context(session, &context);
+    return exec_build_index(&context, table, index, &session->error);
+}
+
+static status_t create_index(struct sql_session *session)
+{
+    const struct ast_create_index *create = session->statement->as.create_index;
+    const struct table *table;
+    struct key_definition definition;
+    uint16_t index_id = 0;
+    snprintf(session->tag, sizeof session->tag, "CREATE INDEX");
+    if (create->if_not_exists && create->index.text) {
+        const struct table *owner;
+        if (catalog_index(session->catalog, create->index.text, &owner))
+            return OK;
+    }
+    status_t status = sql__table_find(session->catalog, &create->table, &table, &session->error);
+    if (!status)
+        status = convert_index(session, create, &definition);
+    if (status)
+        return status;
+    uint32_t table_id = table->id;
+    status = catalog_create_index(session->txn, session->catalog, table, &definition,
+                                  create->unique, &index_id, &session->error);
+    if (!status)
+        status = reload_catalog(session);
+    return status ? status : fill_index(session, table_id, index_id);
+}
+
+/* ---- DROP ------------------------------------------------------------------------------------ */
+
+/* Does another table reference it? */
+static bool is_referenced(const struct table *table)
+{
+    for (uint32_t i = 0; i < table->referenced_by_count; i++)
+        if (table->referenced_by[i]->child_table_id != table->id)
+            return true;
+    return false;
+}
+
+/* The place of the next name to drop: a table that no other references, so that tables which
+ * reference each other's may be named in any order; else the first one left (which then fails). */
+static uint32_t next_to_drop(const struct sql_session *session, const struct ast_drop *drop,
+                             const bool *done)
+{
+    uint32_t first = drop->count;
+    for (uint32_t i = 0; i < drop->count; i++) {
+        if (done[i])
+            continue;
+        const struct table *table = catalog_table(session->catalog, drop->names[i].text);
+        if (!table || !is_referenced(table))
+            return i;
+        if (first == drop->count)
+            first = i;
+    }
+    return first;
+}
+
+static status_t drop_one_table(struct sql_session *session, const struct ast_name *name,
+                               bool if_exists)
+{
+    const struct table *table = catalog_table(session->catalog, name->text);
+    if (!table && if_exists)
+        return OK;
+    if (!table) {
+        error_sql(&session->error, "42P01", name->position, "table \"%s\" does not exist",
+                  name->text);
+        const char *nearest = catalog_nearest_table(session->catalog, name->text);
+        if (nearest)
+            error_hint(&session->error, "Perhaps you meant the table \"%s\".", nearest);
+        return ERR_SQL;
+    }
+    status_t status = catalog_drop_table(session->txn, session->catalog, table, &session->error);
+    if (status && session->error.position == 0)
+        session->error.position = name->position;
+    return status ? status : reload_catalog(session);
+}
+
+static status_t drop_tables(struct sql_session *session)
+{
+    const struct ast_drop *drop = session->statement->as.drop;
+    bool *done = arena_zalloc(&session->run_arena, drop->count * sizeof *done);
+    status_t status = OK;
+    snprintf(session->tag, sizeof session->tag, "DROP TABLE");
+    for (uint32_t n = 0; n < drop->count && !status; n++) {
+        uint32_t i = next_to_drop(session, drop, done);
+        ASSERT(i < drop->count);
+        done[i] = true;
+        status = drop_one_table(session, &drop->names[i], drop->if_exists);
+    }
+    return status;
+}
+
+static status_t drop_one_index(struct sql_session *session, const struct ast_name *name,
+                               bool if_exists)
+{
+    const struct table *table;
+    const struct index *index = catalog_index(session->catalog, name->text, &table);
+    if (!index && if_exists)
+        return OK;
+    if (!index)
+        return error_sql(&session->error, "42704", name->position, "index \"%s\" does not exist",
+                         name->text);
+    status_t status =
+        catalog_drop_index(session->txn, session->catalog, table, index, &session->error);
+    if (status && session->error.position == 0)
+        session->error.position = name->position;
+    return status ? status : reload_catalog(session);
+}
+
+static status_t drop_indexes(struct sql_session *session)
+{
+    const struct ast_drop *drop = session->statement->as.drop;
+    status_t status = OK;
+    snprintf(session->tag, sizeof session->tag, "DROP INDEX");
+    for (uint32_t i = 0; i < drop->count && !status; i++)
+        status = drop_one_index(session, &drop->names[i], drop->if_exists);
+    return status;
+}
+
+status_t sql__ddl_run(struct sql_session *session)
+{
+    ASSERT(session->txn && session->catalog_fresh);
+    switch (session->statement->kind) {
+    case AST_CREATE_TABLE:
+        return create_table(session);
+    case AST_CREATE_INDEX:
+        return create_index(session);
+    case AST_DROP_TABLE:
+        return drop_tables(session);
+    default:
+        ASSERT(session->statement->kind == AST_DROP_INDEX);
+        return drop_indexes(session);
+    }
+}

@@ -1,0 +1,232 @@
+/* A session's life outside its steps: made, given texts, answered, cancelled, aborted. */
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "sql_int.h"
+
+/* Which phase may follow which. */
+#define AFTER(phase) (1u << PHASE_##phase)
+static const uint32_t successors[PHASE_COUNT] = {
+    [PHASE_IDLE] = AFTER(PARSE) | AFTER(FAIL),
+    [PHASE_PARSE] = AFTER(IDLE) | AFTER(BEGIN) | AFTER(PREPARE) | AFTER(RESULT) | AFTER(COMPLETE) |
+                    AFTER(COMMIT_WAIT) | AFTER(FAIL),
+    [PHASE_BEGIN] = AFTER(BEGIN_WAIT) | AFTER(FAIL),
+    [PHASE_BEGIN_WAIT] = AFTER(PREPARE) | AFTER(FAIL),
+    [PHASE_PREPARE] = AFTER(RUN) | AFTER(FAIL),
+    [PHASE_RUN] = AFTER(ROWS) | AFTER(CLOSE) | AFTER(FAIL),
+    [PHASE_ROWS] = AFTER(CLOSE) | AFTER(FAIL),
+    [PHASE_CLOSE] = AFTER(COMMIT_WAIT) | AFTER(RESULT) | AFTER(BEGIN),
+    [PHASE_COMMIT_WAIT] = AFTER(RESULT) | AFTER(BEGIN) | AFTER(FAIL),
+    [PHASE_RESULT] = AFTER(RESULT_ROWS) | AFTER(COMPLETE),
+    [PHASE_RESULT_ROWS] = AFTER(COMPLETE),
+    [PHASE_COMPLETE] = AFTER(PARSE) | AFTER(IDLE),
+    [PHASE_FAIL] = AFTER(BEGIN) | AFTER(ERROR),
+    [PHASE_ERROR] = AFTER(IDLE),
+};
+#undef AFTER
+
+static void check_invariants(const struct sql_session *session)
+{
+    enum phase phase = session->phase;
+    bool own = session->state == SQL_IDLE;
+    ASSERT(phase < PHASE_COUNT);
+    /* Between texts a transaction is only held inside BEGIN ... COMMIT. */
+    ASSERT(!(phase == PHASE_IDLE && own && session->txn));
+    ASSERT(!(session->state == SQL_FAILED_TRANSACTION && session->txn));
+    ASSERT(!(phase == PHASE_PREPARE || phase == PHASE_RUN || phase == PHASE_ROWS) || session->txn);
+    ASSERT(!(phase == PHASE_BEGIN || phase == PHASE_BEGIN_WAIT || phase == PHASE_COMMIT_WAIT) ||
+           !session->txn);
+    ASSERT(phase == PHASE_ROWS || phase == PHASE_RUN || phase == PHASE_FAIL || !session->exec);
+}
+
+void sql__session_move(struct sql_session *session, enum phase phase)
+{
+    ASSERT(successors[session->phase] & 1u << phase);
+    session->phase = phase;
+    check_invariants(session);
+}
+
+void sql__session_fail(struct sql_session *session)
+{
+    ASSERT(session->error.status != OK);
+    sql__session_move(session, PHASE_FAIL);
+}
+
+void sql__session_reset_run(struct sql_session *session)
+{
+    exec_close(session->exec);
+    session->exec = NULL;
+    session->planned = (struct planned){0};
+    session->arguments = NULL;
+    session->result = (struct result){0};
+    session->told = false;
+    session->changed = false;
+    session->changed_schema = false;
+    session->rows = 0;
+    session->tag[0] = '\0';
+    arena_reset(&session->run_arena);
+}
+
+void sql__session_end_transaction(struct sql_session *session)
+{
+    ASSERT(!session->exec);
+    session->txn = NULL;
+    session->wrote = false;
+    session->catalog_fresh = false;
+    if (session->catalog_own) {
+        /* Nobody else may ever see it: its version can mean another schema by now. */
+        catalog_release(session->catalog);
+        session->catalog = NULL;
+        session->catalog_own = false;
+    }
+}
+
+struct sql_session *sql_session_create(struct sql_engine *engine)
+{
+    struct sql_session *session = mem_zalloc(1, sizeof *session);
+    session->engine = engine;
+    session->settings = sql__settings_create();
+    return session;
+}
+
+void sql_session_destroy(struct sql_session *session)
+{
+    if (!session)
+        return;
+    ASSERT(!session->txn && session->phase == PHASE_IDLE && !session->exec);
+    catalog_release(session->catalog);
+    sql__settings_destroy(session->settings);
+    arena_free(&session->run_arena);
+    arena_free(&session->statement_arena);
+    arena_free(&session->text_arena);
+    mem_free(session);
+}
+
+enum sql_transaction_state sql_session_state(const struct sql_session *session)
+{
+    return session->state;
+}
+
+void sql_session_memory_set(struct sql_session *session, size_t bytes)
+{
+    session->memory_budget = bytes;
+}
+
+void sql_cancel(struct sql_session *session)
+{
+    atomic_store(&session->cancel, true);
+}
+
+static void copy_parameters(struct sql_session *session, const struct value *parameters,
+                            uint32_t count)
+{
+    session->parameters = arena_alloc(&session->text_arena, count * sizeof *parameters);
+    session->parameter_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct value value = parameters[i];
+        if (value.type == SQL_TEXT && !value.null)
+            value.as.text = arena_copy(&session->text_arena, value.as.text);
+        session->parameters[i] = value;
+    }
+}
+
+static status_t check_parameters(const struct value *parameters, uint32_t count,
+                                 struct error *error)
+{
+    if (count > SQL_PARAMETERS_MAX)
+        return error_sql(error, "54000", 0, "too many parameters: %u, the limit is %d", count,
+                         SQL_PARAMETERS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct value *value = &parameters[i];
+        if (value->type != SQL_TEXT || value->null)
+            continue;
+        struct slice text = value->as.text;
+        if (!utf8_valid(text) || (text.size && memchr(text.data, 0, text.size)))
+            return error_sql(error, "22021", 0, "parameter $%u is not valid UTF-8 text", i + 1);
+    }
+    return OK;
+}
+
+void sql_submit(struct sql_session *session, struct slice text, const struct value *parameters,
+                uint32_t parameter_count)
+{
+    ASSERT(session->phase == PHASE_IDLE);
+    ASSERT(parameters || parameter_count == 0);
+    arena_reset(&session->text_arena);
+    sql__session_reset_run(session);
+    session->statement = NULL;
+    error_clear(&session->error);
+    status_t status = parse_begin(&session->parser, text, SQL_TEXT_MAX, &session->error);
+    if (!status)
+        status = check_parameters(parameters, parameter_count, &session->error);
+    if (status) {
+        sql__session_fail(session);
+        return;
+    }
+    session->parser.text = arena_copy(&session->text_arena, text);
+    copy_parameters(session, parameters, parameter_count);
+    sql__session_move(session, PHASE_PARSE);
+}
+
+void sql_begun(struct sql_session *session, struct store_txn *txn, bool confirmed, uint64_t now_us,
+               status_t status, const struct error *error)
+{
+    ASSERT(session->phase == PHASE_BEGIN_WAIT && !session->txn);
+    ASSERT((status == OK) == (txn != NULL));
+    if (status) {
+        error_set(&session->error, status, "%s", status_text(status));
+        if (error)
+            session->error = *error;
+        sql__session_fail(session);
+        return;
+    }
+    ASSERT(confirmed || (session->state == SQL_IDLE && session->attempt == 0 &&
+                         sql__statement_is_dml(session->statement)));
+    session->txn = txn;
+    session->confirmed = confirmed;
+    session->transaction_us = now_us;
+    session->wrote = false;
+    session->catalog_fresh = false;
+    sql__session_move(session, PHASE_PREPARE);
+}
+
+/* Worth another try, with nobody the wiser? */
+static bool may_retry(const struct sql_session *session, status_t status)
+{
+    return session->state == SQL_IDLE && !session->told &&
+           (status == ERR_CONFLICT || status == ERR_TOO_OLD) &&
+           session->attempt + 1 < SQL_ATTEMPTS_MAX;
+}
+
+void sql_committed(struct sql_session *session, status_t status, const struct error *error)
+{
+    ASSERT(session->phase == PHASE_COMMIT_WAIT && !session->txn);
+    if (status == OK) {
+        session->state = SQL_IDLE;
+        sql__session_move(session, PHASE_RESULT);
+    } else if (may_retry(session, status)) {
+        session->attempt++;
+        sql__session_move(session, PHASE_BEGIN);
+    } else {
+        error_set(&session->error, status, "%s", status_text(status));
+        if (error)
+            session->error = *error;
+        session->state = SQL_IDLE;
+        sql__session_fail(session);
+    }
+}
+
+struct store_txn *sql_session_abort(struct sql_session *session)
+{
+    struct store_txn *txn = session->txn;
+    ASSERT(session->phase != PHASE_BEGIN_WAIT && session->phase != PHASE_COMMIT_WAIT);
+    sql__session_reset_run(session);
+    sql__session_end_transaction(session);
+    session->state = SQL_IDLE;
+    session->phase = PHASE_IDLE;
+    atomic_store(&session->cancel, false);
+    check_invariants(session);
+    return txn;
+}

@@ -1,0 +1,167 @@
+/* SET and SHOW. Few settings do anything yet; the others are those that drivers set when they
+ * connect, and may only be set to what is true anyway. A SET is not undone by ROLLBACK. */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "sql_int.h"
+
+enum setting_rule {
+    SETTING_FIXED, /* can be set to `value` or one of `also` */
+    SETTING_FREE,  /* any text */
+    SETTING_SHOWN, /* cannot be set */
+};
+
+struct setting {
+    const char *name;
+    enum setting_rule rule;
+    const char *value; /* the default */
+    const char *also;  /* further values that mean no change, separated by | */
+    const char *what;
+};
+
+static const struct setting table[] = {
+    {"application_name", SETTING_FREE, "", NULL, "Name of the client, for people."},
+    {"client_encoding", SETTING_FIXED, "UTF8", "utf-8|unicode", "Encoding of text."},
+    {"client_min_messages", SETTING_FREE, "notice", NULL, "There are no notices."},
+    {"datestyle", SETTING_FIXED, "ISO, MDY", "iso", "There are no dates yet."},
+    {"default_transaction_isolation", SETTING_FIXED, "serializable",
+     "repeatable read|read committed|read uncommitted",
+     "All transactions are serializable, which satisfies every level."},
+    {"extra_float_digits", SETTING_FREE, "1", NULL,
+     "Doubles are always shown in the shortest form that reads back."},
+    {"require_primary_key", SETTING_FIXED, "on", "true|1|yes",
+     "CREATE TABLE must give a primary key."},
+    {"search_path", SETTING_FIXED, "public", "\"$user\", public", "There is one schema."},
+    {"server_encoding", SETTING_SHOWN, "UTF8", NULL, "Encoding of text in the database."},
+    {"server_version", SETTING_SHOWN, TOYDB_VERSION, NULL, "Version of toyDB."},
+    {"standard_conforming_strings", SETTING_FIXED, "on", "true|1|yes",
+     "Backslashes in plain strings are ordinary characters."},
+    {"timezone", SETTING_FIXED, "UTC", "gmt|etc/utc", "Times are shown in UTC."},
+    {"transaction_isolation", SETTING_SHOWN, "serializable", NULL,
+     "All transactions are serializable."},
+};
+
+enum { SETTING_COUNT = sizeof table / sizeof *table, SETTING_VALUE_MAX = 128 };
+
+struct settings {
+    char values[SETTING_COUNT][SETTING_VALUE_MAX];
+};
+
+static void reset(struct settings *settings, size_t i)
+{
+    snprintf(settings->values[i], SETTING_VALUE_MAX, "%s", table[i].value);
+}
+
+struct settings *sql__settings_create(void)
+{
+    struct settings *settings = mem_zalloc(1, sizeof *settings);
+    for (size_t i = 0; i < SETTING_COUNT; i++)
+        reset(settings, i);
+    return settings;
+}
+
+void sql__settings_destroy(struct settings *settings)
+{
+    mem_free(settings);
+}
+
+/* SETTING_COUNT when there is none. Names of settings ignore case, quoted or not. */
+static size_t find(const char *name)
+{
+    size_t i = 0;
+    while (i < SETTING_COUNT && strcasecmp(table[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+static status_t unknown(const struct ast_name *name, struct error *error)
+{
+    error_sql(error, "42704", name->position, "unrecognized configuration parameter \"%s\"",
+              name->text);
+    error_hint(error, "SHOW ALL lists the settings.");
+    return ERR_SQL;
+}
+
+/* Is `value` one of the texts between the bars? */
+static bool among(const char *list, const char *value)
+{
+    size_t size = strlen(value);
+    for (const char *at = list; at && *at;) {
+        size_t length = strcspn(at, "|");
+        if (length == size && strncasecmp(at, value, size) == 0)
+            return true;
+        at += length;
+        at += *at == '|';
+    }
+    return false;
+}
+
+static status_t refuse(const struct setting *setting, const struct ast_set *set,
+                       struct error *error)
+{
+    error_sql(error, "0A000", set->value_position, "%s can only be \"%s\"", setting->name,
+              setting->value);
+    error_hint(error, "%s", setting->what);
+    return ERR_SQL;
+}
+
+status_t sql__settings_set(struct sql_session *session, const struct ast_set *set)
+{
+    struct error *error = &session->error;
+    size_t i = find(set->name.text);
+    if (i == SETTING_COUNT)
+        return unknown(&set->name, error);
+    const struct setting *setting = &table[i];
+    if (setting->rule == SETTING_SHOWN)
+        return error_sql(error, "55P02", set->name.position, "parameter \"%s\" cannot be changed",
+                         setting->name);
+    snprintf(session->tag, sizeof session->tag, "SET");
+    if (!set->value) {
+        reset(session->settings, i);
+        return OK;
+    }
+    if (setting->rule == SETTING_FIXED) {
+        bool same = strcasecmp(set->value, setting->value) == 0 || among(setting->also, set->value);
+        return same ? OK : refuse(setting, set, error);
+    }
+    ASSERT(setting->rule == SETTING_FREE);
+    if (strlen(set->value) >= SETTING_VALUE_MAX)
+        return error_sql(error, "22023", set->value_position,
+                         "value of \"%s\" is longer than %d bytes", setting->name,
+                         SETTING_VALUE_MAX - 1);
+    snprintf(session->settings->values[i], SETTING_VALUE_MAX, "%s", set->value);
+    return OK;
+}
+
+static void show_all(struct sql_session *session)
+{
+    sql__result_column(session, "name", SQL_TEXT);
+    sql__result_column(session, "setting", SQL_TEXT);
+    sql__result_column(session, "description", SQL_TEXT);
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        struct value *row = sql__result_row(session);
+        row[0] = sql__result_text(session, table[i].name);
+        row[1] = sql__result_text(session, session->settings->values[i]);
+        row[2] = sql__result_text(session, table[i].what);
+    }
+}
+
+status_t sql__settings_show(struct sql_session *session, const struct ast_show *show)
+{
+    snprintf(session->tag, sizeof session->tag, "SHOW");
+    if (show->kind == AST_SHOW_ALL) {
+        show_all(session);
+        return OK;
+    }
+    ASSERT(show->kind == AST_SHOW_SETTING);
+    size_t i = find(show->name.text);
+    if (i == SETTING_COUNT)
+        return unknown(&show->name, &session->error);
+    sql__result_column(session, table[i].name, SQL_TEXT);
+    struct value *row = sql__result_row(session);
+    row[0] = sql__result_text(session, session->settings->values[i]);
+    return OK;
+}

@@ -1,0 +1,216 @@
+/* SHOW TABLES, COLUMNS, INDEXES and CREATE TABLE: the schema as rows, for shells and tools that
+ * have only SQL. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "sql_int.h"
+
+static void show_tables(struct sql_session *session)
+{
+    const struct catalog *catalog = session->catalog;
+    sql__result_column(session, "name", SQL_TEXT);
+    sql__result_column(session, "columns", SQL_INTEGER);
+    sql__result_column(session, "indexes", SQL_INTEGER);
+    for (uint32_t i = 0; i < catalog->table_count; i++) {
+        const struct table *table = catalog->tables[i];
+        struct value *row = sql__result_row(session);
+        row[0] = sql__result_text(session, table->name);
+        row[1] = value_integer(table->column_count);
+        row[2] = value_integer(table->index_count);
+    }
+}
+
+static bool in_primary_key(const struct table *table, uint32_t column)
+{
+    const struct index *key = &table->indexes[0];
+    for (uint32_t i = 0; i < key->column_count; i++)
+        if (key->columns[i] == column)
+            return true;
+    return false;
+}
+
+static void show_columns(struct sql_session *session, const struct table *table)
+{
+    char type[64];
+    sql__result_column(session, "name", SQL_TEXT);
+    sql__result_column(session, "type", SQL_TEXT);
+    sql__result_column(session, "nullable", SQL_BOOLEAN);
+    sql__result_column(session, "default", SQL_TEXT);
+    sql__result_column(session, "primary_key", SQL_BOOLEAN);
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        const struct column *column = &table->columns[i];
+        struct value *row = sql__result_row(session);
+        type_spec_name(column->type, type, sizeof type);
+        row[0] = sql__result_text(session, column->name);
+        row[1] = sql__result_text(session, type);
+        row[2] = value_boolean(!column->not_null && !in_primary_key(table, i));
+        if (column->default_sql)
+            row[3] = sql__result_text(session, column->default_sql);
+        row[4] = value_boolean(in_primary_key(table, i));
+    }
+}
+
+/* "a, b DESC". */
+static void index_columns(const struct table *table, const struct index *index, struct buffer *out)
+{
+    for (uint32_t i = 0; i < index->column_count; i++) {
+        buffer_append_string(out, i ? ", " : "");
+        ast_print_name(table->columns[index->columns[i]].name, out);
+        buffer_append_string(out, index->descending[i] ? " DESC" : "");
+    }
+}
+
+static void show_indexes(struct sql_session *session, const struct table *table)
+{
+    sql__result_column(session, "name", SQL_TEXT);
+    sql__result_column(session, "columns", SQL_TEXT);
+    sql__result_column(session, "unique", SQL_BOOLEAN);
+    sql__result_column(session, "primary_key", SQL_BOOLEAN);
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        const struct index *index = &table->indexes[i];
+        struct value *row = sql__result_row(session);
+        struct buffer columns = {0};
+        index_columns(table, index, &columns);
+        row[0] = sql__result_text(session, index->name);
+        row[1] = value_text(arena_copy(&session->run_arena, buffer_slice(&columns)));
+        row[2] = value_boolean(index->unique);
+        row[3] = value_boolean(i == 0);
+        buffer_free(&columns);
+    }
+}
+
+/* ---- SHOW CREATE TABLE ----------------------------------------------------------------------- */
+
+static void print_constraint(const char *name, const char *kind, struct buffer *out)
+{
+    buffer_append_string(out, ",\n  CONSTRAINT ");
+    ast_print_name(name, out);
+    buffer_printf(out, " %s (", kind);
+}
+
+static bool has_descending(const struct index *index)
+{
+    for (uint32_t i = 0; i < index->column_count; i++)
+        if (index->descending[i])
+            return true;
+    return false;
+}
+
+static void print_foreign_key(const struct table *table, const struct foreign_key *key,
+                              const struct catalog *catalog, struct buffer *out)
+{
+    const struct table *parent = catalog_table_by_id(catalog, key->parent_table_id);
+    ASSERT(parent);
+    print_constraint(key->name, "FOREIGN KEY", out);
+    for (uint32_t i = 0; i < key->column_count; i++) {
+        buffer_append_string(out, i ? ", " : "");
+        ast_print_name(table->columns[key->child_columns[i]].name, out);
+    }
+    buffer_append_string(out, ") REFERENCES ");
+    ast_print_name(parent->name, out);
+    for (uint32_t i = 0; i < key->column_count; i++) {
+        buffer_append_string(out, i ? ", " : " (");
+        ast_print_name(parent->columns[key->parent_columns[i]].name, out);
+    }
+    buffer_append_string(out, ")");
+    buffer_append_string(out, key->on_delete == FK_RESTRICT ? " ON DELETE RESTRICT" : "");
+    buffer_append_string(out, key->on_update == FK_RESTRICT ? " ON UPDATE RESTRICT" : "");
+}
+
+/* Made together with a foreign key, and so by the statement that makes that. */
+static bool belongs_to_foreign_key(const struct table *table, const struct index *index)
+{
+    for (uint32_t i = 0; i < table->foreign_key_count; i++)
+        if (table->foreign_keys[i].child_index_id == index->id && !index->unique)
+            return true;
+    return false;
+}
+
+static void print_columns(const struct table *table, struct buffer *out)
+{
+    char type[64];
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        const struct column *column = &table->columns[i];
+        type_spec_name(column->type, type, sizeof type);
+        buffer_append_string(out, i ? ",\n  " : "\n  ");
+        ast_print_name(column->name, out);
+        buffer_printf(out, " %s", type);
+        if (column->not_null && !in_primary_key(table, i))
+            buffer_append_string(out, " NOT NULL");
+        if (column->default_sql)
+            buffer_printf(out, " DEFAULT %s", column->default_sql);
+    }
+}
+
+static void print_index(const struct table *table, const struct index *index, struct buffer *out)
+{
+    buffer_printf(out, ";\nCREATE %sINDEX ", index->unique ? "UNIQUE " : "");
+    ast_print_name(index->name, out);
+    buffer_append_string(out, " ON ");
+    ast_print_name(table->name, out);
+    buffer_append_string(out, " (");
+    index_columns(table, index, out);
+    buffer_append_string(out, ")");
+}
+
+/* The statements that make the table as it is. */
+static void print_create_table(const struct table *table, const struct catalog *catalog,
+                               struct buffer *out)
+{
+    ASSERT(table->index_count > 0);
+    buffer_append_string(out, "CREATE TABLE ");
+    ast_print_name(table->name, out);
+    buffer_append_string(out, " (");
+    print_columns(table, out);
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        const struct index *index = &table->indexes[i];
+        if (i > 0 && (!index->unique || has_descending(index)))
+            continue;
+        print_constraint(index->name, i == 0 ? "PRIMARY KEY" : "UNIQUE", out);
+        index_columns(table, index, out);
+        buffer_append_string(out, ")");
+    }
+    for (uint32_t i = 0; i < table->foreign_key_count; i++)
+        print_foreign_key(table, &table->foreign_keys[i], catalog, out);
+    buffer_append_string(out, "\n)");
+    for (uint32_t i = 1; i < table->index_count; i++) {
+        const struct index *index = &table->indexes[i];
+        if ((!index->unique || has_descending(index)) && !belongs_to_foreign_key(table, index))
+            print_index(table, index, out);
+    }
+    buffer_append_string(out, ";");
+}
+
+static void show_create_table(struct sql_session *session, const struct table *table)
+{
+    struct buffer text = {0};
+    sql__result_column(session, "table", SQL_TEXT);
+    sql__result_column(session, "create_table", SQL_TEXT);
+    print_create_table(table, session->catalog, &text);
+    struct value *row = sql__result_row(session);
+    row[0] = sql__result_text(session, table->name);
+    row[1] = value_text(arena_copy(&session->run_arena, buffer_slice(&text)));
+    buffer_free(&text);
+}
+
+status_t sql__show_schema(struct sql_session *session)
+{
+    const struct ast_show *show = session->statement->as.show;
+    const struct table *table = NULL;
+    snprintf(session->tag, sizeof session->tag, "SHOW");
+    if (show->kind == AST_SHOW_TABLES) {
+        show_tables(session);
+        return OK;
+    }
+    status_t status = sql__table_find(session->catalog, &show->name, &table, &session->error);
+    if (status)
+        return status;
+    if (show->kind == AST_SHOW_COLUMNS)
+        show_columns(session, table);
+    else if (show->kind == AST_SHOW_INDEXES)
+        show_indexes(session, table);
+    else
+        show_create_table(session, table);
+    return OK;
+}

@@ -1,0 +1,173 @@
+/* Inside sql: the session's state and the functions of its files.
+ *
+ * PHASES of a session. Each has a function in step.c that either makes an event or moves on.
+ *
+ *     IDLE      no text, or it has ended
+ *     PARSE     the next statement of the text is to be read
+ *     BEGIN     a transaction is to be asked for
+ *     BEGIN_WAIT    ... and has been: sql_begun answers
+ *     PREPARE   it has its transaction; schema and plan are to be found
+ *     RUN       planned; the work is to be done
+ *     ROWS      rows of the executor are being given out
+ *     CLOSE     the work is done; its transaction is to be ended, when it is the statement's own
+ *     COMMIT_WAIT   a commit has been asked for: sql_committed answers
+ *     RESULT    rows made here (SHOW, EXPLAIN) are to be announced
+ *     RESULT_ROWS   ... and given out
+ *     COMPLETE  all is done but saying so
+ *     FAIL      something went wrong; what was begun is to be undone
+ *     ERROR     undone; to be told */
+#ifndef SQL_SQL_INT_H
+#define SQL_SQL_INT_H
+
+#include "base/arena.h"
+#include "sql/catalog/catalog.h"
+#include "sql/exec/exec.h"
+#include "sql/parse/parse.h"
+#include "sql/plan/plan.h"
+#include "sql/sql.h"
+
+/* ---- engine ---------------------------------------------------------------------------------- */
+
+struct sql_engine {
+    struct env *env;
+    struct env_mutex *mutex; /* guards what follows */
+    struct catalog *catalog; /* the newest picture of committed schema, or NULL */
+};
+
+/* The picture of the committed schema as `txn` sees it, from the cache or loaded into it; the
+ * caller holds a reference. Not for a transaction that has changed the schema itself. */
+status_t sql__engine_catalog(struct sql_engine *engine, struct store_txn *txn,
+                             struct catalog **catalog, struct error *error);
+
+/* ---- rows made here -------------------------------------------------------------------------- */
+
+enum { RESULT_COLUMNS_MAX = 8 };
+
+/* A small table: the answer to SHOW and EXPLAIN. Lives in the session's run arena. */
+struct result {
+    bool present;
+    struct sql_column columns[RESULT_COLUMNS_MAX];
+    uint32_t column_count;
+    struct value *values; /* row-major */
+    uint32_t row_count;
+    uint32_t capacity; /* in values */
+    uint32_t next;     /* first row not yet given out */
+};
+
+/* ---- session --------------------------------------------------------------------------------- */
+
+enum phase {
+    PHASE_IDLE,
+    PHASE_PARSE,
+    PHASE_BEGIN,
+    PHASE_BEGIN_WAIT,
+    PHASE_PREPARE,
+    PHASE_RUN,
+    PHASE_ROWS,
+    PHASE_CLOSE,
+    PHASE_COMMIT_WAIT,
+    PHASE_RESULT,
+    PHASE_RESULT_ROWS,
+    PHASE_COMPLETE,
+    PHASE_FAIL,
+    PHASE_ERROR,
+    PHASE_COUNT
+};
+
+struct settings;
+
+struct sql_session {
+    struct sql_engine *engine;
+    atomic_bool cancel;
+    size_t memory_budget;
+    struct settings *settings;
+    enum phase phase;
+
+    /* The transaction. In state SQL_IN_TRANSACTION there may be none yet: the first statement that
+       needs it asks for it, so that it reads what was committed before that. */
+    enum sql_transaction_state state;
+    bool read_only;
+    struct store_txn *txn; /* ours between sql_begun and COMMIT or ROLLBACK */
+    bool confirmed;
+    bool wrote;
+    uint64_t transaction_us;
+    /* The schema as the transaction sees it; kept from one transaction to the next unless it is
+       the transaction's own. catalog_fresh: it is known to be this transaction's. */
+    struct catalog *catalog;
+    bool catalog_fresh;
+    bool catalog_own;
+
+    /* The text. */
+    struct arena text_arena; /* text, parameters */
+    struct parser parser;
+    struct value *parameters;
+    uint32_t parameter_count;
+
+    /* The statement. */
+    struct arena statement_arena; /* its tree */
+    struct ast_statement *statement;
+    uint32_t attempt;
+
+    /* One attempt to run it. */
+    struct arena run_arena; /* plan, executor, results */
+    struct planned planned;
+    struct value *arguments; /* parameters as the plan wants them */
+    struct exec *exec;
+    struct result result;
+    bool told;    /* a header went out: it cannot be run again */
+    bool changed; /* it wrote something */
+    bool changed_schema;
+    uint64_t rows;
+    char tag[64];
+    struct error error;
+};
+
+void sql__session_move(struct sql_session *session, enum phase phase);
+/* Ends with `session->error`, which the caller has filled. */
+void sql__session_fail(struct sql_session *session);
+/* Drops what an attempt has made. */
+void sql__session_reset_run(struct sql_session *session);
+/* The transaction is over, whatever became of it; the caller has the store_txn by now. */
+void sql__session_end_transaction(struct sql_session *session);
+
+/* ---- statements ------------------------------------------------------------------------------ */
+
+bool sql__statement_is_ddl(const struct ast_statement *statement);
+/* INSERT, UPDATE, DELETE, or EXPLAIN ANALYZE of one. */
+bool sql__statement_is_dml(const struct ast_statement *statement);
+bool sql__statement_needs_transaction(const struct ast_statement *statement);
+
+/* statement.c: the transaction is there. Finds the schema, plans. *is_short: see sql_event. */
+status_t sql__statement_prepare(struct sql_session *session, bool *is_short);
+/* Opens the executor of a statement whose rows go out as they come. */
+status_t sql__statement_open(struct sql_session *session);
+bool sql__statement_streams(const struct sql_session *session);
+/* Does all of the work of a statement whose rows (if any) are held back. */
+status_t sql__statement_run(struct sql_session *session);
+void sql__statement_context(struct sql_session *session, struct exec_context *context);
+
+/* ddl.c: CREATE and DROP; set changed_schema when they changed anything. */
+status_t sql__ddl_run(struct sql_session *session);
+
+/* show.c: SHOW TABLES, COLUMNS, INDEXES, CREATE TABLE into the result. */
+status_t sql__show_schema(struct sql_session *session);
+/* 42P01 with the nearest name for a hint. */
+status_t sql__table_find(const struct catalog *catalog, const struct ast_name *name,
+                         const struct table **table, struct error *error);
+
+/* settings.c */
+struct settings *sql__settings_create(void);
+void sql__settings_destroy(struct settings *settings);
+status_t sql__settings_set(struct sql_session *session, const struct ast_set *set);
+status_t sql__settings_show(struct sql_session *session, const struct ast_show *show);
+
+/* result.c */
+void sql__result_column(struct sql_session *session, const char *name, enum sql_type type);
+/* Begins a row of NULLs; returns its values, to be filled in. */
+struct value *sql__result_row(struct sql_session *session);
+/* A text value; copied. */
+struct value sql__result_text(struct sql_session *session, const char *text);
+/* The next rows as a batch, NULL at the end. */
+struct batch *sql__result_next(struct sql_session *session);
+
+#endif

@@ -1,0 +1,267 @@
+/* One statement inside its transaction: schema, plan, execution. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "sql_int.h"
+
+/* ---- what kind it is ------------------------------------------------------------------------- */
+
+bool sql__statement_is_ddl(const struct ast_statement *statement)
+{
+    switch (statement->kind) {
+    case AST_CREATE_TABLE:
+    case AST_DROP_TABLE:
+    case AST_CREATE_INDEX:
+    case AST_DROP_INDEX:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool sql__statement_is_dml(const struct ast_statement *statement)
+{
+    if (statement->kind == AST_EXPLAIN)
+        return statement->as.explain->analyze &&
+               sql__statement_is_dml(statement->as.explain->statement);
+    return statement->kind == AST_INSERT || statement->kind == AST_UPDATE ||
+           statement->kind == AST_DELETE;
+}
+
+bool sql__statement_needs_transaction(const struct ast_statement *statement)
+{
+    switch (statement->kind) {
+    case AST_BEGIN:
+    case AST_COMMIT:
+    case AST_ROLLBACK:
+    case AST_SET:
+        return false;
+    case AST_SHOW:
+        return statement->as.show->kind != AST_SHOW_SETTING &&
+               statement->as.show->kind != AST_SHOW_ALL;
+    default:
+        return true;
+    }
+}
+
+/* SELECT, INSERT, UPDATE, DELETE, also inside EXPLAIN; NULL for others. */
+static const struct ast_statement *planned_part(const struct ast_statement *statement)
+{
+    if (statement->kind == AST_EXPLAIN)
+        return statement->as.explain->statement;
+    bool planned = statement->kind == AST_SELECT || sql__statement_is_dml(statement);
+    return planned ? statement : NULL;
+}
+
+bool sql__statement_streams(const struct sql_session *session)
+{
+    return session->statement->kind == AST_SELECT;
+}
+
+/* ---- schema and plan ------------------------------------------------------------------------- */
+
+static status_t find_catalog(struct sql_session *session)
+{
+    struct catalog *catalog;
+    ASSERT(session->txn);
+    if (session->catalog_fresh)
+        return OK;
+    status_t status = sql__engine_catalog(session->engine, session->txn, &catalog, &session->error);
+    if (status)
+        return status;
+    catalog_release(session->catalog);
+    session->catalog = catalog;
+    session->catalog_fresh = true;
+    return OK;
+}
+
+/* Parameters in the types the plan wants. What came as text may be read as anything. */
+static status_t cast_parameters(struct sql_session *session)
+{
+    uint32_t count = session->planned.parameter_count;
+    struct value *arguments = arena_alloc(&session->run_arena, count * sizeof *arguments);
+    ASSERT(count <= session->parameter_count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct value *given = &session->parameters[i];
+        enum sql_type wanted = session->planned.parameter_types[i];
+        status_t status = OK;
+        if (given->null)
+            arguments[i] = value_null(wanted);
+        else if (given->type == wanted)
+            arguments[i] = *given;
+        else
+            status =
+                value_cast(given, wanted, &session->run_arena, 0, &arguments[i], &session->error);
+        if (status)
+            return status;
+    }
+    session->arguments = arguments;
+    return OK;
+}
+
+static status_t make_plan(struct sql_session *session, const struct ast_statement *part)
+{
+    uint32_t count = session->parameter_count;
+    enum sql_type *types = arena_alloc(&session->run_arena, count * sizeof *types);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct value *given = &session->parameters[i];
+        types[i] = given->null || given->type == SQL_TEXT ? SQL_UNKNOWN : given->type;
+    }
+    struct plan_options options = {.parameter_types = types, .parameter_count = count};
+    status_t status = plan_statement(part, session->catalog, &options, &session->run_arena,
+                                     &session->planned, &session->error);
+    return status ? status : cast_parameters(session);
+}
+
+status_t sql__statement_prepare(struct sql_session *session, bool *is_short)
+{
+    const struct ast_statement *statement = session->statement;
+    const struct ast_statement *part = planned_part(statement);
+    status_t status = find_catalog(session);
+    if (status)
+        return status;
+    /* Without a plan: SHOW, CREATE TABLE. Dropping and indexing touch as many rows as there are. */
+    *is_short = statement->kind == AST_SHOW || statement->kind == AST_CREATE_TABLE;
+    if (!part)
+        return OK;
+    status = make_plan(session, part);
+    if (status)
+        return status;
+    bool only_explained = statement->kind == AST_EXPLAIN && !statement->as.explain->analyze;
+    *is_short = session->planned.is_short || only_explained;
+    return OK;
+}
+
+/* ---- execution ------------------------------------------------------------------------------- */
+
+void sql__statement_context(struct sql_session *session, struct exec_context *context)
+{
+    ASSERT(session->txn && session->catalog);
+    *context = (struct exec_context){
+        .env = session->engine->env,
+        .txn = session->txn,
+        .catalog = session->catalog,
+        .parameters = session->arguments,
+        .parameter_count = session->planned.parameter_count,
+        .transaction_us = session->transaction_us,
+        .memory_budget = session->memory_budget,
+        .cancel = &session->cancel,
+        .arena = &session->run_arena,
+    };
+}
+
+static status_t open_plan(struct sql_session *session, bool measure)
+{
+    struct exec_context context;
+    sql__statement_context(session, &context);
+    context.measure = measure;
+    ASSERT(!session->exec && session->planned.root);
+    return exec_open(&session->planned, &context, &session->exec, &session->error);
+}
+
+status_t sql__statement_open(struct sql_session *session)
+{
+    return open_plan(session, false);
+}
+
+/* Runs the plan to its end without looking at its rows. */
+static status_t drain(struct sql_session *session, uint64_t *rows)
+{
+    struct batch *batch;
+    *rows = 0;
+    do {
+        status_t status = exec_next(session->exec, &batch, &session->error);
+        if (status)
+            return status;
+        *rows += batch ? batch->selected : 0;
+    } while (batch);
+    return OK;
+}
+
+static void close_plan(struct sql_session *session)
+{
+    session->changed = exec_rows_affected(session->exec) > 0;
+    exec_close(session->exec);
+    session->exec = NULL;
+}
+
+static status_t run_dml(struct sql_session *session)
+{
+    static const char *const tags[] = {
+        [AST_INSERT] = "INSERT 0", [AST_UPDATE] = "UPDATE", [AST_DELETE] = "DELETE"};
+    uint64_t rows;
+    status_t status = open_plan(session, false);
+    if (!status)
+        status = drain(session, &rows);
+    if (status)
+        return status;
+    session->rows = exec_rows_affected(session->exec);
+    close_plan(session);
+    snprintf(session->tag, sizeof session->tag, "%s %llu", tags[session->statement->kind],
+             (unsigned long long)session->rows);
+    return OK;
+}
+
+/* ---- EXPLAIN --------------------------------------------------------------------------------- */
+
+/* Each line of the text is a row. */
+static void add_lines(struct sql_session *session, const struct buffer *text)
+{
+    struct slice left = buffer_slice(text);
+    while (left.size) {
+        const uint8_t *newline = memchr(left.data, '\n', left.size);
+        size_t size = newline ? (size_t)(newline - left.data) : left.size;
+        struct value *row = sql__result_row(session);
+        row[0] = value_text(arena_copy(&session->run_arena, slice_make(left.data, size)));
+        size += newline != NULL;
+        left = slice_make(left.data + size, left.size - size);
+    }
+}
+
+static status_t run_analyze(struct sql_session *session, struct buffer *text)
+{
+    uint64_t rows;
+    struct env *env = session->engine->env;
+    uint64_t start_us = env_monotonic_us(env);
+    status_t status = open_plan(session, true);
+    if (!status)
+        status = drain(session, &rows);
+    if (status)
+        return status;
+    uint64_t elapsed_us = env_monotonic_us(env) - start_us;
+    exec_explain_analyze(session->exec, text);
+    close_plan(session);
+    buffer_printf(text, "Execution time: %llu.%03llu ms\n", (unsigned long long)elapsed_us / 1000,
+                  (unsigned long long)elapsed_us % 1000);
+    return OK;
+}
+
+static status_t run_explain(struct sql_session *session)
+{
+    struct buffer text = {0};
+    status_t status = OK;
+    sql__result_column(session, "QUERY PLAN", SQL_TEXT);
+    if (session->statement->as.explain->analyze)
+        status = run_analyze(session, &text);
+    else
+        plan_explain(session->planned.root, &text);
+    if (!status)
+        add_lines(session, &text);
+    buffer_free(&text);
+    snprintf(session->tag, sizeof session->tag, "EXPLAIN");
+    return status;
+}
+
+status_t sql__statement_run(struct sql_session *session)
+{
+    const struct ast_statement *statement = session->statement;
+    if (sql__statement_is_ddl(statement))
+        return sql__ddl_run(session);
+    if (statement->kind == AST_EXPLAIN)
+        return run_explain(session);
+    if (statement->kind == AST_SHOW)
+        return sql__show_schema(session);
+    ASSERT(sql__statement_is_dml(statement));
+    return run_dml(session);
+}

@@ -1,0 +1,359 @@
+/* The session's steps: one function a phase, see sql_int.h for the map. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "sql_int.h"
+
+static bool was_cancelled(struct sql_session *session)
+{
+    if (!atomic_load(&session->cancel))
+        return false;
+    error_set(&session->error, ERR_CANCELED, "%s", status_text(ERR_CANCELED));
+    sql__session_fail(session);
+    return true;
+}
+
+static bool end_text(struct sql_session *session, struct sql_event *event, enum sql_event_kind kind)
+{
+    atomic_store(&session->cancel, false);
+    sql__session_move(session, PHASE_IDLE);
+    event->kind = kind;
+    return true;
+}
+
+/* ---- PARSE ----------------------------------------------------------------------------------- */
+
+/* Hands the transaction back with an event; the phase has been moved by the caller. */
+static bool give_back(struct sql_session *session, struct sql_event *event,
+                      enum sql_event_kind kind)
+{
+    ASSERT(session->txn);
+    event->kind = kind;
+    event->txn = session->txn;
+    snprintf(event->tag, sizeof event->tag, "%s", session->tag);
+    event->rows = session->rows;
+    sql__session_end_transaction(session);
+    return true;
+}
+
+static status_t begin_block(struct sql_session *session)
+{
+    if (session->state != SQL_IDLE)
+        return error_sql(&session->error, "25001", session->statement->position,
+                         "there is already a transaction in progress");
+    session->state = SQL_IN_TRANSACTION;
+    session->read_only = session->statement->as.begin->read_only;
+    snprintf(session->tag, sizeof session->tag, "BEGIN");
+    return OK;
+}
+
+/* COMMIT and ROLLBACK; true when they make an event. A transaction that wrote nothing has nothing
+ * to certify: all it read is of one snapshot. */
+static bool end_block(struct sql_session *session, struct sql_event *event)
+{
+    bool commit =
+        session->statement->kind == AST_COMMIT && session->state != SQL_FAILED_TRANSACTION;
+    snprintf(session->tag, sizeof session->tag, "%s", commit ? "COMMIT" : "ROLLBACK");
+    if (commit && session->wrote) {
+        struct store_txn *txn = session->txn;
+        bool made = give_back(session, event, SQL_EVENT_COMMIT);
+        ASSERT(txn && event->txn == txn);
+        sql__session_move(session, PHASE_COMMIT_WAIT);
+        return made;
+    }
+    session->state = SQL_IDLE;
+    bool held = session->txn != NULL;
+    if (held)
+        give_back(session, event, SQL_EVENT_ROLLBACK);
+    sql__session_move(session, PHASE_COMPLETE);
+    return held;
+}
+
+static status_t check_statement(struct sql_session *session)
+{
+    const struct ast_statement *statement = session->statement;
+    bool ends = statement->kind == AST_COMMIT || statement->kind == AST_ROLLBACK;
+    if (session->state == SQL_FAILED_TRANSACTION && !ends)
+        return error_sql(&session->error, "25P02", statement->position,
+                         "current transaction is aborted, commands ignored until end of "
+                         "transaction block");
+    if (session->state == SQL_IN_TRANSACTION && session->read_only &&
+        (sql__statement_is_ddl(statement) || sql__statement_is_dml(statement)))
+        return error_sql(&session->error, "25006", statement->position,
+                         "cannot change anything in a read-only transaction");
+    if (session->parameter_count && !parse_at_end(&session->parser))
+        return error_sql(&session->error, "42601", 0,
+                         "parameters are allowed with a single statement only");
+    if (statement->parameter_count > session->parameter_count)
+        return error_sql(&session->error, "42P02", 0, "there is no parameter $%u",
+                         statement->parameter_count);
+    if (statement->parameter_count < session->parameter_count)
+        return error_sql(&session->error, "08P01", 0,
+                         "%u parameters were given, but the statement has %u",
+                         session->parameter_count, statement->parameter_count);
+    return OK;
+}
+
+/* The statement has been read; where to? True when that makes an event. */
+static bool dispatch(struct sql_session *session, struct sql_event *event)
+{
+    const struct ast_statement *statement = session->statement;
+    status_t status = check_statement(session);
+    if (!status && (statement->kind == AST_COMMIT || statement->kind == AST_ROLLBACK))
+        return end_block(session, event);
+    if (!status && sql__statement_needs_transaction(statement)) {
+        sql__session_move(session, session->txn ? PHASE_PREPARE : PHASE_BEGIN);
+        return false;
+    }
+    if (!status && statement->kind == AST_BEGIN)
+        status = begin_block(session);
+    else if (!status && statement->kind == AST_SET)
+        status = sql__settings_set(session, statement->as.set);
+    else if (!status)
+        status = sql__settings_show(session, statement->as.show);
+    if (status)
+        sql__session_fail(session);
+    else
+        sql__session_move(session, PHASE_RESULT);
+    return false;
+}
+
+static bool step_parse(struct sql_session *session, struct sql_event *event)
+{
+    sql__session_reset_run(session);
+    arena_reset(&session->statement_arena);
+    session->attempt = 0;
+    if (was_cancelled(session))
+        return false;
+    if (parse_next(&session->parser, &session->statement_arena, &session->statement,
+                   &session->error)) {
+        sql__session_fail(session);
+        return false;
+    }
+    if (!session->statement)
+        return end_text(session, event, SQL_EVENT_DONE);
+    return dispatch(session, event);
+}
+
+/* ---- BEGIN, PREPARE, RUN, ROWS --------------------------------------------------------------- */
+
+static bool step_begin(struct sql_session *session, struct sql_event *event)
+{
+    const struct ast_statement *statement = session->statement;
+    bool autocommit = session->state == SQL_IDLE;
+    bool dml = sql__statement_is_dml(statement);
+    sql__session_reset_run(session);
+    if (was_cancelled(session))
+        return false;
+    event->kind = SQL_EVENT_BEGIN;
+    event->autocommit = autocommit;
+    event->read_only = autocommit ? !dml && !sql__statement_is_ddl(statement) : session->read_only;
+    event->may_be_unconfirmed = autocommit && dml && session->attempt == 0;
+    event->attempt = session->attempt;
+    sql__session_move(session, PHASE_BEGIN_WAIT);
+    return true;
+}
+
+static bool step_prepare(struct sql_session *session, struct sql_event *event)
+{
+    bool is_short = false;
+    if (was_cancelled(session))
+        return false;
+    if (sql__statement_prepare(session, &is_short)) {
+        sql__session_fail(session);
+        return false;
+    }
+    event->kind = SQL_EVENT_EXECUTE;
+    event->is_short = is_short;
+    sql__session_move(session, PHASE_RUN);
+    return true;
+}
+
+/* The header of the plan's rows. */
+static void announce_plan(struct sql_session *session, struct sql_event *event)
+{
+    const struct plan *root = session->planned.root;
+    struct sql_column *columns =
+        arena_alloc(&session->run_arena, root->column_count * sizeof *columns);
+    for (uint32_t i = 0; i < root->column_count; i++)
+        columns[i] = (struct sql_column){.name = root->names[i], .type = root->types[i]};
+    event->kind = SQL_EVENT_HEADER;
+    event->columns = columns;
+    event->column_count = root->column_count;
+    session->told = true;
+}
+
+static bool step_run(struct sql_session *session, struct sql_event *event)
+{
+    if (was_cancelled(session))
+        return false;
+    bool streams = sql__statement_streams(session);
+    if (streams ? sql__statement_open(session) : sql__statement_run(session)) {
+        sql__session_fail(session);
+        return false;
+    }
+    if (!streams) {
+        sql__session_move(session, PHASE_CLOSE);
+        return false;
+    }
+    announce_plan(session, event);
+    sql__session_move(session, PHASE_ROWS);
+    return true;
+}
+
+static bool step_rows(struct sql_session *session, struct sql_event *event)
+{
+    struct batch *batch = NULL;
+    if (was_cancelled(session))
+        return false;
+    do {
+        if (exec_next(session->exec, &batch, &session->error)) {
+            sql__session_fail(session);
+            return false;
+        }
+    } while (batch && batch->selected == 0);
+    if (batch) {
+        session->rows += batch->selected;
+        event->kind = SQL_EVENT_ROWS;
+        event->batch = batch;
+        return true;
+    }
+    exec_close(session->exec);
+    session->exec = NULL;
+    snprintf(session->tag, sizeof session->tag, "SELECT %llu", (unsigned long long)session->rows);
+    sql__session_move(session, PHASE_CLOSE);
+    return false;
+}
+
+/* ---- CLOSE ----------------------------------------------------------------------------------- */
+
+static bool step_close(struct sql_session *session, struct sql_event *event)
+{
+    ASSERT(session->txn && !session->exec);
+    bool wrote = session->changed || session->changed_schema;
+    if (session->state == SQL_IN_TRANSACTION) {
+        session->wrote |= wrote;
+        sql__session_move(session, PHASE_RESULT);
+        return false;
+    }
+    if (wrote) {
+        give_back(session, event, SQL_EVENT_COMMIT);
+        sql__session_move(session, PHASE_COMMIT_WAIT);
+        return true;
+    }
+    bool again = !session->confirmed;
+    give_back(session, event, SQL_EVENT_ROLLBACK);
+    if (again)
+        session->attempt++;
+    sql__session_move(session, again ? PHASE_BEGIN : PHASE_RESULT);
+    return true;
+}
+
+/* ---- RESULT, COMPLETE ------------------------------------------------------------------------ */
+
+static bool step_result(struct sql_session *session, struct sql_event *event)
+{
+    struct result *result = &session->result;
+    if (!result->present) {
+        sql__session_move(session, PHASE_COMPLETE);
+        return false;
+    }
+    event->kind = SQL_EVENT_HEADER;
+    event->columns = result->columns;
+    event->column_count = result->column_count;
+    session->told = true;
+    sql__session_move(session, PHASE_RESULT_ROWS);
+    return true;
+}
+
+static bool step_result_rows(struct sql_session *session, struct sql_event *event)
+{
+    event->batch = sql__result_next(session);
+    if (event->batch) {
+        event->kind = SQL_EVENT_ROWS;
+        return true;
+    }
+    session->rows = session->result.row_count;
+    sql__session_move(session, PHASE_COMPLETE);
+    return false;
+}
+
+static bool step_complete(struct sql_session *session, struct sql_event *event)
+{
+    event->kind = SQL_EVENT_COMPLETE;
+    event->rows = session->rows;
+    event->more = !parse_at_end(&session->parser);
+    ASSERT(session->tag[0]);
+    snprintf(event->tag, sizeof event->tag, "%s", session->tag);
+    if (!event->more)
+        return end_text(session, event, SQL_EVENT_COMPLETE);
+    sql__session_move(session, PHASE_PARSE);
+    return true;
+}
+
+/* ---- FAIL, ERROR ----------------------------------------------------------------------------- */
+
+/* Run the statement again rather than tell? An answer must not rest on an unconfirmed snapshot, and
+ * a snapshot that grew too old before anything was said is no error of the client's. */
+static bool should_repeat(const struct sql_session *session)
+{
+    status_t status = session->error.status;
+    if (session->state != SQL_IDLE || !session->txn || session->told || status == ERR_CANCELED)
+        return false;
+    if (!session->confirmed)
+        return true;
+    return (status == ERR_CONFLICT || status == ERR_TOO_OLD) &&
+           session->attempt + 1 < SQL_ATTEMPTS_MAX;
+}
+
+static bool step_fail(struct sql_session *session, struct sql_event *event)
+{
+    bool repeat = should_repeat(session);
+    exec_close(session->exec);
+    session->exec = NULL;
+    if (session->state == SQL_IN_TRANSACTION)
+        session->state = SQL_FAILED_TRANSACTION;
+    bool held = session->txn != NULL;
+    if (held)
+        give_back(session, event, SQL_EVENT_ROLLBACK);
+    if (repeat) {
+        session->attempt++;
+        error_clear(&session->error);
+    }
+    sql__session_move(session, repeat ? PHASE_BEGIN : PHASE_ERROR);
+    return held;
+}
+
+static bool step_error(struct sql_session *session, struct sql_event *event)
+{
+    ASSERT(session->error.status != OK && !session->txn);
+    event->error = session->error;
+    error_clear(&session->error);
+    return end_text(session, event, SQL_EVENT_ERROR);
+}
+
+void sql_step(struct sql_session *session, struct sql_event *event)
+{
+    typedef bool step_fn(struct sql_session *, struct sql_event *);
+    static step_fn *const steps[PHASE_COUNT] = {
+        [PHASE_PARSE] = step_parse,       [PHASE_BEGIN] = step_begin,
+        [PHASE_PREPARE] = step_prepare,   [PHASE_RUN] = step_run,
+        [PHASE_ROWS] = step_rows,         [PHASE_CLOSE] = step_close,
+        [PHASE_RESULT] = step_result,     [PHASE_RESULT_ROWS] = step_result_rows,
+        [PHASE_COMPLETE] = step_complete, [PHASE_FAIL] = step_fail,
+        [PHASE_ERROR] = step_error,
+    };
+    memset(event, 0, sizeof *event);
+    ASSERT(session->phase != PHASE_BEGIN_WAIT && session->phase != PHASE_COMMIT_WAIT);
+    if (session->phase == PHASE_IDLE) {
+        event->kind = SQL_EVENT_DONE;
+        return;
+    }
+    bool made = false;
+    while (!made) {
+        step_fn *step = steps[session->phase];
+        ASSERT(step);
+        made = step(session, event);
+    }
+}
