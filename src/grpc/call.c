@@ -150,8 +150,7 @@ void grpc_call_cancel(struct grpc_call *call)
 {
     ASSERT(call->open);
     call->open = false;
-    buffer_reset(&call->out);
-    call->out_at = 0;
+    /* `out` stays until the stream is gone: a DATA frame of it may be on its way out. */
     if (!call->busy)
         in_clear(call);
     stream_reset(call, NGHTTP2_CANCEL);
