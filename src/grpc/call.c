@@ -494,8 +494,6 @@ void grpc__call_stream_closed(struct grpc_call *call, uint32_t error_code)
         in_clear(call);
         if (call->status_known && call->remote_end)
             grpc__call_close(call, call->status, buffer_slice(&call->message));
-        else if (call->conn->draining && call->http_status == 0)
-            grpc__call_close(call, GRPC_UNAVAILABLE, slice_from_string("server is shutting down"));
         else
             grpc__call_close(call, grpc__status_from_http2(error_code),
                              slice_from_string(nghttp2_http2_strerror(error_code)));

@@ -211,7 +211,7 @@ static void drop(struct fake_session *session, const char *how, const ExecuteReq
     bool after = strcmp(how, " AFTER") == 0;
     if (after)
         rows_begin(session, 1);
-    poll_server_drop(grpc_call_conn(session->call), after);
+    poll_server_drop(grpc_call_conn(session->call), after || strcmp(how, " LATER") == 0);
 }
 
 static bool begins(const char *text, const char *word)
@@ -254,6 +254,11 @@ static bool statement_run(struct fake_session *session, const char *text,
     } else if (begins(text, "FAIL")) {
         error_send(session, "42601", "syntax error");
         return false;
+    } else if (begins(text, "STALE")) {
+        session->sequence--;
+        error_send(session, "57014", "canceling statement due to user request");
+        session->sequence++;
+        rows_begin(session, 1);
     } else if (begins(text, "HANG")) {
         session->hanging = session->sequence;
     } else if (begins(text, "DROP")) {

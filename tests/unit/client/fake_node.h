@@ -10,8 +10,10 @@
  *   DROP            the first time a request id is seen: closes the connection; then as ROWS 1
  *   DROP ALWAYS     closes the connection
  *   DROP COMMIT     closes the connection
+ *   DROP LATER      sends what was answered before, then closes the connection
  *   DROP AFTER      as ROWS 1, then closes the connection
  *   GOAWAY          as ROWS 1, and begins to shut the connection down
+ *   STALE           an error for the request before, then as ROWS 1
  *   REFUSE          ends the stream with UNAUTHENTICATED
  *   GARBAGE         a message that is not one of protobuf/toydb.proto
  *   RAGGED          a row with fewer values than columns

@@ -239,6 +239,7 @@ static void test_cancel(void **state)
     assert_fails(session, "HANG", TOYDB_ERROR, "57014");
     env_thread_join(thread);
     assert_ok(session, "ROWS 1");
+    assert_ok(session, "STALE"); /* the answer to a cancel that came too late */
     assert_int_equal(atomic_load(&node.sessions), 1);
     toydb_session_close(session);
     fake_node_stop(&node);
@@ -299,9 +300,11 @@ static void test_loss_after_rows(void **state)
     struct toydb_session *session = open_one(&node);
     struct seen seen = {0};
     struct toydb_error error;
-    assert_int_equal(toydb_execute(session, "ROWS 1;DROP ALWAYS", NULL, 0, see, &seen, &error),
+    assert_int_equal(toydb_execute(session, "ROWS 1;DROP LATER", NULL, 0, see, &seen, &error),
                      TOYDB_LOST);
     assert_string_equal(error.sqlstate, "08007");
+    assert_int_equal(seen.rows, 1);
+    assert_int_equal(atomic_load(&node.requests), 1);
     assert_ok(session, "DROP AFTER"); /* the result was complete: the loss shows later, unnoticed */
     assert_ok(session, "ROWS 1");
     toydb_session_close(session);

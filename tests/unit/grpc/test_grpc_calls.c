@@ -291,6 +291,72 @@ static void test_deadline_server(void **state)
     teardown(&f);
 }
 
+/* The next deadline is known after one has passed. */
+static void test_deadlines_in_turn(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f, 0);
+    struct call_log logs[3];
+    for (unsigned i = 0; i < 3; i++) {
+        struct grpc_call_options options = {.timeout_us = 1000 * (3 - i)};
+        call_log_start(&logs[i], f.pipe.client, "/Test/Hang", &options);
+    }
+    uint64_t start_us = f.pipe.now_us;
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(grpc_conn_tick_at(f.pipe.client), start_us + 1000 * (i + 1));
+        grpc_pipe_advance(&f.pipe, 1000);
+        assert_log(&logs[2 - i], GRPC_DEADLINE_EXCEEDED, "deadline exceeded");
+        call_log_free(&logs[2 - i]);
+    }
+    teardown(&f);
+}
+
+struct pair {
+    struct grpc_call *other;
+    unsigned closes;
+};
+
+static void cancel_other(struct grpc_call *call, enum grpc_status status, struct slice message)
+{
+    (void)status, (void)message;
+    struct pair *pair = grpc_call_user(call);
+    pair->closes++;
+    if (pair->other)
+        grpc_call_cancel(pair->other);
+    pair->other = NULL;
+}
+
+/* A call whose stream is gone (paused past its end) is freed at once when it is cancelled, here
+ * from inside a walk over all calls, which was going to it next. */
+static void test_cancel_in_walk(void **state)
+{
+    (void)state;
+    static const struct grpc_handlers handlers = {.on_close = cancel_other};
+    for (int by_deadline = 0; by_deadline < 2; by_deadline++) {
+        struct fixture f;
+        setup(&f, 0);
+        struct pair pair = {0};
+        struct call_log held;
+        call_log_unary(&held, f.pipe.client, "/Test/Unary", slice_from_string("x"), NULL);
+        grpc_call_pause(held.call);
+        struct grpc_call_options options = {.timeout_us = 1000};
+        grpc_call_start(f.pipe.client, "/Test/Hang", &handlers, &pair, &options);
+        grpc_pipe_run(&f.pipe);
+        pair.other = held.call;
+        if (by_deadline) {
+            grpc_pipe_advance(&f.pipe, 1000);
+        } else {
+            grpc_conn_destroy(f.pipe.client);
+            f.pipe.client = NULL;
+        }
+        assert_int_equal(pair.closes, 1);
+        assert_int_equal(held.closes, 0);
+        call_log_free(&held);
+        teardown(&f);
+    }
+}
+
 static void test_connection_lost(void **state)
 {
     (void)state;
@@ -341,6 +407,27 @@ static void test_shutdown(void **state)
     assert_true(grpc_conn_done(f.pipe.client));
     call_log_free(&before);
     call_log_free(&crossing);
+    teardown(&f);
+}
+
+/* A request that had not left yet when the GOAWAY came. */
+static void test_shutdown_before_sending(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f, 0);
+    grpc_pipe_run(&f.pipe);
+    grpc_conn_shutdown(f.pipe.server);
+    struct call_log log;
+    call_log_unary(&log, f.pipe.client, "/Test/Unary", slice_from_string("x"), NULL);
+    struct slice goaway = grpc_conn_output(f.pipe.server);
+    assert_int_equal(grpc_conn_receive(f.pipe.client, goaway, 0), OK);
+    grpc_conn_output_consume(f.pipe.server, goaway.size);
+    grpc_pipe_run(&f.pipe);
+    assert_int_equal(f.service.started, 0);
+    assert_int_equal(log.closes, 1);
+    assert_int_equal(log.status, GRPC_UNAVAILABLE);
+    call_log_free(&log);
     teardown(&f);
 }
 
@@ -410,8 +497,11 @@ int main(void)
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_deadline_client),
         cmocka_unit_test(test_deadline_server),
+        cmocka_unit_test(test_deadlines_in_turn),
+        cmocka_unit_test(test_cancel_in_walk),
         cmocka_unit_test(test_connection_lost),
         cmocka_unit_test(test_shutdown),
+        cmocka_unit_test(test_shutdown_before_sending),
         cmocka_unit_test(test_keepalive),
         cmocka_unit_test(test_wake),
     };

@@ -258,6 +258,59 @@ static void test_pause_after_each_message(void **state)
     teardown(&f);
 }
 
+static void blinking_message(struct grpc_call *call, struct slice message)
+{
+    call_log_handlers.on_message(call, message);
+    grpc_call_pause(call);
+    grpc_call_resume(call);
+}
+
+/* A resume from inside on_message leaves the delivery to the loop it interrupts. */
+static void test_resume_inside(void **state)
+{
+    (void)state;
+    struct grpc_handlers handlers = call_log_handlers;
+    handlers.on_message = blinking_message;
+    struct fixture f;
+    setup(&f, NULL, NULL, 0);
+    struct call_log log = {0};
+    log.call = grpc_call_start(f.pipe.client, "/Test/Count", &handlers, &log, NULL);
+    grpc_call_send(log.call, slice_from_string("1000"));
+    grpc_call_half_close(log.call);
+    grpc_call_pause(log.call);
+    grpc_pipe_run(&f.pipe);
+    assert_int_equal(log.message_count, 0);
+    grpc_call_resume(log.call);
+    assert_int_equal(log.message_count, 1000);
+    assert_log(&log, GRPC_OK, "");
+    call_log_free(&log);
+    teardown(&f);
+}
+
+static void test_output_bound(void **state)
+{
+    (void)state;
+    enum { OUTPUT_MAX = 10000, FRAME_MAX = 9 + 16384 };
+    static const uint8_t body[1000000];
+    struct grpc_config config = {.output_max = OUTPUT_MAX};
+    struct fixture f;
+    setup(&f, NULL, &config, 0);
+    grpc_pipe_run(&f.pipe);
+    struct call_log log;
+    call_log_unary(&log, f.pipe.client, "/Test/Unary", slice_make(body, sizeof body), NULL);
+    size_t largest = 0;
+    bool moved = true;
+    while (moved) {
+        struct slice out = grpc_conn_output(f.pipe.client);
+        largest = out.size > largest ? out.size : largest;
+        moved = grpc_pipe_step(&f.pipe);
+    }
+    assert_in_range(largest, OUTPUT_MAX, OUTPUT_MAX + FRAME_MAX);
+    assert_log(&log, GRPC_OK, "");
+    call_log_free(&log);
+    teardown(&f);
+}
+
 /* Sends a message whose prefix is then changed on its way. */
 static void run_with_prefix(struct fixture *f, struct call_log *log, const uint8_t prefix[5])
 {
@@ -318,9 +371,9 @@ static void test_metadata_over_limit(void **state)
 
 /* ---- a peer that is not ours ---------------------------------------------------------------- */
 
-struct raw_client {
+struct raw_peer {
     nghttp2_session *session;
-    struct grpc_conn *server;
+    struct grpc_conn *conn; /* ours */
     char http_status[8];
     char grpc_status[8];
     bool goaway;
@@ -331,7 +384,7 @@ static int raw_header(nghttp2_session *session, const nghttp2_frame *frame, cons
                       void *user)
 {
     (void)session, (void)frame, (void)flags;
-    struct raw_client *raw = user;
+    struct raw_peer *raw = user;
     struct slice text = slice_make(name, name_size);
     if (grpc__slice_is(text, ":status") && value_size < sizeof raw->http_status)
         memcpy(raw->http_status, value, value_size);
@@ -343,15 +396,15 @@ static int raw_header(nghttp2_session *session, const nghttp2_frame *frame, cons
 static int raw_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     (void)session;
-    struct raw_client *raw = user;
+    struct raw_peer *raw = user;
     if (frame->hd.type == NGHTTP2_GOAWAY)
         raw->goaway = true;
     return 0;
 }
 
-static void raw_init(struct raw_client *raw, struct grpc_server *server)
+static void raw_init(struct raw_peer *raw, struct grpc_server *server)
 {
-    *raw = (struct raw_client){.server = grpc_conn_create_server(server, 1)};
+    *raw = (struct raw_peer){.conn = grpc_conn_create_server(server, 1)};
     nghttp2_session_callbacks *callbacks;
     assert_int_equal(nghttp2_session_callbacks_new(&callbacks), 0);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, raw_header);
@@ -361,7 +414,7 @@ static void raw_init(struct raw_client *raw, struct grpc_server *server)
     nghttp2_submit_settings(raw->session, NGHTTP2_FLAG_NONE, NULL, 0);
 }
 
-static void raw_run(struct raw_client *raw)
+static void raw_run(struct raw_peer *raw)
 {
     bool moved = true;
     while (moved) {
@@ -369,18 +422,18 @@ static void raw_run(struct raw_client *raw)
         ssize_t size = nghttp2_session_mem_send(raw->session, &data);
         assert_true(size >= 0);
         if (size > 0)
-            grpc_conn_receive(raw->server, slice_make(data, (size_t)size), 1);
-        struct slice out = grpc_conn_output(raw->server);
+            grpc_conn_receive(raw->conn, slice_make(data, (size_t)size), 1);
+        struct slice out = grpc_conn_output(raw->conn);
         nghttp2_session_mem_recv(raw->session, out.data, out.size);
-        grpc_conn_output_consume(raw->server, out.size);
+        grpc_conn_output_consume(raw->conn, out.size);
         moved = size > 0 || out.size > 0;
     }
 }
 
-static void raw_free(struct raw_client *raw)
+static void raw_free(struct raw_peer *raw)
 {
     nghttp2_session_del(raw->session);
-    grpc_conn_destroy(raw->server);
+    grpc_conn_destroy(raw->conn);
 }
 
 static nghttp2_nv nv(const char *name, const char *value)
@@ -391,7 +444,7 @@ static nghttp2_nv nv(const char *name, const char *value)
                         .valuelen = strlen(value)};
 }
 
-static int32_t raw_request(struct raw_client *raw, const char *method, const char *content_type,
+static int32_t raw_request(struct raw_peer *raw, const char *method, const char *content_type,
                            const char *timeout)
 {
     nghttp2_nv headers[] = {nv(":method", method),
@@ -418,17 +471,68 @@ static void test_not_grpc(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct echo_service service;
         echo_service_init(&service, NULL);
-        struct raw_client raw;
+        struct raw_peer raw;
         raw_init(&raw, service.server);
         raw_request(&raw, cases[i].method, cases[i].content_type, cases[i].timeout);
         raw_run(&raw);
         assert_string_equal(raw.http_status, cases[i].http_status);
         assert_string_equal(raw.grpc_status, cases[i].grpc_status);
         assert_int_equal(service.started, 0);
-        assert_int_equal(grpc_conn_call_count(raw.server), 0);
+        assert_int_equal(grpc_conn_call_count(raw.conn), 0);
         raw_free(&raw);
         echo_service_free(&service);
     }
+}
+
+/* The server has finished, the client goes on: it is asked to stop, and nothing stays behind. */
+static void test_finished_before_the_client(void **state)
+{
+    (void)state;
+    struct echo_service service;
+    echo_service_init(&service, NULL);
+    struct raw_peer raw;
+    raw_init(&raw, service.server);
+    nghttp2_nv headers[] = {nv(":method", "POST"), nv(":scheme", "http"),
+                            nv(":path", "/Test/Nothing"), nv(":authority", "x"),
+                            nv("content-type", "application/grpc")};
+    int32_t id = nghttp2_submit_headers(raw.session, NGHTTP2_FLAG_NONE, -1, NULL, headers, 5, NULL);
+    assert_true(id > 0);
+    raw_run(&raw);
+    assert_string_equal(raw.grpc_status, "12");
+    assert_int_equal(grpc_conn_call_count(raw.conn), 0);
+    raw_free(&raw);
+    echo_service_free(&service);
+}
+
+static int raw_answer(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+    (void)user;
+    nghttp2_nv headers[] = {nv(":status", "200"), nv("content-type", "application/grpc"),
+                            nv("grpc-status", "5")};
+    if (frame->hd.type == NGHTTP2_HEADERS)
+        nghttp2_submit_response(session, frame->hd.stream_id, headers, 3, NULL);
+    return 0;
+}
+
+/* A server that answers early and does not ask us to stop: we stop by ourselves. */
+static void test_answered_before_half_close(void **state)
+{
+    (void)state;
+    struct raw_peer raw = {0};
+    nghttp2_session_callbacks *callbacks;
+    assert_int_equal(nghttp2_session_callbacks_new(&callbacks), 0);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, raw_answer);
+    assert_int_equal(nghttp2_session_server_new(&raw.session, callbacks, &raw), 0);
+    nghttp2_session_callbacks_del(callbacks);
+    nghttp2_submit_settings(raw.session, NGHTTP2_FLAG_NONE, NULL, 0);
+    raw.conn = grpc_conn_create_client(NULL, 0);
+    struct call_log log;
+    call_log_start(&log, raw.conn, "/Test/Bidi", NULL);
+    raw_run(&raw);
+    assert_log(&log, GRPC_NOT_FOUND, "");
+    assert_int_equal(grpc_conn_call_count(raw.conn), 0);
+    call_log_free(&log);
+    raw_free(&raw);
 }
 
 /* CVE-2023-44487: streams opened and reset at once, for ever. */
@@ -437,7 +541,7 @@ static void test_rapid_reset(void **state)
     (void)state;
     struct echo_service service;
     echo_service_init(&service, NULL);
-    struct raw_client raw;
+    struct raw_peer raw;
     raw_init(&raw, service.server);
     unsigned rounds = 0;
     for (; rounds < 20000 && !raw.goaway; rounds++) {
@@ -452,7 +556,7 @@ static void test_rapid_reset(void **state)
         raw_run(&raw);
     }
     assert_true(raw.goaway);
-    assert_true(grpc_conn_done(raw.server));
+    assert_true(grpc_conn_done(raw.conn));
     assert_int_equal(service.started, service.closed);
     raw_free(&raw);
     echo_service_free(&service);
@@ -527,9 +631,13 @@ int main(void)
         cmocka_unit_test(test_writable),
         cmocka_unit_test(test_paused_past_the_end),
         cmocka_unit_test(test_pause_after_each_message),
+        cmocka_unit_test(test_resume_inside),
+        cmocka_unit_test(test_output_bound),
         cmocka_unit_test(test_bad_prefix),
         cmocka_unit_test(test_metadata_over_limit),
         cmocka_unit_test(test_not_grpc),
+        cmocka_unit_test(test_finished_before_the_client),
+        cmocka_unit_test(test_answered_before_half_close),
         cmocka_unit_test(test_rapid_reset),
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_not_http2),
