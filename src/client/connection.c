@@ -165,7 +165,7 @@ void client__connection_close(struct client__connection *connection)
 
 /* ---- moving bytes --------------------------------------------------------------------------- */
 
-/* ERR_BUSY: the socket takes no more for now. */
+/* ERR_BUSY: the socket is full at present. */
 static status_t connection_write(struct client__connection *connection)
 {
     for (;;) {

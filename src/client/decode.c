@@ -116,7 +116,7 @@ bool client__value_encode(struct arena *arena, const struct toydb_value *value, 
         message->kind_case = VALUE__KIND_TEXT;
         if (value->text.size && memchr(value->text.data, 0, value->text.size))
             return false;
-        message->text = 
+        message->text =
             arena_strndup(arena, value->text.size ? value->text.data : "", value->text.size);
         break;
     case TOYDB_BYTES:

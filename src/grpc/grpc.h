@@ -124,9 +124,9 @@ void *grpc_conn_user(const struct grpc_conn *conn);
 typedef void grpc_wake_fn(struct grpc_conn *conn, void *context);
 void grpc_conn_wake_set(struct grpc_conn *conn, grpc_wake_fn *wake, void *context);
 
-/* Takes bytes from the peer. ERR_PROTOCOL: this is not HTTP/2; write what grpc_conn_output still has,
- * then destroy. Bytes that break HTTP/2's rules are OK here: the output then has a GOAWAY that says
- * why, and once it is consumed grpc_conn_done is true. */
+/* Takes bytes from the peer. ERR_PROTOCOL: this is not HTTP/2; write what grpc_conn_output still
+ * has, then destroy. Bytes that break HTTP/2's rules are OK here: the output then has a GOAWAY that
+ * says why, and once it is consumed grpc_conn_done is true. */
 status_t grpc_conn_receive(struct grpc_conn *conn, struct slice bytes, uint64_t now_us);
 
 /* The bytes to write now, at most about output_max of them; empty when there is nothing, or flow

@@ -9,7 +9,7 @@ enum { POLL_SERVER_PEERS_MAX = 16 };
 struct poll_peer {
     int fd;
     struct grpc_conn *conn; /* NULL: free */
-    bool blocked;           /* the socket takes no more for now */
+    bool blocked;           /* the socket is full at present */
     bool drop;
     bool flush;
 };
