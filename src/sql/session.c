@@ -61,7 +61,9 @@ void sql__session_reset_run(struct sql_session *session)
     session->planned = (struct planned){0};
     session->arguments = NULL;
     session->result = (struct result){0};
+    session->first = NULL;
     session->told = false;
+    session->told_rows = false;
     session->changed = false;
     session->changed_schema = false;
     session->rows = 0;
@@ -154,6 +156,7 @@ void sql_submit(struct sql_session *session, struct slice text, const struct val
 {
     ASSERT(session->phase == PHASE_IDLE);
     ASSERT(parameters || parameter_count == 0);
+    atomic_store(&session->cancel, false);
     arena_reset(&session->text_arena);
     sql__session_reset_run(session);
     session->statement = NULL;

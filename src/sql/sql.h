@@ -9,13 +9,17 @@
  *         SQL_EVENT_BEGIN     get a transaction, then sql_begun
  *         SQL_EVENT_EXECUTE   nothing to do: the next step does real work; event.is_short tells
  *                             whether it may run on the loop thread or belongs on a worker
- *         SQL_EVENT_HEADER    send the columns; rows follow
+ *         SQL_EVENT_HEADER    send the columns; rows follow (the first ones have been computed, so
+ *                             that most errors show instead of a header)
  *         SQL_EVENT_ROWS      send the batch; it is good until the next step
  *         SQL_EVENT_COMMIT    commit event.txn, then sql_committed
  *         SQL_EVENT_ROLLBACK  drop event.txn, then step on
- *         SQL_EVENT_COMPLETE  send the completion of one statement; event.more tells whether the
- * text goes on SQL_EVENT_ERROR     send the error: the text has ended SQL_EVENT_DONE      the text
- * has ended (a text without statements gives only this)
+ *         SQL_EVENT_COMPLETE  send the completion of one statement; without event.more the text
+ *                             has ended
+ *         SQL_EVENT_ERROR     send the error: the text has ended
+ *         SQL_EVENT_DONE      the text has ended (alone: it had no statement)
+ *
+ * Once the text has ended every further step gives SQL_EVENT_DONE, and sql_submit may be called.
  *
  * A session belongs to one thread at a time; between steps it may move to another.
  *
@@ -24,6 +28,10 @@
  * so that the driver can back off), up to SQL_ATTEMPTS_MAX times: nothing was sent for it yet,
  * because only statements that write can conflict, and their rows (none, or few) are held back
  * until the commit is known. Inside BEGIN ... COMMIT the conflict is the client's: 40001.
+ *
+ * BEGIN asks for nothing yet: the first statement behind it does, and so reads whatever was
+ * committed before it. A block that wrote nothing ends with SQL_EVENT_ROLLBACK also at COMMIT. A
+ * statement that fails inside BEGIN ... COMMIT gives its transaction back at once.
  *
  * UNCONFIRMED SNAPSHOTS. The first attempt of a statement that writes, outside BEGIN, may run on
  * the node's own newest state without asking the leader (event.may_be_unconfirmed): if it was stale
@@ -54,8 +62,9 @@ struct sql_engine *sql_engine_create(struct env *env);
 /* All sessions must be gone. */
 void sql_engine_destroy(struct sql_engine *engine);
 
-/* Appends what a key of the store is in the schema as last seen, for messages: `row (id)=(7) of table
- * "accounts"`, `the schema`, or the bytes in hexadecimal when it is not known. Thread-safe. */
+/* Appends what a key of the store is in the schema as last seen, for messages: `row (id)=(7) of
+ * table "accounts"`, `the schema`, or the bytes in hexadecimal when it is not known. Thread-safe.
+ */
 void sql_engine_describe_key(struct sql_engine *engine, struct slice key, struct buffer *out);
 
 struct sql_session;
@@ -123,8 +132,8 @@ void sql_begun(struct sql_session *session, struct store_txn *txn, bool confirme
 /* Answers SQL_EVENT_COMMIT. */
 void sql_committed(struct sql_session *session, status_t status, const struct error *error);
 
-/* May be called from any thread: the running statement ends with 57014 at its next look. The flag
- * is cleared when the text has ended. */
+/* May be called from any thread: the text that runs ends with 57014 at its next look. No effect
+ * between texts, nor once a commit has been asked for. */
 void sql_cancel(struct sql_session *session);
 /* Ends everything at once, e.g. when the client is gone: gives back a transaction to be dropped, or
  * NULL. The session can only be destroyed after this. Not between an event BEGIN or COMMIT and its

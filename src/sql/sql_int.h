@@ -113,9 +113,11 @@ struct sql_session {
     struct planned planned;
     struct value *arguments; /* parameters as the plan wants them */
     struct exec *exec;
+    struct batch *first; /* fetched before the header went out, to be given out next */
     struct result result;
-    bool told;    /* a header went out: it cannot be run again */
-    bool changed; /* it wrote something */
+    bool told_rows; /* `first` went out */
+    bool told;      /* a header went out: it cannot be run again */
+    bool changed;   /* it wrote something */
     bool changed_schema;
     uint64_t rows;
     char tag[64];
@@ -139,11 +141,14 @@ bool sql__statement_needs_transaction(const struct ast_statement *statement);
 
 /* statement.c: the transaction is there. Finds the schema, plans. *is_short: see sql_event. */
 status_t sql__statement_prepare(struct sql_session *session, bool *is_short);
-/* Opens the executor of a statement whose rows go out as they come. */
+/* Opens the executor of a statement whose rows go out as they come, and fetches the first of them:
+ * most errors show before anything is said. */
 status_t sql__statement_open(struct sql_session *session);
 bool sql__statement_streams(const struct sql_session *session);
 /* Does all of the work of a statement whose rows (if any) are held back. */
 status_t sql__statement_run(struct sql_session *session);
+/* The next batch that has rows, NULL at the end. */
+status_t sql__statement_next(struct sql_session *session, struct batch **batch);
 void sql__statement_context(struct sql_session *session, struct exec_context *context);
 
 /* ddl.c: CREATE and DROP; set changed_schema when they changed anything. */

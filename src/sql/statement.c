@@ -160,9 +160,19 @@ static status_t open_plan(struct sql_session *session, bool measure)
     return exec_open(&session->planned, &context, &session->exec, &session->error);
 }
 
+status_t sql__statement_next(struct sql_session *session, struct batch **batch)
+{
+    status_t status;
+    do {
+        status = exec_next(session->exec, batch, &session->error);
+    } while (!status && *batch && (*batch)->selected == 0);
+    return status;
+}
+
 status_t sql__statement_open(struct sql_session *session)
 {
-    return open_plan(session, false);
+    status_t status = open_plan(session, false);
+    return status ? status : sql__statement_next(session, &session->first);
 }
 
 /* Runs the plan to its end without looking at its rows. */

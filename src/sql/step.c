@@ -70,18 +70,30 @@ static bool end_block(struct sql_session *session, struct sql_event *event)
     return held;
 }
 
+static const char *verb(const struct ast_statement *statement)
+{
+    static const char *const verbs[] = {
+        [AST_INSERT] = "INSERT",         [AST_UPDATE] = "UPDATE",
+        [AST_DELETE] = "DELETE",         [AST_CREATE_TABLE] = "CREATE TABLE",
+        [AST_DROP_TABLE] = "DROP TABLE", [AST_CREATE_INDEX] = "CREATE INDEX",
+        [AST_DROP_INDEX] = "DROP INDEX", [AST_EXPLAIN] = "EXPLAIN ANALYZE",
+    };
+    ASSERT(statement->kind < sizeof verbs / sizeof *verbs && verbs[statement->kind]);
+    return verbs[statement->kind];
+}
+
 static status_t check_statement(struct sql_session *session)
 {
     const struct ast_statement *statement = session->statement;
     bool ends = statement->kind == AST_COMMIT || statement->kind == AST_ROLLBACK;
     if (session->state == SQL_FAILED_TRANSACTION && !ends)
-        return error_sql(&session->error, "25P02", statement->position,
+        return error_sql(&session->error, "25P02", 0,
                          "current transaction is aborted, commands ignored until end of "
                          "transaction block");
     if (session->state == SQL_IN_TRANSACTION && session->read_only &&
         (sql__statement_is_ddl(statement) || sql__statement_is_dml(statement)))
         return error_sql(&session->error, "25006", statement->position,
-                         "cannot change anything in a read-only transaction");
+                         "cannot execute %s in a read-only transaction", verb(statement));
     if (session->parameter_count && !parse_at_end(&session->parser))
         return error_sql(&session->error, "42601", 0,
                          "parameters are allowed with a single statement only");
@@ -204,15 +216,15 @@ static bool step_run(struct sql_session *session, struct sql_event *event)
 
 static bool step_rows(struct sql_session *session, struct sql_event *event)
 {
-    struct batch *batch = NULL;
+    struct batch *batch = session->first;
     if (was_cancelled(session))
         return false;
-    do {
-        if (exec_next(session->exec, &batch, &session->error)) {
-            sql__session_fail(session);
-            return false;
-        }
-    } while (batch && batch->selected == 0);
+    /* The first batch has been fetched, or there was none and the end was seen. */
+    if (session->told_rows && sql__statement_next(session, &batch)) {
+        sql__session_fail(session);
+        return false;
+    }
+    session->told_rows = true;
     if (batch) {
         session->rows += batch->selected;
         event->kind = SQL_EVENT_ROWS;
