@@ -459,8 +459,9 @@ void replica_pump(struct replica *r)
         }
         if (!r->apply_blocked)
             replica__apply(r);
+        replica__reads_applied(r);
         cluster_propose(r);
-        again = again || r->loopback.count > 0;
+        again = again || r->loopback.count > 0 || raft_has_ready(r->raft);
     }
 }
 

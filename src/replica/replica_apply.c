@@ -150,7 +150,7 @@ static status_t apply_entry(struct replica *r, const struct raft_entry *entry, u
     }
 }
 
-/* Makes what was applied visible and tells raft and those who wait. */
+/* Makes what was applied visible and tells raft. */
 static void applied_publish(struct replica *r)
 {
     struct error error;
@@ -161,7 +161,6 @@ static void applied_publish(struct replica *r)
     if (r->version_last < r->applied_version)
         r->version_last = r->applied_version;
     raft_applied(r->raft, r->applied_index);
-    replica__reads_applied(r);
 }
 
 static void apply_blocked(struct replica *r, const struct error *error)
