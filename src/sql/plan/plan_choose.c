@@ -58,11 +58,29 @@ static void put_over(struct planner *planner, enum plan_kind kind, struct stage 
     stage->plan->rows_estimate = stage->rows;
 }
 
+/* Nothing passes: what is below need not run. */
+static void make_empty(struct planner *planner, struct stage *stage)
+{
+    struct plan *below = stage->plan;
+    stage->plan = plan__operator(planner, PLAN_VALUES, below->column_count, NULL, NULL);
+    stage->plan->types = below->types;
+    stage->plan->names = below->names;
+    stage->rows = 0;
+    stage->cost = 0;
+    stage->is_short = true;
+}
+
 void plan__add_filter(struct planner *planner, struct query *query, struct stage *stage,
                       const struct exprs *conditions)
 {
     if (conditions->count == 0)
         return;
+    for (uint32_t i = 0; i < conditions->count; i++) {
+        if (plan__is_false_or_null(conditions->items[i])) {
+            make_empty(planner, stage);
+            return;
+        }
+    }
     struct expr *predicate = plan__and(planner, conditions->items, conditions->count);
     predicate = plan__resolve(planner, predicate, plan__positions(planner, query, stage, NULL));
     for (uint32_t i = 0; i < conditions->count; i++)

@@ -270,6 +270,9 @@ void plan__add_filter(struct planner *planner, struct query *query, struct stage
                       const struct exprs *conditions);
 /* The part of the rows that a condition lets through, as a guess. */
 double plan__selectivity(const struct expr *condition);
+/* Of a condition between two inputs. */
+double plan__join_selectivity(struct planner *planner, const struct query *query,
+                              const struct expr *condition);
 double plan__table_rows(struct planner *planner, const struct table *table);
 /* positions[slot] of the columns of one or two stages side by side; NOWHERE for others. */
 uint32_t *plan__positions(struct planner *planner, const struct query *query,

@@ -41,8 +41,9 @@ struct join {
 /* How many different values an expression has: of a unique column as many as its table has rows, of
  * another a tenth. */
 static double distinct_values(struct planner *planner, const struct query *query,
-                              const struct expr *expr)
+                              const struct expr *expr, bool *unique)
 {
+    *unique = false;
     if (expr->kind != EXPR_COLUMN || query->slots[expr->index].relation == NOWHERE)
         return 100;
     const struct slot *slot = &query->slots[expr->index];
@@ -52,8 +53,10 @@ static double distinct_values(struct planner *planner, const struct query *query
     double rows = plan__table_rows(planner, table);
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
-        if (index->unique && index->column_count == 1 && index->columns[0] == slot->place)
+        if (index->unique && index->column_count == 1 && index->columns[0] == slot->place) {
+            *unique = true;
             return rows;
+        }
     }
     return fmax(1, rows / 10);
 }
@@ -63,18 +66,27 @@ static bool is_equality(const struct expr *condition)
     return condition->kind == EXPR_CALL && condition->call == CALL_EQ;
 }
 
+double plan__join_selectivity(struct planner *planner, const struct query *query,
+                              const struct expr *condition)
+{
+    if (!is_equality(condition))
+        return plan__selectivity(condition);
+    bool a_unique;
+    bool b_unique;
+    double a = distinct_values(planner, query, condition->arguments[0], &a_unique);
+    double b = distinct_values(planner, query, condition->arguments[1], &b_unique);
+    /* What refers to a key has no other values than the key. */
+    if (a_unique != b_unique)
+        return 1 / (a_unique ? a : b);
+    return 1 / fmax(a, b);
+}
+
 static double join_rows(struct planner *planner, const struct query *query, double left,
                         double right, const struct exprs *conditions)
 {
     double rows = left * right;
-    for (uint32_t i = 0; i < conditions->count; i++) {
-        const struct expr *condition = conditions->items[i];
-        if (is_equality(condition))
-            rows /= fmax(distinct_values(planner, query, condition->arguments[0]),
-                         distinct_values(planner, query, condition->arguments[1]));
-        else
-            rows *= plan__selectivity(condition);
-    }
+    for (uint32_t i = 0; i < conditions->count; i++)
+        rows *= plan__join_selectivity(planner, query, conditions->items[i]);
     return fmax(rows, 1);
 }
 

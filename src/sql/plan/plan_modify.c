@@ -233,6 +233,8 @@ static status_t project_onto_table(struct target *target, struct plan *below, st
                                         below->column_count);
         input = below->left;
     }
+    for (uint32_t i = 0; i < count; i++)
+        exprs[i] = plan__simplify(planner, exprs[i]);
     *out = plan__operator(planner, PLAN_PROJECT, count, input, NULL);
     (*out)->as.project.exprs = exprs;
     (*out)->rows_estimate = below->rows_estimate;

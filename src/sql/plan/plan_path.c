@@ -256,15 +256,32 @@ static void read_restrictions(struct access *access)
     }
 }
 
+/* Whether a bound leaves less than another, as far as that is known. */
+static bool is_tighter(const struct restriction *bound, const struct restriction *than)
+{
+    if (!plan__is_constant(bound->value) || !plan__is_constant(than->value))
+        return false;
+    int order = value_compare(&bound->value->constant, &than->value->constant);
+    if (order == 0)
+        return than->inclusive && !bound->inclusive;
+    return bound->kind == LOWER ? order > 0 : order < 0;
+}
+
+/* The restriction of a column; of several bounds the tightest. */
 static const struct restriction *find_restriction(const struct access *access, uint32_t place,
                                                   enum restriction_kind kind)
 {
+    const struct restriction *found = NULL;
     for (uint32_t i = 0; i < access->restrictions.count; i++) {
         const struct restriction *r = &access->restrictions.items[i];
-        if (r->place == place && r->kind == kind)
+        if (r->place != place || r->kind != kind)
+            continue;
+        if (kind == FIXED || kind == LISTED)
             return r;
+        if (!found || is_tighter(r, found))
+            found = r;
     }
-    return NULL;
+    return found;
 }
 
 /* ---- paths ------------------------------------------------------------------------------------
@@ -424,6 +441,14 @@ static void match_index(const struct access *access, struct path *path)
     }
 }
 
+/* In a look-up a condition may be one with the left row. */
+static double selectivity(const struct access *access, const struct expr *condition)
+{
+    if (access->outside != 0 && (plan__relations(access->query, condition) & access->outside) != 0)
+        return plan__join_selectivity(access->planner, access->query, condition);
+    return plan__selectivity(condition);
+}
+
 static void estimate(const struct access *access, struct path *path)
 {
     const struct exprs *conditions = access->conditions;
@@ -432,7 +457,7 @@ static void estimate(const struct access *access, struct path *path)
         bool bounds = (path->lower && path->lower->condition == i) ||
                       (path->upper && path->upper->condition == i);
         if (is_covered(path, i) || bounds)
-            scanned *= plan__selectivity(conditions->items[i]);
+            scanned *= selectivity(access, conditions->items[i]);
     }
     scanned = fmax(scanned, 1);
     if (path->single)

@@ -4,7 +4,7 @@
  *    NULL drops the rows that were only filled up: LEFT becomes INNER, FULL becomes LEFT or RIGHT.
  *    RIGHT is turned into LEFT with its sides exchanged.
  * 2. A nest of inner joins is one set of inputs and one pool of conditions; in the pool equalities
- *    are closed: a = b AND b = 5 gives a = 5.
+ *    are closed: a = b AND b = 5 gives a = 5, and then a = b says nothing more.
  * 3. Each condition sinks into the one input that has all its columns. Through an outer join only
  *    these may pass: a condition above, into the side that is kept whole; a condition of ON, into
  *    the side that is filled up. A constant for a left column that ON equates with a right one
@@ -209,6 +209,27 @@ static void close_equalities(struct planner *planner, struct exprs *pool)
     }
 }
 
+/* Drops a = b where both are fixed to the same value: it is true then. */
+static void drop_implied(const struct exprs *a_values, const struct exprs *b_values,
+                         struct exprs *conditions)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < conditions->count; i++) {
+        struct expr *condition = conditions->items[i];
+        bool implied = false;
+        for (uint32_t turn = 0; turn < 2 && equates_columns(condition); turn++) {
+            uint32_t a = condition->arguments[turn]->index;
+            uint32_t b = condition->arguments[1 - turn]->index;
+            const struct expr *a_value = find_fixed_value(a_values, a);
+            const struct expr *b_value = find_fixed_value(b_values, b);
+            implied |= a_value && b_value && plan__equal(a_value, b_value);
+        }
+        if (!implied)
+            conditions->items[kept++] = condition;
+    }
+    conditions->count = kept;
+}
+
 /* ---- 3: sinking -------------------------------------------------------------------------------
  */
 
@@ -227,8 +248,10 @@ static void sink_inner(struct planner *planner, struct query *query, struct from
     struct exprs pool = node->on;
     for (uint32_t i = 0; i < conditions->count; i++)
         plan__append(planner, &pool, conditions->items[i]);
-    if (!planner->options->no_fold)
+    if (!planner->options->no_fold) {
         close_equalities(planner, &pool);
+        drop_implied(&pool, &pool, &pool);
+    }
     struct exprs *parts = arena_zalloc(planner->arena, node->input_count * sizeof *parts);
     node->on = (struct exprs){0};
     for (uint32_t i = 0; i < pool.count; i++) {
@@ -278,6 +301,7 @@ static void sink_left(struct planner *planner, struct query *query, struct from_
         if (a_left != b_left)
             infer(planner, &to_left, a_left ? a : b, a_left ? b : a, &to_right);
     }
+    drop_implied(&to_left, &to_right, &on);
     node->on = on;
     sink(planner, query, left, &to_left);
     sink(planner, query, right, &to_right);

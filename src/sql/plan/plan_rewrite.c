@@ -8,6 +8,7 @@
  *
  * Nodes may be shared between places of a query, so none is changed in meaning: a different
  * expression is a different node. */
+#include <math.h>
 #include <string.h>
 
 #include "sql/plan/plan_int.h"
@@ -286,16 +287,37 @@ static struct expr *simplify_coalesce(struct planner *planner, struct expr *expr
     return copy;
 }
 
+/* An integer column compared with a whole number that was written as a double is compared as an
+ * integer, so that an index can serve. Exact while a double has all integers. */
+static struct expr *compare_as_integer(struct planner *planner, struct expr *expr)
+{
+    static const double exact_max = 9007199254740992; /* 2^53 */
+    const struct expr *left = expr->arguments[0];
+    const struct expr *right = expr->arguments[1];
+    bool fits = left->kind == EXPR_CAST && left->type == SQL_DOUBLE &&
+                left->arguments[0]->type == SQL_INTEGER &&
+                left->arguments[0]->kind == EXPR_COLUMN && plan__is_constant(right) &&
+                !right->constant.null;
+    if (!fits)
+        return expr;
+    double number = right->constant.as.real;
+    if (!(number > -exact_max && number < exact_max) || number != floor(number))
+        return expr;
+    struct expr *integer = plan__constant(planner, value_integer((int64_t)number), right->position);
+    return plan__call2(planner, expr->call, SQL_BOOLEAN, expr->position, left->arguments[0],
+                       integer);
+}
+
 static struct expr *simplify_comparison(struct planner *planner, struct expr *expr)
 {
     struct expr *left = expr->arguments[0];
     struct expr *right = expr->arguments[1];
     bool turned = (left->kind == EXPR_CONSTANT || left->kind == EXPR_PARAMETER) &&
                   right->kind != EXPR_CONSTANT && right->kind != EXPR_PARAMETER;
-    if (!turned)
-        return expr;
-    return plan__call2(planner, plan__commute(expr->call), SQL_BOOLEAN, expr->position, right,
-                       left);
+    if (turned)
+        expr = plan__call2(planner, plan__commute(expr->call), SQL_BOOLEAN, expr->position, right,
+                           left);
+    return compare_as_integer(planner, expr);
 }
 
 static struct expr *simplify_in(struct planner *planner, struct expr *expr)

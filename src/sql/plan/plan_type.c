@@ -197,11 +197,11 @@ static enum sql_type operand_type(enum expr_call call, const struct expr *left,
 /* text || anything: the other side is cast, as PostgreSQL's anynonarray variants do. */
 static status_t concat_operands(struct planner *planner, struct expr **left, struct expr **right)
 {
-    struct expr **odd = (*left)->type == SQL_TEXT    ? right
-                        : (*right)->type == SQL_TEXT ? left
-                                                     : NULL;
-    if (!odd || plan__can_coerce((*odd)->type, SQL_TEXT))
+    bool left_text = plan__can_coerce((*left)->type, SQL_TEXT);
+    bool right_text = plan__can_coerce((*right)->type, SQL_TEXT);
+    if (left_text == right_text) /* nothing to cast, or no text at all */
         return OK;
+    struct expr **odd = left_text ? right : left;
     return plan__type_cast(planner, *odd, (struct type_spec){.kind = SQL_TEXT}, (*odd)->position,
                            odd);
 }
