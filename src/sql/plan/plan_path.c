@@ -474,14 +474,13 @@ static void estimate(const struct access *access, struct path *path)
         path->cost *= wish->limit / rows;
 }
 
-/* The path by one index; false when it is no better than the whole table. */
-static bool try_index(const struct access *access, const struct index *index, struct path *path)
+/* The path by one index, by ranges or the whole of it; false when it serves nothing. */
+static bool try_index(const struct access *access, const struct index *index, bool by_ranges,
+                      struct path *path)
 {
     *path = (struct path){.index = index};
-    if (!access->planner->options->no_index)
+    if (by_ranges)
         match_index(access, path);
-    else if (index != &access->table->indexes[0])
-        return false;
     path->index_only = is_index_only(access, path);
     bool one_row = path->single && path->range_count == 1;
     path->ordered = one_row || satisfies_order(access, path, &path->reverse);
@@ -499,13 +498,19 @@ static struct path best_path(const struct access *access)
 {
     struct path best = {0};
     ASSERT(access->table->index_count > 0);
-    for (uint32_t i = 0; i < access->table->index_count; i++) {
+    bool may_use = !access->planner->options->no_index;
+    uint32_t count = may_use ? access->table->index_count : 1;
+    for (uint32_t i = 0; i < count; i++) {
         struct path path;
-        if (!try_index(access, &access->table->indexes[i], &path))
-            continue;
-        if (!best.index || path.cost < best.cost)
+        if (try_index(access, &access->table->indexes[i], may_use, &path) &&
+            (!best.index || path.cost < best.cost))
             best = path;
     }
+    /* Hundreds of look-ups may cost more than the whole table; of a few the narrow reads count. */
+    struct path whole;
+    if (best.range_count > SHORT_ROWS &&
+        try_index(access, &access->table->indexes[0], false, &whole) && whole.cost < best.cost)
+        best = whole;
     ASSERT(best.index);
     return best;
 }
