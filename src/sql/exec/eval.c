@@ -121,7 +121,8 @@ status_t exec__eval_compile(struct exec *exec, const struct expr *expr, struct a
         return error_sql(error, "0A000", expr->position, "function %s is not supported",
                          expr->name ? expr->name : "here");
     eval->argument_count = expr->argument_count;
-    eval->constant = expr->kind != EXPR_COLUMN && !expr->is_volatile;
+    bool is_random = expr->kind == EXPR_CALL && expr->call == CALL_RANDOM;
+    eval->constant = expr->kind != EXPR_COLUMN && !expr->is_volatile && !is_random;
     if (expr->argument_count) {
         status_t status = exec__eval_compile_all(exec, expr->arguments, expr->argument_count,
                                                  scratch, &eval->arguments, error);

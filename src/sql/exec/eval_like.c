@@ -20,12 +20,11 @@ static uint8_t fold_ascii(uint8_t byte)
 /* Bytes of the character at the start of `text`; a byte that is none counts as one. */
 static size_t char_size(struct slice text, uint32_t *codepoint)
 {
-    size_t size = utf8_decode(text, codepoint);
-    if (size == 0) {
-        *codepoint = text.data[0];
+    *codepoint = text.data[0];
+    if (*codepoint < 0x80)
         return 1;
-    }
-    return size;
+    size_t size = utf8_decode(text, codepoint);
+    return size ? size : 1;
 }
 
 static struct slice slice_from(struct slice text, size_t offset)

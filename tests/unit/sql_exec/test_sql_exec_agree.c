@@ -1,0 +1,219 @@
+/* Different ways to the same answer, over random tables: hash join, nested loop and lookup join;
+ * key ranges of an index and a filter. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/check.h"
+#include "base/prng.h"
+#include "world.h"
+
+#define B                     SQL_BOOLEAN
+#define I                     SQL_INTEGER
+#define T                     SQL_TEXT
+#define CALL(call, type, ...) e_call(w, call, type, __VA_ARGS__, NULL)
+
+static struct world world, *w = &world;
+static struct prng prng;
+
+static struct expr *random_integer(uint32_t below)
+{
+    return prng_chance(&prng, 1, 8) ? e_null(w, I) : e_int(w, (int64_t)prng_below(&prng, below));
+}
+
+static struct expr *random_text(void)
+{
+    static const char *const texts[] = {"", "a", "ab", "b", "ba", "\x01", "zz"};
+    return prng_chance(&prng, 1, 8) ? e_null(w, T) : e_text(w, texts[prng_below(&prng, 7)]);
+}
+
+/* name(id primary, x null, s text null) */
+static const struct table *random_table(const char *name, uint32_t rows, uint32_t below)
+{
+    const struct table *table =
+        world_table(w, name, "id integer primary, x integer null, s text null");
+    struct expr **exprs = arena_alloc(&w->arena, (3 * rows + 1) * sizeof *exprs);
+    for (uint32_t i = 0; i < rows; i++) {
+        exprs[3 * i] = e_int(w, i);
+        exprs[3 * i + 1] = random_integer(below);
+        exprs[3 * i + 2] = random_text();
+    }
+    if (rows > 0)
+        world_run(w, p_insert(w, table, p_values(w, 3, rows, exprs)));
+    return table;
+}
+
+static char *answer(struct plan *plan)
+{
+    const char *text = world_run(w, plan);
+    assert_int_not_equal(strncmp(text, "ERROR", 5), 0);
+    return arena_strndup(&w->arena, text, strlen(text));
+}
+
+/* Over l.id l.x l.s r.id r.x r.s, or none. */
+static struct expr *random_condition(void)
+{
+    struct expr *l = e_col(w, 0, I), *r = e_col(w, 3, I);
+    switch (prng_below(&prng, 5)) {
+    case 0:
+        return CALL(CALL_LT, B, l, r);
+    case 1:
+        return CALL(CALL_EQ, B, e_col(w, 2, T), e_col(w, 5, T));
+    case 2:
+        return CALL(CALL_GT, B, CALL(CALL_ADD, I, l, r), e_int(w, 9));
+    case 3:
+        return e_bool(w, false);
+    default:
+        return NULL;
+    }
+}
+
+static void check_joins(void)
+{
+    const struct table *l = random_table("l", (uint32_t)prng_below(&prng, 40), 12);
+    uint32_t right_rows = prng_chance(&prng, 1, 4) ? 0 : (uint32_t)prng_below(&prng, 90);
+    random_table("r", right_rows, 12);
+    struct error error;
+    assert_int_equal(world_index(w, "r", "x, s", false, &error), OK);
+    const struct table *r = world_find(w, "r");
+    enum join_kind kinds[] = {JOIN_INNER, JOIN_LEFT, JOIN_FULL, JOIN_RIGHT};
+    enum join_kind kind = kinds[prng_below(&prng, 4)];
+    struct expr *condition = random_condition();
+    struct expr *x = e_col(w, 1, I);
+    struct plan *left = p_scan(w, l, NULL, "*");
+    /* Some left batches have a selection. */
+    if (prng_chance(&prng, 1, 2))
+        left = p_filter(w, left, CALL(CALL_NE, B, e_col(w, 0, I), e_int(w, 2)));
+    struct plan *hash =
+        p_join(w, PLAN_HASH_JOIN, kind, left, p_scan(w, r, NULL, "*"), x, x, condition);
+    struct expr *on = CALL(CALL_EQ, B, x, e_col(w, 4, I));
+    if (condition)
+        on = e_make(w, EXPR_AND, B, on, condition, NULL);
+    struct plan *nested =
+        p_join(w, PLAN_NESTED_LOOP_JOIN, kind, left, p_scan(w, r, NULL, "*"), NULL, NULL, on);
+    assert_string_equal(answer(hash), answer(nested));
+    if (kind != JOIN_INNER && kind != JOIN_LEFT)
+        return;
+    /* The index gives partners in another order: compare sorted by the ids. */
+    struct plan *by_key = p_scan(w, r, &r->indexes[1], "*");
+    struct key_range *range = p_ranges(w, by_key, 1);
+    range->equal[0] = x;
+    range->equal_count = 1;
+    by_key->as.scan.index_only = true; /* id, x and s are all in it */
+    struct plan *lookup = p_join(w, PLAN_LOOKUP_JOIN, kind, left, by_key, NULL, NULL, condition);
+    struct plan *sorted = p_sort(w, lookup, e_col(w, 0, I), false, false);
+    sorted = p_sort(w, sorted, e_col(w, 3, I), false, false);
+    assert_string_equal(answer(sorted), answer(hash));
+}
+
+static void test_joins_agree(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        prng_seed(&prng, seed);
+        world_open(w);
+        check_joins();
+        world_close(w);
+    }
+}
+
+static struct expr *bound_holds(struct expr *column, struct expr *bound, bool is_lower,
+                                bool inclusive)
+{
+    enum expr_call calls[2][2] = {{CALL_LT, CALL_LE}, {CALL_GT, CALL_GE}};
+    return CALL(calls[is_lower][inclusive], B, column, bound);
+}
+
+/* A random range over (x, s) or its variants, and the filter that says the same. */
+static void check_range(const struct table *table, const struct index *index, bool reverse)
+{
+    struct plan *scan = p_scan(w, table, index, "*");
+    struct key_range *range = p_ranges(w, scan, 1);
+    struct expr *filter = e_bool(w, true);
+    scan->as.scan.index_only = index->column_count == 2 && prng_chance(&prng, 1, 2);
+    scan->as.scan.reverse = reverse;
+    range->equal_count = (uint32_t)prng_below(&prng, index->column_count + 1);
+    for (uint32_t i = 0; i < range->equal_count; i++) {
+        struct expr *value = index->columns[i] == 1 ? random_integer(6) : random_text();
+        range->equal[i] = value;
+        filter = e_make(w, EXPR_AND, B, filter,
+                        CALL(CALL_EQ, B, e_col(w, index->columns[i], value->type), value), NULL);
+    }
+    if (range->equal_count < index->column_count) {
+        uint32_t place = index->columns[range->equal_count];
+        struct expr *lower = place == 1 ? random_integer(6) : random_text();
+        struct expr *upper = place == 1 ? random_integer(6) : random_text();
+        struct expr *column = e_col(w, place, lower->type);
+        range->lower_inclusive = prng_chance(&prng, 1, 2);
+        range->upper_inclusive = prng_chance(&prng, 1, 2);
+        if (prng_chance(&prng, 2, 3)) {
+            range->lower = lower;
+            filter = e_make(w, EXPR_AND, B, filter,
+                            bound_holds(column, lower, true, range->lower_inclusive), NULL);
+        }
+        if (prng_chance(&prng, 2, 3)) {
+            range->upper = upper;
+            filter = e_make(w, EXPR_AND, B, filter,
+                            bound_holds(column, upper, false, range->upper_inclusive), NULL);
+        }
+    }
+    struct plan *all = p_scan(w, table, index, "*");
+    all->as.scan.reverse = reverse;
+    assert_string_equal(answer(scan), answer(p_filter(w, all, filter)));
+}
+
+static void test_ranges_agree_with_filters(void **state)
+{
+    (void)state;
+    static const char *const indexes[] = {"x, s", "s desc, x", "x desc", "s, x desc"};
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        prng_seed(&prng, seed);
+        world_open(w);
+        random_table("t", 80, 6);
+        struct error error;
+        assert_int_equal(world_index(w, "t", indexes[seed % 4], false, &error), OK);
+        const struct table *table = world_find(w, "t");
+        for (int i = 0; i < 60; i++)
+            check_range(table, &table->indexes[1], prng_chance(&prng, 1, 2));
+        world_close(w);
+    }
+}
+
+/* The order an index has is the order a sort makes. */
+static void test_index_order_agrees_with_sort(void **state)
+{
+    (void)state;
+    prng_seed(&prng, 5);
+    world_open(w);
+    random_table("t", 300, 20);
+    struct error error;
+    assert_int_equal(world_index(w, "t", "s, x desc", false, &error), OK);
+    const struct table *t = world_find(w, "t");
+    struct plan *sort = p_sort(w, p_scan(w, t, NULL, "*"), e_col(w, 2, T), false, false);
+    sort = p_sort(w, sort, e_col(w, 1, I), true, true);
+    assert_string_equal(answer(p_scan(w, t, &t->indexes[1], "*")), answer(sort));
+    /* Of a top-n the same beginning. */
+    char *whole = answer(sort);
+    sort->kind = PLAN_TOP_N;
+    for (int64_t limit = 1; limit < 300; limit += 37) {
+        sort->as.sort.limit = e_int(w, limit);
+        char *some = answer(sort);
+        assert_memory_equal(some, whole, strlen(some));
+    }
+    world_close(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_joins_agree),
+        cmocka_unit_test(test_ranges_agree_with_filters),
+        cmocka_unit_test(test_index_order_agrees_with_sort),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
