@@ -319,6 +319,10 @@ status_t plan_expression(const struct ast_expr *ast, enum sql_type type, struct 
  *        ├─ Scan: orders o
  *        └─ Index Scan: customers c using customers_name_idx (name = 'x')            */
 void plan_explain(const struct plan *plan, struct buffer *out);
+/* The same; `note` may add to the end of each node's line. */
+typedef void plan_note_fn(void *context, const struct plan *node, struct buffer *out);
+void plan_explain_noted(const struct plan *plan, plan_note_fn *note, void *context,
+                        struct buffer *out);
 /* One expression as SQL text, for EXPLAIN and tests. */
 void expr_print(const struct expr *expr, struct buffer *out);
 

@@ -236,31 +236,47 @@ static bool shows_estimate(const struct plan *plan)
     }
 }
 
-/* `indent` stands in front of a child's lines; `lead` in front of the node's own. */
-static void draw(const struct plan *plan, const char *lead, struct buffer *indent,
-                 struct buffer *out)
+struct drawing {
+    struct buffer indent; /* stands in front of a child's lines */
+    plan_note_fn *note;   /* or NULL */
+    void *context;
+    struct buffer *out;
+};
+
+/* `lead` stands in front of the node's own line. */
+static void draw(struct drawing *drawing, const struct plan *plan, const char *lead)
 {
+    struct buffer *indent = &drawing->indent;
+    struct buffer *out = drawing->out;
     buffer_append_slice(out, buffer_slice(indent));
     buffer_append_string(out, lead);
     print_operator(plan, out);
     if (shows_estimate(plan))
         buffer_printf(out, " (~%.0f row%s)", plan->rows_estimate,
                       plan->rows_estimate < 1.5 ? "" : "s");
+    if (drawing->note)
+        drawing->note(drawing->context, plan, out);
     buffer_append_byte(out, '\n');
     size_t before = indent->size;
     if (lead[0])
         buffer_append_string(indent, strcmp(lead, "└─ ") == 0 ? "   " : "│  ");
     if (plan->left)
-        draw(plan->left, plan->right ? "├─ " : "└─ ", indent, out);
+        draw(drawing, plan->left, plan->right ? "├─ " : "└─ ");
     if (plan->right)
-        draw(plan->right, "└─ ", indent, out);
+        draw(drawing, plan->right, "└─ ");
     indent->size = before;
+}
+
+void plan_explain_noted(const struct plan *plan, plan_note_fn *note, void *context,
+                        struct buffer *out)
+{
+    ASSERT(plan && out);
+    struct drawing drawing = {.note = note, .context = context, .out = out};
+    draw(&drawing, plan, "");
+    buffer_free(&drawing.indent);
 }
 
 void plan_explain(const struct plan *plan, struct buffer *out)
 {
-    ASSERT(plan && out);
-    struct buffer indent = {0};
-    draw(plan, "", &indent, out);
-    buffer_free(&indent);
+    plan_explain_noted(plan, NULL, NULL, out);
 }

@@ -525,6 +525,12 @@ static void test_figures(void **state)
     assert_true(exec_figures(exec, filter, &figures));
     assert_int_equal(figures.rows, 3);
     assert_int_equal(figures.batches, 1);
+    struct buffer text = {0};
+    exec_explain_analyze(exec, &text);
+    buffer_append_byte(&text, '\0');
+    assert_non_null(strstr((char *)text.data, " (rows=3 batches=1 time="));
+    assert_non_null(strstr((char *)text.data, " (rows=5 batches=1 time="));
+    buffer_free(&text);
     exec_close(exec);
 }
 

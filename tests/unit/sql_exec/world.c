@@ -256,7 +256,7 @@ struct expr *e_null(struct world *w, enum sql_type type)
 struct expr *e_col(struct world *w, uint32_t index, enum sql_type type)
 {
     struct expr *expr = arena_zalloc(&w->arena, sizeof *expr);
-    *expr = (struct expr){.kind = EXPR_COLUMN, .type = type, .index = index};
+    *expr = (struct expr){.kind = EXPR_COLUMN, .type = type, .index = index, .name = "column"};
     return expr;
 }
 
