@@ -118,7 +118,7 @@ struct sql_event {
     char tag[64];
     uint64_t rows;
     bool more;
-    /* ERROR; its position is in the submitted text */
+    /* ERROR, undefined otherwise; its position is in the submitted text */
     struct error error;
 };
 

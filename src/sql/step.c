@@ -1,4 +1,5 @@
 /* The session's steps: one function a phase, see sql_int.h for the map. */
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -356,7 +357,8 @@ void sql_step(struct sql_session *session, struct sql_event *event)
         [PHASE_COMPLETE] = step_complete, [PHASE_FAIL] = step_fail,
         [PHASE_ERROR] = step_error,
     };
-    memset(event, 0, sizeof *event);
+    /* The error is large and only read with SQL_EVENT_ERROR. */
+    memset(event, 0, offsetof(struct sql_event, error));
     ASSERT(session->phase != PHASE_BEGIN_WAIT && session->phase != PHASE_COMMIT_WAIT);
     if (session->phase == PHASE_IDLE) {
         event->kind = SQL_EVENT_DONE;

@@ -54,10 +54,12 @@ void parse__lex_error(struct parse *parse, struct token *token, size_t end, cons
 {
     enum { QUOTE_MAX = 64 };
     ASSERT(token->start <= end && end <= parse->text.size);
+    while (end < parse->text.size && (parse->text.data[end] & 0xc0) == 0x80)
+        end++;
     size_t size = end - token->start;
     const char *more = size > QUOTE_MAX ? "..." : "";
     size = size > QUOTE_MAX ? QUOTE_MAX : size;
-    /* Cut between characters. */
+    /* Begin and end between characters. */
     while (size && token->start + size < end &&
            (parse->text.data[token->start + size] & 0xc0) == 0x80)
         size--;

@@ -1,5 +1,7 @@
 /* Statements as SQL text. Constraints of columns come out as constraints of the table, as they are
  * in the tree. */
+#include <string.h>
+
 #include "base/check.h"
 #include "parse_int.h"
 
@@ -145,16 +147,26 @@ static void print_create_index(const struct ast_create_index *create, struct buf
     buffer_append_string(out, ")");
 }
 
+/* A name of two parts is one text with a dot in it. In quotes it reads back as the same, unless it
+ * is too long for one identifier; then any dot will do that leaves two that are not. */
 static void print_setting(const char *name, struct buffer *out)
 {
-    /* Two parts are one name with a dot inside. */
-    for (const char *c = name; *c; c++) {
-        if (*c == '.') {
-            buffer_append_string(out, name);
-            return;
-        }
+    size_t size = strlen(name);
+    size_t dot = 0;
+    while (size > PARSE_IDENTIFIER_MAX &&
+           (name[dot] != '.' || dot == 0 || size - dot - 1 > PARSE_IDENTIFIER_MAX))
+        dot++;
+    ASSERT(dot <= PARSE_IDENTIFIER_MAX);
+    if (dot == 0) {
+        ast_print_name(name, out);
+        return;
     }
-    ast_print_name(name, out);
+    char first[PARSE_IDENTIFIER_MAX + 1];
+    memcpy(first, name, dot);
+    first[dot] = '\0';
+    ast_print_name(first, out);
+    buffer_append_byte(out, '.');
+    ast_print_name(name + dot + 1, out);
 }
 
 static void print_set(const struct ast_set *set, struct buffer *out)
