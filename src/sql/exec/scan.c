@@ -46,7 +46,8 @@ void exec__row_reader_init(struct row_reader *reader, struct exec *exec, const s
     }
     reader->shape = (struct row_shape){
         .ordinals = numbers, .types = plan->types, .missing = missing, .count = count};
-    reader->targets = arena_alloc(exec->arena, count * sizeof *reader->targets);
+    /* Zeroed: the first read finds them not set, whatever the arena held before. */
+    reader->targets = arena_zalloc(exec->arena, count * sizeof *reader->targets);
 }
 
 void exec__row_reader_free(struct row_reader *reader)
