@@ -1,0 +1,422 @@
+/* Two planners must agree: random queries are planned with every rewrite switched off, which leaves
+ * scans, filters and nested loops as written, and with them on, under various switches and row
+ * counts. All plans must give the same rows.
+ *
+ *     TOYDB_SEED=n    begins with that seed
+ *     TOYDB_ROUNDS=n  that many queries */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../unit/sql_exec/world.h"
+#include "base/prng.h"
+
+enum { ROWS = 30, VALUES = 6, TABLES_MAX = 4, LINES_MAX = 200000 };
+
+static struct prng prng;
+static struct world world;
+
+/* ---- data --------------------------------------------------------------------------------------
+ */
+
+static status_t plan_text(const char *sql, const struct plan_options *options,
+                          struct planned *planned, struct error *error)
+{
+    struct parser parser;
+    struct ast_statement *statement = NULL;
+    status_t status = parse_begin(&parser, slice_from_string(sql), 0, error);
+    if (!status)
+        status = parse_next(&parser, &world.arena, &statement, error);
+    if (status)
+        return status;
+    return plan_statement(statement, world.catalog, options, &world.arena, planned, error);
+}
+
+static void must_run(const char *sql)
+{
+    struct planned planned;
+    struct error error = {0};
+    if (plan_text(sql, NULL, &planned, &error))
+        fail_msg("%s: %s", sql, error.message);
+    const char *answer = world_run(&world, planned.root);
+    assert_null(strstr(answer, "ERROR"));
+}
+
+static const char *number(char *out, size_t size, uint32_t nulls)
+{
+    if (nulls && prng_below(&prng, nulls) == 0)
+        snprintf(out, size, "NULL");
+    else
+        snprintf(out, size, "%d", (int)prng_below(&prng, VALUES));
+    return out;
+}
+
+static void fill(void)
+{
+    char sql[512];
+    char v[4][32];
+    struct error error;
+    world_table(&world, "t",
+                "id integer primary, a integer null, b text null, d double null, "
+                "p boolean null");
+    world_table(&world, "u", "x integer primary, y integer primary, t_id integer, s text null");
+    world_table(&world, "v", "id integer primary, k integer null, w integer null unique");
+    assert_int_equal(world_index(&world, "t", "a", false, &error), OK);
+    assert_int_equal(world_index(&world, "t", "b desc, a", false, &error), OK);
+    assert_int_equal(world_index(&world, "u", "t_id", false, &error), OK);
+    assert_int_equal(world_index(&world, "u", "s, t_id desc", false, &error), OK);
+    assert_int_equal(world_index(&world, "v", "k desc", false, &error), OK);
+    for (int i = 0; i < ROWS; i++) {
+        static const char *const texts[] = {"'a'", "'ab'", "'b'", "''", "NULL"};
+        static const char *const truths[] = {"true", "false", "NULL"};
+        snprintf(sql, sizeof sql, "INSERT INTO t VALUES (%d, %s, %s, %s / 2.0, %s)", i,
+                 number(v[0], 32, 5), texts[prng_below(&prng, 5)], number(v[1], 32, 5),
+                 truths[prng_below(&prng, 3)]);
+        must_run(sql);
+        snprintf(sql, sizeof sql, "INSERT INTO u VALUES (%d, %d, %s, %s)", i / 4, i % 4,
+                 number(v[2], 32, 0), texts[prng_below(&prng, 5)]);
+        must_run(sql);
+        if (i % 3 == 0) {
+            snprintf(sql, sizeof sql, "INSERT INTO v VALUES (%d, %s, %d)", i / 3,
+                     number(v[3], 32, 3), i);
+            must_run(sql);
+        }
+    }
+    must_run("INSERT INTO v VALUES (100, 1, NULL), (101, NULL, NULL)");
+}
+
+/* ---- random queries ----------------------------------------------------------------------------
+ */
+
+struct from_item {
+    const char *const *numbers; /* columns that are integers */
+    uint32_t number_count;
+    char alias[8];
+};
+
+static struct from_item items[TABLES_MAX];
+static uint32_t item_count;
+
+static const char *const t_numbers[] = {"id", "a"};
+static const char *const u_numbers[] = {"x", "y", "t_id"};
+static const char *const v_numbers[] = {"id", "k", "w"};
+static const char *const s_numbers[] = {"id", "n"};
+
+static uint32_t below(uint32_t bound)
+{
+    return (uint32_t)prng_below(&prng, bound);
+}
+
+/* An integer column of one of the items [first, count). */
+static void column(struct buffer *sql, uint32_t first, uint32_t count)
+{
+    const struct from_item *item = &items[first + below(count - first)];
+    buffer_printf(sql, "%s.%s", item->alias, item->numbers[below(item->number_count)]);
+}
+
+static void condition(struct buffer *sql, uint32_t first, uint32_t count, int depth);
+
+/* On a column that is no integer, if the item has one; # stands for its alias. */
+static void other_condition(struct buffer *sql, uint32_t first, uint32_t count)
+{
+    static const char *const of_t[] = {"#.b LIKE 'a%'", "#.b = 'ab'", "coalesce(#.b, 'b') > 'a'",
+                                       "#.d = 1",       "#.d < 1.5",  "#.d IS NULL",
+                                       "#.p",           "NOT #.p",    "#.p IS NOT TRUE"};
+    static const char *const of_u[] = {"#.s >= 'ab'", "#.s LIKE 'a%'", "NOT #.s = 'a'"};
+    const struct from_item *item = &items[first + below(count - first)];
+    const char *test = item->numbers == t_numbers   ? of_t[below(9)]
+                       : item->numbers == u_numbers ? of_u[below(3)]
+                                                    : "#.id IS NOT NULL";
+    for (; *test; test++) {
+        if (*test == '#')
+            buffer_append_string(sql, item->alias);
+        else
+            buffer_append_byte(sql, (uint8_t)*test);
+    }
+}
+
+static void atom(struct buffer *sql, uint32_t first, uint32_t count)
+{
+    static const char *const comparisons[] = {
+        "=", "=", "=", "<", "<=", ">", ">=", "<>", "IS DISTINCT FROM"};
+    switch (below(7)) {
+    case 0:
+    case 1:
+        column(sql, first, count);
+        buffer_printf(sql, " %s %u", comparisons[below(9)], below(VALUES));
+        return;
+    case 2:
+        column(sql, first, count);
+        buffer_printf(sql, " %s ", comparisons[below(9)]);
+        column(sql, first, count);
+        return;
+    case 3:
+        column(sql, first, count);
+        buffer_printf(sql, " %sIN (%u, %u, %s)", below(3) ? "" : "NOT ", below(VALUES),
+                      below(VALUES), below(4) ? "3" : "NULL");
+        return;
+    case 4:
+        column(sql, first, count);
+        buffer_printf(sql, " BETWEEN %u AND %u + 2", below(VALUES), below(VALUES));
+        return;
+    case 5:
+        column(sql, first, count);
+        buffer_append_string(sql, below(2) ? " IS NULL" : " + 1 > 3");
+        return;
+    default:
+        other_condition(sql, first, count);
+    }
+}
+
+static void condition(struct buffer *sql, uint32_t first, uint32_t count, int depth)
+{
+    uint32_t kind = depth == 0 ? 0 : below(6);
+    if (kind < 3) {
+        atom(sql, first, count);
+        return;
+    }
+    buffer_append_string(sql, kind == 5 ? "NOT (" : "(");
+    condition(sql, first, count, depth - 1);
+    buffer_append_string(sql, kind == 4 ? " OR " : " AND ");
+    condition(sql, first, count, depth - 1);
+    buffer_append_byte(sql, ')');
+}
+
+static void relation(struct buffer *sql)
+{
+    struct from_item *item = &items[item_count];
+    snprintf(item->alias, sizeof item->alias, "r%u", item_count);
+    switch (below(5)) {
+    case 0:
+    case 1:
+        item->numbers = t_numbers;
+        item->number_count = 2;
+        buffer_printf(sql, "t AS %s", item->alias);
+        break;
+    case 2:
+        item->numbers = u_numbers;
+        item->number_count = 3;
+        buffer_printf(sql, "u AS %s", item->alias);
+        break;
+    case 3:
+        item->numbers = v_numbers;
+        item->number_count = 3;
+        buffer_printf(sql, "v AS %s", item->alias);
+        break;
+    default: {
+        static const char *const selects[] = {
+            "SELECT a AS id, count(*) AS n FROM t GROUP BY a",
+            "SELECT id, a + 1 AS n FROM t WHERE a > 1",
+            "SELECT DISTINCT t_id AS id, y AS n FROM u",
+            "SELECT id, k AS n FROM v ORDER BY id LIMIT 5",
+            "SELECT u.x AS id, v.k AS n FROM u LEFT JOIN v ON v.id = u.x AND v.k < 4",
+        };
+        item->numbers = s_numbers;
+        item->number_count = 2;
+        buffer_printf(sql, "(%s) AS %s", selects[below(5)], item->alias);
+    }
+    }
+    item_count++;
+}
+
+/* A chain or a nest of joins over `tables` relations. */
+static void from(struct buffer *sql, uint32_t tables)
+{
+    static const char *const joins[] = {"JOIN",      "JOIN",       "LEFT JOIN",
+                                        "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"};
+    uint32_t first = item_count;
+    if (tables == 1) {
+        relation(sql);
+        return;
+    }
+    uint32_t left = 1 + below(tables - 1);
+    const char *join = joins[below(6)];
+    bool nested = left < tables - 1;
+    from(sql, left);
+    uint32_t middle = item_count;
+    buffer_printf(sql, " %s %s", join, nested ? "(" : "");
+    from(sql, tables - left);
+    buffer_append_string(sql, nested ? ")" : "");
+    buffer_append_string(sql, " ON ");
+    column(sql, first, middle);
+    buffer_printf(sql, " %s ", below(5) || join[0] == 'F' ? "=" : "<");
+    column(sql, middle, item_count);
+    if (below(3) == 0) {
+        buffer_append_string(sql, " AND ");
+        condition(sql, first, item_count, 1);
+    }
+}
+
+/* Ordered by every output, so that a LIMIT has one answer. */
+static void query(struct buffer *sql)
+{
+    struct buffer source = {0};
+    item_count = 0;
+    from(&source, 1 + below(TABLES_MAX));
+    buffer_append_byte(&source, 0);
+    bool grouped = below(5) == 0;
+    buffer_append_string(sql, below(6) ? "SELECT " : "SELECT DISTINCT ");
+    uint32_t outputs = 1 + below(3);
+    struct buffer group = {0};
+    column(&group, 0, item_count);
+    buffer_append_byte(&group, 0);
+    for (uint32_t i = 0; i < outputs; i++) {
+        if (i > 0)
+            buffer_append_string(sql, ", ");
+        if (grouped) {
+            buffer_append_string(sql, i ? "sum(" : (const char *)group.data);
+            if (i > 0) {
+                column(sql, 0, item_count);
+                buffer_append_string(sql, ")");
+            }
+        } else {
+            column(sql, 0, item_count);
+            buffer_append_string(sql, below(5) ? "" : " + 1");
+        }
+    }
+    buffer_printf(sql, " FROM %s", (const char *)source.data);
+    if (below(4)) {
+        buffer_append_string(sql, " WHERE ");
+        condition(sql, 0, item_count, 2);
+    }
+    if (grouped)
+        buffer_printf(sql, " GROUP BY %s", (const char *)group.data);
+    if (grouped && below(2))
+        buffer_printf(sql, " HAVING %s > 1 AND count(*) > 0", (const char *)group.data);
+    if (below(2)) {
+        for (uint32_t i = 0; i < outputs; i++)
+            buffer_printf(sql, "%s%u%s%s", i ? ", " : " ORDER BY ", i + 1, below(2) ? "" : " DESC",
+                          below(4) ? "" : " NULLS FIRST");
+        if (below(2))
+            buffer_printf(sql, " LIMIT %u", 1 + below(8));
+        if (below(4) == 0)
+            buffer_printf(sql, " OFFSET %u", below(4));
+    }
+    buffer_append_byte(sql, 0);
+    buffer_free(&source);
+    buffer_free(&group);
+}
+
+/* ---- comparing ---------------------------------------------------------------------------------
+ */
+
+static int compare_lines(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The answer with its lines sorted, unless their order was asked for. */
+static char *answer_of(struct plan *plan, bool ordered)
+{
+    const char *answer = world_run(&world, plan);
+    char *text = arena_strndup(&world.arena, answer, strlen(answer));
+    if (ordered)
+        return text;
+    static char *lines[LINES_MAX];
+    uint32_t count = 0;
+    char *rest = NULL;
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        assert_true(count < LINES_MAX);
+        lines[count++] = line;
+    }
+    qsort(lines, count, sizeof *lines, compare_lines);
+    struct buffer sorted = {0};
+    for (uint32_t i = 0; i < count; i++)
+        buffer_printf(&sorted, "%s\n", lines[i]);
+    char *copy = arena_strndup(&world.arena, (const char *)sorted.data, sorted.size);
+    buffer_free(&sorted);
+    return copy;
+}
+
+static double any_rows(void *context, const struct table *table)
+{
+    const uint64_t *salt = context;
+    static const double sizes[] = {1, 10, 1000, 100000};
+    return sizes[(*salt >> (table->id % 16 * 2)) & 3];
+}
+
+static struct plan_options random_options(uint64_t *salt)
+{
+    *salt = prng_next(&prng);
+    uint64_t bits = prng_next(&prng);
+    bool plain = bits & 1;
+    return (struct plan_options){.no_fold = !plain && (bits & 6) == 0,
+                                 .no_pushdown = !plain && (bits & 0x18) == 0,
+                                 .no_index = !plain && (bits & 0x60) == 0,
+                                 .no_hash_join = !plain && (bits & 0x100),
+                                 .no_lookup_join = !plain && (bits & 0x200),
+                                 .no_top_n = !plain && (bits & 0x400),
+                                 .table_rows = any_rows,
+                                 .table_rows_context = salt};
+}
+
+static void check_query(const char *sql)
+{
+    static const struct plan_options dull = {.no_fold = true,
+                                             .no_pushdown = true,
+                                             .no_index = true,
+                                             .no_hash_join = true,
+                                             .no_lookup_join = true,
+                                             .no_top_n = true};
+    struct planned planned;
+    struct error error = {0};
+    if (plan_text(sql, &dull, &planned, &error)) {
+        if (strcmp(error.sqlstate, "0A000") != 0) /* a FULL JOIN that cannot be done */
+            fail_msg("%s\n%s", sql, error.message);
+        return;
+    }
+    bool ordered = strstr(sql, "ORDER BY 1") != NULL;
+    const char *expected = answer_of(planned.root, ordered);
+    for (int i = 0; i < 5; i++) {
+        uint64_t salt;
+        struct plan_options options = random_options(&salt);
+        if (plan_text(sql, &options, &planned, &error))
+            fail_msg("%s\n%s", sql, error.message);
+        const char *got = answer_of(planned.root, ordered);
+        if (strcmp(got, expected) == 0)
+            continue;
+        struct buffer drawn = {0};
+        plan_explain(planned.root, &drawn);
+        buffer_append_byte(&drawn, 0);
+        printf("# %s\n%s# expected\n%s# got\n%s", sql, (const char *)drawn.data, expected, got);
+        buffer_free(&drawn);
+        fail_msg("plans disagree");
+    }
+}
+
+static uint64_t environment(const char *name, uint64_t fallback)
+{
+    const char *text = getenv(name);
+    return text ? strtoull(text, NULL, 10) : fallback;
+}
+
+static void test_plans_agree(void **state)
+{
+    (void)state;
+    uint64_t seed = environment("TOYDB_SEED", 1);
+    uint64_t rounds = environment("TOYDB_ROUNDS", 1500);
+    printf("# seed %llu\n", (unsigned long long)seed);
+    prng_seed(&prng, seed);
+    world_open(&world);
+    fill();
+    for (uint64_t i = 0; i < rounds; i++) {
+        struct buffer sql = {0};
+        query(&sql);
+        check_query((const char *)sql.data);
+        buffer_free(&sql);
+        arena_reset(&world.arena);
+    }
+    world_close(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_plans_agree)};
+    return cmocka_run_group_tests_name("sql_plan_model", tests, NULL, NULL);
+}
