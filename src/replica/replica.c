@@ -197,15 +197,13 @@ static void loopback_push(struct replica *r, const struct replica_message *messa
     replica__ring_push(&r->loopback, &item);
 }
 
-void replica__send(struct replica *r, struct replica_message *message)
+bool replica__send(struct replica *r, struct replica_message *message)
 {
     message->from = r->config.id;
     if (r->has_cluster_id)
         memcpy(message->cluster_id, r->cluster_id, REPLICA_CLUSTER_ID_SIZE);
-    if (message->to != r->config.id) {
-        r->host.send(r->host.context, message);
-        return;
-    }
+    if (message->to != r->config.id)
+        return r->host.send(r->host.context, message);
     ASSERT(message->type != REPLICA_RAFT);
     if (message->type == REPLICA_READ_REQUEST)
         replica__read_request(r, message);
@@ -213,6 +211,7 @@ void replica__send(struct replica *r, struct replica_message *message)
         replica__commit_request(r, message);
     else
         loopback_push(r, message);
+    return true;
 }
 
 static void loopback_drain(struct replica *r)

@@ -73,8 +73,13 @@ struct replica_message {
 struct replica_host {
     void *context;
     /* Sends, or drops when there is no way to the node; what the message points to is only good
-     * during the call. */
-    void (*send)(void *context, const struct replica_message *message);
+     * during the call. False: it was dropped for sure; true promises nothing. A message arrives at
+     * most once: that a commit request was refused by its one receiver is how the other side knows
+     * that this sending of it will never be proposed. */
+    bool (*send)(void *context, const struct replica_message *message);
+    /* False: there is no connection to the node now. A leader that reaches no majority takes no
+     * commits, so that what cannot commit soon is refused clearly instead of left open. */
+    bool (*reachable)(void *context, uint64_t node);
     /* Called once: the replica cannot go on and does nothing any more. The node must stop; its data
      * stays as it is. */
     void (*failed)(void *context, const struct error *error);
@@ -156,8 +161,9 @@ typedef void replica_commit_fn(struct replica_commit *commit, status_t status);
 struct replica_commit {
     replica_commit_fn *done;
     void *context;
-    uint64_t deadline_us;
-    struct buffer request; /* from txn_request_encode; the caller frees it */
+    uint64_t deadline_us;        /* for an outcome that is open */
+    uint64_t quorum_deadline_us; /* while no leader has taken it; not later than deadline_us */
+    struct buffer request;       /* from txn_request_encode; the caller frees it */
     /* answers */
     uint64_t version;
     uint8_t reply[TXN_REPLY_MAX];
@@ -169,7 +175,8 @@ struct replica_commit {
     uint64_t id;
     uint64_t sent_us;
     uint64_t expires_us; /* wall clock */
-    bool was_sent;       /* at least once: the outcome is open */
+    uint64_t sendings;   /* so far */
+    uint64_t open;       /* of them, not refused: while there are any the outcome is open */
     bool waits;          /* for an answer to the last sending */
 };
 void replica_commit_begin(struct replica *replica, struct replica_commit *commit);

@@ -21,15 +21,18 @@ enum {
 static void commit_send(struct replica *r, struct replica_commit *commit, uint64_t now_us)
 {
     ASSERT(r->leader != 0);
-    commit->was_sent = true;
     commit->waits = true;
     commit->sent_us = now_us;
+    commit->sendings++;
+    commit->open++; /* before sending: this node itself may lead and refuse at once */
     struct replica_message message = {.type = REPLICA_COMMIT_REQUEST,
                                       .to = r->leader,
                                       .id = commit->id,
+                                      .index = commit->sendings,
                                       .version = commit->expires_us,
                                       .body = buffer_slice(&commit->request)};
-    replica__send(r, &message);
+    if (!replica__send(r, &message))
+        commit->open--;
 }
 
 void replica_commit_begin(struct replica *r, struct replica_commit *commit)
@@ -37,7 +40,8 @@ void replica_commit_begin(struct replica *r, struct replica_commit *commit)
     ASSERT(commit->done);
     ASSERT(commit->request.size > 0);
     commit->id = ++r->commit_id;
-    commit->was_sent = false;
+    commit->sendings = 0;
+    commit->open = 0;
     commit->waits = false;
     commit->version = 0;
     commit->reply_size = 0;
@@ -88,8 +92,14 @@ void replica__commit_response(struct replica *r, const struct replica_message *m
     struct replica_commit *commit = commit_find(r, message->id);
     if (!commit)
         return;
-    if (message->status == ERR_NOT_LEADER || message->status == ERR_BUSY) {
-        commit->waits = false; /* sent again at the next tick */
+    if (message->status == ERR_NOT_LEADER || message->status == ERR_BUSY ||
+        message->status == ERR_NO_QUORUM) {
+        /* Each sending is refused at most once, and one that was refused was not proposed. */
+        if (commit->open == 0)
+            return; /* no correct node says so */
+        commit->open--;
+        if (message->index == commit->sendings)
+            commit->waits = false; /* sent again at the next tick */
         return;
     }
     if (message->status == OK) {
@@ -111,8 +121,9 @@ void replica__commits_tick(struct replica *r, uint64_t now_us)
     struct replica_commit *commit = r->commits;
     while (commit) {
         struct replica_commit *next = commit->next;
-        if (commit->deadline_us <= now_us) {
-            commit_done(r, commit, commit->was_sent ? ERR_OUTCOME_UNKNOWN : ERR_NO_QUORUM);
+        uint64_t deadline_us = commit->open ? commit->deadline_us : commit->quorum_deadline_us;
+        if (deadline_us <= now_us) {
+            commit_done(r, commit, commit->open ? ERR_OUTCOME_UNKNOWN : ERR_NO_QUORUM);
             next = r->commits; /* the callback may have begun or ended others */
         } else if (r->leader && (!commit->waits || now_us - commit->sent_us >= RESEND_US)) {
             commit_send(r, commit, now_us);
@@ -132,5 +143,5 @@ void replica__commits_leader_changed(struct replica *r)
 void replica__commits_fail(struct replica *r, status_t status)
 {
     while (r->commits)
-        commit_done(r, r->commits, r->commits->was_sent ? ERR_OUTCOME_UNKNOWN : status);
+        commit_done(r, r->commits, r->commits->open ? ERR_OUTCOME_UNKNOWN : status);
 }

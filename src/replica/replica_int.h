@@ -29,8 +29,9 @@ struct replica__committed {
 struct replica__proposal {
     uint64_t index;
     uint64_t version;
-    uint64_t node; /* who asked */
-    uint64_t id;   /* its id for the request */
+    uint64_t node;    /* who asked */
+    uint64_t id;      /* its id for the request */
+    uint64_t sending; /* and the number of its sending */
     uint8_t origin[TXN_ORIGIN_MAX];
     uint32_t origin_size;
     uint64_t sequence;
@@ -133,8 +134,9 @@ struct replica {
 /* The replica stops for good; the first reason is kept. */
 void replica__fail(struct replica *r, const struct error *error);
 void replica__fail_status(struct replica *r, status_t status, const char *what);
-/* Fills sender and cluster, sends; a message to this node itself is received at once. */
-void replica__send(struct replica *r, struct replica_message *message);
+/* Fills sender and cluster, sends; a message to this node itself is received at once. False: it was
+ * dropped. */
+bool replica__send(struct replica *r, struct replica_message *message);
 
 /* replica_identity.c: the file that tells whose directory this is. */
 status_t replica__identity_load(struct replica *r, struct error *error);

@@ -17,16 +17,27 @@ bool replica__may_judge(const struct replica *r)
     return r->role == RAFT_LEADER && r->own_term_applied == r->term && !r->failed;
 }
 
-static void answer(struct replica *r, uint64_t node, uint64_t id, status_t status, uint64_t version,
+/* Whom an answer is for, and to which sending of which request. */
+struct asker {
+    uint64_t node, id, sending;
+};
+
+static void answer(struct replica *r, struct asker asker, status_t status, uint64_t version,
                    struct slice body)
 {
     struct replica_message message = {.type = REPLICA_COMMIT_RESPONSE,
-                                      .to = node,
-                                      .id = id,
+                                      .to = asker.node,
+                                      .id = asker.id,
+                                      .index = asker.sending,
                                       .status = status,
                                       .version = version,
                                       .body = body};
     replica__send(r, &message);
+}
+
+static struct asker asker_of(const struct replica_message *message)
+{
+    return (struct asker){message->from, message->id, message->index};
 }
 
 /* A request that came before: under way, or with an outcome. True when it is answered or will be.
@@ -43,6 +54,7 @@ static bool seen_before(struct replica *r, const struct replica_message *message
                 continue;
             proposal->node = message->from; /* the answer goes to whoever asked last */
             proposal->id = message->id;
+            proposal->sending = message->index;
             return true;
         }
     }
@@ -58,9 +70,9 @@ static bool seen_before(struct replica *r, const struct replica_message *message
     if (outcome.sequence < request->id.sequence)
         return false;
     if (outcome.sequence == request->id.sequence)
-        answer(r, message->from, message->id, OK, outcome.version, outcome.reply);
+        answer(r, asker_of(message), OK, outcome.version, outcome.reply);
     else
-        answer(r, message->from, message->id, ERR_PROTOCOL, 0, (struct slice){0});
+        answer(r, asker_of(message), ERR_PROTOCOL, 0, (struct slice){0});
     return true;
 }
 
@@ -86,6 +98,16 @@ static bool disk_is_low(struct replica *r)
     return low;
 }
 
+static bool majority_reachable(const struct replica *r)
+{
+    uint32_t reachable = 0;
+    for (uint32_t i = 0; i < r->config.voter_count; i++) {
+        uint64_t node = r->config.voters[i];
+        reachable += node == r->config.id || r->host.reachable(r->host.context, node);
+    }
+    return reachable > r->config.voter_count / 2;
+}
+
 static status_t propose(struct replica *r, const struct replica_message *message,
                         const struct txn_request *request, uint64_t version)
 {
@@ -105,6 +127,7 @@ static status_t propose(struct replica *r, const struct replica_message *message
                                          .version = version,
                                          .node = message->from,
                                          .id = message->id,
+                                         .sending = message->index,
                                          .origin_size = (uint32_t)request->id.origin.size,
                                          .sequence = request->id.sequence};
     memcpy(proposal.origin, request->id.origin.data, request->id.origin.size);
@@ -118,12 +141,12 @@ void replica__commit_request(struct replica *r, const struct replica_message *me
     struct slice nothing = {0};
     struct txn_request request;
     if (!replica__may_judge(r)) {
-        answer(r, message->from, message->id, ERR_NOT_LEADER, 0, nothing);
+        answer(r, asker_of(message), ERR_NOT_LEADER, 0, nothing);
         return;
     }
     if (txn_request_decode(message->body, &request) != OK) {
         r->messages_refused++;
-        answer(r, message->from, message->id, ERR_PROTOCOL, 0, nothing);
+        answer(r, asker_of(message), ERR_PROTOCOL, 0, nothing);
         return;
     }
     if (seen_before(r, message, &request))
@@ -134,6 +157,8 @@ void replica__commit_request(struct replica *r, const struct replica_message *me
     status_t status = OK;
     if (version > message->version)
         status = ERR_TOO_OLD;
+    else if (!majority_reachable(r))
+        status = ERR_NO_QUORUM;
     else if (disk_is_low(r))
         status = ERR_DISK_FULL;
     else
@@ -141,7 +166,7 @@ void replica__commit_request(struct replica *r, const struct replica_message *me
     if (status == OK)
         status = propose(r, message, &request, version);
     if (status != OK)
-        answer(r, message->from, message->id, status, 0, key);
+        answer(r, asker_of(message), status, 0, key);
 }
 
 void replica__proposal_applied(struct replica *r, uint64_t index, uint64_t version)
@@ -164,7 +189,8 @@ void replica__proposal_applied(struct replica *r, uint64_t index, uint64_t versi
             replica__fail(r, &error);
             return;
         }
-        answer(r, proposal.node, proposal.id, OK, outcome.version, outcome.reply);
+        answer(r, (struct asker){proposal.node, proposal.id, proposal.sending}, OK, outcome.version,
+               outcome.reply);
     }
 }
 

@@ -19,7 +19,7 @@ enum {
     ELECTION_TICKS_DEFAULT = 12,
     HEARTBEAT_TICKS = 2,
     QUORUM_TIMEOUT_US_DEFAULT = 5000000,
-    COMMIT_TIMEOUT_US_DEFAULT = 30000000,
+    COMMIT_TIMEOUT_US_DEFAULT = 10000000,
     DISK_RESERVE_DEFAULT = 16 << 20,
     STOP_WAIT_US = 3000000, /* for clients to finish what they run */
     PUMP_ROUNDS_MAX = 64,   /* then the network is polled again */
@@ -207,9 +207,14 @@ void node_sleep_cancel(struct node *node, struct sleeper *sleeper)
 /* ---- the replica's host
  * --------------------------------------------------------------------------- */
 
-static void host_send(void *context, const struct replica_message *message)
+static bool host_send(void *context, const struct replica_message *message)
 {
-    peer_send(context, message);
+    return peer_send(context, message);
+}
+
+static bool host_reachable(void *context, uint64_t node)
+{
+    return peer_connected(context, node);
 }
 
 static void host_failed(void *context, const struct error *error)
@@ -234,7 +239,8 @@ static status_t replica_start(struct node *node, struct error *error)
         replica.voters[replica.voter_count++] = config->peers[i].id;
     if (replica.voter_count == 0)
         replica.voters[replica.voter_count++] = config->id;
-    struct replica_host host = {.context = node, .send = host_send, .failed = host_failed};
+    struct replica_host host = {
+        .context = node, .send = host_send, .reachable = host_reachable, .failed = host_failed};
     return replica_open(&replica, &host, &node->replica, error);
 }
 

@@ -110,7 +110,8 @@ void peers_open(struct node *node);
 void peers_close(struct node *node);
 void peers_tick(struct node *node, uint64_t now_us);
 void peers_flush(struct node *node);
-void peer_send(struct node *node, const struct replica_message *message);
+/* False: there is no connection, or too much is waiting for it. */
+bool peer_send(struct node *node, const struct replica_message *message);
 const char *peer_address(const struct node *node, uint64_t id);
 bool peer_connected(const struct node *node, uint64_t id);
 extern const struct grpc_handlers peer_exchange_handlers;

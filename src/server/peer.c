@@ -121,11 +121,11 @@ static size_t replica_pack(const struct replica_message *message, PeerMessage *w
     return size;
 }
 
-void peer_send(struct node *node, const struct replica_message *message)
+bool peer_send(struct node *node, const struct replica_message *message)
 {
     struct peer *peer = peer_find(node, message->to);
     if (!peer || !peer->call || peer->out.size + grpc_call_queued(peer->call) > QUEUE_MAX)
-        return;
+        return false;
     PeerMessage whole = PEER_MESSAGE__INIT;
     if (peer->out.size == 0) {
         whole.cluster_id.data = (uint8_t *)(uintptr_t)message->cluster_id;
@@ -135,9 +135,11 @@ void peer_send(struct node *node, const struct replica_message *message)
     }
     size_t size = message->type == REPLICA_RAFT ? raft_pack(message, &whole, &peer->out)
                                                 : replica_pack(message, &whole, &peer->out);
-    if (!peer->out.failed)
+    bool fits = !peer->out.failed;
+    if (fits)
         peer->out.size += size;
     node_wake(node);
+    return fits;
 }
 
 void peers_flush(struct node *node)

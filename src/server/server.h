@@ -36,7 +36,7 @@ struct server_config {
     uint32_t tick_ms;            /* 0: 50 */
     uint32_t election_ticks;     /* 0: 12; a timeout is 1 to 2 times that */
     uint64_t quorum_timeout_us;  /* how long a request waits for a leader. 0: 5 s */
-    uint64_t commit_timeout_us;  /* how long a commit waits for its outcome. 0: 30 s */
+    uint64_t commit_timeout_us;  /* how long a commit waits for its outcome. 0: 10 s */
     uint64_t disk_reserve_bytes; /* commits are refused below it. 0: 16 MiB */
     uint32_t worker_threads;     /* for long statements. 0: number of processors, at least 2 */
     size_t statement_memory;     /* bytes a statement may use. 0: 256 MiB */

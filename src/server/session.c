@@ -310,9 +310,10 @@ static void commit_error(struct session *s, status_t status, struct error *error
         error_set(error, status, "could not serialize access: the transaction is too old");
         error_hint(error, "The transaction was rolled back. Run it again.");
     } else if (status == ERR_OUTCOME_UNKNOWN) {
-        error_set(error, status, "the outcome of the commit could not be learned in time");
-        error_hint(error, "There is no quorum. Sending the statement again with the same request "
-                          "id, once there is, tells the outcome and never runs it twice.");
+        error_set(error, status, "no quorum: the outcome of the commit is not known yet");
+        error_hint(error, "The leader was lost in the middle of the commit. Sending the statement "
+                          "again with the same request id, once there is a quorum, tells the "
+                          "outcome and never runs it twice.");
     } else if (status == ERR_NO_QUORUM) {
         error_set(error, status, "no quorum: the cluster has no leader that a majority follows");
         error_hint(error, "Nothing was changed.");
@@ -374,7 +375,9 @@ static void commit_begin(struct session *s)
     s->state = SESSION_COMMIT_WAIT;
     s->commit.done = on_commit;
     s->commit.context = s;
-    s->commit.deadline_us = env_monotonic_us(s->node->env) + s->node->config.commit_timeout_us;
+    uint64_t now_us = env_monotonic_us(s->node->env);
+    s->commit.deadline_us = now_us + s->node->config.commit_timeout_us;
+    s->commit.quorum_deadline_us = now_us + s->node->config.quorum_timeout_us;
     replica_commit_begin(s->node->replica, &s->commit);
     node_wake(s->node);
 }
