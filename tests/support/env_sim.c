@@ -362,8 +362,7 @@ static uint64_t sim_wall_us(void *context)
     return sim->wall_offset_us + sim->monotonic_us;
 }
 
-static status_t sim_disk_free(void *context, const char *path, uint64_t *bytes,
-                              struct error *error)
+static status_t sim_disk_free(void *context, const char *path, uint64_t *bytes, struct error *error)
 {
     (void)path;
     (void)error;
