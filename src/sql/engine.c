@@ -9,6 +9,7 @@ struct sql_engine *sql_engine_create(struct env *env)
     ASSERT(env);
     engine->env = env;
     engine->mutex = env_mutex_create();
+    engine->cache = sql__cache_create();
     return engine;
 }
 
@@ -16,6 +17,7 @@ void sql_engine_destroy(struct sql_engine *engine)
 {
     if (!engine)
         return;
+    sql__cache_destroy(engine);
     catalog_release(engine->catalog);
     env_mutex_destroy(engine->mutex);
     mem_free(engine);

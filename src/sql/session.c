@@ -58,6 +58,8 @@ void sql__session_reset_run(struct sql_session *session)
 {
     exec_close(session->exec);
     session->exec = NULL;
+    sql__cache_release_plan(session->engine, session->cached_plan);
+    session->cached_plan = NULL;
     session->planned = (struct planned){0};
     session->arguments = NULL;
     session->result = (struct result){0};
@@ -69,6 +71,16 @@ void sql__session_reset_run(struct sql_session *session)
     session->rows = 0;
     session->tag[0] = '\0';
     arena_reset(&session->run_arena);
+}
+
+void sql__session_reset_statement(struct sql_session *session)
+{
+    sql__session_reset_run(session);
+    sql__cache_release_text(session->engine, session->cached_text);
+    session->cached_text = NULL;
+    session->statement = NULL;
+    session->attempt = 0;
+    arena_reset(&session->statement_arena);
 }
 
 void sql__session_end_transaction(struct sql_session *session)
@@ -98,6 +110,7 @@ void sql_session_destroy(struct sql_session *session)
     if (!session)
         return;
     ASSERT(!session->txn && session->phase == PHASE_IDLE && !session->exec);
+    sql__session_reset_statement(session);
     catalog_release(session->catalog);
     sql__settings_destroy(session->settings);
     arena_free(&session->run_arena);
@@ -157,9 +170,8 @@ void sql_submit(struct sql_session *session, struct slice text, const struct val
     ASSERT(session->phase == PHASE_IDLE);
     ASSERT(parameters || parameter_count == 0);
     atomic_store(&session->cancel, false);
+    sql__session_reset_statement(session);
     arena_reset(&session->text_arena);
-    sql__session_reset_run(session);
-    session->statement = NULL;
     error_clear(&session->error);
     status_t status = parse_begin(&session->parser, text, SQL_TEXT_MAX, &session->error);
     if (!status)
@@ -225,7 +237,7 @@ struct store_txn *sql_session_abort(struct sql_session *session)
 {
     struct store_txn *txn = session->txn;
     ASSERT(session->phase != PHASE_BEGIN_WAIT && session->phase != PHASE_COMMIT_WAIT);
-    sql__session_reset_run(session);
+    sql__session_reset_statement(session);
     sql__session_end_transaction(session);
     session->state = SQL_IDLE;
     session->phase = PHASE_IDLE;

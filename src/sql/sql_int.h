@@ -20,6 +20,7 @@
 #define SQL_SQL_INT_H
 
 #include "base/arena.h"
+#include "base/map.h"
 #include "sql/catalog/catalog.h"
 #include "sql/exec/exec.h"
 #include "sql/parse/parse.h"
@@ -32,12 +33,47 @@ struct sql_engine {
     struct env *env;
     struct env_mutex *mutex; /* guards what follows */
     struct catalog *catalog; /* the newest picture of committed schema, or NULL */
+    struct plan_cache *cache;
 };
 
 /* The picture of the committed schema as `txn` sees it, from the cache or loaded into it; the
  * caller holds a reference. Not for a transaction that has changed the schema itself. */
 status_t sql__engine_catalog(struct sql_engine *engine, struct store_txn *txn,
                              struct catalog **catalog, struct error *error);
+
+/* ---- plan cache (plan_cache.c) --------------------------------------------------------------- */
+
+struct plan_cache;
+struct cached_text;
+
+/* A plan in use or waiting for its text to come again. */
+struct cached_plan {
+    struct arena arena;
+    struct planned planned;
+    struct catalog *catalog;    /* a reference */
+    const enum sql_type *types; /* of the parameters, as they were given */
+    uint32_t type_count;
+    uint32_t references;
+};
+
+struct plan_cache *sql__cache_create(void);
+void sql__cache_destroy(struct sql_engine *engine);
+/* The text with its tree, or NULL. Both are good until the text is released. */
+struct cached_text *sql__cache_find(struct sql_engine *engine, struct slice text,
+                                    const struct ast_statement **statement);
+/* The text has parsed as a single statement worth planning: keep it for its next time? */
+void sql__cache_offer(struct sql_engine *engine, struct slice text);
+/* NULL is allowed. */
+void sql__cache_release_text(struct sql_engine *engine, struct cached_text *text);
+void sql__cache_release_plan(struct sql_engine *engine, struct cached_plan *plan);
+/* The text's plan when it fits, or NULL; to be released. */
+struct cached_plan *sql__cache_plan(struct sql_engine *engine, const struct cached_text *text,
+                                    const struct catalog *catalog, const enum sql_type *types,
+                                    uint32_t count);
+/* Plans the text and keeps the plan; to be released by the caller too. */
+status_t sql__cache_make_plan(struct sql_engine *engine, struct cached_text *text,
+                              struct catalog *catalog, const struct plan_options *options,
+                              struct cached_plan **out, struct error *error);
 
 /* ---- rows made here -------------------------------------------------------------------------- */
 
@@ -105,11 +141,13 @@ struct sql_session {
 
     /* The statement. */
     struct arena statement_arena; /* its tree */
-    struct ast_statement *statement;
+    const struct ast_statement *statement;
+    struct cached_text *cached_text; /* whose tree it is, or NULL */
     uint32_t attempt;
 
     /* One attempt to run it. */
-    struct arena run_arena; /* plan, executor, results */
+    struct arena run_arena;          /* plan, executor, results */
+    struct cached_plan *cached_plan; /* whose plan it is, or NULL */
     struct planned planned;
     struct value *arguments; /* parameters as the plan wants them */
     struct exec *exec;
@@ -129,6 +167,8 @@ void sql__session_move(struct sql_session *session, enum phase phase);
 void sql__session_fail(struct sql_session *session);
 /* Drops what an attempt has made. */
 void sql__session_reset_run(struct sql_session *session);
+/* Drops the statement as well. */
+void sql__session_reset_statement(struct sql_session *session);
 /* The transaction is over, whatever became of it; the caller has the store_txn by now. */
 void sql__session_end_transaction(struct sql_session *session);
 
@@ -137,6 +177,8 @@ void sql__session_end_transaction(struct sql_session *session);
 bool sql__statement_is_ddl(const struct ast_statement *statement);
 /* INSERT, UPDATE, DELETE, or EXPLAIN ANALYZE of one. */
 bool sql__statement_is_dml(const struct ast_statement *statement);
+/* Has a plan that can serve again: SELECT, INSERT, UPDATE, DELETE. */
+bool sql__statement_is_cacheable(const struct ast_statement *statement);
 bool sql__statement_needs_transaction(const struct ast_statement *statement);
 
 /* statement.c: the transaction is there. Finds the schema, plans. *is_short: see sql_event. */

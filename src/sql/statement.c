@@ -54,6 +54,11 @@ static const struct ast_statement *planned_part(const struct ast_statement *stat
     return planned ? statement : NULL;
 }
 
+bool sql__statement_is_cacheable(const struct ast_statement *statement)
+{
+    return planned_part(statement) == statement;
+}
+
 bool sql__statement_streams(const struct sql_session *session)
 {
     return session->statement->kind == AST_SELECT;
@@ -100,6 +105,22 @@ static status_t cast_parameters(struct sql_session *session)
     return OK;
 }
 
+/* The plan of a cached text, made now if need be. */
+static status_t find_plan(struct sql_session *session, const struct plan_options *options)
+{
+    struct sql_engine *engine = session->engine;
+    ASSERT(!session->cached_plan);
+    session->cached_plan = sql__cache_plan(engine, session->cached_text, session->catalog,
+                                           options->parameter_types, options->parameter_count);
+    status_t status = OK;
+    if (!session->cached_plan)
+        status = sql__cache_make_plan(engine, session->cached_text, session->catalog, options,
+                                      &session->cached_plan, &session->error);
+    if (!status)
+        session->planned = session->cached_plan->planned;
+    return status;
+}
+
 static status_t make_plan(struct sql_session *session, const struct ast_statement *part)
 {
     uint32_t count = session->parameter_count;
@@ -109,8 +130,12 @@ static status_t make_plan(struct sql_session *session, const struct ast_statemen
         types[i] = given->null || given->type == SQL_TEXT ? SQL_UNKNOWN : given->type;
     }
     struct plan_options options = {.parameter_types = types, .parameter_count = count};
-    status_t status = plan_statement(part, session->catalog, &options, &session->run_arena,
-                                     &session->planned, &session->error);
+    status_t status;
+    if (session->cached_text && !session->catalog_own)
+        status = find_plan(session, &options);
+    else
+        status = plan_statement(part, session->catalog, &options, &session->run_arena,
+                                &session->planned, &session->error);
     return status ? status : cast_parameters(session);
 }
 

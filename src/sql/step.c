@@ -132,15 +132,38 @@ static bool dispatch(struct sql_session *session, struct sql_event *event)
     return false;
 }
 
+/* The whole text as one statement that has been parsed before? */
+static bool find_cached(struct sql_session *session)
+{
+    struct parser *parser = &session->parser;
+    if (parser->offset != 0)
+        return false;
+    session->cached_text = sql__cache_find(session->engine, parser->text, &session->statement);
+    if (!session->cached_text)
+        return false;
+    parser->offset = parser->text.size;
+    return true;
+}
+
+static status_t parse_statement(struct sql_session *session)
+{
+    struct parser *parser = &session->parser;
+    struct ast_statement *statement;
+    bool first = parser->offset == 0;
+    status_t status = parse_next(parser, &session->statement_arena, &statement, &session->error);
+    session->statement = statement;
+    if (!status && first && statement && sql__statement_is_cacheable(statement) &&
+        parse_at_end(parser))
+        sql__cache_offer(session->engine, parser->text);
+    return status;
+}
+
 static bool step_parse(struct sql_session *session, struct sql_event *event)
 {
-    sql__session_reset_run(session);
-    arena_reset(&session->statement_arena);
-    session->attempt = 0;
+    sql__session_reset_statement(session);
     if (was_cancelled(session))
         return false;
-    if (parse_next(&session->parser, &session->statement_arena, &session->statement,
-                   &session->error)) {
+    if (!find_cached(session) && parse_statement(session)) {
         sql__session_fail(session);
         return false;
     }

@@ -70,9 +70,10 @@ static void print_column(const struct ast_column_definition *column, struct buff
     }
 }
 
+/* With a comma in front, but for a table without columns. */
 static void print_constraint_name(const struct ast_name *name, struct buffer *out)
 {
-    buffer_append_string(out, ", ");
+    buffer_append_string(out, out->data[out->size - 1] == '(' ? "" : ", ");
     if (!name->text)
         return;
     buffer_append_string(out, "CONSTRAINT ");

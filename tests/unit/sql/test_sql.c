@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -266,6 +267,88 @@ static void test_engine_across_threads(void **state)
     env_mutex_destroy(mutex);
 }
 
+/* ---- plan cache ------------------------------------------------------------------------------ */
+
+/* A text is kept at its second coming, planned at its third, and served from then on. */
+enum { OFTEN = 5 };
+
+static void expect_often(struct sql_driver *driver, const char *text, const char *wanted)
+{
+    for (int i = 0; i < OFTEN; i++)
+        expect(driver, text, wanted);
+}
+
+static void test_cache_follows_the_schema(void **state)
+{
+    struct sql_driver *driver = *state;
+    const char *text = "select * from t where v = 1";
+    expect(driver, "create table t (id int primary key, v int); insert into t values (1, 1)",
+           "CREATE TABLE\nINSERT 0 1\n");
+    expect_often(driver, text, "id integer | v integer\n1 | 1\nSELECT 1\n");
+    expect(driver, "create index t_v on t (v)", "CREATE INDEX\n");
+    expect_often(driver, text, "id integer | v integer\n1 | 1\nSELECT 1\n");
+    expect(driver, "drop index t_v", "DROP INDEX\n");
+    expect_often(driver, text, "id integer | v integer\n1 | 1\nSELECT 1\n");
+    expect(driver, "drop table t", "DROP TABLE\n");
+    char *got = answer(driver, text);
+    assert_memory_equal(got, "ERROR 42P01", 11);
+    mem_free(got);
+    expect(driver, "create table t (v double precision primary key)", "CREATE TABLE\n");
+    expect_often(driver, text, "v double precision\nSELECT 0\n");
+    /* A schema of the transaction's own, of which no other may see the plan. */
+    expect(driver, "begin; drop table t; create table t (k text primary key, v int)",
+           "BEGIN\nDROP TABLE\nCREATE TABLE\n");
+    expect_often(driver, text, "k text | v integer\nSELECT 0\n");
+    expect(driver, "rollback", "ROLLBACK\n");
+    expect_often(driver, text, "v double precision\nSELECT 0\n");
+}
+
+static void expect_with(struct sql_driver *driver, const char *text, struct value parameter,
+                        const char *wanted)
+{
+    for (int i = 0; i < OFTEN; i++) {
+        struct buffer out = {0};
+        sql_driver_run(driver, sql_driver_session(driver, 0), slice_from_string(text), &parameter,
+                       1, &out);
+        assert_true(slice_equal(buffer_slice(&out), slice_from_string(wanted)));
+        buffer_free(&out);
+    }
+}
+
+static void test_cache_knows_parameters(void **state)
+{
+    struct sql_driver *driver = *state;
+    const char *text = "select $1 as p";
+    expect_with(driver, text, value_integer(1), "p integer\n1\nSELECT 1\n");
+    expect_with(driver, text, value_integer(2), "p integer\n2\nSELECT 1\n");
+    expect_with(driver, text, value_double(2), "p double precision\n2\nSELECT 1\n");
+    expect_with(driver, text, value_text(slice_from_string("x")), "p text\nx\nSELECT 1\n");
+    expect_with(driver, text, value_null(SQL_UNKNOWN), "p text\nNULL\nSELECT 1\n");
+    expect_with(driver, text, value_boolean(true), "p boolean\nt\nSELECT 1\n");
+    char *got = answer(driver, text);
+    assert_string_equal(got, "ERROR 42P02: there is no parameter $1\n");
+    mem_free(got);
+}
+
+/* More texts than there is room for, and errors among them. */
+static void test_cache_is_bounded(void **state)
+{
+    struct sql_driver *driver = *state;
+    char text[64];
+    char wanted[64];
+    for (int round = 0; round < OFTEN; round++) {
+        for (int i = 0; i < 600; i++) {
+            snprintf(text, sizeof text, "select %d as n", i);
+            snprintf(wanted, sizeof wanted, "n integer\n%d\nSELECT 1\n", i);
+            expect(driver, text, wanted);
+            expect(driver, text, wanted);
+            expect(driver, text, wanted);
+        }
+    }
+    expect_often(driver, "select nope", "ERROR 42703 at 8: column \"nope\" does not exist\n");
+    expect_often(driver, "select 1 / 0", "ERROR 22012 at 10: division by zero\n");
+}
+
 /* ---- depth ----------------------------------------------------------------------------------- */
 
 /* start, then `open` and `close` n times around the middle. */
@@ -329,6 +412,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_memory_budget, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cancel_from_a_thread, setup, teardown),
         cmocka_unit_test_setup_teardown(test_engine_across_threads, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cache_follows_the_schema, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cache_knows_parameters, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cache_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_depth_of_all_passes, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
