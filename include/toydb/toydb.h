@@ -117,6 +117,11 @@ struct toydb_session;
  * (08001) or the text is malformed (22023). `options` and `error` may be NULL here and below. */
 struct toydb_session *toydb_session_open(const char *addresses, const struct toydb_options *options,
                                          struct toydb_error *error);
+/* A session over a stream socket that is connected to a node already, and from now on is the
+ * session's, also when this fails. It cannot be had again: once lost, every statement ends with
+ * TOYDB_UNREACHABLE. toydb_peer is "local". */
+struct toydb_session *toydb_session_open_fd(int fd, const struct toydb_options *options,
+                                            struct toydb_error *error);
 /* Rolls back an open transaction, drops what is running. NULL is allowed. */
 void toydb_session_close(struct toydb_session *session);
 

@@ -55,6 +55,10 @@ enum client__wait {
 status_t client__connection_open(struct client__connection *connection,
                                  const struct client__address *address,
                                  const struct toydb_options *options, struct toydb_error *error);
+/* The same with a socket that is connected already, and from now on belongs to the connection, also
+ * when this fails. `name`: the peer's, for messages. */
+status_t client__connection_adopt(struct client__connection *connection, int fd, const char *name,
+                                  const struct toydb_options *options, struct toydb_error *error);
 /* Ends the calls that are open on it. */
 void client__connection_close(struct client__connection *connection);
 /* One round: writes what there is to write, waits for the socket, `cancel_fd` (-1: none) or the
@@ -98,7 +102,7 @@ ProtobufCAllocator client__arena_allocator(struct arena *arena);
 struct toydb_session {
     struct toydb_options options;
     struct client__address addresses[CLIENT__ADDRESSES_MAX];
-    uint32_t address_count;
+    uint32_t address_count; /* 0: on a socket that was handed in, which cannot be had again */
     uint32_t address_current;
 
     struct client__connection connection;

@@ -124,34 +124,53 @@ static status_t connect_any(const struct client__address *address, uint64_t unti
     return *fd < 0 ? ERR_UNREACHABLE : OK;
 }
 
-status_t client__connection_open(struct client__connection *connection,
-                                 const struct client__address *address,
-                                 const struct toydb_options *options, struct toydb_error *error)
+/* Begins gRPC on the socket, and waits for the peer to speak it too. Failing, closes it. */
+static status_t connection_begin(struct client__connection *connection, const char *name,
+                                 const struct toydb_options *options, uint64_t until_us,
+                                 struct toydb_error *error)
 {
-    ASSERT(connection->fd < 0 && !connection->conn);
-    uint64_t now_us = client__now_us();
-    uint64_t until_us = now_us + (uint64_t)options->connect_timeout_ms * 1000;
-    status_t status = connect_any(address, until_us, &connection->fd, error);
-    if (status != OK)
-        return status;
+    ASSERT(connection->fd >= 0 && !connection->conn);
     struct grpc_config config = {.message_size_max = CLIENT__MESSAGE_MAX,
                                  .receive_memory_max = CLIENT__MESSAGE_MAX + (1 << 20),
                                  .stream_window = 1 << 20,
                                  .keepalive_us = (uint64_t)options->keepalive_ms * 1000,
-                                 .authority = address->text};
-    connection->conn = grpc_conn_create_client(&config, now_us);
+                                 .authority = name};
+    connection->conn = grpc_conn_create_client(&config, client__now_us());
     connection->answered = false;
     while (!connection->answered) {
         enum client__wait wait = client__connection_wait(connection, -1, until_us);
         if (wait == CLIENT__WAIT_LOST || wait == CLIENT__WAIT_TIMEOUT) {
             client__error_set(error, TOYDB_UNREACHABLE, "08001", "could not connect to %s: %s",
-                              address->text,
-                              wait == CLIENT__WAIT_LOST ? "no gRPC there" : "no answer");
+                              name, wait == CLIENT__WAIT_LOST ? "no gRPC there" : "no answer");
             client__connection_close(connection);
             return ERR_UNREACHABLE;
         }
     }
     return OK;
+}
+
+static uint64_t connect_until(const struct toydb_options *options)
+{
+    return client__now_us() + (uint64_t)options->connect_timeout_ms * 1000;
+}
+
+status_t client__connection_open(struct client__connection *connection,
+                                 const struct client__address *address,
+                                 const struct toydb_options *options, struct toydb_error *error)
+{
+    ASSERT(connection->fd < 0 && !connection->conn);
+    uint64_t until_us = connect_until(options);
+    status_t status = connect_any(address, until_us, &connection->fd, error);
+    return status == OK ? connection_begin(connection, address->text, options, until_us, error)
+                        : status;
+}
+
+status_t client__connection_adopt(struct client__connection *connection, int fd, const char *name,
+                                  const struct toydb_options *options, struct toydb_error *error)
+{
+    ASSERT(connection->fd < 0 && fd >= 0);
+    connection->fd = fd;
+    return connection_begin(connection, name, options, connect_until(options), error);
 }
 
 void client__connection_close(struct client__connection *connection)
@@ -172,7 +191,7 @@ static status_t connection_write(struct client__connection *connection)
         struct slice out = grpc_conn_output(connection->conn);
         if (out.size == 0)
             return OK;
-        ssize_t count = send(connection->fd, out.data, out.size, MSG_NOSIGNAL);
+        ssize_t count = send(connection->fd, out.data, out.size, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (count >= 0)
             grpc_conn_output_consume(connection->conn, (size_t)count);
         else if (errno == EAGAIN)
@@ -185,7 +204,7 @@ static status_t connection_write(struct client__connection *connection)
 static status_t connection_read(struct client__connection *connection)
 {
     uint8_t bytes[64 << 10];
-    ssize_t count = recv(connection->fd, bytes, sizeof bytes, 0);
+    ssize_t count = recv(connection->fd, bytes, sizeof bytes, MSG_DONTWAIT);
     if (count == 0)
         return ERR_UNREACHABLE;
     if (count < 0)

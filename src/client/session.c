@@ -52,6 +52,20 @@ static void on_close(struct grpc_call *call, enum grpc_status status, struct sli
 
 static const struct grpc_handlers handlers = {.on_message = on_message, .on_close = on_close};
 
+/* Begins the Session stream on a fresh connection, which is closed when it cannot. */
+static enum toydb_result stream_begin(struct toydb_session *session, const char *name,
+                                      struct toydb_error *error)
+{
+    ASSERT(!session->call);
+    session->call =
+        grpc_call_start(session->connection.conn, "/ToyDB/Session", &handlers, session, NULL);
+    if (session->call)
+        return TOYDB_OK;
+    client__connection_close(&session->connection);
+    return client__error_set(error, TOYDB_UNREACHABLE, "08001",
+                             "could not connect to %s: node is shutting down", name);
+}
+
 /* Every address once, beginning with the current one. */
 static enum toydb_result connect_round(struct toydb_session *session, struct toydb_error *error)
 {
@@ -59,15 +73,8 @@ static enum toydb_result connect_round(struct toydb_session *session, struct toy
         const struct client__address *address = &session->addresses[session->address_current];
         status_t status =
             client__connection_open(&session->connection, address, &session->options, error);
-        if (status == OK) {
-            session->call = grpc_call_start(session->connection.conn, "/ToyDB/Session", &handlers,
-                                            session, NULL);
-            if (session->call)
-                return TOYDB_OK;
-            client__connection_close(&session->connection);
-            client__error_set(error, TOYDB_UNREACHABLE, "08001",
-                              "could not connect to %s: node is shutting down", address->text);
-        }
+        if (status == OK && stream_begin(session, address->text, error) == TOYDB_OK)
+            return TOYDB_OK;
         session->address_current = (session->address_current + 1) % session->address_count;
     }
     return TOYDB_UNREACHABLE;
@@ -78,6 +85,9 @@ static enum toydb_result reconnect(struct toydb_session *session, struct toydb_e
 {
     ASSERT(!session->call);
     client__connection_close(&session->connection);
+    if (session->address_count == 0)
+        return client__error_set(error, TOYDB_UNREACHABLE, "08001",
+                                 "connection to the node was lost and cannot be had again");
     uint64_t until_us = client__now_us() + (uint64_t)session->options.failover_timeout_ms * 1000;
     session->address_current = (session->address_current + 1) % session->address_count;
     for (;;) {
@@ -108,12 +118,18 @@ enum toydb_result client__session_ready(struct toydb_session *session, struct to
     return reconnect(session, error);
 }
 
-struct toydb_session *toydb_session_open(const char *addresses, const struct toydb_options *options,
-                                         struct toydb_error *error)
+/* NULL when the process has too many files open. */
+static struct toydb_session *session_create(const struct toydb_options *options,
+                                            struct toydb_error *error)
 {
+    int cancel_fd = client__cancel_create();
+    if (cancel_fd < 0) {
+        client__error_set(error, TOYDB_UNREACHABLE, "53000", "too many open files");
+        return NULL;
+    }
     struct toydb_session *session = mem_zalloc(1, sizeof *session);
     session->connection.fd = -1;
-    session->cancel_fd = client__cancel_create();
+    session->cancel_fd = cancel_fd;
     if (options)
         session->options = *options;
     if (!session->options.connect_timeout_ms)
@@ -123,15 +139,39 @@ struct toydb_session *toydb_session_open(const char *addresses, const struct toy
     if (!session->options.keepalive_ms)
         session->options.keepalive_ms = 10000;
     env_random_bytes(env_real(), session->id, sizeof session->id);
-    bool parsed = client__addresses_parse(addresses, session->addresses, &session->address_count,
-                                          error) == OK;
-    if (parsed && session->cancel_fd < 0)
-        client__error_set(error, TOYDB_UNREACHABLE, "53000", "too many open files");
-    if (!parsed || session->cancel_fd < 0 || connect_round(session, error) != TOYDB_OK) {
-        toydb_session_close(session);
+    return session;
+}
+
+struct toydb_session *toydb_session_open(const char *addresses, const struct toydb_options *options,
+                                         struct toydb_error *error)
+{
+    struct toydb_session *session = session_create(options, error);
+    if (!session)
+        return NULL;
+    status_t status =
+        client__addresses_parse(addresses, session->addresses, &session->address_count, error);
+    if (status == OK && connect_round(session, error) == TOYDB_OK)
+        return session;
+    toydb_session_close(session);
+    return NULL;
+}
+
+struct toydb_session *toydb_session_open_fd(int fd, const struct toydb_options *options,
+                                            struct toydb_error *error)
+{
+    struct toydb_session *session = session_create(options, error);
+    if (!session) {
+        client__connection_close(&(struct client__connection){.fd = fd});
         return NULL;
     }
-    return session;
+    struct client__address *name = &session->addresses[0];
+    snprintf(name->text, sizeof name->text, "local");
+    if (client__connection_adopt(&session->connection, fd, name->text, &session->options, error) ==
+            OK &&
+        stream_begin(session, name->text, error) == TOYDB_OK)
+        return session;
+    toydb_session_close(session);
+    return NULL;
 }
 
 void toydb_session_close(struct toydb_session *session)
@@ -145,8 +185,7 @@ void toydb_session_close(struct toydb_session *session)
         MAYBE(wait == CLIENT__WAIT_MOVED); /* else the loss of the connection says it */
     }
     client__connection_close(&session->connection);
-    if (session->cancel_fd >= 0)
-        client__cancel_destroy(session->cancel_fd);
+    client__cancel_destroy(session->cancel_fd);
     buffer_free(&session->request);
     arena_free(&session->message_arena);
     arena_free(&session->header_arena);

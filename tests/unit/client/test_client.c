@@ -4,7 +4,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
 
 #include <cmocka.h>
 
@@ -439,6 +445,33 @@ static void test_status(void **state)
     fake_node_stop(&node);
 }
 
+/* A session over a socket handed in: it works, and once lost it stays lost. */
+static void test_handed_socket(void **state)
+{
+    (void)state;
+    struct fake_node node;
+    struct toydb_error error;
+    fake_node_start(&node, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    address.sin_port = htons((uint16_t)strtoul(strrchr(node.address, ':') + 1, NULL, 10));
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    struct toydb_session *session = toydb_session_open_fd(fd, &quick, &error);
+    assert_non_null(session);
+    assert_ok(session, "ROWS 1");
+    assert_string_equal(toydb_peer(session), "local");
+    assert_fails(session, "DROP ALWAYS", TOYDB_UNREACHABLE, "08001");
+    assert_fails(session, "ROWS 1", TOYDB_UNREACHABLE, "08001");
+    toydb_session_close(session);
+    fake_node_stop(&node);
+    /* A peer that is gone. */
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    close(pair[0]);
+    assert_null(toydb_session_open_fd(pair[1], &quick, &error));
+    assert_string_equal(error.sqlstate, "08001");
+}
+
 static void test_addresses(void **state)
 {
     (void)state;
@@ -483,6 +516,7 @@ int main(void)
         cmocka_unit_test(test_goaway),
         cmocka_unit_test(test_bad_node),
         cmocka_unit_test(test_status),
+        cmocka_unit_test(test_handed_socket),
         cmocka_unit_test(test_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
