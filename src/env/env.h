@@ -155,6 +155,8 @@ struct env_cond *env_cond_create(void);
 void env_cond_destroy(struct env_cond *cond);
 /* The mutex is held by the caller; spurious wake-ups happen. */
 void env_cond_wait(struct env_cond *cond, struct env_mutex *mutex);
+/* The same, for at most so many microseconds; false when they are over. */
+bool env_cond_wait_for(struct env_cond *cond, struct env_mutex *mutex, uint64_t us);
 void env_cond_signal(struct env_cond *cond);
 void env_cond_broadcast(struct env_cond *cond);
 

@@ -1,7 +1,9 @@
 /* Threads, mutexes and conditions: POSIX threads with every result checked. */
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/check.h"
 #include "base/mem.h"
@@ -93,7 +95,15 @@ void env_mutex_unlock(struct env_mutex *mutex)
 struct env_cond *env_cond_create(void)
 {
     struct env_cond *cond = mem_zalloc(1, sizeof *cond);
-    int failed = pthread_cond_init(&cond->cond, NULL);
+    /* Waits with an end are measured by a clock that nobody sets. */
+    pthread_condattr_t attributes;
+    int failed = pthread_condattr_init(&attributes);
+    ASSERT(failed == 0);
+    failed = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    ASSERT(failed == 0);
+    failed = pthread_cond_init(&cond->cond, &attributes);
+    ASSERT(failed == 0);
+    failed = pthread_condattr_destroy(&attributes);
     ASSERT(failed == 0);
     return cond;
 }
@@ -110,6 +120,23 @@ void env_cond_wait(struct env_cond *cond, struct env_mutex *mutex)
 {
     int failed = pthread_cond_wait(&cond->cond, &mutex->mutex);
     ASSERT(failed == 0);
+}
+
+bool env_cond_wait_for(struct env_cond *cond, struct env_mutex *mutex, uint64_t us)
+{
+    enum { NS_PER_SECOND = 1000000000 };
+    struct timespec until;
+    int failed = clock_gettime(CLOCK_MONOTONIC, &until);
+    ASSERT(failed == 0);
+    until.tv_sec += (time_t)(us / 1000000);
+    until.tv_nsec += (long)(us % 1000000) * 1000;
+    if (until.tv_nsec >= NS_PER_SECOND) {
+        until.tv_sec++;
+        until.tv_nsec -= NS_PER_SECOND;
+    }
+    failed = pthread_cond_timedwait(&cond->cond, &mutex->mutex, &until);
+    ASSERT(failed == 0 || failed == ETIMEDOUT);
+    return failed == 0;
 }
 
 void env_cond_signal(struct env_cond *cond)

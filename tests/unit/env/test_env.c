@@ -257,6 +257,13 @@ static void test_threads(void **state)
     env_mutex_unlock(relay.mutex);
     env_thread_join(thread);
     assert_int_equal(relay.moves, 100);
+    uint64_t before = env_monotonic_us(env_real());
+    env_mutex_lock(relay.mutex);
+    while (env_cond_wait_for(relay.cond, relay.mutex, 20000)) {
+        /* woken for nothing, which happens */
+    }
+    env_mutex_unlock(relay.mutex);
+    assert_true(env_monotonic_us(env_real()) - before >= 20000);
     env_cond_destroy(relay.cond);
     env_mutex_destroy(relay.mutex);
 }
