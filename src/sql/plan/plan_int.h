@@ -41,7 +41,6 @@ struct slot {
 };
 
 struct query;
-struct stage;
 
 /* A table or a derived table in FROM. */
 struct relation {
@@ -51,7 +50,7 @@ struct relation {
     const char **names;        /* renamed columns, or NULL: the table's own */
     uint32_t slot_first;
     uint32_t column_count;
-    const struct stage *laid_out; /* of a derived table, when chosen; it has no wish of order */
+    bool nullable; /* on the weak side of an outer join that stayed one */
 };
 
 /* A column merged by USING or NATURAL. */

@@ -1,0 +1,98 @@
+/* toydb start: one node. */
+#include <getopt.h>
+#include <stdio.h>
+
+#include "base/check.h"
+#include "bin/bin_int.h"
+
+static const char command[] = "toydb start";
+
+static const char help[] =
+    "Usage: toydb start --data DIR [OPTIONS]\n"
+    "Runs one node until it is sent SIGTERM or SIGINT.\n"
+    "\n"
+    "      --data DIR               where it keeps its data; made when missing\n"
+    "      --id N                   its number in the cluster, from 1 [1]\n"
+    "      --listen HOST:PORT       where clients and other nodes reach it\n"
+    "                               [its address in --peers, else 127.0.0.1:9601]\n"
+    "      --peers 1=HOST:PORT,...  all nodes of the cluster, this one too [a cluster of one]\n"
+    "      --log-level LEVEL        debug, info, warn, error or off [info]\n"
+    "      --config FILE            a file of lines like: data = /var/lib/toydb\n"
+    "      --help                   show this\n"
+    "\n"
+    "A flag outdoes an environment variable (TOYDB_DATA, TOYDB_ID, TOYDB_LISTEN, TOYDB_PEERS,\n"
+    "TOYDB_LOG_LEVEL), which outdoes the file.\n";
+
+enum { OPTION_CONFIG = 256, OPTION_PG, OPTION_HTTP, OPTION_HELP };
+
+static const struct option options[] = {{"id", required_argument, NULL, BIN__ID},
+                                        {"data", required_argument, NULL, BIN__DATA},
+                                        {"listen", required_argument, NULL, BIN__LISTEN},
+                                        {"peers", required_argument, NULL, BIN__PEERS},
+                                        {"log-level", required_argument, NULL, BIN__LOG_LEVEL},
+                                        {"config", required_argument, NULL, OPTION_CONFIG},
+                                        {"pg", required_argument, NULL, OPTION_PG},
+                                        {"http", required_argument, NULL, OPTION_HTTP},
+                                        {"help", no_argument, NULL, OPTION_HELP},
+                                        {NULL, 0, NULL, 0}};
+
+/* -1: go on; else what to end with. */
+static int arguments_parse(int argc, char **argv, struct bin__config *config, const char **file)
+{
+    int option;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "+:", options, NULL)) != -1) {
+        switch (option) {
+        case OPTION_CONFIG:
+            *file = optarg;
+            break;
+        case OPTION_PG:
+            return bin__usage_error(command, "this version does not speak the PostgreSQL protocol");
+        case OPTION_HTTP:
+            return bin__usage_error(command, "this version has no HTTP listener");
+        case OPTION_HELP:
+            fputs(help, stdout);
+            return BIN__EXIT_OK;
+        case ':':
+            return bin__usage_error(command, "%s needs a value", argv[optind - 1]);
+        case '?':
+            return bin__usage_error(command, "unknown option %s", argv[optind - 1]);
+        default:
+            bin__config_set(config, (enum bin__setting)option, BIN__FROM_FLAG, optarg);
+            break;
+        }
+    }
+    if (optind < argc)
+        return bin__usage_error(command, "unexpected argument \"%s\"", argv[optind]);
+    return -1;
+}
+
+static int run(struct bin__config *config, const char *file)
+{
+    struct server_config server;
+    struct error error;
+    bin__config_environment(config);
+    if (file && bin__config_file(config, file, &error) != OK)
+        return bin__usage_error(command, "%s", error.message);
+    if (bin__config_resolve(config, &server, &error) != OK)
+        return bin__usage_error(command, "%s", error.message);
+    if (server_run(&server, &error) == OK)
+        return BIN__EXIT_OK;
+    fprintf(stderr, "%s: %s\n", command, error.message);
+    if (*error.detail)
+        fprintf(stderr, "%s\n", error.detail);
+    if (*error.hint)
+        fprintf(stderr, "%s\n", error.hint);
+    return BIN__EXIT_FAILED;
+}
+
+int bin__start(int argc, char **argv)
+{
+    struct bin__config config = {0};
+    const char *file = NULL;
+    int code = arguments_parse(argc, argv, &config, &file);
+    if (code < 0)
+        code = run(&config, file);
+    bin__config_free(&config);
+    return code;
+}

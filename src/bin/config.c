@@ -1,0 +1,236 @@
+/* Settings of `toydb start`: flag over environment over file. Each is kept as text with the place
+ * it came from, so that a wrong one can be named with its place. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "bin/bin_int.h"
+
+enum { CONFIG_FILE_BYTES_MAX = 1 << 20 };
+
+static const struct {
+    const char *name;
+    const char *variable;
+} settings[BIN__SETTINGS] = {
+    [BIN__ID] = {"id", "TOYDB_ID"},
+    [BIN__DATA] = {"data", "TOYDB_DATA"},
+    [BIN__LISTEN] = {"listen", "TOYDB_LISTEN"},
+    [BIN__PEERS] = {"peers", "TOYDB_PEERS"},
+    [BIN__LOG_LEVEL] = {"log-level", "TOYDB_LOG_LEVEL"},
+};
+
+const char *bin__setting_name(enum bin__setting setting)
+{
+    ASSERT(setting < BIN__SETTINGS);
+    return settings[setting].name;
+}
+
+static void set_sized(struct bin__config *config, enum bin__setting setting,
+                      enum bin__origin origin, struct slice value)
+{
+    ASSERT(setting < BIN__SETTINGS && origin != BIN__NOWHERE);
+    if (origin < config->origins[setting])
+        return;
+    mem_free(config->values[setting]);
+    config->values[setting] = mem_strndup((const char *)value.data, value.size);
+    config->origins[setting] = origin;
+}
+
+void bin__config_set(struct bin__config *config, enum bin__setting setting, enum bin__origin origin,
+                     const char *value)
+{
+    set_sized(config, setting, origin, slice_from_string(value));
+}
+
+void bin__config_environment(struct bin__config *config)
+{
+    for (int i = 0; i < BIN__SETTINGS; i++) {
+        const char *value = getenv(settings[i].variable);
+        if (value && *value)
+            bin__config_set(config, (enum bin__setting)i, BIN__FROM_ENVIRONMENT, value);
+    }
+}
+
+/* ---- the file ------------------------------------------------------------------------------- */
+
+static struct slice trim(struct slice text)
+{
+    while (text.size && strchr(" \t\r", text.data[0])) {
+        text.data++;
+        text.size--;
+    }
+    while (text.size && strchr(" \t\r", text.data[text.size - 1]))
+        text.size--;
+    return text;
+}
+
+/* The same word with - for _, as either is written in such files. */
+static bool is_name(struct slice text, const char *name)
+{
+    if (text.size != strlen(name))
+        return false;
+    for (size_t i = 0; i < text.size; i++)
+        if ((text.data[i] == '_' ? '-' : text.data[i]) != name[i])
+            return false;
+    return true;
+}
+
+static status_t take_line(struct bin__config *config, struct slice line, struct error *error)
+{
+    line = trim(line);
+    if (line.size == 0 || line.data[0] == '#')
+        return OK;
+    const uint8_t *equals = memchr(line.data, '=', line.size);
+    if (!equals)
+        return error_set(error, ERR_INVALID, "\"%.*s\" is not of the form key = value",
+                         line.size > 60 ? 60 : (int)line.size, (const char *)line.data);
+    struct slice key = trim(slice_make(line.data, (size_t)(equals - line.data)));
+    struct slice value = trim(slice_make(equals + 1, (size_t)(line.data + line.size - equals) - 1));
+    if (value.size >= 2 && value.data[0] == '"' && value.data[value.size - 1] == '"')
+        value = slice_make(value.data + 1, value.size - 2);
+    if (memchr(value.data, '\0', value.size))
+        return error_set(error, ERR_INVALID, "there is a NUL in it");
+    for (int i = 0; i < BIN__SETTINGS; i++)
+        if (is_name(key, settings[i].name)) {
+            set_sized(config, (enum bin__setting)i, BIN__FROM_FILE, value);
+            return OK;
+        }
+    return error_set(error, ERR_INVALID, "there is no setting \"%.*s\"",
+                     key.size > 60 ? 60 : (int)key.size, (const char *)key.data);
+}
+
+status_t bin__config_text(struct bin__config *config, const char *name, struct slice text,
+                          struct error *error)
+{
+    uint32_t number = 0;
+    while (text.size) {
+        const uint8_t *end = memchr(text.data, '\n', text.size);
+        size_t size = end ? (size_t)(end - text.data) : text.size;
+        struct error wrong;
+        number++;
+        if (take_line(config, slice_make(text.data, size), &wrong) != OK)
+            return error_set(error, ERR_INVALID, "%s, line %u: %s", name, number, wrong.message);
+        size += end != NULL;
+        text = slice_make(text.data + size, text.size - size);
+    }
+    return OK;
+}
+
+status_t bin__config_file(struct bin__config *config, const char *path, struct error *error)
+{
+    struct env_file *file;
+    struct buffer text = {0};
+    uint64_t size;
+    status_t status = env_file_open(env_real(), path, ENV_OPEN_READ_ONLY, &file, error);
+    if (status != OK)
+        return status;
+    status = env_file_size(file, &size, error);
+    if (status == OK && size > CONFIG_FILE_BYTES_MAX)
+        status = error_set(error, ERR_TOO_LONG, "%s is too long for a configuration", path);
+    if (status == OK && size) {
+        status = buffer_reserve(&text, (size_t)size);
+        ASSERT(status == OK);
+        status = env_file_read(file, 0, text.data, (size_t)size, &text.size, error);
+    }
+    env_file_close(file);
+    if (status == OK)
+        status = bin__config_text(config, path, buffer_slice(&text), error);
+    buffer_free(&text);
+    return status;
+}
+
+/* ---- making sense of it --------------------------------------------------------------------- */
+
+/* "--id", "TOYDB_ID" or "id in the configuration file". */
+static const char *place(const struct bin__config *config, enum bin__setting setting, char *out,
+                         size_t size)
+{
+    switch (config->origins[setting]) {
+    case BIN__FROM_ENVIRONMENT:
+        return settings[setting].variable;
+    case BIN__FROM_FILE:
+        snprintf(out, size, "%s in the configuration file", settings[setting].name);
+        return out;
+    case BIN__FROM_FLAG:
+    case BIN__NOWHERE:
+        break;
+    }
+    snprintf(out, size, "--%s", settings[setting].name);
+    return out;
+}
+
+static status_t resolve_text(const struct bin__config *config, enum bin__setting setting, char *out,
+                             size_t size, struct error *error)
+{
+    char where[80];
+    const char *value = config->values[setting];
+    if (value && (size_t)snprintf(out, size, "%s", value) >= size)
+        return error_set(error, ERR_INVALID, "%s is too long",
+                         place(config, setting, where, sizeof where));
+    return OK;
+}
+
+static const char *peer_address(const struct server_config *config)
+{
+    for (uint32_t i = 0; i < config->peer_count; i++)
+        if (config->peers[i].id == config->id)
+            return config->peers[i].address;
+    return config->peer_count ? NULL : "127.0.0.1:9601";
+}
+
+static status_t resolve_listen(const struct bin__config *config, struct server_config *out,
+                               struct error *error)
+{
+    char where[80], host[SERVER_ADDRESS_MAX];
+    uint16_t port;
+    struct error wrong;
+    const char *own = peer_address(out);
+    if (!own)
+        return error_set(error, ERR_INVALID, "%s does not name node %llu itself",
+                         place(config, BIN__PEERS, where, sizeof where),
+                         (unsigned long long)out->id);
+    if (!*out->listen)
+        snprintf(out->listen, sizeof out->listen, "%s", own);
+    if (server_address_parse(out->listen, host, sizeof host, &port, &wrong) != OK)
+        return error_set(error, ERR_INVALID, "%s: %s",
+                         place(config, BIN__LISTEN, where, sizeof where), wrong.message);
+    return OK;
+}
+
+status_t bin__config_resolve(const struct bin__config *config, struct server_config *out,
+                             struct error *error)
+{
+    char where[80];
+    struct error wrong;
+    *out = (struct server_config){.id = 1, .log_level = LOG_INFO};
+    const char *id = config->values[BIN__ID];
+    if (id && !bin__number_parse(id, 1, UINT32_MAX, &out->id))
+        return error_set(error, ERR_INVALID, "%s must be a positive number, not \"%.100s\"",
+                         place(config, BIN__ID, where, sizeof where), id);
+    const char *level = config->values[BIN__LOG_LEVEL];
+    int level_number = level ? log_level_parse(level) : LOG_INFO;
+    if (level_number < 0)
+        return error_set(error, ERR_INVALID,
+                         "%s must be debug, info, warn, error or off, not \"%.100s\"",
+                         place(config, BIN__LOG_LEVEL, where, sizeof where), level);
+    out->log_level = (enum log_level)level_number;
+    const char *peers = config->values[BIN__PEERS];
+    if (peers && server_peers_parse(peers, out, &wrong) != OK)
+        return error_set(error, ERR_INVALID, "%s: %s",
+                         place(config, BIN__PEERS, where, sizeof where), wrong.message);
+    if (!config->values[BIN__DATA] || !*config->values[BIN__DATA])
+        return error_set(error, ERR_INVALID, "no data directory given (--data DIR or TOYDB_DATA)");
+    status_t status = resolve_text(config, BIN__DATA, out->data_dir, sizeof out->data_dir, error);
+    if (status == OK)
+        status = resolve_text(config, BIN__LISTEN, out->listen, sizeof out->listen, error);
+    return status == OK ? resolve_listen(config, out, error) : status;
+}
+
+void bin__config_free(struct bin__config *config)
+{
+    for (int i = 0; i < BIN__SETTINGS; i++)
+        mem_free(config->values[i]);
+    *config = (struct bin__config){0};
+}

@@ -1,0 +1,231 @@
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "bin/shell_int.h"
+#include "bin/text_int.h"
+
+/* ---- Ctrl-C --------------------------------------------------------------------------------- */
+
+/* The session whose statement runs, for the signal handler; NULL: none. */
+static struct toydb_session *volatile running;
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+    MAYBE(number == SIGINT);
+    interrupted = 1;
+    if (running)
+        toydb_cancel(running);
+}
+
+void bin__shell_catch_interrupts(void)
+{
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    int result = sigaction(SIGINT, &action, NULL);
+    ASSERT(result == 0);
+}
+
+bool bin__shell_interrupted(void)
+{
+    bool was = interrupted;
+    interrupted = 0;
+    return was;
+}
+
+/* ---- connecting ----------------------------------------------------------------------------- */
+
+static void peer_remember(struct bin__shell *shell)
+{
+    snprintf(shell->peer, sizeof shell->peer, "%s", toydb_peer(shell->session));
+}
+
+static int open_embedded(struct bin__shell *shell, const char *dir)
+{
+    struct error error;
+    struct toydb_error session_error;
+    int fd;
+    if (embedded_open(dir, &shell->embedded, &error) != OK) {
+        fprintf(stderr, "toysql: could not open the database in %s: %s\n", dir, error.message);
+        return BIN__EXIT_UNREACHABLE;
+    }
+    if (embedded_connect(shell->embedded, &fd, &error) == OK) {
+        shell->session = toydb_session_open_fd(fd, NULL, &session_error);
+        if (shell->session)
+            return BIN__EXIT_OK;
+        fprintf(stderr, "toysql: %s\n", session_error.message);
+    } else {
+        fprintf(stderr, "toysql: %s\n", error.message);
+    }
+    embedded_close(shell->embedded);
+    shell->embedded = NULL;
+    return BIN__EXIT_UNREACHABLE;
+}
+
+int bin__shell_open(struct bin__shell *shell, const char *addresses, const char *embedded_dir)
+{
+    struct toydb_error error;
+    int code = BIN__EXIT_OK;
+    if (embedded_dir) {
+        code = open_embedded(shell, embedded_dir);
+    } else {
+        shell->session = toydb_session_open(addresses, NULL, &error);
+        if (!shell->session)
+            code = bin__connect_failed("toysql", addresses, &error);
+    }
+    if (code == BIN__EXIT_OK)
+        peer_remember(shell);
+    return code;
+}
+
+void bin__shell_close(struct bin__shell *shell)
+{
+    toydb_session_close(shell->session);
+    embedded_close(shell->embedded);
+    shell->session = NULL;
+    shell->embedded = NULL;
+}
+
+int bin__shell_reconnect(struct bin__shell *shell, const char *addresses)
+{
+    struct toydb_error error;
+    if (shell->embedded)
+        return bin__shell_complain(shell, "the database is embedded, there is no other node");
+    struct toydb_session *session = toydb_session_open(addresses, NULL, &error);
+    if (!session)
+        return bin__shell_complain(shell, "%s", error.message);
+    toydb_session_close(shell->session);
+    shell->session = session;
+    peer_remember(shell);
+    return BIN__EXIT_OK;
+}
+
+/* The client looks for another node by itself; a person should know where they are now. */
+static void peer_notice(struct bin__shell *shell)
+{
+    const char *peer = toydb_peer(shell->session);
+    if (strcmp(peer, shell->peer) == 0)
+        return;
+    if (shell->interactive)
+        fprintf(stderr, "NOTICE:  the connection to %s was lost, now connected to %s\n",
+                shell->peer, peer);
+    peer_remember(shell);
+}
+
+/* ---- statements ----------------------------------------------------------------------------- */
+
+static void screen_measure(struct bin__shell *shell)
+{
+    struct winsize size;
+    bool known = shell->output.pretty && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+    shell->output.screen_width = known ? size.ws_col : 0;
+}
+
+/* Is there more to say than how many rows were shown? */
+static bool tag_tells_more(const char *tag)
+{
+    static const char *const telling[] = {"INSERT", "UPDATE", "DELETE"};
+    for (size_t i = 0; i < sizeof telling / sizeof *telling; i++)
+        if (strncmp(tag, telling[i], strlen(telling[i])) == 0)
+            return true;
+    return false;
+}
+
+static void completion_print(struct bin__shell *shell, const struct toydb_event *event,
+                             bool has_rows, uint64_t elapsed_us)
+{
+    struct bin__output *output = &shell->output;
+    char took[32];
+    bin__duration_text(elapsed_us, took, sizeof took);
+    const char *note = shell->timing ? took : NULL;
+    bool tag = output->format == BIN__FORMAT_TABLE && *event->tag &&
+               (!has_rows || tag_tells_more(event->tag));
+    if (has_rows)
+        bin__output_end(output, tag ? NULL : note);
+    if (tag)
+        bin__output_line(output, event->tag, note);
+    bin__output_flush(output);
+}
+
+static int failure_print(struct bin__shell *shell, const struct toydb_error *error,
+                         const struct bin__statement *statement)
+{
+    struct buffer text = {0};
+    bin__error_format(&text, error, slice_make(statement->text, statement->size), shell->source,
+                      shell->numbered ? statement->line : 0, shell->colour_errors);
+    fwrite(text.data, 1, text.size, stderr);
+    buffer_free(&text);
+    return error->result == TOYDB_UNREACHABLE ? BIN__EXIT_UNREACHABLE : BIN__EXIT_FAILED;
+}
+
+/* Prints what comes of the running request. False when standard output is gone: *result is OK. */
+static bool events_print(struct bin__shell *shell, uint64_t begun_us, enum toydb_result *result,
+                         struct toydb_error *error)
+{
+    struct toydb_event event;
+    bool has_rows = false;
+    while ((*result = toydb_next(shell->session, &event, error)) == TOYDB_OK &&
+           event.kind != TOYDB_END && !shell->output.failed) {
+        switch (event.kind) {
+        case TOYDB_HEADER:
+            bin__output_begin(&shell->output, event.columns, event.column_count);
+            has_rows = true;
+            break;
+        case TOYDB_ROW:
+            bin__output_row(&shell->output, event.values);
+            break;
+        case TOYDB_COMPLETION:
+            completion_print(shell, &event, has_rows, env_monotonic_us(env_real()) - begun_us);
+            has_rows = false;
+            break;
+        case TOYDB_END:
+            UNREACHABLE();
+        }
+    }
+    if (has_rows)
+        bin__output_break(&shell->output);
+    return bin__output_flush(&shell->output);
+}
+
+int bin__shell_statement(struct bin__shell *shell, const struct bin__statement *statement)
+{
+    struct toydb_error error = {0};
+    uint64_t begun_us = env_monotonic_us(env_real());
+    screen_measure(shell);
+    running = shell->session;
+    bool written = true;
+    enum toydb_result result = toydb_start(shell->session, statement->text, NULL, 0, &error);
+    if (result == TOYDB_OK)
+        written = events_print(shell, begun_us, &result, &error);
+    running = NULL;
+    int code = BIN__EXIT_OK;
+    if (!written) {
+        fprintf(stderr, "toysql: could not write to standard output\n");
+        code = BIN__EXIT_FAILED;
+    } else if (result != TOYDB_OK) {
+        error.result = result;
+        code = failure_print(shell, &error, statement);
+    }
+    peer_notice(shell);
+    return code;
+}
+
+int bin__shell_status(struct bin__shell *shell)
+{
+    struct toydb_status *status;
+    struct toydb_error error;
+    screen_measure(shell);
+    if (toydb_status(shell->session, &status, &error) != TOYDB_OK)
+        return bin__shell_complain(shell, "%s", error.message);
+    struct toydb_status *leader = shell->embedded ? NULL : bin__status_leader(status);
+    bin__status_table(&shell->output, status, leader);
+    toydb_status_free(leader);
+    toydb_status_free(status);
+    bin__output_flush(&shell->output);
+    peer_notice(shell);
+    return BIN__EXIT_OK;
+}

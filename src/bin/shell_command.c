@@ -1,0 +1,138 @@
+/* Backslash commands. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "bin/shell_int.h"
+
+/* `argument` is never NULL; empty when there is none. */
+typedef int command_fn(struct bin__shell *shell, const char *argument);
+
+static int command_help(struct bin__shell *shell, const char *argument)
+{
+    MAYBE(*argument != '\0');
+    bin__shell_help(shell);
+    return BIN__EXIT_OK;
+}
+
+static int command_describe(struct bin__shell *shell, const char *argument)
+{
+    return bin__shell_describe(shell, *argument ? argument : NULL);
+}
+
+static int command_tables(struct bin__shell *shell, const char *argument)
+{
+    MAYBE(*argument != '\0');
+    return bin__shell_describe(shell, NULL);
+}
+
+static int command_status(struct bin__shell *shell, const char *argument)
+{
+    MAYBE(*argument != '\0');
+    return bin__shell_status(shell);
+}
+
+static int command_timing(struct bin__shell *shell, const char *argument)
+{
+    if (*argument && strcmp(argument, "on") != 0 && strcmp(argument, "off") != 0)
+        return bin__shell_complain(shell, "\\timing takes on or off");
+    shell->timing = *argument ? strcmp(argument, "on") == 0 : !shell->timing;
+    if (shell->interactive)
+        printf("Timing is %s.\n", shell->timing ? "on" : "off");
+    return BIN__EXIT_OK;
+}
+
+static int command_expanded(struct bin__shell *shell, const char *argument)
+{
+    static const char *const names[] = {"off", "on", "auto"};
+    enum bin__expanded *expanded = &shell->output.expanded;
+    int found = *argument ? -1 : *expanded == BIN__EXPANDED_ON ? 0 : 1;
+    for (int i = 0; i < 3; i++)
+        if (strcmp(argument, names[i]) == 0)
+            found = i;
+    if (found < 0)
+        return bin__shell_complain(shell, "\\x takes on, off or auto");
+    *expanded = (enum bin__expanded)found;
+    if (shell->interactive)
+        printf("Expanded display is %s.\n", names[found]);
+    return BIN__EXIT_OK;
+}
+
+static int command_format(struct bin__shell *shell, const char *argument)
+{
+    int format = bin__format_parse(argument);
+    if (*argument && format < 0)
+        return bin__shell_complain(shell, "\\format takes table, csv, tsv, json or line");
+    if (*argument)
+        shell->output.format = (enum bin__format)format;
+    if (shell->interactive)
+        printf("Output format is %s.\n", bin__format_name(shell->output.format));
+    return BIN__EXIT_OK;
+}
+
+static int command_include(struct bin__shell *shell, const char *argument)
+{
+    if (!*argument)
+        return bin__shell_complain(shell, "\\i takes the name of a file");
+    return bin__shell_file(shell, argument);
+}
+
+static int command_connect(struct bin__shell *shell, const char *argument)
+{
+    if (!*argument)
+        return bin__shell_complain(shell, "\\c takes one or more addresses: host:port,...");
+    int code = bin__shell_reconnect(shell, argument);
+    if (code == BIN__EXIT_OK && shell->interactive)
+        printf("Connected to %s.\n", shell->peer);
+    return code;
+}
+
+static int command_quit(struct bin__shell *shell, const char *argument)
+{
+    MAYBE(*argument != '\0');
+    shell->quit = true;
+    return BIN__EXIT_OK;
+}
+
+static const struct {
+    const char *name;
+    command_fn *run;
+} commands[] = {
+    {"?", command_help},          {"h", bin__shell_help_sql},   {"help", bin__shell_help_sql},
+    {"d", command_describe},      {"dt", command_tables},       {"status", command_status},
+    {"timing", command_timing},   {"x", command_expanded},      {"format", command_format},
+    {"i", command_include},       {"include", command_include}, {"c", command_connect},
+    {"connect", command_connect}, {"q", command_quit},          {"quit", command_quit},
+};
+
+static const char *skip_blanks(const char *at)
+{
+    return at + strspn(at, " \t\r\n");
+}
+
+int bin__shell_command(struct bin__shell *shell, struct slice line)
+{
+    char *text = mem_strndup((const char *)line.data, line.size);
+    char *name = (char *)(uintptr_t)skip_blanks(text);
+    ASSERT(*name == '\\');
+    name++;
+    size_t size = strcspn(name, " \t\r\n");
+    char *argument = (char *)(uintptr_t)skip_blanks(name + size);
+    name[size] = '\0';
+    /* A semicolon behind a command is a habit, not a part of it. */
+    size_t end = strlen(argument);
+    while (end && strchr(" \t\r\n;", argument[end - 1]))
+        end--;
+    argument[end] = '\0';
+    if (size && name[size - 1] == ';')
+        name[size - 1] = '\0';
+    int code = -1;
+    for (size_t i = 0; i < sizeof commands / sizeof *commands && code < 0; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            code = commands[i].run(shell, argument);
+    if (code < 0)
+        code = bin__shell_complain(shell, "unknown command \\%s, try \\? for help", name);
+    mem_free(text);
+    return code;
+}

@@ -1,0 +1,72 @@
+/* The SQL shell.
+ *
+ *   shell.c           a statement's life: sent, printed, cancelled
+ *   shell_error.c     how errors look
+ *   shell_script.c    statements from text, files and standard input
+ *   shell_prompt.c    statements from a person: line editing, history, prompts
+ *   shell_command.c   backslash commands
+ *   shell_describe.c  \d
+ *   shell_help.c      \? and \h
+ *
+ * Results go to standard output, errors and notices to standard error. */
+#ifndef BIN_SHELL_INT_H
+#define BIN_SHELL_INT_H
+
+#include "bin/bin_int.h"
+#include "bin/lines_int.h"
+#include "bin/output_int.h"
+#include "bin/split_int.h"
+
+struct bin__shell {
+    struct toydb_session *session;
+    struct embedded *embedded; /* NULL: a server's node */
+    char peer[300];            /* last seen, to notice a change of node */
+    struct bin__output output;
+    bool interactive;
+    bool colour_errors;
+    bool timing;
+    bool quit;          /* \q was said */
+    const char *source; /* file the statements come from; NULL: nothing to name */
+    bool numbered;      /* errors tell the line in the script */
+    uint32_t depth;     /* of \i inside \i */
+};
+
+/* Connects to a node, or with `embedded_dir` opens the database there. Explains a failure on
+ * standard error. Returns an enum bin__exit; after anything but OK there is nothing to close. */
+int bin__shell_open(struct bin__shell *shell, const char *addresses, const char *embedded_dir);
+void bin__shell_close(struct bin__shell *shell);
+/* \c: another session in place of the present one, which stays when none can be had. */
+int bin__shell_reconnect(struct bin__shell *shell, const char *addresses);
+
+/* These return an enum bin__exit, having printed everything there is to say. */
+int bin__shell_statement(struct bin__shell *shell, const struct bin__statement *statement);
+int bin__shell_text(struct bin__shell *shell, const char *text);
+int bin__shell_file(struct bin__shell *shell, const char *path); /* "-": standard input */
+int bin__shell_stream(struct bin__shell *shell, FILE *stream);
+int bin__shell_interact(struct bin__shell *shell);
+/* `line` begins with a backslash; a line break at its end is allowed. */
+int bin__shell_command(struct bin__shell *shell, struct slice line);
+int bin__shell_describe(struct bin__shell *shell, const char *table); /* NULL: all tables */
+int bin__shell_status(struct bin__shell *shell);
+void bin__shell_help(struct bin__shell *shell);
+/* Of one SQL command, or the list of them with "". */
+int bin__shell_help_sql(struct bin__shell *shell, const char *topic);
+
+/* Catches Ctrl-C from now on: it cancels the statement that runs. */
+void bin__shell_catch_interrupts(void);
+/* Was one caught since this was last asked? */
+bool bin__shell_interrupted(void);
+
+/* How an error of a statement looks, for standard error. `line`: the statement's first line is this
+ * one of `source` (NULL: none to name); 0: lines are counted from the statement's own first. */
+void bin__error_format(struct buffer *out, const struct toydb_error *error, struct slice sql,
+                       const char *source, uint32_t line, bool colour);
+/* Prints "ERROR:  ..." of the shell itself; returns BIN__EXIT_FAILED. */
+int bin__shell_complain(struct bin__shell *shell, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* What stands behind a prompt's "toydb": the transaction's mark, and what is open. */
+void bin__prompt_text(char *out, size_t size, enum toydb_transaction_state transaction, bool begun,
+                      enum bin__split_state state);
+
+#endif

@@ -1,0 +1,103 @@
+/* Statements from text, files and standard input: up to the first that fails. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "bin/shell_int.h"
+
+enum { INCLUDE_DEPTH_MAX = 16 };
+
+static bool is_command(struct slice line)
+{
+    size_t at = 0;
+    while (at < line.size && (line.data[at] == ' ' || line.data[at] == '\t'))
+        at++;
+    return at < line.size && line.data[at] == '\\';
+}
+
+static int run_statements(struct bin__shell *shell, struct bin__split *split)
+{
+    struct bin__statement statement;
+    int code = BIN__EXIT_OK;
+    while (code == BIN__EXIT_OK && bin__split_next(split, &statement))
+        code = bin__shell_statement(shell, &statement);
+    return code;
+}
+
+static int run_line(struct bin__shell *shell, struct bin__split *split, struct slice line)
+{
+    int code = BIN__EXIT_OK;
+    if (bin__split_idle(split) && is_command(line)) {
+        code = bin__shell_command(shell, line);
+        line = slice_make("\n", 1); /* it counts as a line */
+    }
+    if (bin__split_feed(split, line) != OK)
+        return bin__shell_complain(shell, "statement at line %u is too long", split->start_line);
+    return code == BIN__EXIT_OK ? run_statements(shell, split) : code;
+}
+
+static int run_lines(struct bin__shell *shell, struct bin__lines *lines)
+{
+    struct bin__split split;
+    struct bin__statement statement;
+    struct slice line;
+    struct error error;
+    int code = BIN__EXIT_OK;
+    bin__split_init(&split);
+    while (code == BIN__EXIT_OK && !shell->quit) {
+        if (bin__lines_next(lines, &line, &error) != OK)
+            code = bin__shell_complain(shell, "%s", error.message);
+        else if (line.size == 0)
+            break;
+        else
+            code = run_line(shell, &split, line);
+    }
+    if (code == BIN__EXIT_OK && !shell->quit && bin__split_rest(&split, &statement))
+        code = bin__shell_statement(shell, &statement);
+    bin__split_free(&split);
+    return code;
+}
+
+int bin__shell_text(struct bin__shell *shell, const char *text)
+{
+    struct bin__lines lines;
+    bin__lines_from_text(&lines, slice_from_string(text));
+    int code = run_lines(shell, &lines);
+    bin__lines_close(&lines);
+    return code;
+}
+
+int bin__shell_stream(struct bin__shell *shell, FILE *stream)
+{
+    struct bin__lines lines;
+    bin__lines_from_stream(&lines, stream);
+    shell->numbered = true;
+    int code = run_lines(shell, &lines);
+    shell->numbered = false;
+    bin__lines_close(&lines);
+    return code;
+}
+
+int bin__shell_file(struct bin__shell *shell, const char *path)
+{
+    struct bin__lines lines;
+    struct error error;
+    if (strcmp(path, "-") == 0)
+        return bin__shell_stream(shell, stdin);
+    if (shell->depth == INCLUDE_DEPTH_MAX)
+        return bin__shell_complain(shell, "%s: files are included too deeply", path);
+    if (bin__lines_from_file(&lines, path, &error) != OK)
+        return bin__shell_complain(shell, "%s", error.message);
+    const char *source = shell->source;
+    bool numbered = shell->numbered;
+    shell->source = path;
+    shell->numbered = true;
+    shell->depth++;
+    int code = run_lines(shell, &lines);
+    ASSERT(shell->depth > 0);
+    shell->depth--;
+    shell->source = source;
+    shell->numbered = numbered;
+    bin__lines_close(&lines);
+    return code;
+}

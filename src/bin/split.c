@@ -1,0 +1,241 @@
+#include "bin/split_int.h"
+
+#include <string.h>
+
+#include "base/check.h"
+
+enum { STATEMENT_BYTES_MAX = 32 << 20 };
+
+void bin__split_init(struct bin__split *split)
+{
+    *split = (struct bin__split){.line = 1};
+    buffer_init(&split->text, STATEMENT_BYTES_MAX);
+}
+
+void bin__split_free(struct bin__split *split)
+{
+    buffer_free(&split->text);
+}
+
+void bin__split_reset(struct bin__split *split)
+{
+    struct buffer text = split->text;
+    buffer_reset(&text);
+    *split = (struct bin__split){.line = 1, .text = text};
+}
+
+status_t bin__split_feed(struct bin__split *split, struct slice text)
+{
+    size_t done = split->begun ? split->start : split->at;
+    if (done) {
+        buffer_consume(&split->text, done);
+        split->at -= done;
+        split->start = 0;
+    }
+    status_t status = buffer_append_slice(&split->text, text);
+    /* Room for the NUL behind a statement that has no semicolon. */
+    return status == OK ? buffer_reserve(&split->text, 1) : status;
+}
+
+bool bin__split_idle(const struct bin__split *split)
+{
+    return !split->begun && split->state == BIN__SPLIT_TEXT;
+}
+
+/* ---- scanning ------------------------------------------------------------------------------- */
+
+static uint8_t byte_at(const struct bin__split *split, size_t offset)
+{
+    return offset < split->text.size ? split->text.data[offset] : 0;
+}
+
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static bool is_word_start(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c >= 0x80;
+}
+
+static bool is_word(uint8_t c)
+{
+    return is_word_start(c) || (c >= '0' && c <= '9') || c == '$';
+}
+
+static void advance(struct bin__split *split, size_t count)
+{
+    ASSERT(count > 0 && count <= split->text.size - split->at);
+    for (size_t i = 0; i < count; i++)
+        split->line += split->text.data[split->at + i] == '\n';
+    split->at += count;
+}
+
+static void enter(struct bin__split *split, enum bin__split_state state, size_t opening_size)
+{
+    split->state = state;
+    advance(split, opening_size);
+}
+
+/* Bytes of "$tag$" or "$$" at the current place, 0 when it is none. */
+static size_t dollar_tag_size(const struct bin__split *split)
+{
+    size_t end = split->at + 1;
+    if (is_word_start(byte_at(split, end)))
+        while (is_word(byte_at(split, end)) && byte_at(split, end) != '$')
+            end++;
+    size_t size = end + 1 - split->at;
+    return byte_at(split, end) == '$' && size < BIN__SPLIT_TAG_MAX ? size : 0;
+}
+
+static void step_token(struct bin__split *split)
+{
+    uint8_t c = byte_at(split, split->at);
+    bool escapes = split->escape_continues;
+    split->escape_continues = false;
+    if (c == '\'') {
+        enter(split, escapes ? BIN__SPLIT_ESCAPE_STRING : BIN__SPLIT_STRING, 1);
+    } else if (c == '"') {
+        enter(split, BIN__SPLIT_NAME, 1);
+    } else if (c == '$' && dollar_tag_size(split)) {
+        split->tag_size = dollar_tag_size(split);
+        memcpy(split->tag, split->text.data + split->at, split->tag_size);
+        enter(split, BIN__SPLIT_DOLLAR, split->tag_size);
+    } else if ((c == 'e' || c == 'E') && byte_at(split, split->at + 1) == '\'') {
+        enter(split, BIN__SPLIT_ESCAPE_STRING, 2);
+    } else {
+        /* A word whole, so that what looks like an opening inside of it is none. */
+        size_t size = 1;
+        while (is_word(c) && is_word(byte_at(split, split->at + size)))
+            size++;
+        advance(split, size);
+    }
+}
+
+static void step_text(struct bin__split *split)
+{
+    uint8_t c = byte_at(split, split->at);
+    uint8_t next = byte_at(split, split->at + 1);
+    if (is_space(c)) {
+        advance(split, 1);
+    } else if (c == '-' && next == '-') {
+        enter(split, BIN__SPLIT_LINE_COMMENT, 2);
+    } else if (c == '/' && next == '*') {
+        split->depth = 1;
+        enter(split, BIN__SPLIT_BLOCK_COMMENT, 2);
+    } else {
+        if (!split->begun) {
+            split->begun = true;
+            split->start = split->at;
+            split->start_line = split->line;
+        }
+        step_token(split);
+    }
+}
+
+static void step_block_comment(struct bin__split *split)
+{
+    uint8_t c = byte_at(split, split->at);
+    uint8_t next = byte_at(split, split->at + 1);
+    if (c == '/' && next == '*') {
+        split->depth++;
+        advance(split, 2);
+    } else if (c == '*' && next == '/') {
+        ASSERT(split->depth > 0);
+        if (--split->depth == 0)
+            split->state = BIN__SPLIT_TEXT;
+        advance(split, 2);
+    } else {
+        advance(split, 1);
+    }
+}
+
+/* Inside '...', E'...' and "...". A doubled quote leaves the state and enters it again at once. */
+static void step_quoted(struct bin__split *split, uint8_t quote)
+{
+    uint8_t c = byte_at(split, split->at);
+    bool escapes = split->state == BIN__SPLIT_ESCAPE_STRING;
+    if (escapes && c == '\\' && split->at + 1 < split->text.size) {
+        advance(split, 2);
+    } else {
+        if (c == quote) {
+            split->state = BIN__SPLIT_TEXT;
+            split->escape_continues = escapes;
+        }
+        advance(split, 1);
+    }
+}
+
+static void step(struct bin__split *split)
+{
+    switch (split->state) {
+    case BIN__SPLIT_TEXT:
+        step_text(split);
+        break;
+    case BIN__SPLIT_LINE_COMMENT:
+        if (byte_at(split, split->at) == '\n')
+            split->state = BIN__SPLIT_TEXT;
+        advance(split, 1);
+        break;
+    case BIN__SPLIT_BLOCK_COMMENT:
+        step_block_comment(split);
+        break;
+    case BIN__SPLIT_STRING:
+    case BIN__SPLIT_ESCAPE_STRING:
+        step_quoted(split, '\'');
+        break;
+    case BIN__SPLIT_NAME:
+        step_quoted(split, '"');
+        break;
+    case BIN__SPLIT_DOLLAR:
+        if (slice_has_prefix(slice_make(split->text.data + split->at, split->text.size - split->at),
+                             slice_make(split->tag, split->tag_size)))
+            enter(split, BIN__SPLIT_TEXT, split->tag_size);
+        else
+            advance(split, 1);
+        break;
+    }
+}
+
+/* ---- statements ----------------------------------------------------------------------------- */
+
+static void statement_take(struct bin__split *split, struct bin__statement *out)
+{
+    ASSERT(split->begun && split->start < split->at && split->at < split->text.capacity);
+    split->text.data[split->at] = '\0';
+    *out = (struct bin__statement){.text = (const char *)split->text.data + split->start,
+                                   .size = split->at - split->start,
+                                   .line = split->start_line};
+    split->begun = false;
+    split->escape_continues = false;
+}
+
+bool bin__split_next(struct bin__split *split, struct bin__statement *out)
+{
+    while (split->at < split->text.size) {
+        if (split->state != BIN__SPLIT_TEXT || byte_at(split, split->at) != ';') {
+            step(split);
+            continue;
+        }
+        bool begun = split->begun;
+        if (begun)
+            statement_take(split, out);
+        split->at++;
+        if (begun)
+            return true;
+    }
+    return false;
+}
+
+bool bin__split_rest(struct bin__split *split, struct bin__statement *out)
+{
+    ASSERT(split->at == split->text.size);
+    bool begun = split->begun;
+    if (begun)
+        statement_take(split, out);
+    buffer_reset(&split->text);
+    split->at = 0;
+    split->state = BIN__SPLIT_TEXT;
+    return begun;
+}
