@@ -148,13 +148,16 @@ static status_t stored_descend_key(struct mvcc_scan *scan, struct slice key, boo
 static status_t stored_descend(struct mvcc_scan *scan, struct error *error)
 {
     while (kv_cursor_valid(&scan->cursor)) {
+        struct slice stored = kv_cursor_key(&scan->cursor);
+        /* Below the smallest user key begin the keys of others, which need not have a version. */
+        if (stored.data[0] < MVCC_KEY_FIRST_MIN)
+            return OK;
         struct slice key;
         uint64_t version;
-        status_t status = mvcc__split(kv_cursor_key(&scan->cursor), &key, &version, error);
+        status_t status = mvcc__split(stored, &key, &version, error);
         if (status != OK)
             return status;
-        /* A stored key below the smallest user key belongs to someone else. */
-        if (key.data[0] < MVCC_KEY_FIRST_MIN || slice_compare(key, scan->low) < 0)
+        if (slice_compare(key, scan->low) < 0)
             return OK;
         bool live;
         status = stored_descend_key(scan, key, &live, error);
@@ -194,7 +197,8 @@ static status_t stored_begin(struct mvcc_scan *scan, struct error *error)
 {
     kv_cursor_init(&scan->cursor, scan->view->snapshot);
     static const uint8_t first = MVCC_KEY_FIRST_MIN;
-    struct slice low = scan->low.size ? scan->low : slice_make(&first, 1);
+    bool below_users = scan->low.size == 0 || scan->low.data[0] < first;
+    struct slice low = below_users ? slice_make(&first, 1) : scan->low;
     status_t status;
     if (!scan->reverse) {
         status = kv_cursor_seek(&scan->cursor, low, error);

@@ -129,6 +129,11 @@ status_t replica_open(const struct replica_config *config, const struct replica_
         r->config.checkpoint_us = CHECKPOINT_US_DEFAULT;
     r->reads_tail = &r->reads;
     r->batch_next = 1;
+    /* Numbers not used before the last restart: answers to that time's requests may still come. */
+    env_random_bytes(r->env, &r->read_batch, sizeof r->read_batch);
+    env_random_bytes(r->env, &r->commit_id, sizeof r->commit_id);
+    r->read_batch >>= 1;
+    r->commit_id >>= 1;
     replica__ring_init(&r->bundles, sizeof(struct replica__bundle));
     replica__ring_init(&r->committed, sizeof(struct replica__committed));
     replica__ring_init(&r->proposals, sizeof(struct replica__proposal));
@@ -298,7 +303,10 @@ void replica_receive(struct replica *r, const struct replica_message *message)
     status_t status = OK;
     switch (message->type) {
     case REPLICA_RAFT:
-        status = raft_step(r->raft, message->raft);
+        /* Raft checks the rest: what it says of its own sender must be true. */
+        status = message->raft && message->raft->from == message->from
+                     ? raft_step(r->raft, message->raft)
+                     : ERR_PROTOCOL;
         if (status == ERR_PROTOCOL)
             r->messages_refused++;
         else if (status != OK)
@@ -564,6 +572,8 @@ status_t replica_outcome(struct replica *r, struct slice origin, uint8_t *reply,
     status_t status = txn_outcome_get(r->kv, origin, &outcome, error);
     if (status != OK)
         return status;
+    if (outcome.refused)
+        return ERR_NOT_FOUND;
     ASSERT(outcome.reply.size <= TXN_REPLY_MAX);
     if (outcome.reply.size)
         memcpy(reply, outcome.reply.data, outcome.reply.size);

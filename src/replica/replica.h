@@ -18,11 +18,18 @@
  * "maybe", unless the deadline passes while the outcome is open: ERR_OUTCOME_UNKNOWN, and asking
  * again with the same id gives the outcome.
  *
+ * A refusal, too, must be the last word, though other copies of the request may still be on their
+ * way. Two rules see to that. (1) A sending is addressed to the leader of one term, and only that
+ * one judges it: a leader never judges the same request more kindly later in its term, and what
+ * leaders of earlier terms have not brought into the log by then never will be. So the refusal of
+ * the last sending is one of all sendings. (2) A request that may have been sent before is refused
+ * by a log entry, which every later leader knows.
+ *
  * WHAT IS IN THE LOG. An entry is one byte of kind and a body: 1 an effect (txn.h), 2 the cluster's
- * identity (16 random bytes, proposed by the first leader of an empty cluster).
- * WHAT IS IN THE TREE besides versions (keys below MVCC_KEY_FIRST_MIN): 01 "expire" which old
- * outcomes were removed last, 02 .. outcomes (txn.h). The file IDENTITY holds the node's id and,
- * once known, the cluster's. */
+ * identity (16 random bytes, proposed by the first leader of an empty cluster), 3 a refusal
+ * (txn.h). WHAT IS IN THE TREE besides versions (keys below MVCC_KEY_FIRST_MIN): 01 "expire" which
+ * old outcomes were removed last, 02 .. outcomes (txn.h). The file IDENTITY holds the node's id
+ * and, once known, the cluster's. */
 #ifndef REPLICA_REPLICA_H
 #define REPLICA_REPLICA_H
 
@@ -49,10 +56,13 @@ enum {
 enum replica_message_type {
     REPLICA_RAFT = 0, /* `raft` is filled, nothing else */
     REPLICA_READ_REQUEST = 1,
-    REPLICA_READ_RESPONSE = 2,   /* index, status */
-    REPLICA_COMMIT_REQUEST = 3,  /* body: the encoded request; version: when it expires, us */
-    REPLICA_COMMIT_RESPONSE = 4, /* status, version; body: reply, or the key in conflict */
-    REPLICA_FOREIGN = 5,         /* "your cluster is not mine" */
+    REPLICA_READ_RESPONSE = 2, /* index, status */
+    /* body: the encoded request; version: which sending of it; index: term of the leader it is for;
+     * status: OK, or ERR_OUTCOME_UNKNOWN when it may have been sent before */
+    REPLICA_COMMIT_REQUEST = 3,
+    /* status, version; index: the sending answered; body: reply, or the key in conflict */
+    REPLICA_COMMIT_RESPONSE = 4,
+    REPLICA_FOREIGN = 5, /* "your cluster is not mine" */
 };
 
 struct replica_message {
@@ -138,6 +148,7 @@ struct replica_read {
     /* the replica's own */
     struct replica_read *next;
     uint64_t batch; /* 0: not sent */
+    uint64_t sent_us;
     uint64_t index; /* known once the leader answered */
     bool answered;
 };
@@ -154,7 +165,8 @@ status_t replica_txn_begin(struct replica *replica, struct txn *txn, bool read_o
 struct replica_commit;
 /* OK: committed, version and reply are filled. ERR_CONFLICT (conflict_key may be filled),
  * ERR_TOO_OLD, ERR_DISK_FULL, ERR_NO_QUORUM, ERR_TOO_LONG: it has not and will not.
- * ERR_OUTCOME_UNKNOWN: the deadline passed with the outcome open. */
+ * ERR_OUTCOME_UNKNOWN: the deadline passed with the outcome open; or the transaction is so old that
+ * its outcome, if it had one, is kept no more (replica_judge.c). */
 typedef void replica_commit_fn(struct replica_commit *commit, status_t status);
 
 /* The caller's, as replica_read. */
@@ -164,6 +176,7 @@ struct replica_commit {
     uint64_t deadline_us;        /* for an outcome that is open */
     uint64_t quorum_deadline_us; /* while no leader has taken it; not later than deadline_us */
     struct buffer request;       /* from txn_request_encode; the caller frees it */
+    bool asked_before; /* the same id may have been sent before, by another replica_commit */
     /* answers */
     uint64_t version;
     uint8_t reply[TXN_REPLY_MAX];
@@ -174,10 +187,9 @@ struct replica_commit {
     struct replica_commit *next;
     uint64_t id;
     uint64_t sent_us;
-    uint64_t expires_us; /* wall clock */
-    uint64_t sendings;   /* so far */
-    uint64_t open;       /* of them, not refused: while there are any the outcome is open */
-    bool waits;          /* for an answer to the last sending */
+    uint64_t sendings; /* so far */
+    uint64_t open;     /* of them, not refused: while there are any the outcome is open */
+    bool waits;        /* for an answer to the last sending */
 };
 void replica_commit_begin(struct replica *replica, struct replica_commit *commit);
 /* `done` will not be called; the outcome is what it will be. */

@@ -19,8 +19,6 @@ enum {
     EXPIRE_EVERY = 256,
     EXPIRE_LIMIT = 512,
 };
-/* An outcome is kept this long; longer than a request may live (replica_commit.c). */
-static const uint64_t OUTCOME_KEEP_US = 600 * (uint64_t)1000000;
 
 status_t replica__meta_encode(const struct replica *r, struct buffer *out)
 {
@@ -61,7 +59,7 @@ status_t replica__meta_load(struct replica *r, struct error *error)
 static status_t outcomes_expire(struct replica *r, uint64_t index, uint64_t version,
                                 struct error *error)
 {
-    if (index % EXPIRE_EVERY != 0 || version < OUTCOME_KEEP_US)
+    if (index % EXPIRE_EVERY != 0 || version < REPLICA_OUTCOME_KEEP_US)
         return OK;
     uint8_t key[32];
     struct slice record_key = system_key("expire", key);
@@ -91,7 +89,7 @@ static status_t outcomes_expire(struct replica *r, uint64_t index, uint64_t vers
             status = kv_put(r->kv, record_key, buffer_slice(&record), error);
     }
     if (status == OK)
-        status = txn_outcomes_expire(r->kv, version - OUTCOME_KEEP_US, buffer_slice(&start),
+        status = txn_outcomes_expire(r->kv, version - REPLICA_OUTCOME_KEEP_US, buffer_slice(&start),
                                      buffer_slice(&end), error);
     buffer_free(&start);
     buffer_free(&end);
@@ -99,25 +97,27 @@ static status_t outcomes_expire(struct replica *r, uint64_t index, uint64_t vers
     return status;
 }
 
+/* An effect or a refusal. Versions ascend in log order: a leader gives them out only once it has
+ * applied all that came before its term. */
 static status_t apply_effect(struct replica *r, const struct raft_entry *entry, struct slice body,
                              uint64_t *version, struct error *error)
 {
     struct txn_effect effect;
-    if (txn_effect_decode(body, &effect) != OK)
+    if (txn_effect_decode(body, &effect) != OK || effect.version <= r->applied_version)
         return error_set(error, ERR_CORRUPT, "log entry %llu is not a valid effect",
                          (unsigned long long)entry->index);
     bool fresh;
     status_t status = outcomes_expire(r, entry->index, effect.version, error);
-    if (status == OK)
+    if (status == OK && entry->data.data[0] == REPLICA_ENTRY_REFUSAL)
+        status = txn_refusal_apply(r->kv, &effect, &fresh, error);
+    else if (status == OK)
         status = txn_effect_apply(r->kv, &effect, &fresh, error);
     if (status != OK)
         return status;
     *version = effect.version;
-    if (fresh) {
-        ASSERT(effect.version > r->applied_version);
-        r->applied_version = effect.version;
+    r->applied_version = effect.version;
+    if (fresh)
         txn_certifier_note(r->certifier, effect.writes, effect.version);
-    }
     return OK;
 }
 
@@ -129,7 +129,10 @@ static status_t apply_cluster(struct replica *r, struct slice body, struct error
         return OK; /* proposed twice by two first leaders: the first one counts */
     memcpy(r->cluster_id, body.data, REPLICA_CLUSTER_ID_SIZE);
     r->has_cluster_id = true;
-    return replica__identity_write(r, error);
+    status_t status = replica__identity_write(r, error);
+    /* Known only once it is durable: on a full disk the entry is applied again. */
+    r->has_cluster_id = status == OK;
+    return status;
 }
 
 static status_t apply_entry(struct replica *r, const struct raft_entry *entry, uint64_t *version,
@@ -141,6 +144,7 @@ static status_t apply_entry(struct replica *r, const struct raft_entry *entry, u
         slice_make(entry->data.data + 1, entry->data.size ? entry->data.size - 1 : 0);
     switch (entry->data.size ? entry->data.data[0] : 0) {
     case REPLICA_ENTRY_EFFECT:
+    case REPLICA_ENTRY_REFUSAL:
         return apply_effect(r, entry, body, version, error);
     case REPLICA_ENTRY_CLUSTER:
         return apply_cluster(r, body, error);

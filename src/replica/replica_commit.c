@@ -11,16 +11,12 @@
 #include "base/log.h"
 #include "replica/replica_int.h"
 
-enum {
-    RESEND_US = 1000000,
-    /* A request that reaches a leader later than this is refused: outcomes are kept longer than
-     * that (OUTCOME_KEEP_US), so a straggler can never commit a second time. */
-    REQUEST_LIFE_US = 300 * 1000000,
-};
+enum { RESEND_US = 1000000 };
 
 static void commit_send(struct replica *r, struct replica_commit *commit, uint64_t now_us)
 {
     ASSERT(r->leader != 0);
+    bool sent_before = commit->asked_before || commit->open > 0;
     commit->waits = true;
     commit->sent_us = now_us;
     commit->sendings++;
@@ -28,8 +24,9 @@ static void commit_send(struct replica *r, struct replica_commit *commit, uint64
     struct replica_message message = {.type = REPLICA_COMMIT_REQUEST,
                                       .to = r->leader,
                                       .id = commit->id,
-                                      .index = commit->sendings,
-                                      .version = commit->expires_us,
+                                      .index = r->term,
+                                      .version = commit->sendings,
+                                      .status = sent_before ? ERR_OUTCOME_UNKNOWN : OK,
                                       .body = buffer_slice(&commit->request)};
     if (!replica__send(r, &message))
         commit->open--;
@@ -46,9 +43,6 @@ void replica_commit_begin(struct replica *r, struct replica_commit *commit)
     commit->version = 0;
     commit->reply_size = 0;
     commit->conflict_key_size = 0;
-    commit->expires_us = env_wall_us(r->env) + REQUEST_LIFE_US;
-    if (commit->expires_us < r->applied_version + REQUEST_LIFE_US)
-        commit->expires_us = r->applied_version + REQUEST_LIFE_US;
     commit->next = r->commits;
     r->commits = commit;
     if (r->leader)
@@ -87,21 +81,40 @@ static struct replica_commit *commit_find(struct replica *r, uint64_t id)
     return commit;
 }
 
+/* It may be, or become, a part of the log. */
+static bool is_open(const struct replica_commit *commit)
+{
+    return commit->asked_before || commit->open > 0;
+}
+
+/* Reasons for which a leader has not judged. */
+static bool is_passing(status_t status)
+{
+    return status == ERR_NOT_LEADER || status == ERR_BUSY || status == ERR_NO_QUORUM ||
+           status == ERR_DISK_FULL;
+}
+
+/* One sending will not be proposed. True: that is the answer to the whole request. */
+static bool refusal_counts(struct replica_commit *commit, const struct replica_message *message)
+{
+    if (commit->open == 0 || message->index > commit->sendings)
+        return false; /* no correct node says so */
+    commit->open--;
+    bool last = message->index == commit->sendings;
+    if (!is_passing(message->status))
+        return last;
+    if (message->status == ERR_DISK_FULL && !is_open(commit))
+        return true;
+    if (last)
+        commit->waits = false; /* sent again at the next tick */
+    return false;
+}
+
 void replica__commit_response(struct replica *r, const struct replica_message *message)
 {
     struct replica_commit *commit = commit_find(r, message->id);
-    if (!commit)
+    if (!commit || (message->status != OK && !refusal_counts(commit, message)))
         return;
-    if (message->status == ERR_NOT_LEADER || message->status == ERR_BUSY ||
-        message->status == ERR_NO_QUORUM) {
-        /* Each sending is refused at most once, and one that was refused was not proposed. */
-        if (commit->open == 0)
-            return; /* no correct node says so */
-        commit->open--;
-        if (message->index == commit->sendings)
-            commit->waits = false; /* sent again at the next tick */
-        return;
-    }
     if (message->status == OK) {
         commit->version = message->version;
         if (message->body.size <= sizeof commit->reply) {
@@ -121,9 +134,9 @@ void replica__commits_tick(struct replica *r, uint64_t now_us)
     struct replica_commit *commit = r->commits;
     while (commit) {
         struct replica_commit *next = commit->next;
-        uint64_t deadline_us = commit->open ? commit->deadline_us : commit->quorum_deadline_us;
+        uint64_t deadline_us = is_open(commit) ? commit->deadline_us : commit->quorum_deadline_us;
         if (deadline_us <= now_us) {
-            commit_done(r, commit, commit->open ? ERR_OUTCOME_UNKNOWN : ERR_NO_QUORUM);
+            commit_done(r, commit, is_open(commit) ? ERR_OUTCOME_UNKNOWN : ERR_NO_QUORUM);
             next = r->commits; /* the callback may have begun or ended others */
         } else if (r->leader && (!commit->waits || now_us - commit->sent_us >= RESEND_US)) {
             commit_send(r, commit, now_us);
@@ -143,5 +156,5 @@ void replica__commits_leader_changed(struct replica *r)
 void replica__commits_fail(struct replica *r, status_t status)
 {
     while (r->commits)
-        commit_done(r, r->commits, r->commits->open ? ERR_OUTCOME_UNKNOWN : status);
+        commit_done(r, r->commits, is_open(r->commits) ? ERR_OUTCOME_UNKNOWN : status);
 }

@@ -7,8 +7,12 @@
 enum {
     REPLICA_ENTRY_EFFECT = 1,
     REPLICA_ENTRY_CLUSTER = 2,
+    REPLICA_ENTRY_REFUSAL = 3,
     REPLICA_SYSTEM_PREFIX = 0x01,
 };
+
+/* An outcome is kept for so long, measured by the versions of later effects. */
+static const uint64_t REPLICA_OUTCOME_KEEP_US = 600 * (uint64_t)1000000;
 
 /* A bundle of raft's whose messages wait for the disk. */
 struct replica__bundle {
@@ -107,9 +111,8 @@ struct replica {
     struct replica_read *reads; /* in order of asking */
     struct replica_read **reads_tail;
     uint64_t read_batch; /* number of the last batch sent */
-    uint64_t read_batch_sent_us;
     struct replica_commit *commits;
-    uint64_t commit_id;
+    uint64_t commit_id; /* of the last commit begun */
 
     /* leader */
     struct txn_certifier *certifier;

@@ -2,7 +2,13 @@
  *
  * A leader judges only after it has applied an entry of its own term. Everything committed by
  * leaders before it lies below that entry, so it knows every earlier outcome, and its certifier's
- * window holds every earlier write. */
+ * window holds every earlier write. It judges only requests addressed to its term, and refuses
+ * those that may have been sent before by a log entry: why, says replica.h.
+ *
+ * Outcomes are removed some time after they are made: when an entry of version V is applied, one
+ * older than V - REPLICA_OUTCOME_KEEP_US may go. A transaction's outcome is newer than its read
+ * version, so one that read at applied_version - REPLICA_OUTCOME_KEEP_US or later has its outcome
+ * still there, if it has one; older ones are not judged at all. */
 
 #include <string.h>
 
@@ -22,42 +28,55 @@ struct asker {
     uint64_t node, id, sending;
 };
 
-static void answer(struct replica *r, struct asker asker, status_t status, uint64_t version,
+static void answer(struct replica *r, struct asker to, status_t status, uint64_t version,
                    struct slice body)
 {
     struct replica_message message = {.type = REPLICA_COMMIT_RESPONSE,
-                                      .to = asker.node,
-                                      .id = asker.id,
-                                      .index = asker.sending,
+                                      .to = to.node,
+                                      .id = to.id,
+                                      .index = to.sending,
                                       .status = status,
                                       .version = version,
                                       .body = body};
     replica__send(r, &message);
 }
 
-static struct asker asker_of(const struct replica_message *message)
+static void outcome_answer(struct replica *r, struct asker to, const struct txn_outcome *outcome)
 {
-    return (struct asker){message->from, message->id, message->index};
+    if (outcome->refused)
+        answer(r, to, ERR_CONFLICT, 0, (struct slice){0});
+    else
+        answer(r, to, OK, outcome->version, outcome->reply);
+}
+
+/* An origin has one commit under way at a time: another one waits (ERR_BUSY) until that is applied,
+ * so that a proposal is never overtaken by a later one of its origin. */
+static bool under_way(struct replica *r, struct asker from, struct txn_id id)
+{
+    if (!map_get(&r->proposed, id.origin))
+        return false;
+    for (uint32_t i = 0; i < r->proposals.count; i++) {
+        struct replica__proposal *proposal = replica__ring_at(&r->proposals, i);
+        if (!slice_equal(slice_make(proposal->origin, proposal->origin_size), id.origin))
+            continue;
+        if (proposal->sequence != id.sequence) {
+            answer(r, from, ERR_BUSY, 0, (struct slice){0});
+            return true;
+        }
+        proposal->node = from.node; /* the answer goes to whoever asked last */
+        proposal->id = from.id;
+        proposal->sending = from.sending;
+        return true;
+    }
+    UNREACHABLE();
 }
 
 /* A request that came before: under way, or with an outcome. True when it is answered or will be.
  */
-static bool seen_before(struct replica *r, const struct replica_message *message,
-                        const struct txn_request *request)
+static bool seen_before(struct replica *r, struct asker from, const struct txn_request *request)
 {
-    if (map_get(&r->proposed, request->id.origin)) {
-        for (uint32_t i = 0; i < r->proposals.count; i++) {
-            struct replica__proposal *proposal = replica__ring_at(&r->proposals, i);
-            if (proposal->sequence != request->id.sequence ||
-                !slice_equal(slice_make(proposal->origin, proposal->origin_size),
-                             request->id.origin))
-                continue;
-            proposal->node = message->from; /* the answer goes to whoever asked last */
-            proposal->id = message->id;
-            proposal->sending = message->index;
-            return true;
-        }
-    }
+    if (under_way(r, from, request->id))
+        return true;
     struct txn_outcome outcome;
     struct error error;
     status_t status = txn_outcome_get(r->kv, request->id.origin, &outcome, &error);
@@ -70,9 +89,9 @@ static bool seen_before(struct replica *r, const struct replica_message *message
     if (outcome.sequence < request->id.sequence)
         return false;
     if (outcome.sequence == request->id.sequence)
-        answer(r, asker_of(message), OK, outcome.version, outcome.reply);
+        outcome_answer(r, from, &outcome);
     else
-        answer(r, asker_of(message), ERR_PROTOCOL, 0, (struct slice){0});
+        answer(r, from, ERR_PROTOCOL, 0, (struct slice){0});
     return true;
 }
 
@@ -108,13 +127,17 @@ static bool majority_reachable(const struct replica *r)
     return reachable > r->config.voter_count / 2;
 }
 
-static status_t propose(struct replica *r, const struct replica_message *message,
-                        const struct txn_request *request, uint64_t version)
+/* An effect, or a refusal. */
+static status_t propose(struct replica *r, struct asker from, const struct txn_request *request,
+                        uint64_t version, bool refuse)
 {
     struct buffer entry;
     buffer_init(&entry, 0);
-    buffer_append_byte(&entry, REPLICA_ENTRY_EFFECT);
-    txn_effect_encode(request, version, &entry);
+    buffer_append_byte(&entry, refuse ? REPLICA_ENTRY_REFUSAL : REPLICA_ENTRY_EFFECT);
+    if (refuse)
+        txn_refusal_encode(request, version, &entry);
+    else
+        txn_effect_encode(request, version, &entry);
     struct slice data = buffer_slice(&entry);
     uint64_t index = 0;
     status_t status = entry.failed ? ERR_TOO_LONG : raft_propose(r->raft, &data, 1, &index);
@@ -122,12 +145,13 @@ static status_t propose(struct replica *r, const struct replica_message *message
     if (status != OK)
         return status;
     r->version_last = version;
-    txn_certifier_note(r->certifier, request->writes, version);
+    if (!refuse)
+        txn_certifier_note(r->certifier, request->writes, version);
     struct replica__proposal proposal = {.index = index,
                                          .version = version,
-                                         .node = message->from,
-                                         .id = message->id,
-                                         .sending = message->index,
+                                         .node = from.node,
+                                         .id = from.id,
+                                         .sending = from.sending,
                                          .origin_size = (uint32_t)request->id.origin.size,
                                          .sequence = request->id.sequence};
     memcpy(proposal.origin, request->id.origin.data, request->id.origin.size);
@@ -136,37 +160,42 @@ static status_t propose(struct replica *r, const struct replica_message *message
     return OK;
 }
 
-void replica__commit_request(struct replica *r, const struct replica_message *message)
+/* Judges a request that has no outcome yet, and proposes or answers. */
+static void judge(struct replica *r, struct asker from, const struct txn_request *request,
+                  bool sent_before)
 {
-    struct slice nothing = {0};
-    struct txn_request request;
-    if (!replica__may_judge(r)) {
-        answer(r, asker_of(message), ERR_NOT_LEADER, 0, nothing);
+    if (request->read_version + REPLICA_OUTCOME_KEEP_US < r->applied_version) {
+        answer(r, from, sent_before ? ERR_OUTCOME_UNKNOWN : ERR_TOO_OLD, 0, (struct slice){0});
         return;
     }
-    if (txn_request_decode(message->body, &request) != OK) {
-        r->messages_refused++;
-        answer(r, asker_of(message), ERR_PROTOCOL, 0, nothing);
+    if (!majority_reachable(r) || disk_is_low(r)) {
+        answer(r, from, majority_reachable(r) ? ERR_DISK_FULL : ERR_NO_QUORUM, 0,
+               (struct slice){0});
         return;
     }
-    if (seen_before(r, message, &request))
-        return;
     uint64_t now_us = env_wall_us(r->env);
     uint64_t version = now_us > r->version_last ? now_us : r->version_last + 1;
     struct slice key = {0};
-    status_t status = OK;
-    if (version > message->version)
-        status = ERR_TOO_OLD;
-    else if (!majority_reachable(r))
-        status = ERR_NO_QUORUM;
-    else if (disk_is_low(r))
-        status = ERR_DISK_FULL;
-    else
-        status = txn_certify(r->certifier, &request, &key);
-    if (status == OK)
-        status = propose(r, message, &request, version);
+    status_t status = txn_certify(r->certifier, request, &key);
+    bool refuse = status != OK && sent_before;
+    if (status == OK || refuse)
+        status = propose(r, from, request, version, refuse);
     if (status != OK)
-        answer(r, asker_of(message), status, 0, key);
+        answer(r, from, status, 0, key);
+}
+
+void replica__commit_request(struct replica *r, const struct replica_message *message)
+{
+    struct asker from = {.node = message->from, .id = message->id, .sending = message->version};
+    struct txn_request request;
+    if (!replica__may_judge(r) || message->index != r->term) {
+        answer(r, from, ERR_NOT_LEADER, 0, (struct slice){0});
+    } else if (txn_request_decode(message->body, &request) != OK) {
+        r->messages_refused++;
+        answer(r, from, ERR_PROTOCOL, 0, (struct slice){0});
+    } else if (!seen_before(r, from, &request)) {
+        judge(r, from, &request, message->status != OK);
+    }
 }
 
 void replica__proposal_applied(struct replica *r, uint64_t index, uint64_t version)
@@ -189,8 +218,9 @@ void replica__proposal_applied(struct replica *r, uint64_t index, uint64_t versi
             replica__fail(r, &error);
             return;
         }
-        answer(r, (struct asker){proposal.node, proposal.id, proposal.sending}, OK, outcome.version,
-               outcome.reply);
+        ASSERT(outcome.sequence == proposal.sequence);
+        struct asker to = {.node = proposal.node, .id = proposal.id, .sending = proposal.sending};
+        outcome_answer(r, to, &outcome);
     }
 }
 

@@ -52,17 +52,18 @@ void replica__reads_flush(struct replica *r)
     if (r->leader == 0)
         return;
     uint64_t batch = r->read_batch + 1;
+    uint64_t now_us = env_monotonic_us(r->env);
     bool any = false;
     for (struct replica_read *read = r->reads; read; read = read->next) {
         if (read->batch == 0) {
             read->batch = batch;
+            read->sent_us = now_us;
             any = true;
         }
     }
     if (!any)
         return;
     r->read_batch = batch;
-    r->read_batch_sent_us = env_monotonic_us(r->env);
     struct replica_message message = {.type = REPLICA_READ_REQUEST, .to = r->leader, .id = batch};
     replica__send(r, &message);
 }
@@ -83,17 +84,18 @@ void replica__reads_applied(struct replica *r)
     }
 }
 
-static void reads_resend(struct replica *r)
+/* Those sent at `sent_us` or earlier and not answered go out again with the next flush. */
+static void reads_resend(struct replica *r, uint64_t sent_us)
 {
     for (struct replica_read *read = r->reads; read; read = read->next) {
-        if (!read->answered)
+        if (read->batch != 0 && !read->answered && read->sent_us <= sent_us)
             read->batch = 0;
     }
 }
 
 void replica__reads_leader_changed(struct replica *r)
 {
-    reads_resend(r);
+    reads_resend(r, UINT64_MAX);
 }
 
 void replica__reads_tick(struct replica *r, uint64_t now_us)
@@ -109,8 +111,8 @@ void replica__reads_tick(struct replica *r, uint64_t now_us)
         read->done(read, ERR_NO_QUORUM);
         link = &r->reads;
     }
-    if (r->reads && now_us - r->read_batch_sent_us >= RESEND_US)
-        reads_resend(r);
+    if (now_us >= RESEND_US)
+        reads_resend(r, now_us - RESEND_US);
 }
 
 void replica__reads_fail(struct replica *r, status_t status)
@@ -124,7 +126,7 @@ void replica__reads_fail(struct replica *r, status_t status)
 void replica__read_response(struct replica *r, const struct replica_message *message)
 {
     for (struct replica_read *read = r->reads; read; read = read->next) {
-        if (read->answered || read->batch != message->id)
+        if (read->batch == 0 || read->answered || read->batch != message->id)
             continue;
         if (message->status == OK) {
             read->answered = true;

@@ -54,6 +54,16 @@ void sql__session_fail(struct sql_session *session)
     sql__session_move(session, PHASE_FAIL);
 }
 
+/* An idle session keeps a block for its next statement, but not a big one. */
+static void arena_renew(struct arena *arena)
+{
+    enum { KEEP_MAX = 64 << 10 };
+    if (arena->used > KEEP_MAX)
+        arena_free(arena);
+    else
+        arena_reset(arena);
+}
+
 void sql__session_reset_run(struct sql_session *session)
 {
     exec_close(session->exec);
@@ -70,7 +80,7 @@ void sql__session_reset_run(struct sql_session *session)
     session->changed_schema = false;
     session->rows = 0;
     session->tag[0] = '\0';
-    arena_reset(&session->run_arena);
+    arena_renew(&session->run_arena);
 }
 
 void sql__session_reset_statement(struct sql_session *session)
@@ -80,7 +90,17 @@ void sql__session_reset_statement(struct sql_session *session)
     session->cached_text = NULL;
     session->statement = NULL;
     session->attempt = 0;
-    arena_reset(&session->statement_arena);
+    arena_renew(&session->statement_arena);
+}
+
+void sql__session_reset_text(struct sql_session *session)
+{
+    sql__session_reset_statement(session);
+    session->parser = (struct parser){.position = 1};
+    session->parameters = NULL;
+    session->parameter_count = 0;
+    arena_renew(&session->text_arena);
+    atomic_store(&session->cancel, false);
 }
 
 void sql__session_end_transaction(struct sql_session *session)
@@ -110,7 +130,6 @@ void sql_session_destroy(struct sql_session *session)
     if (!session)
         return;
     ASSERT(!session->txn && session->phase == PHASE_IDLE && !session->exec);
-    sql__session_reset_statement(session);
     catalog_release(session->catalog);
     sql__settings_destroy(session->settings);
     arena_free(&session->run_arena);
@@ -170,8 +189,7 @@ void sql_submit(struct sql_session *session, struct slice text, const struct val
     ASSERT(session->phase == PHASE_IDLE);
     ASSERT(parameters || parameter_count == 0);
     atomic_store(&session->cancel, false);
-    sql__session_reset_statement(session);
-    arena_reset(&session->text_arena);
+    ASSERT(!session->statement && session->text_arena.used == 0);
     error_clear(&session->error);
     status_t status = parse_begin(&session->parser, text, SQL_TEXT_MAX, &session->error);
     if (!status)
@@ -237,11 +255,10 @@ struct store_txn *sql_session_abort(struct sql_session *session)
 {
     struct store_txn *txn = session->txn;
     ASSERT(session->phase != PHASE_BEGIN_WAIT && session->phase != PHASE_COMMIT_WAIT);
-    sql__session_reset_statement(session);
+    sql__session_reset_text(session);
     sql__session_end_transaction(session);
     session->state = SQL_IDLE;
     session->phase = PHASE_IDLE;
-    atomic_store(&session->cancel, false);
     check_invariants(session);
     return txn;
 }

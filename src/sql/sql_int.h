@@ -169,6 +169,8 @@ void sql__session_fail(struct sql_session *session);
 void sql__session_reset_run(struct sql_session *session);
 /* Drops the statement as well. */
 void sql__session_reset_statement(struct sql_session *session);
+/* Drops all that belonged to the text, which has ended: an idle session holds next to nothing. */
+void sql__session_reset_text(struct sql_session *session);
 /* The transaction is over, whatever became of it; the caller has the store_txn by now. */
 void sql__session_end_transaction(struct sql_session *session);
 

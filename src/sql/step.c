@@ -17,7 +17,7 @@ static bool was_cancelled(struct sql_session *session)
 
 static bool end_text(struct sql_session *session, struct sql_event *event, enum sql_event_kind kind)
 {
-    atomic_store(&session->cancel, false);
+    sql__session_reset_text(session);
     sql__session_move(session, PHASE_IDLE);
     event->kind = kind;
     return true;

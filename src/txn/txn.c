@@ -103,7 +103,9 @@ status_t txn_get(struct txn *txn, struct slice key, struct slice *value, struct 
 {
     bool own;
     status_t status = mvcc_get(&txn->view, key, value, &own, error);
-    if (!own && !txn->read_only && (status == OK || status == ERR_NOT_FOUND))
+    /* No key of such a size is ever written: there is nothing to conflict with. */
+    bool possible = key.size > 0 && key.size <= MVCC_KEY_MAX;
+    if (possible && !own && !txn->read_only && (status == OK || status == ERR_NOT_FOUND))
         range_note(txn, bytes_copy(key), (struct slice){0}, true);
     return status;
 }

@@ -115,6 +115,8 @@ struct txn_effect {
     struct slice writes;
 };
 void txn_effect_encode(const struct txn_request *request, uint64_t version, struct buffer *out);
+/* The effect of refusing it: the same without reply and writes. */
+void txn_refusal_encode(const struct txn_request *request, uint64_t version, struct buffer *out);
 /* ERR_CORRUPT. */
 status_t txn_effect_decode(struct slice bytes, struct txn_effect *out);
 
@@ -132,12 +134,13 @@ bool txn_writes_next(struct txn_write_cursor *cursor, struct slice *key, struct 
  */
 
 /* The outcome of the last commit of an origin, stored under TXN_OUTCOME_PREFIX | origin as
- * [sequence, version, reply]. */
+ * [sequence, version, reply]; the reply is nil when the commit was refused. */
 enum { TXN_OUTCOME_PREFIX = 0x02 };
 
 struct txn_outcome {
     uint64_t sequence;
     uint64_t version;
+    bool refused;       /* it has not committed and will not; the reply is empty */
     struct slice reply; /* points into the store: valid until the next change */
 };
 /* ERR_NOT_FOUND when the origin has none. Writer's thread. */
@@ -149,6 +152,10 @@ status_t txn_outcome_get(struct kv *kv, struct slice origin, struct txn_outcome 
  * again is safe. */
 status_t txn_effect_apply(struct kv *kv, const struct txn_effect *effect, bool *fresh,
                           struct error *error);
+/* As txn_effect_apply, for a commit that was refused: writes only the outcome, so that no other
+ * copy of the request can commit any more. */
+status_t txn_refusal_apply(struct kv *kv, const struct txn_effect *refusal, bool *fresh,
+                           struct error *error);
 /* Old outcomes are removed piece by piece, in two steps, so that a piece that failed half way can
  * be done again with the same result. First: *end gets the key behind `limit` outcomes from `start`
  * on (empty: from the first), empty when there are no more. */

@@ -24,7 +24,11 @@ static status_t outcome_decode(struct slice bytes, struct txn_outcome *out, stru
     bool shape = msgpack_get_array(&reader) == 3;
     out->sequence = msgpack_get_uint(&reader);
     out->version = msgpack_get_uint(&reader);
-    out->reply = msgpack_get_bin(&reader);
+    struct msgpack_value reply = {0};
+    shape = shape && msgpack_next(&reader, &reply) &&
+            (reply.type == MSGPACK_BIN || reply.type == MSGPACK_NIL);
+    out->refused = reply.type == MSGPACK_NIL;
+    out->reply = out->refused ? (struct slice){0} : reply.as.bytes;
     if (!shape || !msgpack_done(&reader))
         return error_set(error, ERR_CORRUPT, "stored transaction outcome is malformed");
     return OK;
@@ -39,7 +43,8 @@ status_t txn_outcome_get(struct kv *kv, struct slice origin, struct txn_outcome 
     return status == OK ? outcome_decode(bytes, out, error) : status;
 }
 
-static status_t outcome_put(struct kv *kv, const struct txn_effect *effect, struct error *error)
+static status_t outcome_put(struct kv *kv, const struct txn_effect *effect, bool refused,
+                            struct error *error)
 {
     struct outcome_key key;
     struct buffer value;
@@ -47,22 +52,45 @@ static status_t outcome_put(struct kv *kv, const struct txn_effect *effect, stru
     msgpack_put_array(&value, 3);
     msgpack_put_uint(&value, effect->id.sequence);
     msgpack_put_uint(&value, effect->version);
-    msgpack_put_bin(&value, effect->reply);
+    if (refused)
+        msgpack_put_nil(&value);
+    else
+        msgpack_put_bin(&value, effect->reply);
     status_t status =
         kv_put(kv, outcome_key_make(&key, effect->id.origin), buffer_slice(&value), error);
     buffer_free(&value);
     return status;
 }
 
+/* *known: the origin's outcome is of this sequence or a later one already. */
+static status_t outcome_known(struct kv *kv, struct txn_id id, bool *known, struct error *error)
+{
+    struct txn_outcome before;
+    status_t status = txn_outcome_get(kv, id.origin, &before, error);
+    *known = status == OK && before.sequence >= id.sequence;
+    return status == ERR_NOT_FOUND ? OK : status;
+}
+
+status_t txn_refusal_apply(struct kv *kv, const struct txn_effect *refusal, bool *fresh,
+                           struct error *error)
+{
+    bool known;
+    *fresh = false;
+    status_t status = outcome_known(kv, refusal->id, &known, error);
+    if (status != OK || known)
+        return status;
+    status = outcome_put(kv, refusal, true, error);
+    *fresh = status == OK;
+    return status;
+}
+
 status_t txn_effect_apply(struct kv *kv, const struct txn_effect *effect, bool *fresh,
                           struct error *error)
 {
-    struct txn_outcome before;
+    bool known;
     *fresh = false;
-    status_t status = txn_outcome_get(kv, effect->id.origin, &before, error);
-    if (status == OK && before.sequence >= effect->id.sequence)
-        return OK;
-    if (status != OK && status != ERR_NOT_FOUND)
+    status_t status = outcome_known(kv, effect->id, &known, error);
+    if (status != OK || known)
         return status;
     struct txn_write_cursor cursor;
     struct slice key, value;
@@ -75,7 +103,7 @@ status_t txn_effect_apply(struct kv *kv, const struct txn_effect *effect, bool *
     }
     ASSERT(msgpack_done(&cursor.reader));
     /* The outcome goes last: a part applied before an error is applied again as a whole. */
-    status = outcome_put(kv, effect, error);
+    status = outcome_put(kv, effect, false, error);
     *fresh = status == OK;
     return status;
 }

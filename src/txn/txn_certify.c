@@ -67,7 +67,7 @@ static void forget_oldest(struct txn_certifier *certifier)
     struct noted *oldest = queue_at(certifier, 0);
     if (oldest->version > certifier->low)
         certifier->low = oldest->version;
-    if (oldest->node && oldest->node->tag == oldest->version)
+    if (oldest->node->tag == oldest->version)
         ordered_remove(&certifier->keys, oldest->node);
     certifier->head = (certifier->head + 1) % certifier->capacity;
     certifier->count--;
@@ -119,17 +119,20 @@ void txn_certifier_rewind(struct txn_certifier *certifier, uint64_t version)
         if (noted->version > noted->node->tag)
             noted->node->tag = noted->version;
     }
+    /* Several dropped places may point to one node: the first of them frees it. */
+    for (uint32_t i = keep; i < certifier->count; i++) {
+        struct noted *noted = queue_at(certifier, i);
+        bool frees = noted->node->tag == 0;
+        if (frees)
+            noted->node->tag = UINT64_MAX;
+        else
+            noted->node = NULL;
+    }
     while (certifier->count > keep) {
         struct ordered_node *node = queue_at(certifier, certifier->count - 1)->node;
         certifier->count--;
-        if (node->tag == 0) {
-            /* Several dropped places may point to it: only the last one met may free it. */
-            bool again = false;
-            for (uint32_t i = keep; i < certifier->count && !again; i++)
-                again = queue_at(certifier, i)->node == node;
-            if (!again)
-                ordered_remove(&certifier->keys, node);
-        }
+        if (node)
+            ordered_remove(&certifier->keys, node);
     }
     certifier->newest = version > certifier->low ? version : certifier->low;
 }

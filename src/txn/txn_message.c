@@ -164,6 +164,16 @@ void txn_effect_encode(const struct txn_request *request, uint64_t version, stru
     msgpack_put_bin(out, request->writes);
 }
 
+void txn_refusal_encode(const struct txn_request *request, uint64_t version, struct buffer *out)
+{
+    static const uint8_t no_writes = 0x90; /* an empty array */
+    struct txn_request refused = *request;
+    refused.reply = (struct slice){0};
+    refused.writes = slice_make(&no_writes, 1);
+    ASSERT(writes_valid(refused.writes));
+    txn_effect_encode(&refused, version, out);
+}
+
 status_t txn_effect_decode(struct slice bytes, struct txn_effect *out)
 {
     *out = (struct txn_effect){0};
@@ -175,7 +185,8 @@ status_t txn_effect_decode(struct slice bytes, struct txn_effect *out)
     out->id.sequence = msgpack_get_uint(&reader);
     out->reply = msgpack_get_bin(&reader);
     out->writes = msgpack_get_bin(&reader);
-    if (!shape || !msgpack_done(&reader) || !id_valid(out->id) || !writes_valid(out->writes))
+    if (!shape || !msgpack_done(&reader) || !id_valid(out->id) || out->reply.size > TXN_REPLY_MAX ||
+        !writes_valid(out->writes))
         return ERR_CORRUPT;
     return OK;
 }

@@ -18,10 +18,11 @@ static status_t values_next(struct operator* op, struct batch **out, struct erro
     exec__batch_prepare(op->exec, &values->batch, plan->types, plan->column_count, rows);
     struct batch *batch = values->batch;
     for (uint32_t row = 0; row < rows; row++) {
-        struct expr **exprs = plan->as.values.rows + (values->next + row) * plan->column_count;
+        size_t first = (size_t)(values->next + row) * plan->column_count;
         for (uint32_t c = 0; c < plan->column_count; c++) {
             struct value value;
-            status_t status = exec__expr_value(op->exec, exprs[c], &value, error);
+            status_t status =
+                exec__expr_value(op->exec, plan->as.values.rows[first + c], &value, error);
             if (status != OK)
                 return status;
             vector_set(&batch->columns[c], row, &value);

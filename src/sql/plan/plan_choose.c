@@ -186,15 +186,20 @@ static void add_aggregate(struct planner *planner, struct query *query, struct s
     uint32_t groups = query->groups.count;
     uint32_t count = groups + query->aggregate_count;
     uint32_t *positions = plan__positions(planner, query, stage, NULL);
+    /* Copies: the query's own stay over slots. */
+    struct expr **exprs = arena_alloc(planner->arena, (groups + 1) * sizeof *exprs);
+    struct aggregate *aggregates =
+        arena_alloc(planner->arena, (query->aggregate_count + 1) * sizeof *aggregates);
     stage->plan = plan__operator(planner, PLAN_AGGREGATE, count, stage->plan, NULL);
-    stage->plan->as.aggregate.groups = query->groups.items;
+    stage->plan->as.aggregate.groups = exprs;
     stage->plan->as.aggregate.group_count = groups;
-    stage->plan->as.aggregate.aggregates = query->aggregates;
+    stage->plan->as.aggregate.aggregates = aggregates;
     stage->plan->as.aggregate.aggregate_count = query->aggregate_count;
     for (uint32_t i = 0; i < groups; i++)
-        query->groups.items[i] = plan__resolve(planner, query->groups.items[i], positions);
+        exprs[i] = plan__resolve(planner, query->groups.items[i], positions);
     for (uint32_t i = 0; i < query->aggregate_count; i++) {
-        struct aggregate *aggregate = &query->aggregates[i];
+        struct aggregate *aggregate = &aggregates[i];
+        *aggregate = query->aggregates[i];
         if (aggregate->argument)
             aggregate->argument = plan__resolve(planner, aggregate->argument, positions);
         if (aggregate->filter)

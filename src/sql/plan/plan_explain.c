@@ -115,8 +115,11 @@ static void print_join(const struct plan *plan, struct buffer *out)
         separator = " AND ";
     }
     if (plan->as.join.condition) {
+        bool parentheses = plan->as.join.key_count > 0 && plan->as.join.condition->kind == EXPR_OR;
         buffer_append_string(out, separator);
+        buffer_append_string(out, parentheses ? "(" : "");
         expr_print(plan->as.join.condition, out);
+        buffer_append_string(out, parentheses ? ")" : "");
     }
 }
 

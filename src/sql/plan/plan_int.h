@@ -41,6 +41,7 @@ struct slot {
 };
 
 struct query;
+struct stage;
 
 /* A table or a derived table in FROM. */
 struct relation {
@@ -50,7 +51,7 @@ struct relation {
     const char **names;        /* renamed columns, or NULL: the table's own */
     uint32_t slot_first;
     uint32_t column_count;
-    bool nullable; /* on the weak side of an outer join that stayed one */
+    const struct stage *laid_out; /* of a derived table, when chosen; it has no wish of order */
 };
 
 /* A column merged by USING or NATURAL. */

@@ -253,9 +253,15 @@ static status_t choose_leaf(struct planner *planner, struct query *query, struct
         plan__choose_scan(planner, query, leaf->relation, &leaf->filters, wish, out);
         return OK;
     }
-    status_t status = plan__choose_query(planner, relation->derived, out);
-    if (status)
-        return status;
+    /* Laid out once: with ORDER BY at every level a second time would double at every level. */
+    if (!relation->laid_out) {
+        struct stage *stage = arena_zalloc(planner->arena, sizeof *stage);
+        status_t status = plan__choose_query(planner, relation->derived, stage);
+        if (status)
+            return status;
+        query->relations[leaf->relation].laid_out = stage;
+    }
+    *out = *relation->laid_out;
     ASSERT(out->plan->column_count == relation->column_count);
     out->slots = arena_alloc(planner->arena, (relation->column_count + 1) * sizeof *out->slots);
     for (uint32_t i = 0; i < relation->column_count; i++)

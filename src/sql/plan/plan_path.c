@@ -474,6 +474,19 @@ static void estimate(const struct access *access, struct path *path)
         path->cost *= wish->limit / rows;
 }
 
+/* Whether the order wished for is of this table alone: then one row is in order, also when a join
+ * makes many of it. */
+static bool order_is_own(const struct access *access)
+{
+    uint64_t self = UINT64_C(1) << (uint32_t)(access->relation - access->query->relations);
+    for (uint32_t i = 0; i < access->wish->key_count; i++) {
+        const struct expr *key = access->wish->keys[i].expr;
+        if (key->is_volatile || (plan__relations(access->query, key) & ~self) != 0)
+            return false;
+    }
+    return true;
+}
+
 /* The path by one index, by ranges or the whole of it; false when it serves nothing. */
 static bool try_index(const struct access *access, const struct index *index, bool by_ranges,
                       struct path *path)
@@ -483,6 +496,7 @@ static bool try_index(const struct access *access, const struct index *index, bo
         match_index(access, path);
     path->index_only = is_index_only(access, path);
     bool one_row = path->single && path->range_count == 1;
+    one_row = one_row && order_is_own(access);
     path->ordered = one_row || satisfies_order(access, path, &path->reverse);
     if (!path->ordered || one_row)
         path->reverse = false;

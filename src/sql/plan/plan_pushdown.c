@@ -88,26 +88,6 @@ static void reduce(struct query *query, struct from_node *node, uint64_t needed)
     reduce(query, node->inputs[1], node->kind == JOIN_FULL ? 0 : right);
 }
 
-static void set_nullable(struct query *query, uint64_t relations)
-{
-    for (uint32_t i = 0; i < query->relation_count; i++) {
-        if (relations >> i & 1)
-            query->relations[i].nullable = true;
-    }
-}
-
-static void mark_nullable(struct query *query, const struct from_node *node)
-{
-    if (node->leaf)
-        return;
-    if (node->kind == JOIN_FULL)
-        set_nullable(query, node->relations);
-    else if (node->kind == JOIN_LEFT)
-        set_nullable(query, node->inputs[1]->relations);
-    for (uint32_t i = 0; i < node->input_count; i++)
-        mark_nullable(query, node->inputs[i]);
-}
-
 /* ---- 2: inner joins as a set ------------------------------------------------------------------
  */
 
@@ -425,7 +405,6 @@ void plan__push_down(struct planner *planner, struct query *query)
     if (!query->from)
         return;
     reduce(query, query->from, rejects_all(query, &query->where));
-    mark_nullable(query, query->from);
     struct exprs conditions = query->where;
     query->where = (struct exprs){0};
     sink(planner, query, query->from, &conditions);

@@ -3,7 +3,8 @@
  * counts. All plans must give the same rows.
  *
  *     TOYDB_SEED=n    begins with that seed
- *     TOYDB_ROUNDS=n  that many queries */
+ *     TOYDB_ROUNDS=n  that many queries
+ *     TOYDB_SQL=text  that query on the seed's data, every plan and its answer shown */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -356,14 +357,41 @@ static struct plan_options random_options(uint64_t *salt)
                                  .table_rows_context = salt};
 }
 
+/* Nothing but scans, filters and nested loops. */
+static const struct plan_options dull = {.no_fold = true,
+                                         .no_pushdown = true,
+                                         .no_index = true,
+                                         .no_hash_join = true,
+                                         .no_lookup_join = true,
+                                         .no_top_n = true};
+
+/* One query under each switch by itself. */
+static void show_query(const char *sql)
+{
+    const struct plan_options options[] = {
+        dull,
+        {.no_fold = false},
+        {.no_fold = true},
+        {.no_pushdown = true},
+        {.no_index = true},
+        {.no_hash_join = true},
+        {.no_lookup_join = true},
+    };
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        struct planned planned;
+        struct error error = {0};
+        struct buffer drawn = {0};
+        if (plan_text(sql, &options[i], &planned, &error))
+            fail_msg("%s\n%s", sql, error.message);
+        plan_explain(planned.root, &drawn);
+        buffer_append_byte(&drawn, 0);
+        printf("%s%s\n", (const char *)drawn.data, world_run(&world, planned.root));
+        buffer_free(&drawn);
+    }
+}
+
 static void check_query(const char *sql)
 {
-    static const struct plan_options dull = {.no_fold = true,
-                                             .no_pushdown = true,
-                                             .no_index = true,
-                                             .no_hash_join = true,
-                                             .no_lookup_join = true,
-                                             .no_top_n = true};
     struct planned planned;
     struct error error = {0};
     if (plan_text(sql, &dull, &planned, &error)) {
@@ -371,6 +399,7 @@ static void check_query(const char *sql)
             fail_msg("%s\n%s", sql, error.message);
         return;
     }
+    struct plan *expected_plan = planned.root;
     bool ordered = strstr(sql, "ORDER BY 1") != NULL;
     const char *expected = answer_of(planned.root, ordered);
     for (int i = 0; i < 5; i++) {
@@ -383,6 +412,7 @@ static void check_query(const char *sql)
             continue;
         struct buffer drawn = {0};
         plan_explain(planned.root, &drawn);
+        plan_explain(expected_plan, &drawn);
         buffer_append_byte(&drawn, 0);
         printf("# %s\n%s# expected\n%s# got\n%s", sql, (const char *)drawn.data, expected, got);
         buffer_free(&drawn);
@@ -405,6 +435,10 @@ static void test_plans_agree(void **state)
     prng_seed(&prng, seed);
     world_open(&world);
     fill();
+    if (getenv("TOYDB_SQL")) {
+        show_query(getenv("TOYDB_SQL"));
+        rounds = 0;
+    }
     for (uint64_t i = 0; i < rounds; i++) {
         struct buffer sql = {0};
         query(&sql);

@@ -25,6 +25,7 @@ void world_close(struct world *world)
     store_memory_rollback(world->txn);
     store_memory_destroy(world->store);
     buffer_free(&world->text);
+    arena_free(&world->run_arena);
     arena_free(&world->arena);
 }
 
@@ -178,6 +179,8 @@ static void run_once(struct world *world, struct plan *plan, uint32_t batch_rows
     struct error error = {0};
     struct exec *exec;
     context.batch_rows = batch_rows;
+    arena_reset(&world->run_arena);
+    context.arena = &world->run_arena;
     status_t status = exec_open(&planned, &context, &exec, &error);
     while (status == OK) {
         struct batch *batch;

@@ -8,6 +8,7 @@
 
 struct world {
     struct arena arena;
+    struct arena run_arena; /* of one run; its memory serves the next one again */
     struct store_memory *store;
     struct store_txn *txn;
     struct catalog *catalog;

@@ -276,6 +276,22 @@ static void test_list_becomes_ranges(void **state)
     check_list(5000, PLAN_FILTER, 0);
 }
 
+/* Each level of derived tables is laid out once, though its order is wished for at each. */
+static void test_deep(void **state)
+{
+    (void)state;
+    struct buffer sql = {0};
+    for (int i = 0; i < 60; i++)
+        buffer_append_string(&sql, "SELECT s.id FROM (");
+    buffer_append_string(&sql, "SELECT id FROM t");
+    for (int i = 0; i < 60; i++)
+        buffer_append_string(&sql, ") AS s LEFT JOIN t ON t.id = s.id JOIN t AS z ON z.id = s.id "
+                                   "ORDER BY s.id, z.id LIMIT 5");
+    buffer_append_byte(&sql, 0);
+    assert_int_equal(plan((char *)sql.data), OK);
+    buffer_free(&sql);
+}
+
 static void test_memory_is_bounded(void **state)
 {
     (void)state;
@@ -335,6 +351,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_plan_expression, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_list_becomes_ranges, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_deep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_memory_is_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_speed, set_up, tear_down),
     };
