@@ -313,6 +313,12 @@ static bool call_listens(const struct grpc_call *call)
     return call_wants_input(call) && !call->paused;
 }
 
+static size_t message_size_max(const struct grpc_call *call)
+{
+    bool own = call->method && call->method->message_size_max;
+    return own ? call->method->message_size_max : call->conn->config.message_size_max;
+}
+
 /* Hands the whole messages at the start of `bytes` on and returns how many bytes they had. */
 static size_t deliver(struct grpc_call *call, struct slice bytes)
 {
@@ -326,7 +332,7 @@ static size_t deliver(struct grpc_call *call, struct slice bytes)
                                        : "malformed message prefix");
             break;
         }
-        if (size > call->conn->config.message_size_max) {
+        if (size > message_size_max(call)) {
             grpc__call_fail(call, GRPC_RESOURCE_EXHAUSTED, "message is larger than the limit");
             break;
         }

@@ -99,6 +99,7 @@ struct grpc_method {
     bool client_streaming;
     struct grpc_handlers handlers;
     void *context; /* grpc_call_context */
+    size_t message_size_max; /* of a message received [that of the configuration] */
 };
 
 /* Copies the table. `config` may be NULL. */

@@ -1,13 +1,16 @@
 /* Sockets: a TCP listener, connections coming in and going out, and gRPC between them and the rest.
  *
- * A connection writes with one uv_try_write a pump; what the socket does not take is written by
- * libuv, pointing into the gRPC connection's own output, and nothing more is asked for meanwhile.
- */
+ * A connection writes with one uv_try_write a pump; what the socket does not take is copied and
+ * left to libuv, and nothing more is asked of gRPC until it is written. So libuv never points into
+ * gRPC's memory, and a connection that is given up ends its calls at once, whatever is in flight.
+ *
+ * A connection that is not of use is given up: one we open that takes too long, one that came in
+ * and says nothing. A client that has vanished without a word is found out by TCP's keepalive, not
+ * by HTTP/2's: a blocking client answers nothing while its program does something else. */
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -18,6 +21,9 @@ enum {
     BACKLOG = 512,
     READ_SIZE = 64 * 1024,
     CONNECTIONS_MAX = 4096,
+    CONNECT_US = 3000000,      /* for a connection of ours to come about, once the name is known */
+    FIRST_BYTES_US = 10000000, /* for the first bytes of one that came in */
+    KEEPALIVE_SECONDS = 60,
 };
 
 struct listener {
@@ -36,18 +42,18 @@ struct conn {
     struct grpc_conn *grpc;
     uv_connect_t connect;
     uv_write_t write;
-    struct slice written; /* all of the output that `write` finishes */
+    uint8_t *rest; /* what `write` writes; NULL: no write in flight */
     uv_getaddrinfo_t resolve;
     bool resolving;
     bool connecting;
-    bool writing;
     bool closing;
-    bool dirty;
     bool outgoing;
+    bool heard;        /* something was received */
+    uint64_t since_us; /* when it was begun or, while connecting, when the name was known */
     void (*on_state)(void *context, struct conn *conn, bool up);
     void *context;
-    struct conn *next_dirty;
-    struct conn *next, **link; /* node->conns */
+    struct conn *next_dirty, **dirty_link; /* node->dirty; no link: not in it */
+    struct conn *next, **link;             /* node->conns */
 };
 
 struct grpc_conn *conn_grpc(struct conn *conn)
@@ -58,10 +64,22 @@ struct grpc_conn *conn_grpc(struct conn *conn)
 static void conn_free(uv_handle_t *handle)
 {
     struct conn *conn = handle->data;
+    ASSERT(!conn->rest && !conn->dirty_link);
     mem_free(conn);
 }
 
-/* Ends its calls (their handlers run now) and its socket. */
+static void dirty_unlink(struct conn *conn)
+{
+    if (!conn->dirty_link)
+        return;
+    *conn->dirty_link = conn->next_dirty;
+    if (conn->next_dirty)
+        conn->next_dirty->dirty_link = conn->dirty_link;
+    conn->dirty_link = NULL;
+}
+
+/* Ends its calls (their handlers run now) and its socket; libuv calls back for what it still has
+ * before conn_free. */
 static void conn_destroy(struct conn *conn)
 {
     if (conn->closing)
@@ -70,16 +88,16 @@ static void conn_destroy(struct conn *conn)
     *conn->link = conn->next;
     if (conn->next)
         conn->next->link = conn->link;
-    struct grpc_conn *grpc = conn->grpc;
-    void (*on_state)(void *, struct conn *, bool) = conn->on_state;
-    if (on_state)
-        on_state(conn->context, conn, false);
-    /* A write in flight points into grpc's output: libuv must be done with it first. */
-    if (!conn->writing) {
-        conn->grpc = NULL;
-        grpc_conn_destroy(grpc);
-    }
-    if (!conn->resolving)
+    ASSERT(conn->node->conn_count > 0);
+    conn->node->conn_count--;
+    dirty_unlink(conn);
+    if (conn->on_state)
+        conn->on_state(conn->context, conn, false);
+    grpc_conn_destroy(conn->grpc);
+    conn->grpc = NULL;
+    if (conn->resolving)
+        uv_cancel((uv_req_t *)&conn->resolve); /* on_resolved comes in any case */
+    else
         uv_close(&conn->as.handle, conn_free);
 }
 
@@ -93,10 +111,12 @@ static void on_wake(struct grpc_conn *grpc, void *context)
 {
     (void)grpc;
     struct conn *conn = context;
-    if (conn->dirty || conn->closing)
+    if (conn->dirty_link || conn->closing)
         return;
-    conn->dirty = true;
     conn->next_dirty = conn->node->dirty;
+    conn->dirty_link = &conn->node->dirty;
+    if (conn->next_dirty)
+        conn->next_dirty->dirty_link = &conn->next_dirty;
     conn->node->dirty = conn;
     node_wake(conn->node);
 }
@@ -109,25 +129,33 @@ static void conn_write(struct conn *conn);
 static void on_written(uv_write_t *request, int result)
 {
     struct conn *conn = request->data;
-    conn->writing = false;
-    if (conn->closing) {
-        struct grpc_conn *grpc = conn->grpc;
-        conn->grpc = NULL;
-        grpc_conn_destroy(grpc);
+    mem_free(conn->rest);
+    conn->rest = NULL;
+    if (conn->closing)
         return;
-    }
-    if (result < 0) {
+    if (result < 0)
         conn_destroy(conn);
-        return;
+    else
+        conn_write(conn);
+}
+
+static void rest_write(struct conn *conn, struct slice rest)
+{
+    ASSERT(!conn->rest && rest.size > 0);
+    conn->rest = mem_alloc(rest.size);
+    memcpy(conn->rest, rest.data, rest.size);
+    conn->write.data = conn;
+    uv_buf_t buf = uv_buf_init((char *)conn->rest, (unsigned)rest.size);
+    if (uv_write(&conn->write, &conn->as.stream, &buf, 1, on_written) != 0) {
+        mem_free(conn->rest);
+        conn->rest = NULL;
+        conn_destroy(conn);
     }
-    /* libuv has written all that was left of the output. */
-    grpc_conn_output_consume(conn->grpc, conn->written.size);
-    conn_write(conn);
 }
 
 static void conn_write(struct conn *conn)
 {
-    while (!conn->writing && !conn->connecting && !conn->closing) {
+    while (!conn->rest && !conn->connecting && !conn->closing) {
         struct slice output = grpc_conn_output(conn->grpc);
         if (output.size == 0) {
             if (grpc_conn_done(conn->grpc))
@@ -141,19 +169,9 @@ static void conn_write(struct conn *conn)
             return;
         }
         size_t done = wrote > 0 ? (size_t)wrote : 0;
-        if (done == output.size) {
-            grpc_conn_output_consume(conn->grpc, done);
-            continue;
-        }
-        /* The rest: the slice stays where it is until it is consumed as a whole. */
-        buf = uv_buf_init((char *)(uintptr_t)output.data + done, (unsigned)(output.size - done));
-        conn->written = output;
-        conn->write.data = conn;
-        conn->writing = true;
-        if (uv_write(&conn->write, &conn->as.stream, &buf, 1, on_written) != 0) {
-            conn->writing = false;
-            conn_destroy(conn);
-        }
+        grpc_conn_output_consume(conn->grpc, output.size);
+        if (done < output.size)
+            rest_write(conn, slice_make(output.data + done, output.size - done));
     }
 }
 
@@ -161,8 +179,7 @@ void conns_flush(struct node *node)
 {
     while (node->dirty) {
         struct conn *conn = node->dirty;
-        node->dirty = conn->next_dirty;
-        conn->dirty = false;
+        dirty_unlink(conn);
         conn_write(conn);
     }
 }
@@ -170,13 +187,13 @@ void conns_flush(struct node *node)
 /* ---- reading ------------------------------------------------------------------------------------
  */
 
-/* One buffer serves all connections: gRPC takes what it needs during the callback. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-    (void)handle;
     (void)suggested;
-    static char buffer[READ_SIZE];
-    *buf = uv_buf_init(buffer, sizeof buffer);
+    struct node *node = ((struct conn *)handle->data)->node;
+    if (!node->read_buffer)
+        node->read_buffer = mem_alloc(READ_SIZE);
+    *buf = uv_buf_init(node->read_buffer, READ_SIZE);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
@@ -188,6 +205,7 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
         conn_destroy(conn);
         return;
     }
+    conn->heard = true;
     status_t status = grpc_conn_receive(conn->grpc, slice_make(buf->base, (size_t)got),
                                         env_monotonic_us(conn->node->env));
     if (status != OK) {
@@ -211,6 +229,8 @@ static struct conn *conn_create(struct node *node, bool outgoing)
                           : grpc_conn_create_server(node->grpc, now_us);
     grpc_conn_user_set(conn->grpc, conn);
     grpc_conn_wake_set(conn->grpc, on_wake, conn);
+    conn->since_us = now_us;
+    node->conn_count++;
     conn->next = node->conns;
     conn->link = &node->conns;
     if (conn->next)
@@ -227,14 +247,6 @@ static void conn_start(struct conn *conn)
         on_wake(conn->grpc, conn);
 }
 
-static uint32_t conn_count(const struct node *node)
-{
-    uint32_t count = 0;
-    for (struct conn *conn = node->conns; conn; conn = conn->next)
-        count++;
-    return count;
-}
-
 static void on_connection(uv_stream_t *stream, int result)
 {
     struct listener *listener = stream->data;
@@ -246,38 +258,55 @@ static void on_connection(uv_stream_t *stream, int result)
     struct conn *conn = conn_create(node, false);
     uv_tcp_init(&node->loop, &conn->as.tcp);
     conn->as.handle.data = conn;
-    if (uv_accept(stream, &conn->as.stream) != 0 || conn_count(node) > CONNECTIONS_MAX) {
+    if (uv_accept(stream, &conn->as.stream) != 0 || node->conn_count > CONNECTIONS_MAX) {
         conn_destroy(conn);
         return;
     }
     uv_tcp_nodelay(&conn->as.tcp, 1);
+    uv_tcp_keepalive(&conn->as.tcp, 1, KEEPALIVE_SECONDS);
     conn_start(conn);
 }
 
 /* ---- opening ------------------------------------------------------------------------------------
  */
 
+/* 1 to 65535, digits only; 0 for anything else. */
+static uint16_t port_parse(const char *text)
+{
+    unsigned long number = 0;
+    for (const char *at = text; *at; at++) {
+        if (*at < '0' || *at > '9' || number > UINT16_MAX)
+            return 0;
+        number = number * 10 + (unsigned long)(*at - '0');
+    }
+    return number <= UINT16_MAX ? (uint16_t)number : 0;
+}
+
 status_t server_address_parse(const char *text, char *host, size_t host_size, uint16_t *port,
                               struct error *error)
 {
     const char *colon = strrchr(text, ':');
-    char *end = NULL;
-    unsigned long number = colon ? strtoul(colon + 1, &end, 10) : 0;
-    bool valid = colon && colon != text && end != colon + 1 && *end == '\0' && number >= 1 &&
-                 number <= UINT16_MAX;
+    uint16_t number = colon ? port_parse(colon + 1) : 0;
     const char *first = text;
-    size_t size = valid ? (size_t)(colon - text) : 0;
-    if (valid && text[0] == '[' && colon[-1] == ']') {
+    size_t size = number ? (size_t)(colon - text) : 0;
+    if (size > 1 && text[0] == '[' && colon[-1] == ']') {
         first++;
         size -= 2;
     }
-    if (!valid || size == 0 || size >= host_size)
+    if (size == 0 || size >= host_size)
         return error_set(error, ERR_INVALID, "\"%s\" is not an address of the form host:port",
                          text);
     memcpy(host, first, size);
     host[size] = '\0';
-    *port = (uint16_t)number;
+    *port = number;
     return OK;
+}
+
+/* An address in numbers needs nobody to be asked. */
+static bool address_numeric(const char *host, uint16_t port, struct sockaddr_storage *out)
+{
+    return uv_ip4_addr(host, port, (struct sockaddr_in *)out) == 0 ||
+           uv_ip6_addr(host, port, (struct sockaddr_in6 *)out) == 0;
 }
 
 static status_t address_resolve(struct node *node, const char *address,
@@ -286,7 +315,7 @@ static status_t address_resolve(struct node *node, const char *address,
     char host[SERVER_ADDRESS_MAX];
     uint16_t port;
     status_t status = server_address_parse(address, host, sizeof host, &port, error);
-    if (status != OK)
+    if (status != OK || address_numeric(host, port, out))
         return status;
     char service[8];
     snprintf(service, sizeof service, "%u", port);
@@ -342,6 +371,7 @@ status_t conn_adopt(struct node *node, int fd, struct error *error)
     int result = uv_pipe_open(&conn->as.pipe, fd);
     if (result != 0) {
         conn_destroy(conn);
+        close(fd);
         return error_set(error, ERR_INTERNAL, "could not use socket: %s", uv_strerror(result));
     }
     conn_start(conn);
@@ -367,6 +397,7 @@ static void on_connected(uv_connect_t *request, int result)
 static void connect_start(struct conn *conn, const struct sockaddr *where)
 {
     conn->connect.data = conn;
+    conn->since_us = env_monotonic_us(conn->node->env);
     if (uv_tcp_connect(&conn->connect, &conn->as.tcp, where, on_connected) != 0)
         conn_destroy(conn);
 }
@@ -392,15 +423,24 @@ struct conn *conn_connect(struct node *node, const char *address,
     char host[SERVER_ADDRESS_MAX], service[8];
     uint16_t port;
     struct error error;
-    if (server_address_parse(address, host, sizeof host, &port, &error) != OK)
+    if (server_address_parse(address, host, sizeof host, &port, &error) != OK) {
+        log_warn("server", "%s", error.message);
         return NULL;
+    }
     snprintf(service, sizeof service, "%u", port);
     struct conn *conn = conn_create(node, true);
-    conn->on_state = on_state;
-    conn->context = context;
     uv_tcp_init(&node->loop, &conn->as.tcp);
     conn->as.handle.data = conn;
     conn->connecting = true;
+    struct sockaddr_storage where = {0};
+    if (address_numeric(host, port, &where)) {
+        connect_start(conn, (struct sockaddr *)&where);
+        if (conn->closing)
+            return NULL;
+        conn->on_state = on_state;
+        conn->context = context;
+        return conn;
+    }
     conn->resolving = true;
     conn->resolve.data = conn;
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
@@ -409,17 +449,31 @@ struct conn *conn_connect(struct node *node, const char *address,
         conn_close(conn);
         return NULL;
     }
+    conn->on_state = on_state;
+    conn->context = context;
     return conn;
 }
 
 /* ---- all of them
  * ---------------------------------------------------------------------------------- */
 
+/* Has it had its time without becoming of use? */
+static bool conn_is_late(const struct conn *conn, uint64_t now_us)
+{
+    if (conn->outgoing)
+        return conn->connecting && !conn->resolving && now_us - conn->since_us >= CONNECT_US;
+    return !conn->heard && now_us - conn->since_us >= FIRST_BYTES_US;
+}
+
 void conns_tick(struct node *node, uint64_t now_us)
 {
     struct conn *next;
     for (struct conn *conn = node->conns; conn; conn = next) {
         next = conn->next;
+        if (conn_is_late(conn, now_us)) {
+            conn_destroy(conn);
+            continue;
+        }
         if (conn->connecting || grpc_conn_tick_at(conn->grpc) > now_us)
             continue;
         if (grpc_conn_tick(conn->grpc, now_us) == OK)

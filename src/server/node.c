@@ -21,8 +21,10 @@ enum {
     QUORUM_TIMEOUT_US_DEFAULT = 5000000,
     COMMIT_TIMEOUT_US_DEFAULT = 10000000,
     DISK_RESERVE_DEFAULT = 16 << 20,
-    STOP_WAIT_US = 3000000, /* for clients to finish what they run */
-    PUMP_ROUNDS_MAX = 64,   /* then the network is polled again */
+    STOP_WAIT_US = 3000000,      /* for clients to finish what they run */
+    CLOSE_WAIT_MS = 500,         /* for names being looked up */
+    REQUEST_SIZE_MAX = 16 << 20, /* bytes of a client's: SQL text and parameters */
+    TURN_US = 5000,              /* of the pump, then timers and network are looked at again */
 };
 
 /* ---- the log and checkpoint threads
@@ -91,11 +93,11 @@ static void checkpoint_start(struct node *node)
 static bool node_quiet(const struct node *node)
 {
     return !node->log_job.batch && !node->checkpoint_job.checkpoint && node->session_count == 0 &&
-           node->mailbox.out == 0;
+           node->client_count == 0 && node->mailbox.out == 0;
 }
 
-/* When stopping: clients get a moment to finish, then their sessions end; when nothing is out with
- * another thread any more the loop may end. */
+/* When stopping: clients get a moment to finish and to read their answers, then their sessions end;
+ * when nothing is out with another thread any more the loop may end. */
 static void stop_progress(struct node *node)
 {
     if (!node->stopping || node->stopped)
@@ -111,16 +113,21 @@ static void stop_progress(struct node *node)
     uv_stop(&node->loop);
 }
 
+bool node_turn_over(const struct node *node)
+{
+    return env_monotonic_us(node->env) >= node->turn_end_us;
+}
+
 static void pump(struct node *node)
 {
     uv_idle_stop(&node->idle);
-    for (int round = 0; round < PUMP_ROUNDS_MAX; round++) {
+    node->turn_end_us = env_monotonic_us(node->env) + TURN_US;
+    bool again = true;
+    while (again) {
         bool any = sessions_run(node);
         replica_pump(node->replica);
         log_start(node);
-        any = any || node->runnable;
-        if (!any)
-            break;
+        again = (any || node->runnable) && !node_turn_over(node);
     }
     peers_flush(node);
     conns_flush(node);
@@ -283,10 +290,23 @@ static void loop_open(struct node *node)
 static struct grpc_server *grpc_open(struct node *node)
 {
     const struct grpc_method methods[] = {
-        {"/ToyDB/Status", false, service_status_handlers, node},
-        {"/ToyDB/Execute", false, service_execute_handlers, node},
-        {"/ToyDB/Session", true, service_session_handlers, node},
-        {"/ToyDBPeer/Exchange", true, peer_exchange_handlers, node},
+        {.path = "/ToyDB/Status",
+         .message_size_max = REQUEST_SIZE_MAX,
+         .handlers = service_status_handlers,
+         .context = node},
+        {.path = "/ToyDB/Execute",
+         .message_size_max = REQUEST_SIZE_MAX,
+         .handlers = service_execute_handlers,
+         .context = node},
+        {.path = "/ToyDB/Session",
+         .client_streaming = true,
+         .message_size_max = REQUEST_SIZE_MAX,
+         .handlers = service_session_handlers,
+         .context = node},
+        {.path = "/ToyDBPeer/Exchange",
+         .client_streaming = true,
+         .handlers = peer_exchange_handlers,
+         .context = node},
     };
     /* Room for the largest commit request between nodes. */
     struct grpc_config config = {.message_size_max = 2 * (size_t)REPLICA_REQUEST_SIZE_MAX,
@@ -318,14 +338,14 @@ status_t node_create(const struct server_config *config, struct node **out, stru
         return status;
     }
     peers_open(node);
+    uv_check_start(&node->check, on_check);
+    uv_timer_start(&node->tick_timer, on_tick, 1, node->config.tick_ms);
     *out = node;
     return OK;
 }
 
 status_t node_run(struct node *node, struct error *error)
 {
-    uv_check_start(&node->check, on_check);
-    uv_timer_start(&node->tick_timer, on_tick, 1, node->config.tick_ms);
     if (!node->stopped)
         uv_run(&node->loop, UV_RUN_DEFAULT);
     if (!node->failed)
@@ -345,11 +365,31 @@ void node_stop(struct node *node)
     uv_idle_start(&node->idle, on_idle);
 }
 
-static void close_handle(uv_handle_t *handle, void *argument)
+static void close_handle(uv_handle_t *handle, void *timer)
 {
-    (void)argument;
-    if (!uv_is_closing(handle))
+    if (!uv_is_closing(handle) && handle != timer)
         uv_close(handle, NULL);
+}
+
+static void on_close_late(uv_timer_t *timer)
+{
+    uv_stop(timer->loop);
+}
+
+/* False: a thread of libuv's still looks a name up, which may take its time and cannot be called
+ * off; it needs the loop. */
+static bool loop_close(struct node *node)
+{
+    uv_walk(&node->loop, close_handle, &node->tick_timer);
+    uv_timer_start(&node->tick_timer, on_close_late, CLOSE_WAIT_MS, 0);
+    uv_unref((uv_handle_t *)&node->tick_timer);
+    if (uv_run(&node->loop, UV_RUN_DEFAULT) != 0)
+        return false;
+    uv_close((uv_handle_t *)&node->tick_timer, NULL);
+    uv_run(&node->loop, UV_RUN_DEFAULT);
+    int busy = uv_loop_close(&node->loop);
+    ASSERT(busy == 0);
+    return true;
 }
 
 void node_destroy(struct node *node)
@@ -370,10 +410,11 @@ void node_destroy(struct node *node)
     ASSERT(node->session_count == 0);
     sql_engine_destroy(node->engine);
     mailbox_close(&node->mailbox);
-    uv_walk(&node->loop, close_handle, NULL);
-    uv_run(&node->loop, UV_RUN_DEFAULT);
-    int busy = uv_loop_close(&node->loop);
-    ASSERT(busy == 0);
+    bool closed = loop_close(node);
     grpc_server_destroy(node->grpc);
-    mem_free(node);
+    mem_free(node->read_buffer);
+    if (closed)
+        mem_free(node);
+    else
+        log_info("server", "stopped while a peer's name was looked up");
 }

@@ -57,20 +57,25 @@ struct node {
     struct replica *replica;
     struct sql_engine *engine;
     struct grpc_server *grpc;
+    char *read_buffer; /* of all connections: gRPC takes what it needs during the callback */
     struct listener *listener;
-    struct conn *conns;       /* open connections, both ways */
+    struct conn *conns; /* open connections, both ways */
+    uint32_t conn_count;
     struct conn *dirty;       /* with output to write */
     struct peer *peers;       /* the other nodes */
     struct session *runnable; /* sessions with something to do */
     struct session **runnable_last;
+    uint32_t runnable_count;
     struct session *sessions; /* all in use */
     uint32_t session_count;
+    uint32_t client_count; /* calls of Execute and Session that are not over */
     struct sleeper *sleepers;
     struct origin *origins; /* free transaction origins */
     uint64_t incarnation;   /* random: sets this process's origins apart */
     uint64_t origin_count;
-    uint64_t started_us; /* monotonic */
-    struct prng prng;    /* jitter */
+    uint64_t started_us;  /* monotonic */
+    uint64_t turn_end_us; /* when the pump gives way to the network and the timers */
+    struct prng prng;     /* jitter */
     bool stopping;
     bool stopped;
     uint64_t stop_deadline_us;
@@ -86,6 +91,8 @@ void node_stop(struct node *node);
 void node_destroy(struct node *node);
 /* Asks for a pump soon: some input was given from outside the usual events. */
 void node_wake(struct node *node);
+/* The pump has worked long enough: what is left waits for the next one. */
+bool node_turn_over(const struct node *node);
 void node_sleep(struct node *node, struct sleeper *sleeper, uint64_t delay_us);
 void node_sleep_cancel(struct node *node, struct sleeper *sleeper);
 

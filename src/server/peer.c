@@ -21,6 +21,9 @@ enum {
     RECONNECT_MAX_US = 1000000,
     /* More than this waiting for one node: it does not keep up, messages to it are dropped. */
     QUEUE_MAX = 2 * REPLICA_REQUEST_SIZE_MAX,
+    /* So much makes a PeerMessage of its own: with the one large message that may be its last it
+       stays within what the other side takes. */
+    BATCH_MAX = 1 << 20,
     ENTRIES_MAX = 1 << 16, /* of one raft message received */
 };
 
@@ -121,11 +124,20 @@ static size_t replica_pack(const struct replica_message *message, PeerMessage *w
     return size;
 }
 
+static void peer_flush(struct peer *peer)
+{
+    if (peer->out.size && peer->call)
+        grpc_call_send(peer->call, buffer_slice(&peer->out));
+    buffer_reset(&peer->out);
+}
+
 bool peer_send(struct node *node, const struct replica_message *message)
 {
     struct peer *peer = peer_find(node, message->to);
     if (!peer || !peer->call || peer->out.size + grpc_call_queued(peer->call) > QUEUE_MAX)
         return false;
+    if (peer->out.size >= BATCH_MAX)
+        peer_flush(peer);
     PeerMessage whole = PEER_MESSAGE__INIT;
     if (peer->out.size == 0) {
         whole.cluster_id.data = (uint8_t *)(uintptr_t)message->cluster_id;
@@ -144,11 +156,8 @@ bool peer_send(struct node *node, const struct replica_message *message)
 
 void peers_flush(struct node *node)
 {
-    for (struct peer *peer = node->peers; peer; peer = peer->next) {
-        if (peer->out.size && peer->call)
-            grpc_call_send(peer->call, buffer_slice(&peer->out));
-        buffer_reset(&peer->out);
-    }
+    for (struct peer *peer = node->peers; peer; peer = peer->next)
+        peer_flush(peer);
 }
 
 /* ---- connecting ---------------------------------------------------------------------------------
@@ -186,12 +195,12 @@ static void on_peer_state(void *context, struct conn *conn, bool up)
         peer_lost(peer);
         return;
     }
+    peer->was_up = true;
     peer->call = grpc_call_start(conn_grpc(conn), "/ToyDBPeer/Exchange", &exchange_client_handlers,
                                  peer, NULL);
     if (!peer->call)
         return; /* the next tick gives the connection up */
     log_info("server", "connected to node %" PRIu64 " at %s", peer->id, peer->address);
-    peer->was_up = true;
     peer->retry_delay_us = RECONNECT_FIRST_US;
 }
 
@@ -259,8 +268,11 @@ static void unpack_free(void *arena, void *pointer)
 static void raft_receive(struct node *node, struct replica_message *message,
                          const RaftMessage *packed, struct arena *arena)
 {
-    if (packed->n_entries > ENTRIES_MAX)
+    if (packed->n_entries > ENTRIES_MAX || packed->type > UINT8_MAX)
         return;
+    for (size_t i = 0; i < packed->n_entries; i++)
+        if (packed->entries[i]->type > UINT8_MAX)
+            return;
     struct raft_entry *entries = arena_alloc(arena, packed->n_entries * sizeof *entries);
     for (size_t i = 0; i < packed->n_entries; i++)
         entries[i] = (struct raft_entry){

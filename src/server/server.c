@@ -38,9 +38,12 @@ static status_t peer_parse(const char *text, size_t size, struct server_config *
             return error_set(error, ERR_INVALID, "node %llu is named twice among the peers", id);
     if (config->peer_count == SERVER_NODES_MAX)
         return error_set(error, ERR_INVALID, "more than %d peers", SERVER_NODES_MAX);
-    struct server_peer *peer = &config->peers[config->peer_count++];
+    struct server_peer *peer = &config->peers[config->peer_count];
     peer->id = id;
-    snprintf(peer->address, sizeof peer->address, "%s", end + 1);
+    int length = snprintf(peer->address, sizeof peer->address, "%s", end + 1);
+    if (length >= (int)sizeof peer->address)
+        return error_set(error, ERR_INVALID, "a peer's address is too long");
+    config->peer_count++;
     return OK;
 }
 
@@ -61,8 +64,8 @@ status_t server_peers_parse(const char *text, struct server_config *config, stru
 
 static status_t config_check(const struct server_config *config, struct error *error)
 {
-    if (config->id == 0)
-        return error_set(error, ERR_INVALID, "node id must be a positive number");
+    if (config->id == 0 || config->id > UINT32_MAX)
+        return error_set(error, ERR_INVALID, "node id must be between 1 and %u", UINT32_MAX);
     if (config->data_dir[0] == '\0')
         return error_set(error, ERR_INVALID, "no data directory given");
     bool named = config->peer_count == 0;

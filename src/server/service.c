@@ -2,7 +2,10 @@
  *
  * Both turn what a session reports into ExecuteResponse messages. An Execute call is a session of
  * one text and ends with a gRPC status; in a Session call requests queue up and run one after
- * another, errors are messages, and the stream's end closes the session. */
+ * another, errors are messages, and the stream's end closes the session.
+ *
+ * Nothing a client does or omits makes a queue grow for ever: a session stops while too much waits
+ * to be read, and a call whose requests pile up is paused, which stops its sender. */
 
 #include <stdio.h>
 #include <string.h>
@@ -13,39 +16,79 @@
 #include "server/wire_int.h"
 
 enum {
-    /* Bytes waiting for a slow client before its session stops. */
-    QUEUE_HIGH_WATER = 1 << 20,
+    /* Bytes waiting for a slow client before its session stops; more than gRPC's low-water mark. */
+    QUEUE_HIGH_WATER = 256 << 10,
+    /* Requests of a call that wait for their turn before the call is paused, and their bytes. */
     REQUESTS_WAITING_MAX = 256,
+    REQUESTS_WAITING_BYTES_MAX = 8 << 20,
 };
 
 /* A request of a Session call that waits for its turn. */
 struct request {
-    uint64_t sequence;
+    SessionRequest *message;
+    size_t size; /* packed */
+    bool canceled;
     struct request *next;
-    size_t size;
-    uint8_t bytes[]; /* the packed SessionRequest */
 };
 
 struct client {
+    struct node *node;
     struct grpc_call *call;
-    struct session *session;
-    bool streaming;    /* Session, not Execute */
-    bool running;      /* a request is with the session */
-    bool half_closed;  /* the client sends no more */
-    uint64_t sequence; /* of the running request */
+    struct session *session; /* NULL: refused, or the call is finished */
+    bool streaming;          /* Session, not Execute */
+    bool running;            /* a request is with the session */
+    bool half_closed;        /* the client sends no more */
+    bool paused;             /* requests are not taken off the stream */
+    uint64_t sequence;       /* of the running request */
     struct request *first, **last;
     uint32_t waiting;
+    size_t waiting_bytes;
     bool failed; /* Execute: the text ended with `error` */
     struct error error;
     struct arena arena; /* of one message */
 };
 
-static void client_next(struct client *client);
+static void client_advance(struct client *client);
+
+static struct request *request_pop(struct client *client)
+{
+    struct request *request = client->first;
+    client->first = request->next;
+    if (!client->first)
+        client->last = &client->first;
+    ASSERT(client->waiting > 0 && client->waiting_bytes >= request->size);
+    client->waiting--;
+    client->waiting_bytes -= request->size;
+    return request;
+}
+
+static void request_free(struct request *request)
+{
+    session_request__free_unpacked(request->message, NULL);
+    mem_free(request);
+}
+
+static void client_clear(struct client *client)
+{
+    while (client->first)
+        request_free(request_pop(client));
+    if (client->session)
+        session_close(client->session);
+    client->session = NULL;
+}
+
+/* Ends the call; what still runs of it is cancelled. */
+static void client_finish(struct client *client, enum grpc_status status, const char *message)
+{
+    ASSERT(client->session);
+    client_clear(client);
+    grpc_call_finish(client->call, status, message);
+}
 
 /* ---- what a session reports
  * ----------------------------------------------------------------------- */
 
-static size_t client_send(struct client *client, ExecuteResponse *response)
+static void client_send(struct client *client, ExecuteResponse *response)
 {
     SessionResponse wrapped = SESSION_RESPONSE__INIT;
     wrapped.sequence = client->sequence;
@@ -54,9 +97,8 @@ static size_t client_send(struct client *client, ExecuteResponse *response)
     size_t size = protobuf_c_message_get_packed_size(message);
     uint8_t *bytes = arena_alloc(&client->arena, size);
     protobuf_c_message_pack(message, bytes);
-    size_t queued = grpc_call_send(client->call, slice_make(bytes, size));
+    grpc_call_send(client->call, slice_make(bytes, size));
     arena_reset(&client->arena);
-    return queued;
 }
 
 static void on_header(void *context, const struct sql_column *columns, uint32_t count)
@@ -65,10 +107,16 @@ static void on_header(void *context, const struct sql_column *columns, uint32_t 
     client_send(client, wire_header(&client->arena, columns, count));
 }
 
-static bool on_rows(void *context, const struct batch *batch)
+static void on_rows(void *context, const struct batch *batch)
 {
     struct client *client = context;
-    return client_send(client, wire_rows(&client->arena, batch)) > QUEUE_HIGH_WATER;
+    client_send(client, wire_rows(&client->arena, batch));
+}
+
+static bool on_slow(void *context)
+{
+    struct client *client = context;
+    return grpc_call_queued(client->call) > QUEUE_HIGH_WATER;
 }
 
 static void on_complete(void *context, const char *tag, uint64_t rows, bool more,
@@ -87,31 +135,36 @@ static void on_error(void *context, const struct error *error)
     client->error = *error;
 }
 
-static void on_done(void *context)
+/* An Execute call ends as its text did. */
+static void execute_finish(struct client *client)
 {
-    struct client *client = context;
-    client->running = false;
-    if (client->streaming) {
-        client_next(client);
-        return;
-    }
     if (!client->failed) {
-        grpc_call_finish(client->call, GRPC_OK, NULL);
+        client_finish(client, GRPC_OK, NULL);
         return;
     }
     char message[sizeof client->error.message + 16];
     snprintf(message, sizeof message, "%s: %s", client->error.sqlstate, client->error.message);
-    grpc_call_finish(client->call, wire_status(client->error.sqlstate), message);
+    client_finish(client, wire_status(client->error.sqlstate), message);
+}
+
+static void on_done(void *context)
+{
+    struct client *client = context;
+    client->running = false;
+    if (client->streaming)
+        client_advance(client);
+    else
+        execute_finish(client);
 }
 
 static void on_shutdown(void *context)
 {
-    struct client *client = context;
-    grpc_call_finish(client->call, GRPC_UNAVAILABLE, "57P01: node is shutting down");
+    client_finish(context, GRPC_UNAVAILABLE, "57P01: node is shutting down");
 }
 
 static const struct session_sink client_sink = {.header = on_header,
                                                 .rows = on_rows,
+                                                .slow = on_slow,
                                                 .complete = on_complete,
                                                 .error = on_error,
                                                 .done = on_done,
@@ -124,10 +177,12 @@ static void client_start(struct grpc_call *call, bool streaming)
 {
     struct node *node = grpc_call_context(call);
     struct client *client = mem_zalloc(1, sizeof *client);
+    client->node = node;
     client->call = call;
     client->streaming = streaming;
     client->last = &client->first;
     client->session = session_open(node, &client_sink, client);
+    node->client_count++;
     grpc_call_user_set(call, client);
     if (!client->session)
         grpc_call_finish(call, GRPC_UNAVAILABLE,
@@ -157,42 +212,42 @@ static void on_close(struct grpc_call *call, enum grpc_status status, struct sli
     (void)status;
     (void)message;
     struct client *client = grpc_call_user(call);
-    if (client->session)
-        session_close(client->session);
-    while (client->first) {
-        struct request *request = client->first;
-        client->first = request->next;
-        mem_free(request);
-    }
+    client_clear(client);
+    ASSERT(client->node->client_count > 0);
+    client->node->client_count--;
     arena_free(&client->arena);
     mem_free(client);
 }
 
-/* A refusal before the session has seen anything. */
-static void client_refuse(struct client *client, const struct error *error)
-{
-    on_error(client, error);
-    on_done(client);
-}
-
+/* Gives a request to the session, or refuses it before the session has seen anything. */
 static void client_execute(struct client *client, const ExecuteRequest *request)
 {
+    ASSERT(client->session && !client->running);
     struct error error;
     struct value *parameters = NULL;
     struct arena arena = {0};
-    client->running = true;
     client->failed = false;
     status_t status = wire_parameters(request, &arena, &parameters, &error);
-    if (status == OK && request->request_id.len >= TXN_ORIGIN_MAX)
+    if (status == OK && request->request_id.len > REQUEST_ID_MAX)
         status =
-            error_sql(&error, "22023", 0, "request id is longer than %d bytes", TXN_ORIGIN_MAX - 1);
-    if (status != OK)
-        client_refuse(client, &error);
-    else
+            error_sql(&error, "22023", 0, "request id is longer than %d bytes", REQUEST_ID_MAX);
+    if (status == OK) {
+        client->running = true;
         session_submit(client->session, slice_from_string(request->sql), parameters,
                        (uint32_t)request->n_parameters,
                        slice_make(request->request_id.data, request->request_id.len));
+    } else {
+        on_error(client, &error);
+        if (!client->streaming)
+            execute_finish(client);
+    }
     arena_free(&arena);
+}
+
+static void client_malformed(struct client *client)
+{
+    client_finish(client, GRPC_INVALID_ARGUMENT,
+                  "08P01: request cannot be decoded, or its text is not valid UTF-8");
 }
 
 static void on_execute_message(struct grpc_call *call, struct slice bytes)
@@ -201,48 +256,50 @@ static void on_execute_message(struct grpc_call *call, struct slice bytes)
     if (!client->session)
         return;
     ExecuteRequest *request = execute_request__unpack(NULL, bytes.size, bytes.data);
-    if (!request) {
-        grpc_call_finish(call, GRPC_INVALID_ARGUMENT,
-                         "08P01: request cannot be decoded, or its text is not valid UTF-8");
-        return;
-    }
-    client_execute(client, request);
+    if (request)
+        client_execute(client, request);
+    else
+        client_malformed(client);
     execute_request__free_unpacked(request, NULL);
 }
 
 /* ---- sessions -----------------------------------------------------------------------------------
  */
 
-/* Begins the next waiting request, or ends the stream when there will be none. */
-static void client_next(struct client *client)
+/* Begins the next waiting request, takes more off the stream when there is room, or ends it when
+ * there will be no more. */
+static void client_advance(struct client *client)
 {
     while (!client->running && client->first) {
-        struct request *request = client->first;
-        client->first = request->next;
-        if (!client->first)
-            client->last = &client->first;
-        client->waiting--;
-        client->sequence = request->sequence;
-        SessionRequest *unpacked = session_request__unpack(NULL, request->size, request->bytes);
-        ASSERT(unpacked && unpacked->command_case == SESSION_REQUEST__COMMAND_EXECUTE);
-        client_execute(client, unpacked->execute);
-        session_request__free_unpacked(unpacked, NULL);
-        mem_free(request);
-        return; /* a request refused at once has called on_done, which has come here again */
+        struct request *request = request_pop(client);
+        client->sequence = request->message->sequence;
+        client_execute(client, request->message->execute);
+        if (request->canceled && client->running)
+            session_cancel(client->session);
+        request_free(request);
     }
-    if (!client->running && client->half_closed)
-        grpc_call_finish(client->call, GRPC_OK, NULL);
+    if (!client->running && client->half_closed) {
+        client_finish(client, GRPC_OK, NULL);
+    } else if (client->paused && client->waiting <= REQUESTS_WAITING_MAX / 2 &&
+               client->waiting_bytes <= REQUESTS_WAITING_BYTES_MAX / 2) {
+        client->paused = false;
+        grpc_call_resume(client->call); /* may bring messages, and with them the client's end */
+    }
 }
 
-static void request_queue(struct client *client, uint64_t sequence, struct slice bytes)
+static void request_queue(struct client *client, SessionRequest *message, size_t size)
 {
-    struct request *request = mem_alloc(sizeof *request + bytes.size);
-    *request = (struct request){.sequence = sequence, .size = bytes.size};
-    memcpy(request->bytes, bytes.data, bytes.size);
+    struct request *request = mem_alloc(sizeof *request);
+    *request = (struct request){.message = message, .size = size};
     *client->last = request;
     client->last = &request->next;
     client->waiting++;
-    client_next(client);
+    client->waiting_bytes += size;
+    if (client->waiting >= REQUESTS_WAITING_MAX ||
+        client->waiting_bytes >= REQUESTS_WAITING_BYTES_MAX) {
+        client->paused = true;
+        grpc_call_pause(client->call);
+    }
 }
 
 /* Stops the running request, or one that waits: that one is answered when its turn comes. */
@@ -250,6 +307,8 @@ static void request_cancel(struct client *client, uint64_t sequence)
 {
     if (client->running && client->sequence == sequence)
         session_cancel(client->session);
+    for (struct request *request = client->first; request; request = request->next)
+        request->canceled |= request->message->sequence == sequence;
 }
 
 static void on_session_message(struct grpc_call *call, struct slice bytes)
@@ -257,19 +316,19 @@ static void on_session_message(struct grpc_call *call, struct slice bytes)
     struct client *client = grpc_call_user(call);
     if (!client->session)
         return;
-    SessionRequest *request = session_request__unpack(NULL, bytes.size, bytes.data);
-    if (!request || request->command_case == SESSION_REQUEST__COMMAND__NOT_SET) {
-        grpc_call_finish(call, GRPC_INVALID_ARGUMENT,
-                         "08P01: request cannot be decoded, or its text is not valid UTF-8");
-    } else if (request->command_case == SESSION_REQUEST__COMMAND_CANCEL) {
-        request_cancel(client, request->sequence);
-    } else if (client->waiting >= REQUESTS_WAITING_MAX) {
-        grpc_call_finish(call, GRPC_RESOURCE_EXHAUSTED, "53000: too many requests are waiting");
+    SessionRequest *message = session_request__unpack(NULL, bytes.size, bytes.data);
+    if (!message || message->command_case == SESSION_REQUEST__COMMAND__NOT_SET) {
+        client_malformed(client);
+    } else if (message->command_case == SESSION_REQUEST__COMMAND_CANCEL) {
+        request_cancel(client, message->sequence);
+    } else if (client->running) {
+        request_queue(client, message, bytes.size);
+        return;
     } else {
-        request_queue(client, request->sequence, bytes);
+        client->sequence = message->sequence;
+        client_execute(client, message->execute);
     }
-    if (request)
-        session_request__free_unpacked(request, NULL);
+    session_request__free_unpacked(message, NULL);
 }
 
 static void on_session_half_close(struct grpc_call *call)
@@ -277,7 +336,7 @@ static void on_session_half_close(struct grpc_call *call)
     struct client *client = grpc_call_user(call);
     client->half_closed = true;
     if (client->session && !client->running)
-        client_next(client);
+        client_advance(client);
 }
 
 const struct grpc_handlers service_execute_handlers = {.on_start = on_execute_start,

@@ -8,11 +8,12 @@
 #include "base/mem.h"
 
 enum {
-    REQUEST_ID_MAX = TXN_ORIGIN_MAX - 1,
     BACKOFF_FIRST_US = 500,
     BACKOFF_MAX_US = 50000,
     SESSIONS_MAX = 10000,
-    REPLY_HEAD_SIZE = 8, /* rows, little-endian; then the tag */
+    TURN_STEPS_MAX = 32,  /* of one session, before the others have their turn */
+    LOOP_BATCHES_MAX = 2, /* of rows of one statement, then it moves to a worker */
+    REPLY_HEAD_SIZE = 13, /* see reply_encode */
 };
 
 /* A name under which transactions commit, used by one session at a time and then handed on, so that
@@ -33,6 +34,8 @@ enum session_state_kind {
     SESSION_BACKOFF,
 };
 
+_Static_assert(1 + REQUEST_ID_MAX <= TXN_ORIGIN_MAX, "a request id is an origin");
+
 struct session {
     struct node *node;
     const struct session_sink *sink;
@@ -40,18 +43,19 @@ struct session {
     struct sql_session *sql;
     enum session_state_kind state;
     bool closing;
-    bool queued;     /* in node->runnable */
-    bool use_worker; /* the running statement's steps belong on a worker */
-    bool answered;   /* the outcome of an earlier sending was reported: the rest is not */
+    bool canceled;    /* the running text: it may say so to a slow client, too */
+    bool queued;      /* in node->runnable */
+    bool use_worker;  /* the running statement's steps belong on a worker */
+    uint32_t batches; /* of rows, of the running statement */
     struct sql_event event;
     struct bound_txn *txn;
     struct replica_read read;
     struct replica_commit commit;
     struct origin *origin;
-    uint8_t request_id[TXN_ORIGIN_MAX]; /* 'r', then the client's bytes */
-    uint32_t request_id_size;           /* 0: none */
-    uint64_t request_commits;
-    uint64_t statement_us; /* when the running statement began */
+    uint8_t request_id[1 + REQUEST_ID_MAX]; /* 'r', then the client's bytes */
+    uint32_t request_id_size;               /* 0: none */
+    uint32_t request_commits;               /* transactions of this request that have committed */
+    uint64_t statement_us;                  /* when the running statement began */
     struct sleeper sleeper;
     struct job job;
     struct session *next_runnable;
@@ -70,6 +74,39 @@ static void txn_drop(struct session *s)
     s->txn = NULL;
 }
 
+/* ---- origins ------------------------------------------------------------------------------------
+ */
+
+static struct origin *origin_take(struct node *node)
+{
+    struct origin *origin = node->origins;
+    if (origin) {
+        node->origins = origin->next;
+        return origin;
+    }
+    origin = mem_zalloc(1, sizeof *origin);
+    origin->bytes[0] = 'n';
+    put_u64_le(origin->bytes + 1, node->incarnation);
+    put_u64_le(origin->bytes + 9, ++node->origin_count);
+    return origin;
+}
+
+static void origin_give_back(struct session *s)
+{
+    if (!s->origin)
+        return;
+    s->origin->next = s->node->origins;
+    s->node->origins = s->origin;
+    s->origin = NULL;
+}
+
+/* An origin with a commit whose outcome is open is never used again. */
+static void origin_retire(struct session *s)
+{
+    mem_free(s->origin);
+    s->origin = NULL;
+}
+
 /* ---- scheduling ---------------------------------------------------------------------------------
  */
 
@@ -82,6 +119,7 @@ static void session_ready(struct session *s)
     s->next_runnable = NULL;
     *s->node->runnable_last = s;
     s->node->runnable_last = &s->next_runnable;
+    s->node->runnable_count++;
     node_wake(s->node);
 }
 
@@ -96,6 +134,15 @@ static void event_refuse(struct session *s)
         txn_drop(s);
     if (s->event.kind == SQL_EVENT_COMMIT)
         sql_committed(s->sql, ERR_CANCELED, &error);
+}
+
+static void text_ended(struct session *s)
+{
+    s->state = SESSION_IDLE;
+    s->use_worker = false;
+    origin_give_back(s);
+    if (!s->closing)
+        s->sink->done(s->context);
 }
 
 static void work_run(struct job *job)
@@ -119,10 +166,19 @@ static void work_done(struct job *job)
         session_ready(s);
 }
 
-/* Steps until it has to wait for something. */
+/* Steps until it has to wait for something, or its turn is over. A client that does not read what
+ * it gets holds up its own session, whatever there is to send. */
 static void session_run(struct session *s)
 {
-    while (s->state == SESSION_RUNNABLE && !s->closing) {
+    for (int i = 0; s->state == SESSION_RUNNABLE && !s->closing; i++) {
+        if (i == TURN_STEPS_MAX) {
+            session_ready(s);
+            return;
+        }
+        if (!s->canceled && s->sink->slow(s->context)) {
+            s->state = SESSION_BLOCKED;
+            return;
+        }
         if (s->use_worker) {
             s->state = SESSION_WORKING;
             s->job = (struct job){.run = work_run, .done = work_done};
@@ -134,20 +190,28 @@ static void session_run(struct session *s)
     }
 }
 
-bool sessions_run(struct node *node)
+static struct session *runnable_pop(struct node *node)
 {
     struct session *s = node->runnable;
-    node->runnable = NULL;
-    node->runnable_last = &node->runnable;
-    bool any = s != NULL;
-    while (s) {
-        struct session *next = s->next_runnable;
-        s->queued = false;
-        if (s->closing)
-            session_release(s);
-        else
+    node->runnable = s->next_runnable;
+    if (!node->runnable)
+        node->runnable_last = &node->runnable;
+    ASSERT(s->queued && node->runnable_count > 0);
+    node->runnable_count--;
+    s->queued = false;
+    return s;
+}
+
+bool sessions_run(struct node *node)
+{
+    bool any = node->runnable != NULL;
+    /* Those that become runnable meanwhile are for the next round. */
+    for (uint32_t left = node->runnable_count; left && !node_turn_over(node); left--) {
+        struct session *s = runnable_pop(node);
+        if (!s->closing)
             session_run(s);
-        s = next;
+        else if (s->state != SESSION_WORKING) /* else released when the worker gives it back */
+            session_release(s);
     }
     return any;
 }
@@ -155,21 +219,68 @@ bool sessions_run(struct node *node)
 /* ---- beginning ----------------------------------------------------------------------------------
  */
 
-/* The outcome of this request's commit, when it was sent before and did commit. */
+/* What is kept with the outcome of a commit that has a request id:
+ *
+ *     0  8  rows of the statement, little-endian
+ *     8  4  number of the commit in its request, from 1
+ *    12  1  1: statements of the request follow the committed one
+ *    13     the tag                                                             */
+struct reply {
+    uint64_t rows;
+    uint32_t commits;
+    bool more;
+    char tag[sizeof((struct sql_event *)0)->tag];
+};
+
+static struct slice reply_encode(const struct sql_event *event, uint32_t commits,
+                                 uint8_t out[REPLY_HEAD_SIZE + sizeof event->tag])
+{
+    size_t tag_size = strnlen(event->tag, sizeof event->tag - 1);
+    put_u64_le(out, event->rows);
+    put_u32_le(out + 8, commits);
+    out[12] = event->more;
+    memcpy(out + REPLY_HEAD_SIZE, event->tag, tag_size);
+    return slice_make(out, REPLY_HEAD_SIZE + tag_size);
+}
+
+/* False: these bytes are no reply of a session's. */
+static bool reply_decode(const uint8_t *bytes, uint32_t size, struct reply *out)
+{
+    if (size < REPLY_HEAD_SIZE || size - REPLY_HEAD_SIZE >= sizeof out->tag)
+        return false;
+    *out = (struct reply){
+        .rows = get_u64_le(bytes), .commits = get_u32_le(bytes + 8), .more = bytes[12] != 0};
+    memcpy(out->tag, bytes + REPLY_HEAD_SIZE, size - REPLY_HEAD_SIZE);
+    return true;
+}
+
+/* When this request was sent before and that sending got further than this one, the client gets
+ * what it achieved and nothing is run. True: so it was, and the text has ended. */
 static bool outcome_report(struct session *s)
 {
-    uint8_t reply[TXN_REPLY_MAX + 1];
+    uint8_t bytes[TXN_REPLY_MAX];
     uint32_t size = 0;
+    struct reply reply;
     struct error error;
     struct slice origin = slice_make(s->request_id, s->request_id_size);
-    if (replica_outcome(s->node->replica, origin, reply, &size, &error) != OK ||
-        size < REPLY_HEAD_SIZE)
+    status_t status = replica_outcome(s->node->replica, origin, bytes, &size, &error);
+    if (status != OK || !reply_decode(bytes, size, &reply) || reply.commits <= s->request_commits)
         return false;
-    reply[size] = '\0';
-    if (!s->closing)
-        s->sink->complete(s->context, (const char *)reply + REPLY_HEAD_SIZE, get_u64_le(reply),
-                          false, 0);
-    s->answered = true;
+    error_set(&error, ERR_CANCELED, "request was answered already");
+    sql_begun(s->sql, NULL, false, 0, ERR_CANCELED, &error);
+    struct store_txn *txn = sql_session_abort(s->sql);
+    ASSERT(!txn && !s->txn && !s->closing);
+    if (reply.more) {
+        error_set(&error, ERR_OUTCOME_UNKNOWN, "request was interrupted after \"%s\"", reply.tag);
+        error_detail(&error,
+                     "An earlier sending of this request has committed %u of its "
+                     "transactions; whether the rest was run is not known.",
+                     reply.commits);
+        s->sink->error(s->context, &error);
+    } else {
+        s->sink->complete(s->context, reply.tag, reply.rows, false, 0);
+    }
+    text_ended(s);
     return true;
 }
 
@@ -189,10 +300,8 @@ static void begin_fail(struct session *s, status_t status)
 static void begin_finish(struct session *s, bool confirmed)
 {
     ASSERT(!s->txn);
-    if (s->request_id_size && outcome_report(s)) {
-        begin_fail(s, ERR_CANCELED);
+    if (s->request_id_size && outcome_report(s))
         return;
-    }
     struct error error;
     s->txn = mem_zalloc(1, sizeof *s->txn);
     bound_txn_init(s->txn);
@@ -258,36 +367,6 @@ static void begin_backed_off(struct session *s)
 /* ---- committing ---------------------------------------------------------------------------------
  */
 
-static struct origin *origin_take(struct node *node)
-{
-    struct origin *origin = node->origins;
-    if (origin) {
-        node->origins = origin->next;
-        return origin;
-    }
-    origin = mem_zalloc(1, sizeof *origin);
-    origin->bytes[0] = 'n';
-    put_u64_le(origin->bytes + 1, node->incarnation);
-    put_u64_le(origin->bytes + 9, ++node->origin_count);
-    return origin;
-}
-
-static void origin_give_back(struct session *s)
-{
-    if (!s->origin)
-        return;
-    s->origin->next = s->node->origins;
-    s->node->origins = s->origin;
-    s->origin = NULL;
-}
-
-/* An origin with a commit whose outcome is open is never used again. */
-static void origin_retire(struct session *s)
-{
-    mem_free(s->origin);
-    s->origin = NULL;
-}
-
 static void commit_error(struct session *s, status_t status, struct error *error)
 {
     error_set(error, status, "%s", status_text(status));
@@ -317,6 +396,9 @@ static void commit_error(struct session *s, status_t status, struct error *error
     } else if (status == ERR_NO_QUORUM) {
         error_set(error, status, "no quorum: the cluster has no leader that a majority follows");
         error_hint(error, "Nothing was changed.");
+    } else if (status == ERR_PROTOCOL && s->request_id_size) {
+        error_set(error, ERR_OUTCOME_UNKNOWN, "another sending of this request got further");
+        error_detail(error, "It has committed this transaction and a later one of the request.");
     } else if (status == ERR_DISK_FULL) {
         error_set(error, status, "disk of the leader is full: the transaction was rolled back");
         error_hint(error, "Reading goes on. Free some disk space.");
@@ -332,17 +414,22 @@ static void on_commit(struct replica_commit *commit, status_t status)
         origin_retire(s);
     if (status != OK)
         commit_error(s, status, &error);
+    else if (s->request_id_size)
+        s->request_commits++;
     buffer_reset(&s->commit.request);
     sql_committed(s->sql, status, status == OK ? NULL : &error);
     session_ready(s);
 }
 
-/* Who commits: the client's request, or this session's origin. */
+/* Who commits: the client's request, or this session's origin. A request counts its commits, not
+ * its attempts: so two sendings of it, wherever they run, have the same number for the same
+ * transaction and only one of them commits it. An attempt that was refused will never be done, so
+ * its number is free. */
 static struct txn_id commit_id(struct session *s)
 {
     if (s->request_id_size)
         return (struct txn_id){.origin = slice_make(s->request_id, s->request_id_size),
-                               .sequence = ++s->request_commits};
+                               .sequence = s->request_commits + 1};
     if (!s->origin)
         s->origin = origin_take(s->node);
     return (struct txn_id){.origin = slice_make(s->origin->bytes, sizeof s->origin->bytes),
@@ -358,10 +445,9 @@ static void commit_begin(struct session *s)
         return;
     }
     uint8_t reply[REPLY_HEAD_SIZE + sizeof s->event.tag];
-    size_t tag_size = s->request_id_size ? strlen(s->event.tag) : 0;
-    put_u64_le(reply, s->event.rows);
-    memcpy(reply + REPLY_HEAD_SIZE, s->event.tag, tag_size);
-    struct slice kept = slice_make(reply, s->request_id_size ? REPLY_HEAD_SIZE + tag_size : 0);
+    struct slice kept = {0};
+    if (s->request_id_size)
+        kept = reply_encode(&s->event, s->request_commits + 1, reply);
     buffer_reset(&s->commit.request);
     s->commit.request.size_max = REPLICA_REQUEST_SIZE_MAX;
     status_t status = txn_request_encode(&s->txn->txn, commit_id(s), kept, &s->commit.request);
@@ -385,21 +471,17 @@ static void commit_begin(struct session *s)
 /* ---- events -------------------------------------------------------------------------------------
  */
 
-static void text_ended(struct session *s)
-{
-    s->state = SESSION_IDLE;
-    s->use_worker = false;
-    origin_give_back(s);
-    if (!s->closing)
-        s->sink->done(s->context);
-}
-
 static void statement_complete(struct session *s)
 {
     uint64_t now_us = env_monotonic_us(s->node->env);
+    struct reply reply;
     s->use_worker = false;
-    if (!s->closing && !s->answered)
-        s->sink->complete(s->context, s->event.tag, s->event.rows, s->event.more,
+    /* An earlier sending of the request may have been the one that committed: its answer counts. */
+    bool kept = reply_decode(s->commit.reply, s->commit.reply_size, &reply);
+    s->commit.reply_size = 0;
+    if (!s->closing)
+        s->sink->complete(s->context, kept ? reply.tag : s->event.tag,
+                          kept ? reply.rows : s->event.rows, s->event.more,
                           now_us - s->statement_us);
     s->statement_us = now_us;
 }
@@ -414,14 +496,17 @@ static void session_event(struct session *s)
         return;
     case SQL_EVENT_EXECUTE:
         s->use_worker = !s->event.is_short;
+        s->batches = 0;
         return;
     case SQL_EVENT_HEADER:
         if (!s->closing)
             s->sink->header(s->context, s->event.columns, s->event.column_count);
         return;
     case SQL_EVENT_ROWS:
-        if (!s->closing && s->sink->rows(s->context, s->event.batch))
-            s->state = SESSION_BLOCKED;
+        if (!s->closing)
+            s->sink->rows(s->context, s->event.batch);
+        if (++s->batches >= LOOP_BATCHES_MAX)
+            s->use_worker = true; /* not as short as was thought */
         return;
     case SQL_EVENT_COMMIT:
         s->use_worker = false;
@@ -435,7 +520,7 @@ static void session_event(struct session *s)
         statement_complete(s);
         return;
     case SQL_EVENT_ERROR:
-        if (!s->closing && !s->answered)
+        if (!s->closing)
             s->sink->error(s->context, &s->event.error);
         text_ended(s);
         return;
@@ -525,8 +610,10 @@ void session_submit(struct session *s, struct slice text, const struct value *pa
     ASSERT(s->state == SESSION_IDLE && !s->closing);
     s->request_id_size = 0;
     s->request_commits = 0;
-    s->answered = false;
-    if (request_id.size && request_id.size <= REQUEST_ID_MAX) {
+    s->canceled = false;
+    s->commit.reply_size = 0;
+    ASSERT(request_id.size <= REQUEST_ID_MAX);
+    if (request_id.size) {
         s->request_id[0] = 'r';
         memcpy(s->request_id + 1, request_id.data, request_id.size);
         s->request_id_size = (uint32_t)request_id.size + 1;
@@ -546,6 +633,7 @@ void session_cancel(struct session *s)
 {
     if (s->state == SESSION_IDLE || s->closing)
         return;
+    s->canceled = true;
     sql_cancel(s->sql);
     if (s->state == SESSION_BEGIN_WAIT) {
         replica_read_cancel(s->node->replica, &s->read);

@@ -3,9 +3,8 @@
  *     IDLE --session_submit--> RUNNABLE --step--> BEGIN_WAIT   for a read version
  *                                 ^      ------> WORKING       a step on a worker thread
  *                                 |      ------> COMMIT_WAIT   for the outcome
- *                                 |      ------> BLOCKED       the client takes no more rows now
- *                                 |      ------> BACKOFF       before a conflicting statement's
- * retry
+ *                                 |      ------> BLOCKED       until the client has read more
+ *                                 |      ------> BACKOFF       before a conflict's retry
  *                                 +----------------------+     each comes back when answered
  *     any, when the text has ended --> IDLE;  any, when the client is gone --> CLOSING --> freed
  */
@@ -15,16 +14,19 @@
 #include "server/node_int.h"
 #include "sql/sql.h"
 
-/* What a session tells its client. Called on the loop thread. After `done` the next text may be
- * submitted. */
+enum { REQUEST_ID_MAX = 64 }; /* bytes, promised in protobuf/toydb.proto */
+
+/* What a session tells its client. Called on the loop thread. In `done` and later the next text may
+ * be submitted or the session closed. */
 struct session_sink {
     void (*header)(void *context, const struct sql_column *columns, uint32_t count);
-    /* True: the client is slow, stop until session_unblock. */
-    bool (*rows)(void *context, const struct batch *batch);
+    void (*rows)(void *context, const struct batch *batch);
     void (*complete)(void *context, const char *tag, uint64_t rows, bool more, uint64_t elapsed_us);
     void (*error)(void *context, const struct error *error);
     void (*done)(void *context);
-    /* The node stops and nothing runs here: the client should look for another one. */
+    /* True: too much waits for the client to read it, stop until session_unblock. */
+    bool (*slow)(void *context);
+    /* The node stops and nothing runs here: the client should look for another one, and close. */
     void (*shutdown)(void *context);
 };
 
@@ -37,7 +39,8 @@ void session_submit(struct session *session, struct slice text, const struct val
 void session_unblock(struct session *session);
 void session_cancel(struct session *session);
 enum sql_transaction_state session_state(const struct session *session);
-/* Runs sessions that have something to do; true when some did. */
+/* Gives a turn to each session that has something to do, while the pump's own turn lasts; true when
+ * there was one. */
 bool sessions_run(struct node *node);
 /* Tells the clients of idle sessions that the node stops. */
 void sessions_shutdown(struct node *node);

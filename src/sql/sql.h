@@ -113,8 +113,8 @@ struct sql_event {
     const struct batch *batch;
     /* COMMIT, ROLLBACK: back to the driver, which frees it; every slice from it is gone */
     struct store_txn *txn;
-    /* COMPLETE, and with COMMIT of an autocommit statement the tag it will have (for an outcome
-       kept for a client that asks again) */
+    /* COMPLETE, and with COMMIT what its COMPLETE will have (for an outcome kept for a client that
+       asks again) */
     char tag[64];
     uint64_t rows;
     bool more;

@@ -34,6 +34,7 @@ static bool give_back(struct sql_session *session, struct sql_event *event,
     event->txn = session->txn;
     snprintf(event->tag, sizeof event->tag, "%s", session->tag);
     event->rows = session->rows;
+    event->more = !parse_at_end(&session->parser);
     sql__session_end_transaction(session);
     return true;
 }

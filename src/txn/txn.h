@@ -30,7 +30,7 @@
 #include "mvcc/mvcc.h"
 
 enum {
-    TXN_ORIGIN_MAX = 64,             /* bytes */
+    TXN_ORIGIN_MAX = 72,             /* bytes */
     TXN_REPLY_MAX = 256,             /* bytes kept with the outcome for a client that asks again */
     TXN_WRITES_BYTES_MAX = 32 << 20, /* keys and values of one transaction */
     TXN_RANGES_MAX = 4096,           /* more are merged into wider ones */

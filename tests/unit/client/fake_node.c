@@ -378,8 +378,9 @@ void fake_node_start(struct fake_node *node, uint16_t port)
         {"/ToyDB/Session",
          true,
          {session_start, session_message, session_half_close, rows_run, session_close},
-         node},
-        {"/ToyDB/Status", false, {NULL, status_message, NULL, NULL, NULL}, node},
+         node,
+         0},
+        {"/ToyDB/Status", false, {NULL, status_message, NULL, NULL, NULL}, node, 0},
     };
     node->server = grpc_server_create(methods, 2, NULL);
     node->stop_fd = eventfd(0, EFD_CLOEXEC);

@@ -120,17 +120,19 @@ void echo_service_init(struct echo_service *service, const struct grpc_config *c
 {
     *service = (struct echo_service){0};
     const struct grpc_method methods[] = {
-        {"/Test/Unary", false, {start, unary_message, NULL, NULL, close_call}, service},
-        {"/Test/Bidi", true, {start, bidi_message, bidi_half_close, NULL, close_call}, service},
-        {"/Test/Count", false, {start, count_message, NULL, count_run, close_call}, service},
-        {"/Test/Sum", true, {start, sum_message, sum_half_close, NULL, close_call}, service},
-        {"/Test/Fail", false, {start, fail_message, NULL, NULL, close_call}, service},
-        {"/Test/Hang", true, {start, NULL, NULL, NULL, close_call}, service},
-        {"/Test/Metadata", false, {start, metadata_message, NULL, NULL, close_call}, service},
+        {"/Test/Unary", false, {start, unary_message, NULL, NULL, close_call}, service, 0},
+        {"/Test/Bidi", true, {start, bidi_message, bidi_half_close, NULL, close_call}, service, 0},
+        {"/Test/Count", false, {start, count_message, NULL, count_run, close_call}, service, 0},
+        {"/Test/Sum", true, {start, sum_message, sum_half_close, NULL, close_call}, service, 0},
+        {"/Test/Fail", false, {start, fail_message, NULL, NULL, close_call}, service, 0},
+        {"/Test/Hang", true, {start, NULL, NULL, NULL, close_call}, service, 0},
+        {"/Test/Metadata", false, {start, metadata_message, NULL, NULL, close_call}, service, 0},
         {"/Test/Pause",
          true,
          {pause_start, bidi_message, bidi_half_close, NULL, close_call},
-         service},
+         service,
+         0},
+        {"/Test/Small", false, {start, unary_message, NULL, NULL, close_call}, service, 100},
     };
     service->server = grpc_server_create(methods, sizeof methods / sizeof methods[0], config);
 }

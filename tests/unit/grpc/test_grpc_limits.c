@@ -88,6 +88,14 @@ static void test_message_over_limit(void **state)
     assert_log(&log, GRPC_RESOURCE_EXHAUSTED, "message is larger than the limit");
     assert_int_equal(f.service.last_close, GRPC_RESOURCE_EXHAUSTED);
     call_log_free(&log);
+    call_log_unary(&log, f.pipe.client, "/Test/Small", slice_make(body, 100), NULL);
+    grpc_pipe_run(&f.pipe);
+    assert_log(&log, GRPC_OK, "");
+    call_log_free(&log);
+    call_log_unary(&log, f.pipe.client, "/Test/Small", slice_make(body, 101), NULL);
+    grpc_pipe_run(&f.pipe);
+    assert_log(&log, GRPC_RESOURCE_EXHAUSTED, "message is larger than the limit");
+    call_log_free(&log);
     teardown(&f);
 
     setup(&f, NULL, &config, 3); /* the client's own limit */
