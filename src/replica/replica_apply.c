@@ -38,6 +38,54 @@ static struct slice system_key(const char *name, uint8_t bytes[32])
     return slice_make(bytes, size + 1);
 }
 
+/* The record of what was removed last: [entry index, start, end, newest version ever removed]. */
+struct expired {
+    uint64_t index;
+    struct buffer start, end;
+    uint64_t newest;
+};
+
+static void expired_free(struct expired *expired)
+{
+    buffer_free(&expired->start);
+    buffer_free(&expired->end);
+}
+
+/* All empty when there is no record yet. */
+static status_t expired_load(struct replica *r, struct expired *out, struct error *error)
+{
+    uint8_t key[32];
+    struct slice stored;
+    *out = (struct expired){0};
+    status_t status = kv_get_latest(r->kv, system_key("expire", key), &stored, error);
+    if (status != OK)
+        return status == ERR_NOT_FOUND ? OK : status;
+    struct msgpack_reader reader;
+    msgpack_reader_init(&reader, stored);
+    bool shape = msgpack_get_array(&reader) == 4;
+    out->index = msgpack_get_uint(&reader);
+    buffer_append_slice(&out->start, msgpack_get_bin(&reader));
+    buffer_append_slice(&out->end, msgpack_get_bin(&reader));
+    out->newest = msgpack_get_uint(&reader);
+    if (!shape || !msgpack_done(&reader))
+        return error_set(error, ERR_CORRUPT, "record of expired outcomes is malformed");
+    return OK;
+}
+
+static status_t expired_store(struct replica *r, const struct expired *expired, struct error *error)
+{
+    uint8_t key[32];
+    struct buffer record = {0};
+    msgpack_put_array(&record, 4);
+    msgpack_put_uint(&record, expired->index);
+    msgpack_put_bin(&record, buffer_slice(&expired->start));
+    msgpack_put_bin(&record, buffer_slice(&expired->end));
+    msgpack_put_uint(&record, expired->newest);
+    status_t status = kv_put(r->kv, system_key("expire", key), buffer_slice(&record), error);
+    buffer_free(&record);
+    return status;
+}
+
 status_t replica__meta_load(struct replica *r, struct error *error)
 {
     struct slice meta = kv_meta(r->kv);
@@ -50,50 +98,47 @@ status_t replica__meta_load(struct replica *r, struct error *error)
         if (!shape || !msgpack_done(&reader))
             return error_set(error, ERR_CORRUPT, "%s: checkpoint meta is malformed", r->dir);
     }
-    return OK;
+    struct expired expired;
+    status_t status = expired_load(r, &expired, error);
+    r->forgotten_version = expired.newest;
+    expired_free(&expired);
+    return status;
 }
 
-/* Which outcomes go depends on the log alone: the same on every node. The record is
- * [entry index, start, end]; it is written before the removal, so an entry applied a second time
- * removes the same piece. */
+/* The piece behind the last one. */
+static status_t expired_advance(struct replica *r, struct expired *expired, uint64_t index,
+                                uint64_t below, struct error *error)
+{
+    struct buffer done = expired->start;
+    uint64_t newest;
+    expired->start = expired->end;
+    expired->end = done;
+    expired->index = index;
+    status_t status = txn_outcomes_piece(r->kv, below, buffer_slice(&expired->start), EXPIRE_LIMIT,
+                                         &expired->end, &newest, error);
+    if (status == OK && newest > expired->newest)
+        expired->newest = newest;
+    return status == OK ? expired_store(r, expired, error) : status;
+}
+
+/* Which outcomes go depends on the log alone: the same on every node. The record is written before
+ * the removal, so an entry applied a second time removes the same piece. */
 static status_t outcomes_expire(struct replica *r, uint64_t index, uint64_t version,
                                 struct error *error)
 {
     if (index % EXPIRE_EVERY != 0 || version < REPLICA_OUTCOME_KEEP_US)
         return OK;
-    uint8_t key[32];
-    struct slice record_key = system_key("expire", key);
-    struct buffer start = {0}, end = {0}, record = {0};
-    struct slice stored;
-    bool again = false;
-    status_t status = kv_get_latest(r->kv, record_key, &stored, error);
-    if (status == OK) {
-        struct msgpack_reader reader;
-        msgpack_reader_init(&reader, stored);
-        bool shape = msgpack_get_array(&reader) == 3;
-        again = msgpack_get_uint(&reader) == index;
-        struct slice old_start = msgpack_get_bin(&reader);
-        struct slice old_end = msgpack_get_bin(&reader);
-        buffer_append_slice(&start, again ? old_start : old_end);
-        buffer_append_slice(&end, old_end);
-        if (!shape || !msgpack_done(&reader))
-            status = error_set(error, ERR_CORRUPT, "record of expired outcomes is malformed");
-    }
-    if ((status == OK || status == ERR_NOT_FOUND) && !again) {
-        status = txn_outcomes_piece(r->kv, buffer_slice(&start), EXPIRE_LIMIT, &end, error);
-        msgpack_put_array(&record, 3);
-        msgpack_put_uint(&record, index);
-        msgpack_put_bin(&record, buffer_slice(&start));
-        msgpack_put_bin(&record, buffer_slice(&end));
-        if (status == OK)
-            status = kv_put(r->kv, record_key, buffer_slice(&record), error);
-    }
+    uint64_t below = version - REPLICA_OUTCOME_KEEP_US;
+    struct expired expired;
+    status_t status = expired_load(r, &expired, error);
+    if (status == OK && expired.index != index)
+        status = expired_advance(r, &expired, index, below, error);
     if (status == OK)
-        status = txn_outcomes_expire(r->kv, version - REPLICA_OUTCOME_KEEP_US, buffer_slice(&start),
-                                     buffer_slice(&end), error);
-    buffer_free(&start);
-    buffer_free(&end);
-    buffer_free(&record);
+        status = txn_outcomes_expire(r->kv, below, buffer_slice(&expired.start),
+                                     buffer_slice(&expired.end), error);
+    if (status == OK)
+        r->forgotten_version = expired.newest;
+    expired_free(&expired);
     return status;
 }
 

@@ -96,6 +96,7 @@ struct replica {
     struct replica__ring committed; /* struct replica__committed */
     uint64_t applied_index;
     uint64_t applied_version;
+    uint64_t forgotten_version; /* of the newest outcome removed */
     bool has_cluster_id;
     uint8_t cluster_id[REPLICA_CLUSTER_ID_SIZE];
     bool apply_blocked; /* the disk is full: tried again each tick */

@@ -5,10 +5,9 @@
  * window holds every earlier write. It judges only requests addressed to its term, and refuses
  * those that may have been sent before by a log entry: why, says replica.h.
  *
- * Outcomes are removed some time after they are made: when an entry of version V is applied, one
- * older than V - REPLICA_OUTCOME_KEEP_US may go. A transaction's outcome is newer than its read
- * version, so one that read at applied_version - REPLICA_OUTCOME_KEEP_US or later has its outcome
- * still there, if it has one; older ones are not judged at all. */
+ * Outcomes are removed some time after they are made (replica_apply.c). A transaction's outcome is
+ * newer than its read version; so when none newer than that was ever removed, the transaction's is
+ * still there, if it has one. Others are not judged at all. */
 
 #include <string.h>
 
@@ -164,7 +163,7 @@ static status_t propose(struct replica *r, struct asker from, const struct txn_r
 static void judge(struct replica *r, struct asker from, const struct txn_request *request,
                   bool sent_before)
 {
-    if (request->read_version + REPLICA_OUTCOME_KEEP_US < r->applied_version) {
+    if (request->read_version < r->forgotten_version) {
         answer(r, from, sent_before ? ERR_OUTCOME_UNKNOWN : ERR_TOO_OLD, 0, (struct slice){0});
         return;
     }

@@ -158,9 +158,10 @@ status_t txn_refusal_apply(struct kv *kv, const struct txn_effect *refusal, bool
                            struct error *error);
 /* Old outcomes are removed piece by piece, in two steps, so that a piece that failed half way can
  * be done again with the same result. First: *end gets the key behind `limit` outcomes from `start`
- * on (empty: from the first), empty when there are no more. */
-status_t txn_outcomes_piece(struct kv *kv, struct slice start, uint32_t limit, struct buffer *end,
-                            struct error *error);
+ * on (empty: from the first), empty when there are no more; *newest the newest version below
+ * `version` among them, 0 when there is none. */
+status_t txn_outcomes_piece(struct kv *kv, uint64_t version, struct slice start, uint32_t limit,
+                            struct buffer *end, uint64_t *newest, struct error *error);
 /* Then: removes those of [start, end) (empty: to the last) whose version is below `version`. */
 status_t txn_outcomes_expire(struct kv *kv, uint64_t version, struct slice start, struct slice end,
                              struct error *error);

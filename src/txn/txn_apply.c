@@ -121,14 +121,30 @@ static bool holds_outcome(const struct kv_cursor *cursor)
            slice_has_prefix(kv_cursor_key(cursor), slice_make(&outcome_prefix, 1));
 }
 
-status_t txn_outcomes_piece(struct kv *kv, struct slice start, uint32_t limit, struct buffer *end,
-                            struct error *error)
+static status_t outcome_at(const struct kv_cursor *cursor, struct txn_outcome *out,
+                           struct error *error)
+{
+    struct slice value;
+    status_t status = kv_cursor_value(cursor, &value, error);
+    return status == OK ? outcome_decode(value, out, error) : status;
+}
+
+status_t txn_outcomes_piece(struct kv *kv, uint64_t version, struct slice start, uint32_t limit,
+                            struct buffer *end, uint64_t *newest, struct error *error)
 {
     struct kv_cursor cursor;
+    *newest = 0;
     kv_cursor_init_latest(&cursor, kv);
     status_t status = kv_cursor_seek(&cursor, piece_start(start), error);
-    for (uint32_t seen = 0; status == OK && holds_outcome(&cursor) && seen < limit; seen++)
+    for (uint32_t seen = 0; status == OK && holds_outcome(&cursor) && seen < limit; seen++) {
+        struct txn_outcome outcome;
+        status = outcome_at(&cursor, &outcome, error);
+        if (status != OK)
+            break;
+        if (outcome.version < version && outcome.version > *newest)
+            *newest = outcome.version;
         status = kv_cursor_next(&cursor, error);
+    }
     buffer_reset(end);
     if (status == OK && holds_outcome(&cursor))
         buffer_append_slice(end, kv_cursor_key(&cursor));
@@ -154,11 +170,8 @@ status_t txn_outcomes_expire(struct kv *kv, uint64_t version, struct slice start
             break;
         buffer_reset(&place);
         buffer_append_slice(&place, key);
-        struct slice value;
         struct txn_outcome outcome;
-        status = kv_cursor_value(&cursor, &value, error);
-        if (status == OK)
-            status = outcome_decode(value, &outcome, error);
+        status = outcome_at(&cursor, &outcome, error);
         if (status == OK && outcome.version < version)
             status = kv_delete(kv, buffer_slice(&place), NULL, error);
         if (status != OK)

@@ -1,0 +1,181 @@
+/* The simulator: a cluster, clients, faults and checkers, all from one seed.
+ *
+ * A run has two parts. First, for some simulated seconds, clients run transactions on random nodes
+ * while faults come down: crashes with torn writes, cuts of the network, failing and full disks,
+ * clocks that jump. Then all faults end and everything must come right: every request gets its
+ * answer, every node the same contents.
+ *
+ * The checkers know nothing of the code under test but what is in the log. What was committed is
+ * read from the nodes' logs as they apply them (sim_check.c), replayed in a dull model
+ * (sim_model.c), and everything a transaction saw or was told is held against that
+ * (sim_history.c). */
+#ifndef SIM_SIM_H
+#define SIM_SIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/prng.h"
+#include "cluster.h"
+
+enum {
+    SIM_CLIENTS_MAX = 16,
+    SIM_REGISTERS = 12,
+    SIM_ACCOUNTS = 8,
+    SIM_COUNTERS = 4,
+    SIM_ACCOUNT_START = 100,
+    SIM_KEY_MAX = 16,
+    SIM_PROBLEM_MAX = 600,
+};
+
+/* ---- the model ------------------------------------------------------------------------------ */
+
+struct sim_write {
+    struct buffer key, value;
+    bool tombstone;
+};
+
+struct sim_version {
+    uint64_t version;
+    struct buffer value;
+    bool tombstone;
+};
+
+/* All versions of one key, oldest first. */
+struct sim_key {
+    struct buffer key;
+    struct sim_version *versions;
+    uint32_t count, capacity;
+};
+
+struct sim_model {
+    struct sim_key *keys; /* in order */
+    uint32_t key_count, key_capacity;
+    uint64_t version; /* of the newest effect */
+    uint64_t versions;
+};
+
+void sim_model_free(struct sim_model *model);
+/* Versions must ascend. */
+void sim_model_write(struct sim_model *model, struct slice key, uint64_t version,
+                     struct slice value, bool tombstone);
+/* What a transaction sees that reads at `version` and wrote the first `write_count` of `writes`:
+ * appends it in the form of sim_seen. */
+void sim_model_get(const struct sim_model *model, struct slice key, uint64_t version,
+                   const struct sim_write *writes, uint32_t write_count, struct buffer *out);
+void sim_model_scan(const struct sim_model *model, struct slice low, struct slice high,
+                    bool reverse, uint32_t limit, uint64_t version, const struct sim_write *writes,
+                    uint32_t write_count, struct buffer *out);
+/* One line of what a read gave. */
+void sim_seen(struct buffer *out, struct slice key, bool found, struct slice value);
+
+/* ---- history -------------------------------------------------------------------------------- */
+
+/* One read of a transaction. */
+struct sim_look {
+    bool scan, reverse;
+    uint32_t limit;
+    struct buffer low, high; /* the key itself in low when no scan */
+    struct buffer seen;
+    uint32_t write_count; /* own writes made before it */
+};
+
+/* A transaction as its client knows it. */
+struct sim_attempt {
+    uint32_t client;
+    uint64_t sequence;
+    uint64_t floor; /* the newest version acknowledged to anyone before it began */
+    uint64_t read_version;
+    struct sim_look *looks;
+    uint32_t look_count, look_capacity;
+    struct sim_write *writes;
+    uint32_t write_count, write_capacity;
+    uint64_t version; /* it was told it committed at; 0: read only */
+    struct sim_attempt *next;
+};
+
+void sim_attempt_free(struct sim_attempt *attempt);
+
+/* What the log and the client say of a commit. */
+struct sim_verdict {
+    uint64_t log_version; /* 0: not in the log */
+    uint64_t told_version;
+    bool told_refused;
+};
+
+/* Of one client, by sequence. */
+struct sim_verdicts {
+    struct sim_verdict *items;
+    uint32_t count, capacity;
+    uint64_t last; /* sequence of the last outcome in the log */
+};
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+struct sim_client;
+struct sim_checker;
+
+struct sim_options {
+    uint64_t seed;
+    uint32_t nodes; /* 0: five, now and then one or three */
+    bool trace;
+};
+
+struct sim {
+    struct sim_options options;
+    struct cluster *cluster;
+    uint32_t nodes;
+    struct prng prng; /* of clients and faults */
+    struct sim_model model;
+    struct sim_client *clients[SIM_CLIENTS_MAX];
+    uint32_t client_count;
+    struct sim_checker *checker;
+    struct sim_verdicts verdicts[SIM_CLIENTS_MAX];
+    struct sim_attempt *finished;     /* to be checked after this step */
+    uint64_t acknowledged;            /* the newest version anyone was told of */
+    uint64_t fault_gap_us;            /* longest time between two faults */
+    bool ending;                      /* clients begin nothing */
+    bool clocks_jumped;               /* far: outcomes may be forgotten early */
+    bool injected[CLUSTER_NODES_MAX]; /* an I/O failure was ordered there */
+    uint64_t faults, commits, refusals, unknown, reads;
+    char problem[SIM_PROBLEM_MAX]; /* "": none */
+};
+
+/* Keeps the first one. */
+void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* sim_client.c */
+void sim_clients_start(struct sim *sim, uint32_t count);
+void sim_clients_free(struct sim *sim);
+/* Their node is gone. */
+void sim_clients_down(struct sim *sim, uint32_t node);
+bool sim_clients_idle(struct sim *sim);
+/* Each client still busy, for the report. */
+void sim_clients_describe(struct sim *sim, struct buffer *out);
+
+/* sim_history.c */
+struct sim_verdict *sim_verdict_of(struct sim *sim, uint32_t client, uint64_t sequence);
+void sim_told_refused(struct sim *sim, uint32_t client, uint64_t sequence);
+/* Takes the attempt over. */
+void sim_finish(struct sim *sim, struct sim_attempt *attempt);
+void sim_finished_check(struct sim *sim);
+/* An entry that a node has applied first. */
+void sim_entry(struct sim *sim, uint64_t index, struct slice data);
+void sim_history_free(struct sim *sim);
+
+/* sim_check.c */
+void sim_checker_start(struct sim *sim);
+void sim_checker_free(struct sim *sim);
+void sim_check_node(struct sim *sim, uint32_t node);
+/* It begins a new life. */
+void sim_check_down(struct sim *sim, uint32_t node);
+/* All nodes at rest: same contents, as the model says. */
+void sim_check_end(struct sim *sim);
+
+/* sim_fault.c */
+void sim_faults_start(struct sim *sim);
+/* Ends all faults. */
+void sim_faults_end(struct sim *sim);
+
+#endif
