@@ -461,8 +461,8 @@ struct conn *conn_connect(struct node *node, const char *address,
 static bool conn_is_late(const struct conn *conn, uint64_t now_us)
 {
     if (conn->outgoing)
-        return conn->connecting && !conn->resolving && now_us - conn->since_us >= CONNECT_US;
-    return !conn->heard && now_us - conn->since_us >= FIRST_BYTES_US;
+        return conn->connecting && !conn->resolving && now_us >= conn->since_us + CONNECT_US;
+    return !conn->heard && now_us >= conn->since_us + FIRST_BYTES_US;
 }
 
 void conns_tick(struct node *node, uint64_t now_us)
