@@ -86,7 +86,12 @@ static void on_exit_of(uv_process_t *process, int64_t exit_status, int signal_nu
         log_path(cluster, member->id, path, sizeof path);
         log_last_line(path, line, sizeof line);
         if (signal_number)
-            fprintf(stderr, "toydb: node %u was ended by signal %d\n", member->id, signal_number);
+            fprintf(stderr,
+                    "toydb: node %u was ended by signal %d; start it again with\n"
+                    "  %s start --id %u --data %s/node%u --listen 127.0.0.1:%u --peers %s\n",
+                    member->id, signal_number, cluster->config->program, member->id,
+                    cluster->config->dir, member->id, cluster->config->base_port + member->id - 1,
+                    cluster->peers);
         else
             fprintf(stderr, "toydb: node %u ended with exit code %" PRId64 ": %s\n", member->id,
                     exit_status, line);
