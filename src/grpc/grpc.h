@@ -98,7 +98,7 @@ struct grpc_method {
     /* False: exactly one message must come; the room answers anything else itself. */
     bool client_streaming;
     struct grpc_handlers handlers;
-    void *context; /* grpc_call_context */
+    void *context;           /* grpc_call_context */
     size_t message_size_max; /* of a message received [that of the configuration] */
 };
 
