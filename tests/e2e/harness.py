@@ -1,0 +1,394 @@
+"""What the end-to-end tests share: clusters of real toydb processes, a client of gRPC's own Python
+library, and a runner that prints TAP.
+
+A test file defines functions with @test and ends with main(). The environment names the build:
+TOYDB_BUILD_ROOT and TOYDB_SOURCE_ROOT (set by meson). TOYDB_TEST_SLOW stretches every deadline, for
+builds with sanitizers. Waiting is always for a condition with a deadline, never for a time.
+
+Nothing outlives a test run: nodes are killed by process id, and die with this process in any case.
+"""
+import atexit
+import contextlib
+import ctypes
+import os
+import queue
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+import grpc
+
+SOURCE = os.environ.get("TOYDB_SOURCE_ROOT") or os.path.dirname(
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("TOYDB_BUILD_ROOT") or os.path.join(SOURCE, "build")
+TOYDB = os.path.join(BUILD, "src", "bin", "toydb")
+TOYSQL = os.path.join(BUILD, "src", "bin", "toysql")
+SLOW = float(os.environ.get("TOYDB_TEST_SLOW", "1"))
+
+scratch = tempfile.mkdtemp(prefix="toydb-e2e-")
+atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+
+
+def messages():
+    """The protobuf module of the client API, made by protoc."""
+    subprocess.run(["protoc", f"--proto_path={SOURCE}/protobuf", f"--python_out={scratch}",
+                    "toydb.proto"], check=True)
+    sys.path.insert(0, scratch)
+    import toydb_pb2  # pylint: disable=import-outside-toplevel
+    return toydb_pb2
+
+
+pb = messages()
+
+
+def wait_for(condition, seconds, what):
+    """Polls until `condition` gives something true, which is returned."""
+    deadline = time.monotonic() + seconds * SLOW
+    while True:
+        got = condition()
+        if got:
+            return got
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds * SLOW:g} s for {what}")
+        time.sleep(0.02)
+
+
+def free_ports(count):
+    """Below the range the kernel takes ports of outgoing connections from."""
+    ports = []
+    while len(ports) < count:
+        port = random.randrange(12000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in ports:
+            ports.append(port)
+    return ports
+
+
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def popen(arguments, **options):
+    return subprocess.Popen(arguments, preexec_fn=die_with_parent, **options)
+
+
+def run(arguments, stdin="", timeout=30, **options):
+    """(exit code, stdout, stderr)"""
+    if isinstance(stdin, str):
+        stdin = stdin.encode()
+    done = subprocess.run(arguments, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          timeout=timeout * SLOW, preexec_fn=die_with_parent, check=False, **options)
+    return (done.returncode, done.stdout.decode(errors="replace"),
+            done.stderr.decode(errors="replace"))
+
+
+class SqlError(Exception):
+    def __init__(self, error, status=None):
+        super().__init__(f"{error.sqlstate}: {error.message}")
+        self.sqlstate = error.sqlstate
+        self.message = error.message
+        self.detail = error.detail
+        self.hint = error.hint
+        self.position = error.position
+        self.state = error.transaction_state
+        self.status = status  # of the gRPC call; None in a session
+
+
+def to_value(value):
+    if value is None:
+        return pb.Value()
+    if isinstance(value, bool):
+        return pb.Value(boolean=value)
+    if isinstance(value, int):
+        return pb.Value(integer=value)
+    if isinstance(value, float):
+        return pb.Value(real=value)
+    return pb.Value(text=value)
+
+
+def from_value(value):
+    kind = value.WhichOneof("kind")
+    return None if kind is None else getattr(value, kind)
+
+
+class Result:
+    """What one request gave: of its last statement, if it had several."""
+
+    def __init__(self):
+        self.columns, self.rows, self.tags, self.error = [], [], [], None
+        self.state = 0
+
+    def add(self, response):
+        """True when the request is over."""
+        kind = response.WhichOneof("message")
+        if kind == "header":
+            self.columns = [(c.name, c.type) for c in response.header.columns]
+            self.rows = []
+        elif kind == "rows":
+            self.rows += [tuple(from_value(v) for v in row.values) for row in response.rows.rows]
+        elif kind == "completion":
+            self.tags.append(response.completion.tag)
+            self.state = response.completion.transaction_state
+            return not response.completion.more
+        elif kind == "error":
+            self.error = response.error
+            return True
+        return False
+
+
+def request(sql, parameters=(), request_id=b""):
+    return pb.ExecuteRequest(sql=sql, parameters=[to_value(p) for p in parameters],
+                             request_id=request_id)
+
+
+class Session:
+    """One ToyDB/Session stream."""
+
+    def __init__(self, channel, timeout=60):
+        self.queue = queue.SimpleQueue()
+        self.sequence = 0
+        self.call = channel.stream_stream(
+            "/ToyDB/Session", request_serializer=pb.SessionRequest.SerializeToString,
+            response_deserializer=pb.SessionResponse.FromString)(
+                iter(self.queue.get, None), timeout=timeout * SLOW, wait_for_ready=True)
+
+    def send(self, sql, parameters=()):
+        self.sequence += 1
+        self.queue.put(pb.SessionRequest(sequence=self.sequence, execute=request(sql, parameters)))
+        return self.sequence
+
+    def cancel(self, sequence):
+        self.queue.put(pb.SessionRequest(sequence=sequence, cancel=pb.Cancel()))
+
+    def receive(self):
+        result = Result()
+        for response in self.call:
+            assert response.sequence == self.sequence, response
+            if result.add(response.response):
+                if result.error is not None:
+                    raise SqlError(result.error)
+                return result
+        raise AssertionError("the session's stream ended")
+
+    def execute(self, sql, parameters=()):
+        self.send(sql, parameters)
+        return self.receive()
+
+    def close(self):
+        self.queue.put(None)
+        for _ in self.call:
+            pass
+
+    def drop(self):
+        self.call.cancel()
+        self.queue.put(None)
+
+
+class Node:
+    def __init__(self, cluster, number, port, directory):
+        self.cluster, self.id, self.port, self.dir = cluster, number, port, directory
+        self.address = f"127.0.0.1:{port}"
+        self.log = directory + ".log"
+        self.process = None
+        self.channel = None
+
+    def arguments(self):
+        return [TOYDB, "start", "--id", str(self.id), "--data", self.dir, "--listen", self.address,
+                "--peers", self.cluster.peers]
+
+    def start(self):
+        assert not self.alive()
+        with open(self.log, "ab") as log:
+            self.process = popen(self.arguments(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    def kill(self):
+        if self.alive():
+            self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        """Ends it in good order; its exit code."""
+        self.process.terminate()
+        return self.process.wait(20 * SLOW)
+
+    def exit_code(self, seconds=20):
+        """Waits until it ends by itself."""
+        return self.process.wait(seconds * SLOW)
+
+    def log_text(self):
+        with open(self.log, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def connect(self):
+        """A channel; a fresh one after a restart would wait out gRPC's backoff otherwise."""
+        if self.channel is None:
+            self.channel = grpc.insecure_channel(self.address, options=[
+                ("grpc.max_receive_message_length", 64 << 20),
+                ("grpc.max_send_message_length", 64 << 20),
+                ("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 50),
+                ("grpc.max_reconnect_backoff_ms", 200), ("grpc.use_local_subchannel_pool", 1)])
+        return self.channel
+
+    def status(self, timeout=5):
+        """None when it does not answer."""
+        try:
+            return self.connect().unary_unary(
+                "/ToyDB/Status", request_serializer=pb.StatusRequest.SerializeToString,
+                response_deserializer=pb.StatusResponse.FromString)(
+                    pb.StatusRequest(), timeout=timeout * SLOW)
+        except grpc.RpcError:
+            return None
+
+    def execute(self, sql, parameters=(), request_id=b"", timeout=30):
+        call = self.connect().unary_stream(
+            "/ToyDB/Execute", request_serializer=pb.ExecuteRequest.SerializeToString,
+            response_deserializer=pb.ExecuteResponse.FromString)(
+                request(sql, parameters, request_id), timeout=timeout * SLOW)
+        result = Result()
+        try:
+            for response in call:
+                result.add(response)
+        except grpc.RpcError as error:
+            if result.error is None:
+                raise
+            raise SqlError(result.error, error.code()) from None
+        assert result.error is None, "an error, and yet the call ended well"
+        return result
+
+    def rows(self, sql, parameters=(), timeout=30):
+        return self.execute(sql, parameters, timeout=timeout).rows
+
+    def session(self, timeout=60):
+        return Session(self.connect(), timeout)
+
+
+class Cluster:
+    def __init__(self, nodes=5, start=True, directory=None):
+        self.dir = directory or tempfile.mkdtemp(dir=scratch)
+        ports = free_ports(nodes)
+        self.peers = ",".join(f"{i + 1}=127.0.0.1:{port}" for i, port in enumerate(ports))
+        self.nodes = [Node(self, i + 1, port, os.path.join(self.dir, f"node{i + 1}"))
+                      for i, port in enumerate(ports)]
+        if start:
+            self.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        """The logs tell more when a test of its own cluster failed."""
+        if kind is not None and not issubclass(kind, (SystemExit, Skip)):
+            self.print_logs()
+        self.close()
+
+    def start(self):
+        for node in self.nodes:
+            node.start()
+        self.leader()
+
+    def close(self):
+        for node in self.nodes:
+            if node.channel is not None:
+                node.channel.close()
+            if node.process is not None:
+                node.kill()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def print_logs(self):
+        for node in self.nodes:
+            if os.path.exists(node.log):
+                print(f"# ---- {node.log}, exit code {node.process and node.process.poll()}")
+                for line in node.log_text().splitlines()[-15:]:
+                    print("#   " + line)
+
+    @property
+    def addresses(self):
+        return ",".join(node.address for node in self.nodes)
+
+    def alive(self):
+        return [node for node in self.nodes if node.alive()]
+
+    def leader(self, seconds=20):
+        """Waits until all running nodes name the same running leader."""
+        def agreed():
+            states = [node.status() for node in self.alive()]
+            leaders = {state.leader if state else 0 for state in states}
+            if len(leaders) != 1:
+                return None
+            found = self.nodes[leaders.pop() - 1] if 0 not in leaders else None
+            return found if found is not None and found.alive() else None
+        return wait_for(agreed, seconds, "a leader")
+
+    def follower(self):
+        leader = self.leader()
+        return next(node for node in self.alive() if node is not leader)
+
+    def toysql(self, *arguments, stdin="", timeout=60):
+        return run([TOYSQL, "-H", self.addresses, *arguments], stdin=stdin, timeout=timeout)
+
+
+@contextlib.contextmanager
+def raises(*sqlstates):
+    """The block must fail with one of these SQLSTATEs; the error is in .value of what it gives."""
+    holder = type("Holder", (), {"value": None})()
+    try:
+        yield holder
+    except SqlError as error:
+        assert error.sqlstate in sqlstates, f"{error}, not {' or '.join(sqlstates)}"
+        holder.value = error
+        return
+    raise AssertionError(f"no error {' or '.join(sqlstates)}")
+
+
+class Skip(Exception):
+    """Raised by a test that cannot be run here, with the reason."""
+
+
+tests = []
+
+
+def test(function):
+    tests.append(function)
+    return function
+
+
+def on_signal(number, _):
+    raise SystemExit(128 + number)
+
+
+def main():
+    """Runs the tests whose name contains an argument, or all."""
+    signal.signal(signal.SIGTERM, on_signal)
+    wanted = [t for t in tests
+              if len(sys.argv) == 1 or any(word in t.__name__ for word in sys.argv[1:])]
+    print(f"1..{len(wanted)}", flush=True)
+    failed = 0
+    for number, function in enumerate(wanted, 1):
+        name = function.__name__.replace("_", " ")
+        started = time.monotonic()
+        try:
+            function()
+            line = f"ok {number} - {name}"
+        except Skip as reason:
+            line = f"ok {number} - {name} # SKIP {reason}"
+        except Exception:  # pylint: disable=broad-except
+            failed += 1
+            for text in traceback.format_exc().splitlines():
+                print("# " + text)
+            line = f"not ok {number} - {name}"
+        print(line, flush=True)
+        print(f"# {time.monotonic() - started:.1f} s", flush=True)
+    sys.exit(1 if failed else 0)

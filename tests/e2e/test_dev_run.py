@@ -1,0 +1,125 @@
+"""./dev run with a script: what a newcomer does first."""
+import glob
+import os
+import signal
+import socket
+import subprocess
+import time
+
+from harness import SLOW, SOURCE, main, popen, run, scratch, test, wait_for
+
+DEV = os.path.join(SOURCE, "dev")
+HOME = {**os.environ, "TMPDIR": scratch}
+
+SCRIPT = """CREATE TABLE pets (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+INSERT INTO pets VALUES (1, 'Rex'), (2, 'Tom');
+SELECT name FROM pets ORDER BY name;
+"""
+
+
+def nothing_left():
+    assert not glob.glob(os.path.join(scratch, "toydb.*")), "the directory of the cluster is left"
+
+
+def dev_run(stdin, *arguments):
+    return run([DEV, "run", *arguments], stdin=stdin, timeout=120, env=HOME)
+
+
+@test
+def a_script():
+    code, out, err = dev_run(SCRIPT)
+    assert code == 0, (code, out, err)
+    lines = out.splitlines()
+    assert lines[:2] == ["CREATE TABLE", "INSERT 0 2"], out
+    assert "Rex" in out and "(2 rows)" in out
+    assert lines[-1] == "(2 rows)" or lines[-2] == "(2 rows)", out
+    nothing_left()
+
+
+@test
+def a_script_that_fails():
+    code, out, err = dev_run(SCRIPT + "SELECT nme FROM pets;\nSELECT 'not reached';\n")
+    assert code == 1, (code, out, err)
+    assert "Rex" in out and "not reached" not in out
+    assert "42703" in err and "^" in err and 'nme' in err, err
+    nothing_left()
+
+
+@test
+def arguments_go_to_the_shell():
+    code, out, err = dev_run("", "--format", "csv", "-c", "SELECT 1 AS one")
+    assert (code, out) == (0, "one\n1\n"), (code, out, err)
+    code, out, err = dev_run("", "--bogus")
+    assert code == 64 and out == "", (code, out, err)
+    code, out, err = run([DEV, "bogus"])
+    assert code == 64
+    nothing_left()
+
+
+@test
+def two_at_once():
+    both = [popen([DEV, "run", "-c", f"SELECT {n} AS n"], stdin=subprocess.DEVNULL, env=HOME,
+                  stdout=subprocess.PIPE, stderr=subprocess.PIPE) for n in (1, 2)]
+    for n, process in enumerate(both, 1):
+        out, err = process.communicate(timeout=120 * SLOW)
+        assert process.returncode == 0 and str(n) in out.decode(), (out, err)
+    nothing_left()
+
+
+@test
+def a_directory_keeps_the_data():
+    directory = os.path.join(scratch, "kept")
+    code, _, err = dev_run(SCRIPT, "--dir", directory)
+    assert code == 0, err
+    code, out, err = dev_run("SELECT count(*) AS n FROM pets;", "--dir", directory, "--format", "csv")
+    assert (code, out) == (0, "n\n2\n"), (code, out, err)
+
+
+@test
+def a_port_that_is_taken():
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind(("127.0.0.1", 9602))
+            taken.listen()
+        except OSError:
+            pass  # somebody has it: as good
+        code, out, err = dev_run("SELECT 1 AS one;", "--format", "csv")
+    assert (code, out) == (0, "one\n1\n"), (code, out, err)
+
+
+def processes(directory):
+    """Ids of the nodes that have their data below this directory."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(path, "rb") as file:
+                if directory.encode() in file.read() and b"toydb" in open(path, "rb").read():
+                    found.append(int(path.split("/")[2]))
+        except OSError:
+            pass
+    return found
+
+
+@test
+def terminated_it_leaves_nothing():
+    directory = os.path.join(scratch, "ended")
+    process = popen([DEV, "run", "--dir", directory], stdin=subprocess.PIPE, env=HOME,
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    process.stdin.write(b"SELECT 1 AS one;\n")
+    process.stdin.flush()
+    wait_for(lambda: len(processes(directory)) >= 6, 60, "a cluster")
+    wait_for(lambda: "ready" in open(os.path.join(directory, "cluster.log"), encoding="utf-8").read(),
+             30, "a leader")
+    os.killpg(process.pid, signal.SIGTERM)
+    process.stdin.close()
+    assert process.wait(30 * SLOW) != 0
+    process.stdout.close()
+    process.stderr.close()
+    deadline = time.monotonic() + 20 * SLOW
+    while processes(directory) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not processes(directory), "nodes are left"
+
+
+main()

@@ -1,0 +1,272 @@
+"""Disks that are full, files that are damaged, directories that belong elsewhere."""
+import contextlib
+import glob
+import os
+import shutil
+import subprocess
+import tempfile
+
+import grpc
+
+from harness import (SLOW, Cluster, Skip, SqlError, main, raises, scratch, test, wait_for)
+
+
+def fill(node, rows=200):
+    node.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
+    for start in range(0, rows, 50):
+        node.execute("INSERT INTO t VALUES " + ",".join(
+            f"({n}, '{str(n) * 100}')" for n in range(start, start + 50)))
+
+
+def forget_channels(cluster):
+    for node in cluster.nodes:
+        if node.channel is not None:
+            node.channel.close()
+            node.channel = None
+
+
+def stop_all(cluster):
+    for node in cluster.nodes:
+        assert node.stop() == 0, node.log_text()[-500:]
+    forget_channels(cluster)
+
+
+def refuses(node, *words):
+    """Starting the node must end in exit code 1 with a last line that says these words."""
+    node.start()
+    code = node.exit_code()
+    log = node.log_text()
+    last = "\n".join(log.splitlines()[-4:])
+    assert code == 1, (code, last)
+    for word in words:
+        assert word in last, f"no \"{word}\" in: {last}"
+
+
+@contextlib.contextmanager
+def small_disk(megabytes):
+    if os.geteuid() != 0:
+        raise Skip("mounting a small disk needs root")
+    directory = tempfile.mkdtemp(dir=scratch)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "toydb-e2e", directory],
+                      check=False, stderr=subprocess.DEVNULL).returncode != 0:
+        raise Skip("a small disk cannot be mounted here")
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "-l", directory], check=True)
+
+
+def take_space(path, leave):
+    """A file that takes all of the disk but `leave` bytes."""
+    space = os.statvfs(os.path.dirname(path))
+    size = space.f_bavail * space.f_frsize - leave
+    with open(path, "wb") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+
+
+@test
+def a_full_disk():
+    with small_disk(600) as disk, Cluster(nodes=3, directory=disk) as cluster:
+        node = cluster.nodes[0]
+        fill(node)
+        for turn, leave in enumerate([8 << 20, 64 << 10, 0]):
+            filler = os.path.join(disk, "filler")
+            take_space(filler, leave)
+            with raises("53100") as error:
+                for n in range(200):
+                    node.execute("INSERT INTO t VALUES ($1, $2)",
+                                 [1000000 * (turn + 1) + n, "x" * 300000])
+            assert error.value.status == grpc.StatusCode.RESOURCE_EXHAUSTED, error.value.status
+            for each in cluster.nodes:
+                assert each.alive(), "a node died of a full disk"
+                assert each.rows("SELECT count(*) FROM t WHERE id < 1000") == [(200,)]
+            os.unlink(filler)
+
+            def writes_again():
+                try:
+                    return node.execute(f"INSERT INTO t VALUES ({5000 + turn}, 'back')", timeout=5)
+                except SqlError as again:
+                    assert again.sqlstate in ("53100", "57P03", "40003"), again
+                    return again.sqlstate == "23505"
+            wait_for(writes_again, 20, "writes after space was freed")
+        # Nothing was lost on the way, also not by a crash.
+        before = node.rows("SELECT id, length(text) FROM t ORDER BY id", timeout=60)
+        for each in cluster.nodes:
+            each.kill()
+        forget_channels(cluster)
+        cluster.start()
+        assert node.rows("SELECT id, length(text) FROM t ORDER BY id", timeout=60) == before
+
+
+@test
+def a_disk_that_is_full_at_start():
+    with small_disk(200) as disk, Cluster(nodes=1, directory=disk) as cluster:
+        node = cluster.nodes[0]
+        fill(node)
+        stop_all(cluster)
+        filler = os.path.join(disk, "filler")
+        take_space(filler, 0)
+        node.start()
+        if node.process.poll() is None:
+            wait_for(lambda: node.status() or not node.alive(), 20, "an answer or an end")
+        if node.alive():
+            assert node.rows("SELECT count(*) FROM t") == [(200,)]
+            with raises("53100"):
+                node.execute("DELETE FROM t WHERE id = 0")
+            node.kill()
+        else:
+            assert node.process.returncode == 1
+            assert "disk" in node.log_text().splitlines()[-1].lower(), node.log_text()[-300:]
+        os.unlink(filler)
+        forget_channels(cluster)
+        cluster.start()
+        assert node.rows("SELECT count(*) FROM t") == [(200,)]
+
+
+@test
+def the_directory_of_another_node():
+    with Cluster(nodes=3) as cluster:
+        fill(cluster.nodes[0])
+        stop_all(cluster)
+        first, second = cluster.nodes[:2]
+        first.dir, second.dir = second.dir, first.dir
+        refuses(first, "belongs to node 2")
+        first.dir, second.dir = second.dir, first.dir
+        cluster.start()
+        assert first.rows("SELECT count(*) FROM t") == [(200,)]
+
+
+@test
+def the_directory_of_another_cluster():
+    with Cluster(nodes=3) as ours, Cluster(nodes=3) as theirs:
+        fill(ours.nodes[0])
+        fill(theirs.nodes[0], rows=100)
+        stop_all(ours)
+        stop_all(theirs)
+        stranger = ours.nodes[2]
+        shutil.rmtree(stranger.dir)
+        shutil.copytree(theirs.nodes[2].dir, stranger.dir)
+        ours.nodes[0].start()
+        ours.nodes[1].start()
+        ours.leader()
+        stranger.start()
+        assert stranger.exit_code() == 1
+        assert "another cluster" in stranger.log_text().splitlines()[-1], stranger.log_text()[-500:]
+        assert ours.nodes[0].rows("SELECT count(*) FROM t") == [(200,)]
+        assert ours.leader() in ours.nodes[:2]
+        theirs.start()
+        assert theirs.nodes[2].rows("SELECT count(*) FROM t") == [(100,)]
+
+
+@test
+def a_directory_in_use():
+    with Cluster(nodes=1) as cluster, Cluster(nodes=1, start=False) as other:
+        fill(cluster.nodes[0])
+        other.nodes[0].dir = cluster.nodes[0].dir
+        refuses(other.nodes[0], "use")
+        assert cluster.nodes[0].rows("SELECT count(*) FROM t") == [(200,)]
+
+
+def damage(path, offset, size=64):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        old = file.read(size)
+        file.seek(offset)
+        file.write(bytes(byte ^ 0x5A for byte in old))
+
+
+@test
+def a_corrupt_page():
+    with Cluster(nodes=1) as cluster:
+        node = cluster.nodes[0]
+        fill(node, rows=2000)
+        stop_all(cluster)
+        path = os.path.join(node.dir, "data.toydb")
+        good = path + ".good"
+        shutil.copy(path, good)
+        damaged = 0
+        for page in range(2, os.path.getsize(path) // 4096, 7):
+            shutil.copy(good, path)
+            damage(path, page * 4096 + 100)
+            node.start()
+            wait_for(lambda: not node.alive() or (node.status() and node.status().leader), 20, "a start")
+            if not node.alive():
+                assert node.process.returncode == 1
+                log = node.log_text().splitlines()[-1]
+                assert "data.toydb" in log and "page" in log, log
+                damaged += 1
+            else:
+                try:
+                    rows = node.rows("SELECT id, text FROM t ORDER BY id")
+                    assert rows == [(n, str(n) * 100) for n in range(2000)], "wrong rows, no error"
+                except SqlError as error:
+                    assert error.sqlstate == "XX001", error
+                    assert error.message, error
+                    damaged += 1
+                    assert node.alive()
+                    assert node.rows("SELECT 1") == [(1,)]
+                node.kill()
+            forget_channels(cluster)
+        assert damaged >= 5, f"only {damaged} pages with something in them were met"
+        shutil.copy(good, path)
+        cluster.start()
+        assert node.rows("SELECT count(*) FROM t") == [(2000,)]
+
+
+def last_segment(node):
+    return sorted(glob.glob(os.path.join(node.dir, "log", "wal-*.log")))[-1]
+
+
+def used_size(path):
+    """Up to the last byte that is not zero."""
+    with open(path, "rb") as file:
+        return len(file.read().rstrip(b"\0"))
+
+
+@test
+def a_torn_log_is_cut_and_made_good_by_the_others():
+    with Cluster(nodes=3) as cluster:
+        fill(cluster.nodes[0])
+        victim = cluster.follower()
+        victim.kill()
+        path = last_segment(victim)
+        os.truncate(path, used_size(path) - 10)
+        victim.channel.close()
+        victim.channel = None
+        victim.start()
+        cluster.leader()
+        for node in cluster.nodes:
+            assert node.rows("SELECT count(*) FROM t") == [(200,)]
+
+
+@test
+def a_hole_in_the_log_is_refused():
+    with Cluster(nodes=3) as cluster:
+        fill(cluster.nodes[0], rows=2000)
+        victim = cluster.follower()
+        victim.kill()
+        path = last_segment(victim)
+        damage(path, used_size(path) // 2, 200)
+        refuses(victim, "wal-")
+        assert victim.log_text().count("int") >= 0
+        for node in cluster.alive():
+            assert node.rows("SELECT count(*) FROM t") == [(2000,)]
+        os.unlink(path)
+        if not glob.glob(os.path.join(victim.dir, "log", "wal-*.log")):
+            shutil.rmtree(victim.dir)  # as the message advises: the others bring it back
+        victim.channel.close()
+        victim.channel = None
+        victim.start()
+        wait_for(lambda: victim.alive() is False or victim.status(), 20 * SLOW, "a start")
+
+
+@test
+def a_directory_that_cannot_be_made():
+    with Cluster(nodes=1, start=False) as cluster:
+        node = cluster.nodes[0]
+        with open(node.dir, "w", encoding="utf-8") as file:
+            file.write("not a directory")
+        refuses(node, node.dir)
+
+
+main()

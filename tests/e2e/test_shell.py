@@ -1,0 +1,220 @@
+"""toysql: scripts, formats, exit codes, a terminal, embedded."""
+import csv
+import io
+import json
+import os
+import pty
+import re
+import select
+import signal
+import tempfile
+import time
+
+from harness import SLOW, TOYSQL, Cluster, main, run, scratch, test, wait_for
+
+cluster = Cluster()
+cluster.nodes[0].execute("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, price DOUBLE PRECISION)")
+cluster.nodes[0].execute("INSERT INTO t VALUES (1, 'apple', 0.5), (2, 'a,\"b', NULL), (3, NULL, 2)")
+
+
+def in_file(text):
+    path = tempfile.mktemp(dir=scratch, suffix=".sql")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+@test
+def command_line():
+    code, out, err = cluster.toysql("-c", "SELECT 1 AS one", "-c", "SELECT 'x' AS two")
+    assert code == 0 and not err, (code, err)
+    assert "one" in out and "two" in out and "(1 row)" in out
+    code, out, err = cluster.toysql("-c", "SELECT 1 AS one; SELECT nope; SELECT 3 AS three")
+    assert code == 1 and "one" in out and "three" not in out and "42703" in err, (code, out, err)
+
+
+@test
+def files_and_standard_input():
+    script = "-- a comment\nSELECT id\n  FROM t ORDER BY id;\nSELECT count(*) FROM t"
+    for given in [("-f", in_file(script)), ()]:
+        code, out, err = cluster.toysql(*given, stdin="" if given else script)
+        assert code == 0 and not err, (code, err)
+        assert "(3 rows)" in out and "(1 row)" in out, out
+    code, out, err = cluster.toysql("-f", os.path.join(scratch, "no such file"))
+    assert code != 0 and "no such file" in err.lower() and not out, (code, out, err)
+
+
+@test
+def a_script_stops_at_its_first_error_with_a_caret():
+    code, out, err = cluster.toysql(stdin="SELECT 1 AS first;\nSELECT id,\n  nope FROM t;\nSELECT 2 AS last;\n")
+    assert code == 1 and "first" in out and "last" not in out, (code, out)
+    lines = err.splitlines()
+    caret = next(n for n, line in enumerate(lines) if line.strip() == "^")
+    assert lines[caret].index("^") == lines[caret - 1].index("nope"), err
+    assert "LINE 3" in err, err
+
+
+@test
+def formats():
+    sql = "SELECT id, name, price FROM t ORDER BY id"
+    code, out, err = cluster.toysql("--format", "csv", "-c", sql)
+    assert code == 0 and not err
+    rows = list(csv.reader(io.StringIO(out)))
+    assert rows == [["id", "name", "price"], ["1", "apple", "0.5"], ["2", 'a,"b', ""], ["3", "", "2"]], rows
+    code, out, _ = cluster.toysql("--format", "tsv", "-c", sql)
+    assert code == 0 and out.splitlines()[1].split("\t") == ["1", "apple", "0.5"], out
+    code, out, _ = cluster.toysql("--format", "json", "-c", sql)
+    assert code == 0 and json.loads(out) == [{"id": 1, "name": "apple", "price": 0.5},
+                                             {"id": 2, "name": 'a,"b', "price": None},
+                                             {"id": 3, "name": None, "price": 2}], out
+    code, out, _ = cluster.toysql("--format", "line", "-c", sql)
+    assert code == 0 and "apple" in out
+    code, out, _ = cluster.toysql("--format", "table", "-c", sql)
+    assert code == 0 and "NULL" in out and "(3 rows)" in out and "\033" not in out, out
+
+
+@test
+def a_reader_that_goes_away():
+    code, out, _ = run(["sh", "-c", f"{TOYSQL} -H {cluster.addresses} -c "
+                        "'SELECT a.id FROM t a, t b, t c, t d, t e, t f, t g, t h, t i' | head -n 1"])
+    assert code == 0 and out, (code, out)
+
+
+class Terminal:
+    """A program on a pseudo-terminal."""
+
+    def __init__(self, *arguments):
+        self.text = ""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ.update(TERM="xterm", NO_COLOR="1", COLUMNS="100",
+                              TOYSQL_HISTORY=os.path.join(scratch, "history"))
+            os.execv(arguments[0], arguments)
+
+    def read(self):
+        ready, _, _ = select.select([self.fd], [], [], 0.05)
+        if ready:
+            try:
+                self.text += os.read(self.fd, 65536).decode(errors="replace")
+            except OSError:
+                return False
+        return True
+
+    def expect(self, pattern, seconds=20):
+        """Waits for the pattern in what was printed since the last match; what came up to it."""
+        deadline = time.monotonic() + seconds * SLOW
+        while True:
+            plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[=>]|\r", "", self.text)
+            match = re.search(pattern, plain)
+            if match:
+                self.text = plain[match.end():]
+                return plain[:match.end()]
+            more = self.read()
+            if time.monotonic() > deadline or not more:
+                raise AssertionError(f"no {pattern!r} in {plain!r}")
+
+    def send(self, text):
+        os.write(self.fd, text.encode())
+
+    def line(self, text, pattern=r"toydb\S*> ?$"):
+        self.send(text + "\n")
+        self.expect(re.escape(text.split("\t")[0][-20:]))
+        return self.expect(pattern)
+
+    def end(self, seconds=20):
+        """The exit code of the program."""
+        deadline = time.monotonic() + seconds * SLOW
+        while time.monotonic() < deadline:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                os.close(self.fd)
+                return os.waitstatus_to_exitcode(status)
+            self.read()
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        raise AssertionError("it did not end")
+
+
+@test
+def a_terminal():
+    terminal = Terminal(TOYSQL, "-H", cluster.addresses)
+    terminal.expect(r"toydb> $")
+    assert "(3 rows)" in terminal.line("SELECT * FROM t;")
+    terminal.send("SELECT id\n")
+    terminal.expect(r"toydb-> $")
+    terminal.send("FROM t\n")
+    terminal.expect(r"toydb-> $")
+    assert "(3 rows)" in terminal.line(";")
+    assert "name" in terminal.line("\\d t") and "t" in terminal.line("\\dt")
+    assert "leader" in terminal.line("\\status")
+    terminal.line("BEGIN;", r"toydb\*> $")
+    terminal.line("SELEC;", r"toydb!> $")
+    terminal.line("ROLLBACK;", r"toydb> $")
+    terminal.line("\\timing on")
+    assert re.search(r"\d+(\.\d+)? (us|µs|ms|s)", terminal.line("SELECT 1;"))
+    terminal.send("\\q\n")
+    assert terminal.end() == 0
+
+
+@test
+def interrupting_a_statement():
+    cluster.nodes[0].execute("CREATE TABLE many (id INTEGER PRIMARY KEY)")
+    cluster.nodes[0].execute("INSERT INTO many VALUES " + ",".join(f"({n})" for n in range(1000)))
+    terminal = Terminal(TOYSQL, "-H", cluster.addresses)
+    terminal.expect(r"toydb> $")
+    terminal.send("SELECT count(*) FROM many a, many b, many c WHERE a.id + b.id + c.id < 0;\n")
+    terminal.expect(r"c\.id < 0;\n")
+    wait_for(lambda: any(n.status().sessions for n in cluster.nodes), 10, "the statement to run")
+    started = time.monotonic()
+    terminal.send("\x03")
+    terminal.expect("57014")
+    assert time.monotonic() - started < 3 * SLOW
+    terminal.expect(r"toydb> $")
+    assert "(1 row)" in terminal.line("SELECT 1;")
+    terminal.send("SELECT 'half a line")
+    terminal.expect("half a line")
+    terminal.send("\x03")
+    terminal.expect(r"toydb> $")
+    assert "(1 row)" in terminal.line("SELECT 2;")
+    terminal.send("\x04")
+    assert terminal.end() == 0
+
+
+@test
+def the_shell_outlives_its_node():
+    leader = cluster.leader()
+    others = [n.address for n in cluster.nodes if n is not leader]
+    terminal = Terminal(TOYSQL, "-H", ",".join([leader.address] + others))
+    terminal.expect(r"toydb> $")
+    terminal.line("INSERT INTO t VALUES (10, 'before', 1);")
+    leader.kill()
+    started = time.monotonic()
+    terminal.send("INSERT INTO t VALUES (11, 'after', 1);\n")
+    terminal.expect(r"INSERT 0 1")
+    took = time.monotonic() - started
+    assert took < 3 * SLOW, f"{took:.2f} s"
+    print(f"# {took:.2f} s after the death of the leader it was connected to")
+    terminal.expect(r"toydb> $")
+    assert "11" in terminal.line("SELECT id FROM t WHERE id >= 10;")
+    terminal.send("\x04")
+    assert terminal.end() == 0
+    leader.channel.close()
+    leader.channel = None
+    leader.start()
+    cluster.leader()
+
+
+@test
+def embedded():
+    directory = os.path.join(tempfile.mkdtemp(dir=scratch), "data")
+    code, out, err = run([TOYSQL, "--embedded", directory, "-c",
+                          "CREATE TABLE e (id INTEGER PRIMARY KEY); INSERT INTO e VALUES (1), (2)"])
+    assert code == 0 and not err, (code, out, err)
+    code, out, err = run([TOYSQL, "--embedded", directory, "--format", "csv", "-c", "SELECT count(*) AS n FROM e"])
+    assert code == 0 and out == "n\n2\n", (code, out, err)
+    code, out, err = run([TOYSQL, "--embedded", directory], stdin="SELECT nope;")
+    assert code == 1 and "42703" in err, (code, err)
+
+
+with cluster:
+    main()
