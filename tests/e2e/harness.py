@@ -208,6 +208,7 @@ class Node:
 
     def start(self):
         assert not self.alive()
+        self.disconnect()
         with open(self.log, "ab") as log:
             self.process = popen(self.arguments(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
@@ -233,14 +234,18 @@ class Node:
             return file.read()
 
     def connect(self):
-        """A channel; a fresh one after a restart would wait out gRPC's backoff otherwise."""
         if self.channel is None:
             self.channel = grpc.insecure_channel(self.address, options=[
                 ("grpc.max_receive_message_length", 64 << 20),
                 ("grpc.max_send_message_length", 64 << 20),
-                ("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 50),
-                ("grpc.max_reconnect_backoff_ms", 200), ("grpc.use_local_subchannel_pool", 1)])
+                ("grpc.use_local_subchannel_pool", 1)])
         return self.channel
+
+    def disconnect(self):
+        """Ends this client's calls to the node."""
+        if self.channel is not None:
+            self.channel.close()
+            self.channel = None
 
     def status(self, timeout=5):
         """None when it does not answer."""
@@ -249,7 +254,9 @@ class Node:
                 "/ToyDB/Status", request_serializer=pb.StatusRequest.SerializeToString,
                 response_deserializer=pb.StatusResponse.FromString)(
                     pb.StatusRequest(), timeout=timeout * SLOW)
-        except grpc.RpcError:
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.UNAVAILABLE:
+                self.disconnect()  # a channel that failed tries again only after seconds
             return None
 
     def execute(self, sql, parameters=(), request_id=b"", timeout=30):
@@ -301,8 +308,7 @@ class Cluster:
 
     def close(self):
         for node in self.nodes:
-            if node.channel is not None:
-                node.channel.close()
+            node.disconnect()
             if node.process is not None:
                 node.kill()
         shutil.rmtree(self.dir, ignore_errors=True)

@@ -38,8 +38,6 @@ def status_of_a_dead_node():
     victim.kill()
     other = cluster.leader()
     wait_for(lambda: other.status().nodes[victim.id - 1].role == "unreachable", 10, "unreachable")
-    victim.channel.close()
-    victim.channel = None
     victim.start()
     wait_for(lambda: other.status().nodes[victim.id - 1].role == "follower", 10, "its return")
 

@@ -38,9 +38,9 @@ def a_script():
 
 @test
 def a_script_that_fails():
-    code, out, err = dev_run(SCRIPT + "SELECT nme FROM pets;\nSELECT 'not reached';\n")
+    code, out, err = dev_run(SCRIPT + "SELECT nme FROM pets;\nSELECT 'not reached' AS n;\n")
     assert code == 1, (code, out, err)
-    assert "Rex" in out and "not reached" not in out
+    assert "Rex" in out and "not reached" not in out, out
     assert "42703" in err and "^" in err and 'nme' in err, err
     nothing_left()
 

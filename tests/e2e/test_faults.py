@@ -37,8 +37,6 @@ def the_leader_dies():
             took = time.monotonic() - started
             assert took < 3 * SLOW, f"{took:.2f} s without a leader"
             print(f"# the statement after the leader's death took {took:.2f} s")
-            leader.channel.close()
-            leader.channel = None
             leader.start()
         cluster.leader()
         assert len(same_everywhere(cluster, "SELECT * FROM t ORDER BY id")) == 13
@@ -63,8 +61,6 @@ def two_die_then_three_then_all_return():
             assert time.monotonic() - started < 12 * SLOW
         assert last.status().role != "leader"
         for node in cluster.nodes[:3]:
-            node.channel.close()
-            node.channel = None
             node.start()
         cluster.leader()
         rows = same_everywhere(cluster, "SELECT id FROM t ORDER BY id")
@@ -117,8 +113,6 @@ def all_die_under_writers():
                 writer.join(20 * SLOW)
                 assert not writer.is_alive()
             for node in cluster.nodes:
-                node.channel.close()
-                node.channel = None
             cluster.start()
             there = {row[0] for row in same_everywhere(cluster, "SELECT id, name FROM t ORDER BY id")}
             acknowledged = {key for w in writers for key in w.acknowledged}
@@ -169,8 +163,6 @@ def a_resend_runs_once_while_leaders_die():
                 time.sleep(0.01)
             leader = cluster.leader()
             leader.kill()
-            leader.channel.close()
-            leader.channel = None
             leader.start()
         stop.set()
         for thread in threads:
@@ -188,8 +180,6 @@ def nodes_stop_in_good_order_and_come_back():
         fill(cluster.nodes[0])
         for node in cluster.nodes:
             assert node.stop() == 0, node.log_text()[-500:]
-            node.channel.close()
-            node.channel = None
         cluster.start()
         assert len(same_everywhere(cluster, "SELECT * FROM t ORDER BY id")) == 10
 

@@ -198,8 +198,6 @@ def the_shell_outlives_its_node():
     assert "11" in terminal.line("SELECT id FROM t WHERE id >= 10;")
     terminal.send("\x04")
     assert terminal.end() == 0
-    leader.channel.close()
-    leader.channel = None
     leader.start()
     cluster.leader()
 
