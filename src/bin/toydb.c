@@ -13,6 +13,7 @@ static const struct {
     {"start", bin__start, "run one node"},
     {"cluster", bin__cluster, "run a local cluster of five nodes"},
     {"status", bin__status, "show nodes, leader, and how far each has come"},
+    {"workload", bin__workload, "put load on a cluster and verify what it answers"},
 
 };
 
