@@ -47,6 +47,7 @@ struct conn {
     bool resolving;
     bool connecting;
     bool closing;
+    bool closed; /* libuv is done with the handle */
     bool outgoing;
     bool heard;        /* something was received */
     uint64_t since_us; /* when it was begun or, while connecting, when the name was known */
@@ -61,11 +62,19 @@ struct grpc_conn *conn_grpc(struct conn *conn)
     return conn->grpc;
 }
 
-static void conn_free(uv_handle_t *handle)
+/* Goes when libuv is done with both its handle and its name. */
+static void conn_release(struct conn *conn)
+{
+    ASSERT(conn->closing && !conn->rest && !conn->dirty_link);
+    if (conn->closed && !conn->resolving)
+        mem_free(conn);
+}
+
+static void on_closed(uv_handle_t *handle)
 {
     struct conn *conn = handle->data;
-    ASSERT(!conn->rest && !conn->dirty_link);
-    mem_free(conn);
+    conn->closed = true;
+    conn_release(conn);
 }
 
 static void dirty_unlink(struct conn *conn)
@@ -78,8 +87,7 @@ static void dirty_unlink(struct conn *conn)
     conn->dirty_link = NULL;
 }
 
-/* Ends its calls (their handlers run now) and its socket; libuv calls back for what it still has
- * before conn_free. */
+/* Ends its calls (their handlers run now) and its socket. */
 static void conn_destroy(struct conn *conn)
 {
     if (conn->closing)
@@ -97,8 +105,7 @@ static void conn_destroy(struct conn *conn)
     conn->grpc = NULL;
     if (conn->resolving)
         uv_cancel((uv_req_t *)&conn->resolve); /* on_resolved comes in any case */
-    else
-        uv_close(&conn->as.handle, conn_free);
+    uv_close(&conn->as.handle, on_closed);
 }
 
 void conn_close(struct conn *conn)
@@ -402,13 +409,12 @@ static void connect_start(struct conn *conn, const struct sockaddr *where)
         conn_destroy(conn);
 }
 
-/* The handle stays open until the answer is here: conn_free must not come first. */
 static void on_resolved(uv_getaddrinfo_t *request, int result, struct addrinfo *found)
 {
     struct conn *conn = request->data;
     conn->resolving = false;
     if (conn->closing)
-        uv_close(&conn->as.handle, conn_free);
+        conn_release(conn);
     else if (result < 0)
         conn_destroy(conn);
     else
