@@ -20,7 +20,6 @@
 enum {
     BACKLOG = 512,
     READ_SIZE = 64 * 1024,
-    CONNECTIONS_MAX = 4096,
     CONNECT_US = 3000000,      /* for a connection of ours to come about, once the name is known */
     FIRST_BYTES_US = 10000000, /* for the first bytes of one that came in */
     KEEPALIVE_SECONDS = 60,
@@ -265,7 +264,7 @@ static void on_connection(uv_stream_t *stream, int result)
     struct conn *conn = conn_create(node, false);
     uv_tcp_init(&node->loop, &conn->as.tcp);
     conn->as.handle.data = conn;
-    if (uv_accept(stream, &conn->as.stream) != 0 || node->conn_count > CONNECTIONS_MAX) {
+    if (uv_accept(stream, &conn->as.stream) != 0 || node->conn_count > node->conn_max) {
         conn_destroy(conn);
         return;
     }

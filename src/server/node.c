@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -21,7 +22,9 @@ enum {
     QUORUM_TIMEOUT_US_DEFAULT = 5000000,
     COMMIT_TIMEOUT_US_DEFAULT = 10000000,
     DISK_RESERVE_DEFAULT = 16 << 20,
-    STOP_WAIT_US = 3000000,      /* for clients to finish what they run */
+    STOP_WAIT_US = 3000000, /* for clients to finish what they run */
+    CONNECTIONS_MAX = 4096,
+    FILES_RESERVE = 64,
     CLOSE_WAIT_MS = 500,         /* for names being looked up */
     REQUEST_SIZE_MAX = 16 << 20, /* bytes of a client's: SQL text and parameters */
     TURN_US = 5000,              /* of the pump, then timers and network are looked at again */
@@ -272,6 +275,16 @@ static void config_defaults(struct server_config *config)
     }
 }
 
+/* Clients must not take the files that the store needs. */
+static uint32_t conn_max(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= CONNECTIONS_MAX + FILES_RESERVE)
+        return CONNECTIONS_MAX;
+    return limit.rlim_cur > 2 * FILES_RESERVE ? (uint32_t)limit.rlim_cur - FILES_RESERVE
+                                              : FILES_RESERVE;
+}
+
 static void loop_open(struct node *node)
 {
     int result = uv_loop_init(&node->loop);
@@ -320,6 +333,7 @@ status_t node_create(const struct server_config *config, struct node **out, stru
     node->config = *config;
     config_defaults(&node->config);
     node->env = env_real();
+    node->conn_max = conn_max();
     node->runnable_last = &node->runnable;
     node->started_us = env_monotonic_us(node->env);
     env_random_bytes(node->env, &node->incarnation, sizeof node->incarnation);

@@ -60,7 +60,7 @@ struct node {
     char *read_buffer; /* of all connections: gRPC takes what it needs during the callback */
     struct listener *listener;
     struct conn *conns; /* open connections, both ways */
-    uint32_t conn_count;
+    uint32_t conn_count, conn_max;
     struct conn *dirty;       /* with output to write */
     struct peer *peers;       /* the other nodes */
     struct session *runnable; /* sessions with something to do */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -98,6 +99,17 @@ static void on_signal(uv_signal_t *signal, int number)
     node_stop(signal->data);
 }
 
+/* As many connections as the system grants. */
+static void files_limit_raise(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log_warn("server", "could not raise the limit of open files");
+}
+
 status_t server_run(const struct server_config *config, struct error *error)
 {
     status_t status = config_check(config, error);
@@ -105,6 +117,7 @@ status_t server_run(const struct server_config *config, struct error *error)
         return status;
     log_configure(config->log_level, sink_stderr, env_real());
     signal(SIGPIPE, SIG_IGN);
+    files_limit_raise();
     struct node *node;
     status = node_create(config, &node, error);
     if (status != OK)
@@ -134,6 +147,7 @@ struct embedded {
     int adopt[64]; /* sockets waiting to be taken by the loop */
     uint32_t adopt_count;
     bool stop;
+    bool ended; /* the loop runs no more */
 };
 
 static void on_embedded_async(uv_async_t *async)
@@ -161,6 +175,11 @@ static void embedded_thread(void *argument)
     struct error error;
     if (node_run(embedded->node, &error) != OK)
         log_error("server", "%s", error.message);
+    env_mutex_lock(embedded->mutex);
+    embedded->ended = true;
+    while (embedded->adopt_count)
+        close(embedded->adopt[--embedded->adopt_count]); /* who waits there is told so */
+    env_mutex_unlock(embedded->mutex);
 }
 
 status_t embedded_open(const char *dir, struct embedded **out, struct error *error)
@@ -189,14 +208,16 @@ status_t embedded_connect(struct embedded *embedded, int *fd, struct error *erro
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
         return error_set(error, ERR_IO, "could not create a socket pair");
     env_mutex_lock(embedded->mutex);
-    bool room = embedded->adopt_count < sizeof embedded->adopt / sizeof *embedded->adopt;
+    bool ended = embedded->ended;
+    bool room = !ended && embedded->adopt_count < sizeof embedded->adopt / sizeof *embedded->adopt;
     if (room)
         embedded->adopt[embedded->adopt_count++] = pair[0];
     env_mutex_unlock(embedded->mutex);
     if (!room) {
         close(pair[0]);
         close(pair[1]);
-        return error_set(error, ERR_BUSY, "too many connections at once");
+        return ended ? error_set(error, ERR_SHUTDOWN, "node has stopped")
+                     : error_set(error, ERR_BUSY, "too many connections at once");
     }
     uv_async_send(&embedded->async);
     *fd = pair[1];

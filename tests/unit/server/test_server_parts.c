@@ -1,0 +1,358 @@
+/* The parts of the server by themselves: configuration, jobs, the wire, the store's binding. */
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "harness.h"
+#include "server/session_int.h"
+#include "server/wire_int.h"
+
+/* ---- configuration ------------------------------------------------------------------------------
+ */
+
+static void test_addresses(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *host;
+        uint16_t port;
+    } good[] = {{"localhost:9601", "localhost", 9601},
+                {"127.0.0.1:1", "127.0.0.1", 1},
+                {"[::1]:65535", "::1", 65535},
+                {"::1:80", "::1", 80},
+                {"a.b-c:00080", "a.b-c", 80}};
+    static const char *const bad[] = {"",
+                                      ":",
+                                      ":80",
+                                      "host",
+                                      "host:",
+                                      "host:0",
+                                      "h:x",
+                                      "h:80x",
+                                      "h:+80",
+                                      "h: 80",
+                                      "h:-1",
+                                      "h:65536",
+                                      "[]:80",
+                                      "h:99999999999999999999",
+                                      "h:18446744073709551617"};
+    char host[20];
+    uint16_t port;
+    struct error error;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        assert_int_equal(server_address_parse(good[i].text, host, sizeof host, &port, &error), OK);
+        assert_string_equal(host, good[i].host);
+        assert_int_equal(port, good[i].port);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(server_address_parse(bad[i], host, sizeof host, &port, &error),
+                         ERR_INVALID);
+    assert_int_equal(server_address_parse("a-host-of-20-letters:1", host, 20, &port, &error),
+                     ERR_INVALID);
+}
+
+static void test_peers(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"1",     "1=",           "=h:1", "0=h:1",  "1=h:1,1=h:2",
+                                      "x=h:1", "1=h:1,,2=h:2", "1=h",  "-1=h:1", "4294967296=h:1"};
+    static struct server_config config;
+    struct error error;
+    assert_int_equal(server_peers_parse("1=h:1,22=[::1]:2", &config, &error), OK);
+    assert_int_equal(config.peer_count, 2);
+    assert_int_equal(config.peers[1].id, 22);
+    assert_string_equal(config.peers[1].address, "[::1]:2");
+    assert_int_equal(server_peers_parse("", &config, &error), OK);
+    assert_int_equal(config.peer_count, 0);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(server_peers_parse(bad[i], &config, &error), ERR_INVALID);
+    char many[400] = "";
+    for (int i = 1; i <= SERVER_NODES_MAX + 1; i++) {
+        size_t used = strlen(many);
+        snprintf(many + used, sizeof many - used, "%s%d=h:%d", i > 1 ? "," : "", i, i);
+        assert_int_equal(server_peers_parse(many, &config, &error),
+                         i <= SERVER_NODES_MAX ? OK : ERR_INVALID);
+    }
+    char lengthy[SERVER_ADDRESS_MAX + 40] = "1="; /* the host fits, with its port it does not */
+    memset(lengthy + 2, 'h', SERVER_ADDRESS_MAX - 3);
+    snprintf(lengthy + 2 + SERVER_ADDRESS_MAX - 3, 20, ":12345");
+    assert_int_equal(server_peers_parse(lengthy, &config, &error), ERR_INVALID);
+}
+
+static void test_config_refused(void **state)
+{
+    (void)state;
+    struct error error;
+    struct server_config config = {.log_level = LOG_OFF};
+    assert_int_equal(server_run(&config, &error), ERR_INVALID);
+    config.id = 1;
+    assert_int_equal(server_run(&config, &error), ERR_INVALID); /* no directory */
+    snprintf(config.data_dir, sizeof config.data_dir, "/proc/nowhere");
+    assert_int_equal(server_peers_parse("2=h:1", &config, &error), OK);
+    assert_int_equal(server_run(&config, &error), ERR_INVALID); /* not among its peers */
+    config.peer_count = 0;
+    assert_int_not_equal(server_run(&config, &error), OK); /* no such directory can be made */
+    config.id = (uint64_t)UINT32_MAX + 1;
+    assert_int_equal(server_run(&config, &error), ERR_INVALID);
+}
+
+/* ---- jobs ---------------------------------------------------------------------------------------
+ */
+
+enum { JOBS = 200 };
+
+struct counted {
+    struct job job;
+    atomic_uint *runs;
+    uint32_t *done;
+    uint32_t again;
+    struct job_pool *pool;
+};
+
+static void count_run(struct job *job)
+{
+    atomic_fetch_add(((struct counted *)job)->runs, 1);
+}
+
+static void count_done(struct job *job)
+{
+    struct counted *counted = (struct counted *)job;
+    (*counted->done)++;
+    if (counted->again) {
+        counted->again--;
+        job_submit(counted->pool, job);
+    }
+}
+
+static void test_jobs(void **state)
+{
+    (void)state;
+    uv_loop_t loop;
+    static struct counted jobs[JOBS];
+    atomic_uint runs = 0;
+    uint32_t done = 0;
+    struct mailbox mailbox;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    mailbox_init(&mailbox, &loop);
+    struct job_pool *pool = job_pool_create("test", 3, &mailbox);
+    for (int i = 0; i < JOBS; i++) {
+        jobs[i] = (struct counted){.job = {.run = count_run, .done = count_done},
+                                   .runs = &runs,
+                                   .done = &done,
+                                   .again = 2,
+                                   .pool = pool};
+        job_submit(pool, &jobs[i].job);
+    }
+    while (mailbox.out)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(done, 3 * JOBS);
+    assert_int_equal(runs, 3 * JOBS);
+    for (int i = 0; i < JOBS; i++)
+        job_submit(pool, &jobs[i].job);
+    job_pool_destroy(pool); /* runs what is queued */
+    assert_int_equal(runs, 4 * JOBS);
+    mailbox_drain(&mailbox);
+    assert_int_equal(mailbox.out, 0);
+    assert_int_equal(done, 4 * JOBS);
+    mailbox_close(&mailbox);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    job_pool_destroy(NULL);
+}
+
+/* ---- the wire -----------------------------------------------------------------------------------
+ */
+
+static void test_wire_parameters(void **state)
+{
+    (void)state;
+    Value values[6];
+    Value *pointers[1001];
+    struct value *out;
+    struct error error;
+    struct arena arena = {0};
+    for (int i = 0; i < 6; i++) {
+        value__init(&values[i]);
+        pointers[i] = &values[i];
+    }
+    values[1].kind_case = VALUE__KIND_BOOLEAN;
+    values[1].boolean = true;
+    values[2].kind_case = VALUE__KIND_INTEGER;
+    values[2].integer = INT64_MIN;
+    values[3].kind_case = VALUE__KIND_REAL;
+    values[3].real = -0.5;
+    values[4].kind_case = VALUE__KIND_TEXT;
+    values[4].text = (char *)(uintptr_t) "ä";
+    ExecuteRequest request = EXECUTE_REQUEST__INIT;
+    request.n_parameters = 5;
+    request.parameters = pointers;
+    assert_int_equal(wire_parameters(&request, &arena, &out, &error), OK);
+    assert_true(out[0].null);
+    assert_true(out[1].type == SQL_BOOLEAN && out[1].as.boolean);
+    assert_true(out[2].type == SQL_INTEGER && out[2].as.integer == INT64_MIN);
+    assert_true(out[3].type == SQL_DOUBLE && out[3].as.real == -0.5);
+    assert_true(out[4].type == SQL_TEXT && out[4].as.text.size == 2);
+    values[4].text = (char *)(uintptr_t) "\xc3";
+    assert_int_equal(wire_parameters(&request, &arena, &out, &error), ERR_SQL);
+    assert_string_equal(error.sqlstate, "22021");
+    values[4].kind_case = VALUE__KIND_BYTES;
+    assert_int_equal(wire_parameters(&request, &arena, &out, &error), ERR_SQL);
+    assert_string_equal(error.sqlstate, "0A000");
+    for (int i = 0; i < 1001; i++)
+        pointers[i] = &values[0];
+    request.n_parameters = 1000;
+    assert_int_equal(wire_parameters(&request, &arena, &out, &error), OK);
+    request.n_parameters = 1001;
+    assert_int_equal(wire_parameters(&request, &arena, &out, &error), ERR_SQL);
+    assert_string_equal(error.sqlstate, "54023");
+    arena_free(&arena);
+}
+
+static void test_wire_rows(void **state)
+{
+    (void)state;
+    static const enum sql_type types[] = {SQL_BOOLEAN, SQL_INTEGER, SQL_DOUBLE, SQL_TEXT,
+                                          SQL_UNKNOWN};
+    struct arena arena = {0};
+    struct batch *batch = batch_create(&arena, types, 5, 3);
+    for (uint32_t row = 0; row < 3; row++) {
+        struct value values[] = {value_boolean(row == 2), value_integer(row), value_double(row),
+                                 value_text(slice_from_string(row == 2 ? "" : "text"))};
+        for (uint32_t i = 0; i < 4; i++)
+            vector_set(&batch->columns[i], row, &values[i]);
+        vector_set_null(&batch->columns[4], row);
+    }
+    vector_set_null(&batch->columns[1], 2);
+    uint32_t selection[] = {0, 2};
+    batch->row_count = 3;
+    batch->selection = selection;
+    batch->selected = 2;
+    ExecuteResponse *response = wire_rows(&arena, batch);
+    size_t size = execute_response__get_packed_size(response);
+    uint8_t *bytes = arena_alloc(&arena, size);
+    execute_response__pack(response, bytes);
+    ExecuteResponse *copy = execute_response__unpack(NULL, size, bytes);
+    assert_non_null(copy);
+    assert_int_equal(copy->message_case, EXECUTE_RESPONSE__MESSAGE_ROWS);
+    assert_int_equal(copy->rows->n_rows, 2);
+    Value **first = copy->rows->rows[0]->values, **second = copy->rows->rows[1]->values;
+    assert_int_equal(copy->rows->rows[0]->n_values, 5);
+    assert_true(!first[0]->boolean && second[0]->boolean);
+    assert_int_equal(first[1]->kind_case, VALUE__KIND_INTEGER);
+    assert_int_equal(first[1]->integer, 0);
+    assert_int_equal(second[1]->kind_case, VALUE__KIND__NOT_SET);
+    assert_true(second[2]->real == 2);
+    assert_string_equal(first[3]->text, "text");
+    assert_int_equal(second[3]->kind_case, VALUE__KIND_TEXT); /* empty, not NULL */
+    assert_int_equal(first[4]->kind_case, VALUE__KIND__NOT_SET);
+    execute_response__free_unpacked(copy, NULL);
+    arena_free(&arena);
+}
+
+static void test_wire_status(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sqlstate;
+        enum grpc_status status;
+    } rows[] = {
+        {"40001", GRPC_ABORTED},
+        {"40003", GRPC_ABORTED},
+        {"23505", GRPC_ALREADY_EXISTS},
+        {"42P07", GRPC_ALREADY_EXISTS},
+        {"42710", GRPC_ALREADY_EXISTS},
+        {"23503", GRPC_FAILED_PRECONDITION},
+        {"25P02", GRPC_FAILED_PRECONDITION},
+        {"55000", GRPC_FAILED_PRECONDITION},
+        {"22012", GRPC_INVALID_ARGUMENT},
+        {"42601", GRPC_INVALID_ARGUMENT},
+        {"0A000", GRPC_UNIMPLEMENTED},
+        {"28000", GRPC_UNAUTHENTICATED},
+        {"53200", GRPC_RESOURCE_EXHAUSTED},
+        {"54000", GRPC_RESOURCE_EXHAUSTED},
+        {"57014", GRPC_CANCELLED},
+        {"57P03", GRPC_UNAVAILABLE},
+        {"08001", GRPC_UNAVAILABLE},
+        {"58030", GRPC_UNAVAILABLE},
+        {"XX001", GRPC_DATA_LOSS},
+        {"XX000", GRPC_UNKNOWN},
+        {"", GRPC_UNKNOWN},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(wire_status(rows[i].sqlstate), rows[i].status);
+}
+
+/* ---- the store's binding ------------------------------------------------------------------------
+ */
+
+static struct slice text(const char *bytes)
+{
+    return slice_from_string(bytes);
+}
+
+static void test_store(void **state)
+{
+    (void)state;
+    struct harness h;
+    struct error error;
+    struct bound_txn bound = {0};
+    struct store_cursor *cursor;
+    struct store_entry entries[10];
+    struct slice value;
+    uint32_t count;
+    bool found;
+    harness_open(&h);
+    bound_txn_init(&bound);
+    assert_int_equal(replica_txn_begin(h.node->replica, &bound.txn, false, &error), OK);
+    struct store_txn *txn = &bound.store;
+    assert_int_equal(store_get(txn, text("\xf0key"), &found, &value, &error), OK);
+    assert_false(found);
+    assert_int_equal(store_put(txn, text("\xf0key"), text("value"), &error), OK);
+    assert_int_equal(store_put(txn, text("\xf0tie"), text(""), &error), OK);
+    assert_int_equal(store_get(txn, text("\xf0key"), &found, &value, &error), OK);
+    assert_true(found && slice_equal(value, text("value")));
+    assert_int_equal(store_scan_open(txn, text("\xf0"), (struct slice){0}, true, &cursor, &error),
+                     OK);
+    count = 0;
+    assert_int_equal(store_scan_next(cursor, entries, 10, &count, &error), OK);
+    assert_int_equal(count, 2);
+    assert_true(slice_equal(entries[0].key, text("\xf0tie")));
+    count = 0;
+    assert_int_equal(store_scan_next(cursor, entries, 10, &count, &error), OK);
+    assert_int_equal(count, 0);
+    store_scan_close(cursor);
+    assert_int_equal(store_remove(txn, text("\xf0key"), &error), OK);
+    assert_int_equal(store_get(txn, text("\xf0key"), &found, &value, &error), OK);
+    assert_false(found);
+    assert_true(txn_has_writes(&bound.txn));
+    static uint8_t large[STORE_VALUE_MAX];
+    status_t status = OK;
+    for (int i = 0; status == OK && i < 10; i++) {
+        char key[] = {(char)0xf0, (char)('a' + i), 0};
+        status = store_put(txn, text(key), slice_make(large, sizeof large), &error);
+    }
+    assert_int_equal(status, ERR_SQL);
+    assert_string_equal(error.sqlstate, "53200");
+    txn_free(&bound.txn);
+    assert_int_equal(replica_txn_begin(h.node->replica, &bound.txn, true, &error), OK);
+    assert_int_equal(store_put(txn, text("\xf0key"), text("value"), &error), ERR_SQL);
+    assert_string_equal(error.sqlstate, "25006");
+    txn_free(&bound.txn);
+    harness_close(&h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_addresses),       cmocka_unit_test(test_peers),
+        cmocka_unit_test(test_config_refused),  cmocka_unit_test(test_jobs),
+        cmocka_unit_test(test_wire_parameters), cmocka_unit_test(test_wire_rows),
+        cmocka_unit_test(test_wire_status),     cmocka_unit_test(test_store),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
