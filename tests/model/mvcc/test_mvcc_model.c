@@ -1,0 +1,260 @@
+/* Random versions, views and overlays against a dull list of all that was ever written. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "base/prng.h"
+#include "env_sim.h"
+#include "mvcc/mvcc.h"
+
+enum { KEYS = 24, KEY_SIZE = 3, WRITES_MAX = 4000, OWN_MAX = 16, SEEDS = 12, ROUNDS = 1500 };
+
+struct written {
+    uint32_t key;
+    uint64_t version;
+    uint32_t value; /* 0: a tombstone */
+};
+
+struct world {
+    struct env_sim *machine;
+    struct kv *kv;
+    struct prng prng;
+    struct written writes[WRITES_MAX];
+    uint32_t count;
+    uint64_t version;
+    uint32_t values;
+    bool few; /* most writes go to three keys */
+};
+
+static struct error error;
+
+static void assert_ok_at(status_t status, int line)
+{
+    if (status != OK)
+        fail_msg("line %d: %s: %s", line, status_name(status), error.message);
+}
+
+#define assert_ok(call) assert_ok_at(call, __LINE__)
+
+static struct slice key_of(uint32_t key, uint8_t bytes[KEY_SIZE])
+{
+    /* Some begin with the smallest byte allowed, some with the largest there is. */
+    bytes[0] = key < 4 ? MVCC_KEY_FIRST_MIN : key < 20 ? 'k' : 0xff;
+    bytes[1] = key < 20 ? 0 : 0xff;
+    bytes[2] = (uint8_t)(key * 10);
+    return slice_make(bytes, KEY_SIZE);
+}
+
+static uint32_t key_any(struct world *world)
+{
+    if (world->few && prng_chance(&world->prng, 4, 5))
+        return 7 + (uint32_t)prng_below(&world->prng, 3);
+    return (uint32_t)prng_below(&world->prng, KEYS);
+}
+
+static void value_make(uint32_t value, struct buffer *out)
+{
+    buffer_reset(out);
+    buffer_printf(out, "value %u", value);
+    /* Now and then one of several pages. */
+    while (value % 31 == 0 && out->size < 9000)
+        buffer_append_byte(out, (uint8_t)value);
+}
+
+static void write_any(struct world *world)
+{
+    if (world->count == WRITES_MAX)
+        return;
+    uint8_t bytes[KEY_SIZE];
+    world->version += prng_below(&world->prng, 3) == 0;
+    struct written write = {.key = key_any(world), .version = world->version};
+    for (uint32_t i = 0; i < world->count; i++)
+        if (world->writes[i].key == write.key && world->writes[i].version == write.version)
+            return;
+    if (!prng_chance(&world->prng, 1, 4))
+        write.value = ++world->values;
+    struct buffer value = {0};
+    value_make(write.value, &value);
+    struct slice given = buffer_slice(&value);
+    assert_ok(mvcc_write(world->kv, key_of(write.key, bytes), write.version,
+                         write.value ? &given : NULL, &error));
+    buffer_free(&value);
+    world->writes[world->count++] = write;
+}
+
+/* What others keep in the same tree, on both sides of the smallest user key. */
+static void system_keys_write(struct world *world)
+{
+    assert_ok(kv_put(world->kv, slice_make("\x01", 1), slice_make("s", 1), &error));
+    assert_ok(kv_put(world->kv, slice_make("\x02origin", 7), slice_make("s", 1), &error));
+    assert_ok(kv_put(world->kv, slice_make("\x0f\xff\xff\xff\xff\xff\xff\xff\xff\xff", 10),
+                     slice_make("s", 1), &error));
+}
+
+/* ---- the model of a view -------------------------------------------------------------------- */
+
+struct own {
+    struct written writes[OWN_MAX];
+    uint32_t count;
+};
+
+/* The value number a reader at `version` sees, 0 for none. */
+static uint32_t expected(const struct world *world, uint32_t written, const struct own *own,
+                         uint32_t key, uint64_t version)
+{
+    for (uint32_t i = own->count; i-- > 0;)
+        if (own->writes[i].key == key)
+            return own->writes[i].value;
+    uint32_t value = 0;
+    uint64_t best = 0;
+    for (uint32_t i = 0; i < written; i++) {
+        const struct written *write = &world->writes[i];
+        if (write->key == key && write->version <= version && write->version >= best) {
+            best = write->version;
+            value = write->value;
+        }
+    }
+    return value;
+}
+
+static void overlay_fill(struct world *world, struct mvcc_overlay *overlay, struct own *own)
+{
+    uint8_t bytes[KEY_SIZE];
+    struct buffer value = {0};
+    own->count = (uint32_t)prng_below(&world->prng, OWN_MAX);
+    if (prng_chance(&world->prng, 1, 3))
+        own->count = 0;
+    for (uint32_t i = 0; i < own->count; i++) {
+        own->writes[i].key = key_any(world);
+        own->writes[i].value = prng_chance(&world->prng, 1, 3) ? 0 : ++world->values;
+        value_make(own->writes[i].value, &value);
+        struct slice given = buffer_slice(&value);
+        assert_ok(mvcc_overlay_write(overlay, key_of(own->writes[i].key, bytes),
+                                     own->writes[i].value ? &given : NULL));
+    }
+    buffer_free(&value);
+}
+
+static void value_check(uint32_t number, struct slice got)
+{
+    struct buffer value = {0};
+    value_make(number, &value);
+    assert_int_equal(got.size, value.size);
+    assert_memory_equal(got.data, value.data, value.size);
+    buffer_free(&value);
+}
+
+static void get_check(struct world *world, const struct mvcc_view *view, uint32_t written,
+                      const struct own *own)
+{
+    uint8_t bytes[KEY_SIZE];
+    uint32_t key = (uint32_t)prng_below(&world->prng, KEYS);
+    uint32_t number = expected(world, written, own, key, view->version);
+    struct slice value;
+    bool is_own;
+    status_t status = mvcc_get(view, key_of(key, bytes), &value, &is_own, &error);
+    assert_int_equal(status, number ? OK : ERR_NOT_FOUND);
+    if (number)
+        value_check(number, value);
+    bool in_overlay = false;
+    for (uint32_t i = 0; i < own->count; i++)
+        in_overlay = in_overlay || own->writes[i].key == key;
+    assert_int_equal(is_own, in_overlay);
+}
+
+static void scan_check(struct world *world, const struct mvcc_view *view, uint32_t written,
+                       const struct own *own)
+{
+    uint8_t low_bytes[KEY_SIZE], high_bytes[KEY_SIZE], bytes[KEY_SIZE];
+    bool reverse = prng_chance(&world->prng, 1, 2);
+    uint32_t low = (uint32_t)prng_below(&world->prng, KEYS);
+    uint32_t high = low + (uint32_t)prng_below(&world->prng, KEYS - low);
+    bool from_start = prng_chance(&world->prng, 1, 3), to_end = prng_chance(&world->prng, 1, 3);
+    struct slice low_key = key_of(low, low_bytes), high_key = key_of(high, high_bytes);
+    if (from_start) {
+        low_key = (struct slice){0};
+        low = 0;
+    }
+    if (to_end) {
+        high_key = (struct slice){0};
+        high = KEYS;
+    }
+    struct mvcc_scan scan;
+    assert_ok(mvcc_scan_begin(&scan, view, low_key, high_key, reverse, &error));
+    for (uint32_t i = 0; i < high - low; i++) {
+        uint32_t key = reverse ? high - 1 - i : low + i;
+        uint32_t number = expected(world, written, own, key, view->version);
+        if (!number)
+            continue;
+        struct slice got_key, got_value;
+        assert_ok(mvcc_scan_next(&scan, &got_key, &got_value, &error));
+        struct slice wanted = key_of(key, bytes);
+        assert_int_equal(got_key.size, wanted.size);
+        assert_memory_equal(got_key.data, wanted.data, wanted.size);
+        value_check(number, got_value);
+    }
+    struct slice key, value;
+    assert_int_equal(mvcc_scan_next(&scan, &key, &value, &error), ERR_NOT_FOUND);
+    assert_int_equal(mvcc_scan_next(&scan, &key, &value, &error), ERR_NOT_FOUND);
+}
+
+static void view_check(struct world *world)
+{
+    struct kv_snapshot *snapshot;
+    struct mvcc_overlay overlay;
+    struct own own = {0};
+    assert_ok(kv_publish(world->kv, &error));
+    assert_ok(kv_snapshot_open(world->kv, &snapshot, &error));
+    uint32_t written = world->count;
+    mvcc_overlay_init(&overlay, 1 << 20);
+    overlay_fill(world, &overlay, &own);
+    /* The snapshot does not see what is written behind it. */
+    for (uint64_t more = prng_below(&world->prng, 4); more; more--)
+        write_any(world);
+    struct mvcc_view view = {.snapshot = snapshot,
+                             .version = prng_below(&world->prng, world->version + 2),
+                             .overlay =
+                                 own.count || prng_chance(&world->prng, 1, 2) ? &overlay : NULL};
+    for (int i = 0; i < 4; i++)
+        get_check(world, &view, written, &own);
+    for (int i = 0; i < 3; i++)
+        scan_check(world, &view, written, &own);
+    mvcc_overlay_free(&overlay);
+    kv_snapshot_close(snapshot);
+}
+
+static void test_random(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct world *world = mem_zalloc(1, sizeof *world);
+        world->machine = env_sim_create(seed);
+        world->few = seed % 2;
+        prng_seed(&world->prng, seed);
+        struct env *env = env_sim_env(world->machine);
+        assert_ok(env_dir_create(env, "/data", &error));
+        assert_ok(kv_open(env, "/data/store", NULL, &world->kv, &error));
+        system_keys_write(world);
+        for (int round = 0; round < ROUNDS; round++) {
+            if (prng_chance(&world->prng, 3, 4))
+                write_any(world);
+            else
+                view_check(world);
+        }
+        kv_close(world->kv);
+        env_sim_destroy(world->machine);
+        mem_free(world);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random)};
+    return cmocka_run_group_tests_name("mvcc_model", tests, NULL, NULL);
+}
