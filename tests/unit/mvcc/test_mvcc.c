@@ -1,0 +1,179 @@
+/* What mvcc.h promises at its edges. Stories are in tests/golden/mvcc, random tests in
+ * tests/model/mvcc. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "env_sim.h"
+#include "mvcc/mvcc_int.h"
+
+struct world {
+    struct env_sim *machine;
+    struct kv *kv;
+};
+
+static struct error error;
+
+static int set_up(void **state)
+{
+    struct world *world = mem_zalloc(1, sizeof *world);
+    world->machine = env_sim_create(5);
+    struct env *env = env_sim_env(world->machine);
+    assert_int_equal(env_dir_create(env, "/data", &error), OK);
+    assert_int_equal(kv_open(env, "/data/store", NULL, &world->kv, &error), OK);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+    kv_close(world->kv);
+    env_sim_destroy(world->machine);
+    mem_free(world);
+    return 0;
+}
+
+static struct slice text(const char *bytes)
+{
+    return slice_from_string(bytes);
+}
+
+static struct mvcc_view view_open(struct world *world, uint64_t version)
+{
+    struct mvcc_view view = {.version = version};
+    assert_int_equal(kv_publish(world->kv, &error), OK);
+    assert_int_equal(kv_snapshot_open(world->kv, &view.snapshot, &error), OK);
+    return view;
+}
+
+static void test_keys_refused(void **state)
+{
+    struct world *world = *state;
+    uint8_t key[MVCC_KEY_MAX + 1];
+    memset(key, 'k', sizeof key);
+    struct slice value = text("v");
+    assert_int_equal(mvcc_write(world->kv, text(""), 1, &value, &error), ERR_INVALID);
+    assert_int_equal(mvcc_write(world->kv, text("\x0f"), 1, &value, &error), ERR_INVALID);
+    assert_int_equal(mvcc_write(world->kv, slice_make(key, sizeof key), 1, &value, &error),
+                     ERR_TOO_LONG);
+    assert_int_equal(mvcc_write(world->kv, slice_make(key, MVCC_KEY_MAX), 1, &value, &error), OK);
+    struct mvcc_overlay overlay;
+    mvcc_overlay_init(&overlay, 100000);
+    assert_int_equal(mvcc_overlay_write(&overlay, text("\x0f"), &value), ERR_INVALID);
+    assert_int_equal(mvcc_overlay_write(&overlay, slice_make(key, sizeof key), NULL), ERR_TOO_LONG);
+    mvcc_overlay_free(&overlay);
+    /* Keys that cannot be stored are not there. */
+    struct mvcc_view view = view_open(world, 1);
+    struct slice got;
+    assert_int_equal(mvcc_get(&view, slice_make(key, sizeof key), &got, NULL, &error),
+                     ERR_NOT_FOUND);
+    assert_int_equal(mvcc_get(&view, text(""), &got, NULL, &error), ERR_NOT_FOUND);
+    assert_int_equal(mvcc_get(&view, slice_make(key, MVCC_KEY_MAX), &got, NULL, &error), OK);
+    kv_snapshot_close(view.snapshot);
+}
+
+static void test_values_of_all_sizes(void **state)
+{
+    struct world *world = *state;
+    static const size_t sizes[] = {0, 1, 4094, 4095, 4096, 100000};
+    uint8_t *bytes = mem_zalloc(100000, 1);
+    memset(bytes, 'x', 100000);
+    for (uint8_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        uint8_t key[2] = {'k', i};
+        struct slice value = slice_make(bytes, sizes[i]);
+        assert_int_equal(mvcc_write(world->kv, slice_make(key, 2), 7, &value, &error), OK);
+    }
+    struct mvcc_view view = view_open(world, 7);
+    struct mvcc_scan scan;
+    struct slice key, value, none = {0};
+    assert_int_equal(mvcc_scan_begin(&scan, &view, none, none, false, &error), OK);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        assert_int_equal(mvcc_scan_next(&scan, &key, &value, &error), OK);
+        assert_int_equal(value.size, sizes[i]);
+        assert_memory_equal(value.data, bytes, sizes[i]);
+    }
+    assert_int_equal(mvcc_scan_next(&scan, &key, &value, &error), ERR_NOT_FOUND);
+    kv_snapshot_close(view.snapshot);
+    mem_free(bytes);
+}
+
+static void test_overlay_budget(void **state)
+{
+    (void)state;
+    struct mvcc_overlay overlay;
+    mvcc_overlay_init(&overlay, 10);
+    struct slice five = text("12345"), old;
+    assert_int_equal(mvcc_overlay_write(&overlay, text("a"), &five), OK);
+    old = ordered_find(&overlay.writes, text("a"))->value;
+    /* What was replaced counts, because it stays: slices of it were handed out. */
+    assert_int_equal(mvcc_overlay_write(&overlay, text("a"), &five), ERR_TOO_LONG);
+    struct slice three = text("123");
+    assert_int_equal(mvcc_overlay_write(&overlay, text("a"), &three), OK);
+    assert_memory_equal(old.data, "12345", 5);
+    assert_int_equal(mvcc_overlay_write(&overlay, text("b"), NULL), ERR_TOO_LONG);
+    assert_int_equal(overlay.writes.count, 1);
+    mvcc_overlay_free(&overlay);
+}
+
+/* Keys of others lie below the user keys; some are too short to have a version. */
+static void test_scans_leave_others_alone(void **state)
+{
+    struct world *world = *state;
+    struct slice value = text("v");
+    assert_int_equal(kv_put(world->kv,
+                            text("\x02"
+                                 "abc"),
+                            value, &error),
+                     OK);
+    assert_int_equal(mvcc_write(world->kv, text("key"), 1, &value, &error), OK);
+    struct mvcc_view view = view_open(world, 1);
+    static const char *const lows[] = {"", "\x01", "\x02", "a"};
+    for (int i = 0; i < 8; i++) {
+        struct mvcc_scan scan;
+        struct slice key, got;
+        assert_int_equal(
+            mvcc_scan_begin(&scan, &view, text(lows[i / 2]), text(""), i % 2 == 1, &error), OK);
+        assert_int_equal(mvcc_scan_next(&scan, &key, &got, &error), OK);
+        assert_true(slice_equal(key, text("key")));
+        assert_int_equal(mvcc_scan_next(&scan, &key, &got, &error), ERR_NOT_FOUND);
+    }
+    kv_snapshot_close(view.snapshot);
+}
+
+static void test_damage_is_an_error(void **state)
+{
+    struct world *world = *state;
+    struct mvcc_stored_key stored;
+    mvcc__stored_key(&stored, text("bad"), 1);
+    assert_int_equal(kv_put(world->kv, slice_make(stored.bytes, stored.size), text("?"), &error),
+                     OK);
+    assert_int_equal(kv_put(world->kv, text("short"), text("?"), &error), OK);
+    struct mvcc_view view = view_open(world, 1);
+    struct slice value;
+    assert_int_equal(mvcc_get(&view, text("bad"), &value, NULL, &error), ERR_CORRUPT);
+    struct mvcc_scan scan;
+    assert_int_equal(mvcc_scan_begin(&scan, &view, text("bad"), text(""), false, &error),
+                     ERR_CORRUPT);
+    assert_int_equal(mvcc_scan_begin(&scan, &view, text("c"), text(""), false, &error),
+                     ERR_CORRUPT);
+    assert_int_equal(mvcc_scan_begin(&scan, &view, text("c"), text(""), true, &error), ERR_CORRUPT);
+    kv_snapshot_close(view.snapshot);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_keys_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_values_of_all_sizes, set_up, tear_down),
+        cmocka_unit_test(test_overlay_budget),
+        cmocka_unit_test_setup_teardown(test_scans_leave_others_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_damage_is_an_error, set_up, tear_down),
+    };
+    return cmocka_run_group_tests_name("mvcc", tests, NULL, NULL);
+}
