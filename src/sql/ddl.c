@@ -107,6 +107,7 @@ static status_t convert_table(struct sql_session *session, const struct ast_crea
         .unique_count = create->unique_count,
         .foreign_keys = arena_zalloc(arena, create->foreign_key_count * sizeof *out->foreign_keys),
         .foreign_key_count = create->foreign_key_count,
+        .row_id = !sql__settings_require_primary_key(session->settings),
     };
     for (uint32_t i = 0; i < create->column_count && !status; i++)
         status = convert_column(session, &create->columns[i], &out->columns[i]);

@@ -9,9 +9,10 @@
 #include "sql_int.h"
 
 enum setting_rule {
-    SETTING_FIXED, /* can be set to `value` or one of `also` */
-    SETTING_FREE,  /* any text */
-    SETTING_SHOWN, /* cannot be set */
+    SETTING_FIXED,  /* can be set to `value` or one of `also` */
+    SETTING_FREE,   /* any text */
+    SETTING_SWITCH, /* on or off */
+    SETTING_SHOWN,  /* cannot be set */
 };
 
 struct setting {
@@ -32,8 +33,8 @@ static const struct setting table[] = {
      "All transactions are serializable, which satisfies every level."},
     {"extra_float_digits", SETTING_FREE, "1", NULL,
      "Doubles are always shown in the shortest form that reads back."},
-    {"require_primary_key", SETTING_FIXED, "on", "true|1|yes",
-     "CREATE TABLE must give a primary key."},
+    {"require_primary_key", SETTING_SWITCH, "on", NULL,
+     "CREATE TABLE must give a primary key; off: a hidden row id serves without one."},
     {"search_path", SETTING_FIXED, "public", "\"$user\", public", "There is one schema."},
     {"server_encoding", SETTING_SHOWN, "UTF8", NULL, "Encoding of text in the database."},
     {"server_version", SETTING_SHOWN, TOYDB_VERSION, NULL, "Version of toyDB."},
@@ -108,6 +109,23 @@ static status_t refuse(const struct setting *setting, const struct ast_set *set,
     return ERR_SQL;
 }
 
+bool sql__settings_require_primary_key(const struct settings *settings)
+{
+    size_t i = find("require_primary_key");
+    ASSERT(i < SETTING_COUNT);
+    return strcmp(settings->values[i], "on") == 0;
+}
+
+static status_t set_switch(struct sql_session *session, size_t i, const struct ast_set *set)
+{
+    bool on = among("on|true|yes|1", set->value);
+    if (!on && !among("off|false|no|0", set->value))
+        return error_sql(&session->error, "22023", set->value_position,
+                         "parameter \"%s\" requires a Boolean value", table[i].name);
+    snprintf(session->settings->values[i], SETTING_VALUE_MAX, "%s", on ? "on" : "off");
+    return OK;
+}
+
 status_t sql__settings_set(struct sql_session *session, const struct ast_set *set)
 {
     struct error *error = &session->error;
@@ -127,6 +145,8 @@ status_t sql__settings_set(struct sql_session *session, const struct ast_set *se
         bool same = strcasecmp(set->value, setting->value) == 0 || among(setting->also, set->value);
         return same ? OK : refuse(setting, set, error);
     }
+    if (setting->rule == SETTING_SWITCH)
+        return set_switch(session, i, set);
     ASSERT(setting->rule == SETTING_FREE);
     if (strlen(set->value) >= SETTING_VALUE_MAX)
         return error_sql(error, "22023", set->value_position,

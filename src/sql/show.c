@@ -6,6 +6,12 @@
 #include "base/check.h"
 #include "sql_int.h"
 
+/* The index of a hidden row id is not shown. */
+static uint32_t first_index(const struct table *table)
+{
+    return table_visible_count(table) < table->column_count ? 1 : 0;
+}
+
 static void show_tables(struct sql_session *session)
 {
     const struct catalog *catalog = session->catalog;
@@ -16,8 +22,8 @@ static void show_tables(struct sql_session *session)
         const struct table *table = catalog->tables[i];
         struct value *row = sql__result_row(session);
         row[0] = sql__result_text(session, table->name);
-        row[1] = value_integer(table->column_count);
-        row[2] = value_integer(table->index_count);
+        row[1] = value_integer(table_visible_count(table));
+        row[2] = value_integer(table->index_count - first_index(table));
     }
 }
 
@@ -38,7 +44,7 @@ static void show_columns(struct sql_session *session, const struct table *table)
     sql__result_column(session, "nullable", SQL_BOOLEAN);
     sql__result_column(session, "default", SQL_TEXT);
     sql__result_column(session, "primary_key", SQL_BOOLEAN);
-    for (uint32_t i = 0; i < table->column_count; i++) {
+    for (uint32_t i = 0; i < table_visible_count(table); i++) {
         const struct column *column = &table->columns[i];
         struct value *row = sql__result_row(session);
         type_spec_name(column->type, type, sizeof type);
@@ -67,7 +73,7 @@ static void show_indexes(struct sql_session *session, const struct table *table)
     sql__result_column(session, "columns", SQL_TEXT);
     sql__result_column(session, "unique", SQL_BOOLEAN);
     sql__result_column(session, "primary_key", SQL_BOOLEAN);
-    for (uint32_t i = 0; i < table->index_count; i++) {
+    for (uint32_t i = first_index(table); i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
         struct value *row = sql__result_row(session);
         struct buffer columns = {0};
@@ -130,7 +136,7 @@ static bool belongs_to_foreign_key(const struct table *table, const struct index
 static void print_columns(const struct table *table, struct buffer *out)
 {
     char type[64];
-    for (uint32_t i = 0; i < table->column_count; i++) {
+    for (uint32_t i = 0; i < table_visible_count(table); i++) {
         const struct column *column = &table->columns[i];
         type_spec_name(column->type, type, sizeof type);
         buffer_append_string(out, i ? ",\n  " : "\n  ");
@@ -163,7 +169,7 @@ static void print_create_table(const struct table *table, const struct catalog *
     ast_print_name(table->name, out);
     buffer_append_string(out, " (");
     print_columns(table, out);
-    for (uint32_t i = 0; i < table->index_count; i++) {
+    for (uint32_t i = first_index(table); i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
         if (i > 0 && (!index->unique || has_descending(index)))
             continue;

@@ -77,10 +77,16 @@ const struct index *catalog_index(const struct catalog *catalog, const char *nam
     return NULL;
 }
 
+uint32_t table_visible_count(const struct table *table)
+{
+    ASSERT(table && table->column_count > 0);
+    return table->column_count - (table->columns[table->column_count - 1].hidden ? 1 : 0);
+}
+
 int32_t table_column(const struct table *table, const char *name)
 {
     ASSERT(table && name);
-    for (uint32_t i = 0; i < table->column_count; i++)
+    for (uint32_t i = 0; i < table->column_count && !table->columns[i].hidden; i++)
         if (strcmp(table->columns[i].name, name) == 0)
             return (int32_t)i;
     return -1;

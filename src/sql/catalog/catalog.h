@@ -32,6 +32,9 @@ struct column {
     uint32_t ordinal; /* place in the stored row; never reused */
     struct type_spec type;
     bool not_null;
+    /* The row id of a table without a primary key: the last column, and the whole primary key. No
+       statement can name it or sees it. */
+    bool hidden;
     /* DEFAULT as expression text, NULL when there is none; evaluated at INSERT. */
     const char *default_sql;
 };
@@ -105,7 +108,9 @@ const struct table *catalog_table_by_id(const struct catalog *catalog, uint32_t 
 /* Index names are unique in the whole schema, as in PostgreSQL. */
 const struct index *catalog_index(const struct catalog *catalog, const char *name,
                                   const struct table **table);
-/* Place of a column by name, or -1. */
+/* How many columns statements see: all but a hidden one, which is the last. */
+uint32_t table_visible_count(const struct table *table);
+/* Place of a visible column by name, or -1. */
 int32_t table_column(const struct table *table, const char *name);
 const struct index *table_index_by_id(const struct table *table, uint16_t id);
 /* The nearest name to a misspelt one for a hint, or NULL when none is near. */
@@ -167,7 +172,8 @@ struct table_definition {
     uint32_t position;
     struct column_definition *columns;
     uint32_t column_count;
-    struct key_definition primary_key; /* column_count 0: none given (42P16 with a hint) */
+    struct key_definition primary_key; /* column_count 0: none given, see row_id */
+    bool row_id; /* without a primary key: true gives it a hidden row id, false is 42P16 */
     struct key_definition *uniques;
     uint32_t unique_count;
     struct foreign_key_definition *foreign_keys;

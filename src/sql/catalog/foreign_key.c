@@ -51,6 +51,9 @@ static status_t columns_find(struct resolving *r)
     const struct index *primary = &r->parent->indexes[0];
     uint32_t parent_count = d->parent_column_count ? d->parent_column_count : primary->column_count;
     ASSERT(d->column_count >= 1 && d->column_count <= CATALOG_KEY_COLUMNS_MAX);
+    if (d->parent_column_count == 0 && r->parent->columns[primary->columns[0]].hidden)
+        return error_sql(r->error, "42704", d->position,
+                         "there is no primary key for referenced table \"%s\"", r->parent->name);
     if (d->column_count != parent_count)
         return error_sql(r->error, "42830", d->position,
                          "number of referencing and referenced columns for foreign key disagree");

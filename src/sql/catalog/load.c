@@ -171,6 +171,8 @@ static bool load_column(struct loader *loader)
         !number(loader, 4, u32_end, &column->type.length_max) ||
         !flag(loader, 5, &column->not_null) || table->column_count == CATALOG_COLUMNS_MAX)
         return false;
+    /* NULL in rows of the time before there were hidden columns. */
+    column->hidden = !loader->row[7].null && loader->row[7].as.boolean;
     column->type.kind = (enum sql_type)kind;
     table->column_count++;
     return true;
@@ -304,6 +306,9 @@ static bool table_is_whole(const struct table *table)
 {
     if (table->column_count == 0 || table->index_count == 0)
         return false;
+    for (uint32_t i = 0; i + 1 < table->column_count; i++)
+        if (table->columns[i].hidden)
+            return false;
     for (uint32_t i = 0; i < table->index_count; i++)
         if (table->indexes[i].column_count == 0)
             return false;

@@ -73,7 +73,7 @@ const char *table_nearest_column(const struct table *table, const char *name)
     ASSERT(table && name);
     const char *nearest = NULL;
     uint32_t best = UINT32_MAX;
-    for (uint32_t i = 0; i < table->column_count; i++) {
+    for (uint32_t i = 0; i < table_visible_count(table); i++) {
         uint32_t distance = catalog__name_distance(name, table->columns[i].name);
         if (distance < best) {
             best = distance;

@@ -16,10 +16,10 @@ static const char meta_table_next[] = "table_id_next";
 static const struct system_layout layouts[SYSTEM_TABLE_END] = {
     [SYSTEM_META] = {2, 1, {SQL_TEXT, SQL_INTEGER}},
     [SYSTEM_TABLES] = {4, 1, {SQL_INTEGER, SQL_TEXT, SQL_INTEGER, SQL_INTEGER}},
-    [SYSTEM_COLUMNS] = {7,
+    [SYSTEM_COLUMNS] = {8,
                         2,
                         {SQL_INTEGER, SQL_INTEGER, SQL_TEXT, SQL_INTEGER, SQL_INTEGER, SQL_BOOLEAN,
-                         SQL_TEXT}},
+                         SQL_TEXT, SQL_BOOLEAN}},
     [SYSTEM_INDEXES] = {4, 2, {SQL_INTEGER, SQL_INTEGER, SQL_TEXT, SQL_BOOLEAN}},
     [SYSTEM_INDEX_COLUMNS] = {5,
                               3,
@@ -210,6 +210,7 @@ static status_t columns_write(struct store_txn *txn, const struct table *table, 
             value_integer(column->type.length_max),
             value_boolean(column->not_null),
             string(column->default_sql),
+            value_boolean(column->hidden),
         };
         status = catalog__row_put(txn, SYSTEM_COLUMNS, values, error);
     }

@@ -10,13 +10,19 @@
 /* ---- columns and keys -------------------------------------------------------------------------
  */
 
+static bool needs_row_id(const struct table_definition *definition)
+{
+    return definition->row_id && definition->primary_key.column_count == 0;
+}
+
 static status_t columns_build(struct table *table, const struct table_definition *definition,
                               struct arena *arena, struct error *error)
 {
-    if (definition->column_count > CATALOG_COLUMNS_MAX)
+    bool hidden = needs_row_id(definition);
+    if (definition->column_count > CATALOG_COLUMNS_MAX - (hidden ? 1 : 0))
         return error_sql(error, "54011", definition->position, "tables can have at most %d columns",
-                         CATALOG_COLUMNS_MAX);
-    table->columns = arena_zalloc(arena, definition->column_count * sizeof *table->columns);
+                         CATALOG_COLUMNS_MAX - (hidden ? 1 : 0));
+    table->columns = arena_zalloc(arena, (definition->column_count + 1) * sizeof *table->columns);
     for (uint32_t i = 0; i < definition->column_count; i++) {
         const struct column_definition *d = &definition->columns[i];
         ASSERT(d->type.kind != SQL_UNKNOWN);
@@ -33,6 +39,16 @@ static status_t columns_build(struct table *table, const struct table_definition
             .not_null = d->not_null,
             .default_sql = d->default_sql,
         };
+    }
+    if (hidden) {
+        table->columns[table->column_count] = (struct column){
+            .name = "row_id",
+            .ordinal = table->column_count,
+            .type = {.kind = SQL_INTEGER},
+            .not_null = true,
+            .hidden = true,
+        };
+        table->column_count++;
     }
     table->ordinal_next = table->column_count;
     return OK;
@@ -122,18 +138,42 @@ static bool unique_is_redundant(const struct table *table, const struct key_defi
     return false;
 }
 
+/* The primary key over the hidden last column. */
+static status_t row_id_build(const struct catalog *catalog, struct table *table,
+                             struct arena *arena, struct error *error)
+{
+    struct index *index;
+    ASSERT(table->index_count == 0 && table->columns[table->column_count - 1].hidden);
+    const char *name = catalog__name_choose(catalog, table, NULL, 0, "pkey", arena);
+    status_t status = catalog__index_add(table, arena, &index, error);
+    if (status != OK)
+        return status;
+    index->unique = true;
+    index->column_count = 1;
+    index->columns[0] = table->column_count - 1;
+    index->name = name;
+    return OK;
+}
+
+static status_t primary_build(const struct catalog *catalog, struct table *table,
+                              const struct table_definition *definition, struct arena *arena,
+                              struct error *error)
+{
+    if (needs_row_id(definition))
+        return row_id_build(catalog, table, arena, error);
+    if (definition->primary_key.column_count > 0)
+        return key_build(catalog, table, &definition->primary_key, "primary key constraint", "pkey",
+                         arena, error);
+    error_sql(error, "42P16", definition->position, "table \"%s\" has no primary key", table->name);
+    error_hint(error, "Mark a column PRIMARY KEY, or add PRIMARY KEY (column, ...).");
+    return ERR_SQL;
+}
+
 static status_t keys_build(const struct catalog *catalog, struct table *table,
                            const struct table_definition *definition, struct arena *arena,
                            struct error *error)
 {
-    if (definition->primary_key.column_count == 0) {
-        error_sql(error, "42P16", definition->position, "table \"%s\" has no primary key",
-                  table->name);
-        error_hint(error, "Mark a column PRIMARY KEY, or add PRIMARY KEY (column, ...).");
-        return ERR_SQL;
-    }
-    status_t status = key_build(catalog, table, &definition->primary_key, "primary key constraint",
-                                "pkey", arena, error);
+    status_t status = primary_build(catalog, table, definition, arena, error);
     for (uint32_t i = 0; i < definition->unique_count && status == OK; i++)
         if (!unique_is_redundant(table, &definition->uniques[i]))
             status = key_build(catalog, table, &definition->uniques[i], "unique constraint", "key",

@@ -14,7 +14,7 @@ static status_t not_null_error(const struct table *table, uint32_t column, const
               "null value in column \"%s\" of relation \"%s\" violates not-null constraint",
               table->columns[column].name, table->name);
     struct buffer text = {0};
-    for (uint32_t i = 0; i < table->column_count; i++) {
+    for (uint32_t i = 0; i < table_visible_count(table); i++) {
         buffer_append_string(&text, i ? ", " : "");
         if (row[i].null)
             buffer_append_string(&text, "null");

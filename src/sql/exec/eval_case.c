@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/check.h"
+
 /* Computes `branch` for the rows of `open` and puts the results at their places. */
 static status_t branch_run(struct eval *eval, struct eval *branch, const struct batch *open,
                            struct error *error)
@@ -143,6 +145,19 @@ eval_fn *exec__case_kernel(const struct expr *expr)
 /* ---- CAST --------------------------------------------------------------------------------------
  */
 
+/* Whether an integer fits a cast to smallint or int4. */
+static status_t check_bits(const struct expr *expr, const struct value *value, struct error *error)
+{
+    ASSERT(expr->cast_bits == 16 || expr->cast_bits == 32);
+    int64_t limit = (int64_t)1 << (expr->cast_bits - 1);
+    if (value->as.integer >= -limit && value->as.integer < limit)
+        return OK;
+    char name[64];
+    struct type_spec spec = {.kind = SQL_INTEGER, .length_max = expr->cast_bits};
+    type_spec_name(spec, name, sizeof name);
+    return error_sql(error, "22003", expr->position, "%s out of range", name);
+}
+
 status_t exec__cast_run(struct eval *eval, const struct batch *in, struct error *error)
 {
     bool all_null;
@@ -167,6 +182,8 @@ status_t exec__cast_run(struct eval *eval, const struct batch *in, struct error 
         struct value from = vector_get(argument->result, exec__eval_row(argument, row));
         struct value to;
         status = value_cast(&from, out->type, eval->scratch, eval->expr->position, &to, error);
+        if (status == OK && eval->expr->cast_bits)
+            status = check_bits(eval->expr, &to, error);
         if (status != OK)
             return status;
         vector_set(out, row, &to);

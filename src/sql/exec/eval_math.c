@@ -1,4 +1,4 @@
-/* Mathematical functions on doubles, and random(). */
+/* Mathematical functions on doubles, random(), and row ids. */
 #include <math.h>
 
 #include "sql/exec/exec_int.h"
@@ -130,20 +130,46 @@ static status_t pi_run(struct eval *eval, const struct batch *in, struct error *
     return OK;
 }
 
-static status_t random_run(struct eval *eval, const struct batch *in, struct error *error)
+uint64_t exec__random(struct exec *exec)
 {
-    (void)error;
-    struct exec *exec = eval->exec;
     if (!exec->prng_seeded) {
         uint64_t seed;
         env_random_bytes(exec->context.env, &seed, sizeof seed);
         prng_seed(&exec->prng, seed);
         exec->prng_seeded = true;
     }
+    return prng_next(&exec->prng);
+}
+
+static status_t random_run(struct eval *eval, const struct batch *in, struct error *error)
+{
+    (void)error;
     exec__eval_prepare(eval, in->row_count);
     for (uint32_t i = 0; i < in->selected; i++)
         eval->out.as.reals[batch_row(in, i)] =
-            (double)(prng_next(&exec->prng) >> 11) * 0x1p-53; /* in [0, 1) */
+            (double)(exec__random(eval->exec) >> 11) * 0x1p-53; /* in [0, 1) */
+    return OK;
+}
+
+/* Row ids of one statement are consecutive, from its time in microseconds (of this era: 51 bits)
+ * and 12 random bits. So rows lie about in the order they came, and statements of several nodes
+ * hardly ever meet; an INSERT that does find its id taken takes another (modify.c). */
+static status_t row_id_run(struct eval *eval, const struct batch *in, struct error *error)
+{
+    enum { RANDOM_BITS = 12 };
+    const uint64_t era_us = UINT64_C(1577836800000000); /* 2020-01-01 */
+    (void)error;
+    struct exec *exec = eval->exec;
+    if (exec->row_id_next == 0) {
+        uint64_t time = env_wall_us(exec->context.env) - era_us;
+        uint64_t id = time << RANDOM_BITS | exec__random(exec) >> (64 - RANDOM_BITS);
+        exec->row_id_next = (int64_t)(id & INT64_MAX);
+    }
+    exec__eval_prepare(eval, in->row_count);
+    for (uint32_t i = 0; i < in->selected; i++) {
+        eval->out.as.integers[batch_row(in, i)] = exec->row_id_next;
+        exec->row_id_next = exec->row_id_next == INT64_MAX ? 1 : exec->row_id_next + 1;
+    }
     return OK;
 }
 
@@ -168,6 +194,8 @@ eval_fn *exec__math_kernel(const struct expr *expr)
         return pi_run;
     case CALL_RANDOM:
         return random_run;
+    case CALL_ROW_ID:
+        return row_id_run;
     default:
         return NULL;
     }

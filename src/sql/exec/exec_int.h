@@ -53,7 +53,8 @@ struct exec {
     struct batch one_row;    /* no columns: what constants are evaluated over */
     struct prng prng;        /* random() */
     bool prng_seeded;
-    status_t failed; /* an error is final: later calls give it again */
+    int64_t row_id_next; /* 0: none was given yet */
+    status_t failed;     /* an error is final: later calls give it again */
 };
 
 /* Zeroed memory of `size` for an operator, its inputs not yet opened. */
@@ -62,6 +63,8 @@ void *exec__operator_create(struct exec *exec, const struct plan *plan,
 status_t exec__operator_open(struct exec *exec, const struct plan *plan, struct operator** out,
                              struct error *error);
 status_t exec__operator_next(struct operator* op, struct batch **batch, struct error *error);
+/* The statement's random bits. */
+uint64_t exec__random(struct exec *exec);
 /* Does text in this output column stay valid until exec_close? */
 bool exec__text_is_stable(const struct plan *plan, uint32_t column);
 

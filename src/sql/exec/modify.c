@@ -122,12 +122,33 @@ static status_t entry_keys(struct modify *modify, const struct index *index, boo
 /* ---- one row ------------------------------------------------------------------------------------
  */
 
+/* A hidden row id that is taken, which is nobody's mistake, gives way to a random one. */
+static status_t row_id_settle(struct modify *modify, struct error *error)
+{
+    struct value *id = &modify->new_row[modify->table->column_count - 1];
+    bool found = true;
+    for (;;) {
+        struct slice ignored;
+        buffer_reset(&modify->key);
+        status_t status = index_row_key(modify->table, modify->new_row, &modify->key, error);
+        if (status == OK)
+            status = store_get(modify->op.exec->context.txn, buffer_slice(&modify->key), &found,
+                               &ignored, error);
+        if (status != OK || !found)
+            return status;
+        *id = value_integer((int64_t)(exec__random(modify->op.exec) >> 1));
+    }
+}
+
 static status_t row_insert(struct modify *modify, struct error *error)
 {
     const struct table *table = modify->table;
+    bool hidden = table_visible_count(table) < table->column_count;
+    status_t status = hidden ? row_id_settle(modify, error) : OK;
     buffer_reset(&modify->key);
-    status_t status = index_row_key(table, modify->new_row, &modify->key, error);
     if (status == OK)
+        status = index_row_key(table, modify->new_row, &modify->key, error);
+    if (status == OK && !hidden)
         status = key_must_be_free(modify, &table->indexes[0], error);
     if (status == OK)
         status = row_put(modify, error);

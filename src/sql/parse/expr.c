@@ -125,7 +125,7 @@ static struct ast_expr *parse_operand(struct parse *parse)
     case TOKEN_PLUS:
         return parse_unary(parse, AST_OP_PLUS, PRECEDENCE_UNARY);
     case TOKEN_TILDE:
-        return parse_unary(parse, AST_OP_BIT_NOT, PRECEDENCE_OTHER);
+        return parse_unary(parse, AST_OP_BIT_NOT, PRECEDENCE_OTHER + 1);
     case TOKEN_LEFT_PAREN:
         return parse_parenthesis(parse);
     default:

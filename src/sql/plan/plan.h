@@ -124,7 +124,8 @@ enum expr_call {
     CALL_VERSION,
     CALL_CURRENT_USER,
     CALL_CURRENT_DATABASE,
-    CALL_COUNT_ /* number of calls, not a call */
+    CALL_ROW_ID, /* of a table without a primary key; no statement can call it */
+    CALL_COUNT_  /* number of calls, not a call */
 };
 
 struct expr {

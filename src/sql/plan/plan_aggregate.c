@@ -127,6 +127,9 @@ status_t plan__bind_aggregate(struct scope *scope, const struct ast_expr *ast,
         return status;
     scope->query->aggregated = true;
     uint32_t slot = aggregate_slot(planner, scope->query, &aggregate);
+    if (scope->query->aggregate_count > GROUPS_MAX)
+        return error_sql(planner->error, "54011", ast->position,
+                         "a query can have at most %d different aggregates", GROUPS_MAX);
     *out = plan__column(planner, scope->query, slot, ast->position);
     return OK;
 }
@@ -195,6 +198,9 @@ static status_t group_target(struct scope *scope, const struct ast_select *ast,
 status_t plan__bind_groups(struct scope *scope, const struct ast_select *ast)
 {
     ASSERT(!scope->aggregates);
+    if (ast->group_count > GROUPS_MAX)
+        return error_sql(scope->planner->error, "54011", ast->groups[GROUPS_MAX]->position,
+                         "GROUP BY can have at most %d expressions", GROUPS_MAX);
     for (uint32_t i = 0; i < ast->group_count; i++) {
         const struct ast_expr *group;
         struct expr *expr;

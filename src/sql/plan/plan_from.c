@@ -57,6 +57,7 @@ static status_t add_relation(struct planner *planner, struct query *query, struc
             slot.name = column->name;
             slot.type = column->type.kind;
             slot.not_null = column->not_null;
+            slot.hidden = column->hidden;
         } else {
             slot.name = relation.derived->output_names[i];
             slot.type = relation.derived->outputs.items[i]->type;
@@ -87,11 +88,12 @@ static status_t rename_columns(struct planner *planner, const struct ast_from *a
 {
     if (ast->column_count == 0)
         return OK;
-    if (ast->column_count > relation->column_count)
+    uint32_t visible =
+        relation->table ? table_visible_count(relation->table) : relation->column_count;
+    if (ast->column_count > visible)
         return error_sql(planner->error, "42P10", ast->columns[0].position,
                          "table \"%s\" has %u columns available but %u columns specified",
-                         relation->alias ? relation->alias : "", relation->column_count,
-                         ast->column_count);
+                         relation->alias ? relation->alias : "", visible, ast->column_count);
     relation->names = arena_alloc(planner->arena, relation->column_count * sizeof(char *));
     for (uint32_t i = 0; i < relation->column_count; i++) {
         if (i < ast->column_count)
@@ -136,7 +138,8 @@ static uint32_t column_of(const struct query *query, const struct relation *rela
     *count = 0;
     uint32_t found = NOWHERE;
     for (uint32_t i = 0; i < relation->column_count; i++) {
-        if (strcmp(query->slots[relation->slot_first + i].name, name) == 0) {
+        const struct slot *slot = &query->slots[relation->slot_first + i];
+        if (!slot->hidden && strcmp(slot->name, name) == 0) {
             if (found == NOWHERE)
                 found = relation->slot_first + i;
             ++*count;
@@ -332,10 +335,12 @@ static void collect_visible(struct planner *planner, struct query *query,
         uint32_t need = out->count + relation->column_count;
         out->items =
             arena_grow(planner->arena, out->items, &out->capacity, need, sizeof *out->items);
-        for (uint32_t i = 0; i < relation->column_count; i++)
-            out->items[out->count++] =
-                (struct visible){query->slots[relation->slot_first + i].name,
-                                 plan__column(planner, query, relation->slot_first + i, position)};
+        for (uint32_t i = 0; i < relation->column_count; i++) {
+            uint32_t slot = relation->slot_first + i;
+            if (!query->slots[slot].hidden)
+                out->items[out->count++] = (struct visible){
+                    query->slots[slot].name, plan__column(planner, query, slot, position)};
+        }
         return;
     }
     for (uint32_t i = 0; i < node->merged_count; i++) {
@@ -441,6 +446,8 @@ static status_t expand_table(struct scope *scope, const struct ast_target *targe
                          "missing FROM-clause entry for table \"%s\"", target->table.text);
     for (uint32_t i = 0; i < relation->column_count; i++) {
         uint32_t slot = relation->slot_first + i;
+        if (query->slots[slot].hidden)
+            continue;
         struct expr *column = plan__column(scope->planner, query, slot, target->position);
         plan__add_output(scope->planner, query, column, query->slots[slot].name);
     }

@@ -37,8 +37,12 @@ struct slot {
     uint32_t relation; /* place in query->relations, NOWHERE: a group or an aggregate */
     uint32_t place;    /* in the relation's columns */
     bool not_null;     /* in its table; an outer join may still make it NULL */
+    bool hidden;       /* a row id: no name means it, no star has it */
     bool used;         /* something above the scan needs it */
 };
+
+/* Groups, and aggregates, of one block: each is compared with all before it. */
+enum { GROUPS_MAX = 1664 };
 
 struct query;
 struct stage;

@@ -19,6 +19,11 @@ static status_t no_such_column(struct planner *planner, const struct table *tabl
 static status_t default_value(struct planner *planner, const struct column *column,
                               struct expr **out)
 {
+    if (column->hidden) {
+        *out = plan__call(planner, CALL_ROW_ID, SQL_INTEGER, 0, NULL, 0);
+        (*out)->name = "row_id";
+        return OK;
+    }
     if (!column->default_sql) {
         *out = plan__constant(planner, value_null(column->type.kind), 0);
         return OK;
@@ -59,7 +64,7 @@ static status_t read_columns(struct target *target, const struct ast_insert *ast
 {
     struct planner *planner = target->planner;
     const struct table *table = target->table;
-    uint32_t all = table->column_count;
+    uint32_t all = table_visible_count(table);
     target->defaults = arena_zalloc(planner->arena, (all + 1) * sizeof(struct expr *));
     target->columns = arena_alloc(planner->arena, (all + 1) * sizeof *target->columns);
     target->count = all;
