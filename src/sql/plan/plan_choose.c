@@ -290,7 +290,8 @@ static void add_sort_and_limit(struct planner *planner, struct query *query, str
     if ((query->limit || query->offset) && !top_n) {
         /* The first rows of a table are few rows, too. */
         bool few = stage->plan->kind == PLAN_SCAN && query->limit &&
-                   plan__is_constant(query->limit) && wanted <= SHORT_ROWS;
+                   plan__is_constant(query->limit) &&
+                   (!query->offset || plan__is_constant(query->offset)) && wanted <= SHORT_ROWS;
         stage->is_short |= few;
         put_over(planner, PLAN_LIMIT, stage);
         stage->plan->as.limit.limit = query->limit;

@@ -216,7 +216,8 @@ static bool try_lookup(struct join *join, struct stage *out)
     out->ordered = join->left.ordered;
     out->cost = join->left.cost + join->left.rows * right.cost * join->fraction;
     set_condition(join, out, &join->left, &right, &rest);
-    out->is_short = join->left.is_short && join->left.rows * right.rows <= SHORT_ROWS;
+    out->is_short =
+        join->left.is_short && right.is_short && join->left.rows * right.rows <= SHORT_ROWS;
     return true;
 }
 

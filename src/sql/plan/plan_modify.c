@@ -322,7 +322,8 @@ static status_t close_block(struct planner *planner, struct query *query, enum p
         return status;
     out->root = modify(planner, kind, table, stage.plan);
     out->writes = true;
-    out->is_short = stage.is_short;
+    /* Looking for children may mean to scan their table. */
+    out->is_short = stage.is_short && table->referenced_by_count == 0;
     return OK;
 }
 

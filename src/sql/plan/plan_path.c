@@ -648,7 +648,8 @@ static void write_scan(const struct access *access, struct path *path, const uin
                           .rows = path->scanned,
                           .cost = path->cost,
                           .ordered = path->ordered};
-    out->is_short = path->range_count > 0 && path->scanned <= SHORT_ROWS;
+    /* A promise, not an estimate: who runs it may be kept from everything else meanwhile. */
+    out->is_short = path->single && path->range_count > 0 && path->range_count <= SHORT_ROWS;
     plan__describe(planner, access->query, out);
 }
 
