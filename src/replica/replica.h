@@ -23,7 +23,8 @@
  * one judges it: a leader never judges the same request more kindly later in its term, and what
  * leaders of earlier terms have not brought into the log by then never will be. So the refusal of
  * the last sending is one of all sendings. (2) A request that may have been sent before is refused
- * by a log entry, which every later leader knows.
+ * by a log entry, which every later leader knows. It speaks of what read below its version: an
+ * attempt begun after it is judged anew, under the same id or another.
  *
  * WHAT IS IN THE LOG. An entry is one byte of kind and a body: 1 an effect (txn.h), 2 the cluster's
  * identity (16 random bytes, proposed by the first leader of an empty cluster), 3 a refusal

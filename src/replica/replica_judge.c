@@ -87,7 +87,10 @@ static bool seen_before(struct replica *r, struct asker from, const struct txn_r
     }
     if (outcome.sequence < request->id.sequence)
         return false;
-    if (outcome.sequence == request->id.sequence)
+    bool same = outcome.sequence == request->id.sequence;
+    if (same && outcome.refused && request->read_version >= outcome.version)
+        return false; /* begun after the refusal: another attempt, no copy of the one refused */
+    if (same)
         outcome_answer(r, from, &outcome);
     else
         answer(r, from, ERR_PROTOCOL, 0, (struct slice){0});

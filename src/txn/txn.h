@@ -15,7 +15,11 @@
  * EXACTLY ONCE. A commit request names its `struct txn_id`: an origin (a session slot of a node, or
  * a client's request id) and that origin's sequence number. An origin has at most one commit under
  * way. Applying an effect records the last sequence of its origin with its outcome, so a request
- * that is sent again finds the first answer, and an older one is known to be a straggler. */
+ * that is sent again finds the first answer, and an older one is known to be a straggler.
+ * A refusal is recorded with its version as well, and is the last word on every request of its
+ * sequence that read below that version. Who begins anew after it reads at that version or above
+ * and may use the sequence again: so two sendings of one client's request, which cannot know of
+ * each other's attempts, agree on the number of a transaction. */
 #ifndef TXN_TXN_H
 #define TXN_TXN_H
 
@@ -140,16 +144,16 @@ enum { TXN_OUTCOME_PREFIX = 0x02 };
 struct txn_outcome {
     uint64_t sequence;
     uint64_t version;
-    bool refused;       /* it has not committed and will not; the reply is empty */
+    bool refused;       /* no request that read below `version` will commit; the reply is empty */
     struct slice reply; /* points into the store: valid until the next change */
 };
 /* ERR_NOT_FOUND when the origin has none. Writer's thread. */
 status_t txn_outcome_get(struct kv *kv, struct slice origin, struct txn_outcome *out,
                          struct error *error);
 /* Writes an effect's versions and its outcome. *fresh is false, and nothing is changed, when the
- * origin's outcome is of this sequence or a later one already. Applying the same effect to the same
- * state gives the same state on every node. An error means nothing or a part was written; applying
- * again is safe. */
+ * origin's outcome is of this sequence and not refused, or of a later one already. Applying the
+ * same effect to the same state gives the same state on every node. An error means nothing or a
+ * part was written; applying again is safe. */
 status_t txn_effect_apply(struct kv *kv, const struct txn_effect *effect, bool *fresh,
                           struct error *error);
 /* As txn_effect_apply, for a commit that was refused: writes only the outcome, so that no other

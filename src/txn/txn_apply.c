@@ -62,12 +62,14 @@ static status_t outcome_put(struct kv *kv, const struct txn_effect *effect, bool
     return status;
 }
 
-/* *known: the origin's outcome is of this sequence or a later one already. */
+/* *known: the origin's outcome is of a later sequence already, or of this one and final. One that
+ * was refused is not: the same sequence may be tried again (txn.h). */
 static status_t outcome_known(struct kv *kv, struct txn_id id, bool *known, struct error *error)
 {
     struct txn_outcome before;
     status_t status = txn_outcome_get(kv, id.origin, &before, error);
-    *known = status == OK && before.sequence >= id.sequence;
+    *known = status == OK &&
+             (before.sequence > id.sequence || (before.sequence == id.sequence && !before.refused));
     return status == ERR_NOT_FOUND ? OK : status;
 }
 

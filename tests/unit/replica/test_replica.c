@@ -389,6 +389,49 @@ static void test_refusal_is_remembered(void **state)
     cluster_destroy(cluster);
 }
 
+/* A client's request is numbered by its commits, so its next attempt has the number of the one
+ * refused. That commits, and no copy of the refused one does. */
+static void test_refused_number_is_used_again(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_of(3);
+    put(cluster, 0, "apple", "1");
+    struct client first = client_on(cluster, 0, "one");
+    client_begin(&first);
+    expect_in(&first, "apple", "1");
+    client_write(&first, "apple", "2");
+    put(cluster, 1, "apple", "3");
+    first.commit.asked_before = true;
+    assert_int_equal(client_commit(&first, "first"), ERR_CONFLICT);
+    struct client second = client_on(cluster, 1, "one");
+    client_begin(&second);
+    expect_in(&second, "apple", "3");
+    client_write(&second, "apple", "4");
+    /* Nobody has written what it read, but it read before the refusal. */
+    struct client stale = client_on(cluster, 2, "one");
+    client_begin(&stale);
+    client_write(&stale, "pear", "5");
+    request_make(&stale, "stale");
+    first.commit.asked_before = true;
+    commit_start(&first, 2, PATIENCE_US / 2);
+    assert_int_equal(client_wait(&first), ERR_CONFLICT);
+    assert_int_equal(client_commit(&second, "second"), OK);
+    uint64_t version = second.commit.version;
+    commit_start(&first, 0, PATIENCE_US / 2);
+    assert_int_equal(client_wait(&first), OK);
+    assert_int_equal(first.commit.version, version);
+    commit_start(&stale, 2, PATIENCE_US / 2);
+    assert_int_equal(client_wait(&stale), OK);
+    assert_int_equal(stale.commit.version, version);
+    assert_int_equal(stale.commit.reply_size, 6);
+    expect_on(cluster, 2, "apple", "4");
+    expect_on(cluster, 0, "pear", NULL);
+    buffer_free(&first.commit.request);
+    buffer_free(&second.commit.request);
+    buffer_free(&stale.commit.request);
+    cluster_destroy(cluster);
+}
+
 int main(void)
 {
     log_configure(LOG_OFF, NULL, NULL);
@@ -400,6 +443,7 @@ int main(void)
         cmocka_unit_test(test_no_quorum),
         cmocka_unit_test(test_same_request_twice),
         cmocka_unit_test(test_refusal_is_remembered),
+        cmocka_unit_test(test_refused_number_is_used_again),
     };
     return cmocka_run_group_tests_name("replica", tests, NULL, NULL);
 }

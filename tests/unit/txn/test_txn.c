@@ -212,10 +212,19 @@ static void test_outcomes(void **state)
     assert_true(outcome.sequence == 5 && outcome.version == 100 && !outcome.refused);
     assert_true(slice_equal(outcome.reply, text("reply")));
     apply(world, "o", 6, 104, true, true);
-    apply(world, "o", 6, 105, false, false);
+    apply(world, "o", 5, 105, false, false);
     assert_int_equal(txn_outcome_get(world->kv, text("o"), &outcome, &error), OK);
     assert_true(outcome.sequence == 6 && outcome.version == 104 && outcome.refused);
     assert_int_equal(outcome.reply.size, 0);
+    /* Another attempt under the same sequence: refused once more, then committed for good. */
+    apply(world, "o", 6, 106, true, true);
+    assert_int_equal(txn_outcome_get(world->kv, text("o"), &outcome, &error), OK);
+    assert_true(outcome.version == 106 && outcome.refused);
+    apply(world, "o", 6, 107, false, true);
+    apply(world, "o", 6, 108, true, false);
+    apply(world, "o", 6, 109, false, false);
+    assert_int_equal(txn_outcome_get(world->kv, text("o"), &outcome, &error), OK);
+    assert_true(outcome.sequence == 6 && outcome.version == 107 && !outcome.refused);
 }
 
 /* In pieces, as the log's entries ask for it; doing a piece again changes nothing more. */
