@@ -155,6 +155,8 @@ static int failure_print(struct bin__shell *shell, const struct toydb_error *err
                          const struct bin__statement *statement)
 {
     struct buffer text = {0};
+    if (interrupted)
+        buffer_append_byte(&text, '\n'); /* behind the ^C that the terminal shows */
     bin__error_format(&text, error, slice_make(statement->text, statement->size), shell->source,
                       shell->numbered ? statement->line : 0, shell->colour_errors);
     fwrite(text.data, 1, text.size, stderr);

@@ -94,7 +94,7 @@ void bin__status_table(struct bin__output *output, const struct toydb_status *st
         uint64_t last = known ? known->last_log_index : 0;
         struct toydb_value row[] = {
             {.type = TOYDB_INTEGER, .integer = node->id},
-            text_value(node->address),
+            text_value(*node->address ? node->address : "embedded"),
             text_value(node->role),
             text_value(node->voter ? "yes" : "no"),
             {.type = there ? TOYDB_INTEGER : TOYDB_NULL, .integer = (int64_t)match},
