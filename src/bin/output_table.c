@@ -37,6 +37,14 @@ static void repeat(struct buffer *out, const char *text, size_t count)
         buffer_append_string(out, text);
 }
 
+static void pad(struct buffer *out, size_t count)
+{
+    if (buffer_reserve(out, count) != OK)
+        return; /* it sticks, and is seen when the buffer is flushed */
+    memset(out->data + out->size, ' ', count);
+    out->size += count;
+}
+
 static struct slice line_of(struct slice text, uint32_t number, bool *more)
 {
     const uint8_t *at = text.data;
@@ -110,14 +118,16 @@ static void print_cell(struct bin__output *output, struct slice text, uint32_t c
     struct buffer *out = &output->buffer;
     size_t width = bin__text_width(text);
     ASSERT(width <= output->widths[column]);
-    size_t pad = output->widths[column] - width;
+    size_t blanks = output->widths[column] - width;
     bool last = column + 1 == output->column_count;
     if (last && text.size == 0 && mark == ' ')
         return; /* no blanks at the end of a line */
-    buffer_printf(out, " %*s", right ? (int)pad : 0, "");
+    pad(out, 1 + (right ? blanks : 0));
     buffer_append_slice(out, text);
-    if (mark != ' ' || !last)
-        buffer_printf(out, "%*s%c", right ? 0 : (int)pad, "", mark);
+    if (mark == ' ' && last)
+        return;
+    pad(out, right ? 0 : blanks);
+    buffer_append_byte(out, (uint8_t)mark);
 }
 
 static void print_header(struct bin__output *output)
@@ -146,12 +156,13 @@ static bool print_row_line(struct bin__output *output, const struct bin__cell *r
     const struct style *style = style_of(output);
     struct buffer *out = &output->buffer;
     bool any = false;
+    char bar[32];
+    snprintf(bar, sizeof bar, "%s%s%s", style->dim, style->bar, style->plain);
     for (uint32_t i = 0; i < output->column_count; i++) {
         bool more;
         struct slice text = line_of(row[i].text, number, &more);
         any = any || more;
-        if (i)
-            buffer_printf(out, "%s%s%s", style->dim, style->bar, style->plain);
+        buffer_append_string(out, i ? bar : "");
         bool dim = row[i].null && number == 0;
         buffer_append_string(out, dim ? style->dim : "");
         print_cell(output, text, i, output->right[i], more ? '+' : ' ');
@@ -188,11 +199,11 @@ static void print_record(struct bin__output *output, const struct bin__cell *row
         for (uint32_t line = 0; more; line++) {
             struct slice text = line_of(row[i].text, line, &more);
             struct slice name = line ? slice_make(NULL, 0) : output->names[i].text;
-            size_t pad = name_width - (line ? 0 : output->names[i].width);
+            size_t blanks = name_width - (line ? 0 : output->names[i].width);
             buffer_append_string(out, style->bold);
             buffer_append_slice(out, name);
-            buffer_printf(out, "%s%*s %s%s%s%s", style->plain, (int)pad, "", style->dim, style->bar,
-                          style->plain, text.size || more ? " " : "");
+            buffer_printf(out, "%s%*s %s%s%s%s", style->plain, (int)blanks, "", style->dim,
+                          style->bar, style->plain, text.size || more ? " " : "");
             buffer_append_string(out, row[i].null ? style->dim : "");
             buffer_append_slice(out, text);
             buffer_append_string(out, row[i].null ? style->plain : "");

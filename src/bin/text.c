@@ -22,10 +22,21 @@ void bin__text_init(void)
     MAYBE(set != NULL); /* without one, characters beyond ASCII count one column each */
 }
 
+/* Most text is of these, and takes the short way. */
+static bool is_plain(uint8_t c)
+{
+    return c >= 0x20 && c < 0x7f;
+}
+
 /* Size and width of the character at the start of text that is not empty. */
 static size_t character(struct slice text, size_t *width)
 {
     uint32_t codepoint;
+    ASSERT(text.size > 0);
+    if (is_plain(text.data[0])) {
+        *width = 1;
+        return 1;
+    }
     size_t size = utf8_decode(text, &codepoint);
     int columns = size ? wcwidth((wchar_t)codepoint) : 1;
     *width = columns < 0 ? 1 : (size_t)columns;
@@ -80,6 +91,14 @@ void bin__text_show(struct buffer *out, struct slice text, bool keep_lines)
     for (size_t at = 0; at < text.size;) {
         const uint8_t *from = text.data + at;
         uint32_t codepoint;
+        size_t plain = 0;
+        while (plain < text.size - at && is_plain(from[plain]))
+            plain++;
+        if (plain) {
+            buffer_append(out, from, plain);
+            at += plain;
+            continue;
+        }
         size_t size = utf8_decode(slice_make(from, text.size - at), &codepoint);
         if (size == 0)
             buffer_printf(out, "\\x%02x", *from);
