@@ -491,8 +491,14 @@ static enum toydb_result error_take(struct toydb_session *session, struct toydb_
     const Error *message = session->message->response->error;
     client__error_decode(message, error);
     transaction_set(session, message->transaction_state);
+    /* A node without a quorum cannot know what became of a sending before. */
+    bool unknown = session->resends > 0 && strcmp(message->sqlstate, "57P03") == 0;
     request_over(session);
-    return TOYDB_ERROR;
+    if (!unknown)
+        return TOYDB_ERROR;
+    return client__error_set(error, TOYDB_LOST, "08007",
+                             "connection to the node was lost and the next has no quorum, whether "
+                             "the statement took effect is not known");
 }
 
 enum toydb_result toydb_next(struct toydb_session *session, struct toydb_event *event,

@@ -188,7 +188,7 @@ static uint32_t leader_ask(const struct cluster *cluster, uint32_t id)
 {
     char address[64];
     snprintf(address, sizeof address, "127.0.0.1:%u", cluster->config->base_port + id - 1);
-    struct toydb_options options = {.connect_timeout_ms = 500};
+    struct toydb_options options = {.connect_timeout_ms = 500, .keepalive_ms = 500};
     struct toydb_session *session = toydb_session_open(address, &options, NULL);
     struct toydb_status *status = NULL;
     uint32_t leader = 0;

@@ -418,6 +418,7 @@ void node_destroy(struct node *node)
     job_pool_destroy(node->log_pool);
     job_pool_destroy(node->checkpoint_pool);
     mailbox_drain(&node->mailbox);
+    node->turn_end_us = UINT64_MAX;
     sessions_run(node);
     replica_close(node->replica);
     sessions_release(node);

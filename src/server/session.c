@@ -158,7 +158,7 @@ static void work_done(struct job *job)
     s->state = SESSION_RUNNABLE;
     if (s->closing) {
         event_refuse(s);
-        session_release(s);
+        session_ready(s); /* released by the next round */
         return;
     }
     session_event(s);

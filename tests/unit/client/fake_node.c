@@ -206,6 +206,10 @@ static void drop(struct fake_session *session, const char *how, const ExecuteReq
         rows_begin(session, 1);
         return;
     }
+    if (strcmp(how, " MINORITY") == 0 && id_was_dropped(node, request)) {
+        error_send(session, "57P03", "no quorum");
+        return;
+    }
     memcpy(node->dropped_id, request->request_id.data, request->request_id.len);
     node->dropped_id_size = request->request_id.len;
     bool after = strcmp(how, " AFTER") == 0;

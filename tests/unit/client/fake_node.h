@@ -8,6 +8,7 @@
  *   HANG            nothing until it is cancelled, then 57014
  *   DEAF            nothing, and cancels are ignored
  *   DROP            the first time a request id is seen: closes the connection; then as ROWS 1
+ *   DROP MINORITY   the same, but then error 57P03
  *   DROP ALWAYS     closes the connection
  *   DROP COMMIT     closes the connection
  *   DROP LATER      sends what was answered before, then closes the connection

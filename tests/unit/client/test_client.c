@@ -290,6 +290,9 @@ static void test_resend(void **state)
     assert_int_equal(seen.rows, 1); /* the node has seen the same request id twice */
     assert_int_equal(atomic_load(&node.requests), 2);
     assert_int_equal(atomic_load(&node.sessions), 2);
+    /* Where the second node cannot know what the first one did. */
+    assert_fails(session, "DROP MINORITY", TOYDB_LOST, "08007");
+    atomic_store(&node.requests, 2);
     /* Not for ever. */
     assert_fails(session, "DROP ALWAYS", TOYDB_LOST, "08007");
     assert_int_equal(atomic_load(&node.requests), 2 + 6);

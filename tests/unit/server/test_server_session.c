@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "harness.h"
+#include "server/session_int.h"
 
 /* ---- requests -----------------------------------------------------------------------------------
  */
@@ -133,7 +134,7 @@ static void test_resend_in_flight(void **state)
     struct call *b = client_session(client_open(&h));
     call_ok(&h, a, "INSERT INTO t VALUES (1, 0)");
     int done = 0; /* one of the two may be told only when it asks again, after a second */
-    for (int turns = 0; turns < 16; turns += 1 + turns / 2) {
+    for (int turns = 0; turns < 8; turns += 1 + turns) {
         char id[32];
         snprintf(id, sizeof id, "request %d", turns);
         a->ended = b->ended = 0;
@@ -241,6 +242,48 @@ static void test_cancel_anywhere(void **state)
         }
     }
     assert_true(canceled > 20);
+    harness_close(&h);
+}
+
+/* A client that goes while a worker has its statement and it stands in line for the loop, too. */
+static void nothing(void *context)
+{
+    (void)context;
+}
+
+static bool never(void *context)
+{
+    (void)context;
+    return false;
+}
+
+static void test_close_while_working(void **state)
+{
+    (void)state;
+    static const struct session_sink sink = {.slow = never, .done = nothing, .shutdown = nothing};
+    struct harness h;
+    struct call *call = table_open(&h);
+    rows_insert(&h, call);
+    h.node->turn_end_us = UINT64_MAX;
+    struct session *session = session_open(h.node, &sink, NULL);
+    session_submit(session, slice_from_string("UPDATE t SET v = v + 1"), NULL, 0,
+                   (struct slice){0});
+    sessions_run(h.node);
+    assert_int_equal(h.node->mailbox.out, 1);
+    assert_int_equal(h.node->runnable_count, 1);
+    session_close(session);
+    sessions_run(h.node);
+    assert_int_equal(h.node->session_count, 2);
+    session = session_open(h.node, &sink, NULL);
+    session_submit(session, slice_from_string("UPDATE t SET v = v + 1"), NULL, 0,
+                   (struct slice){0});
+    sessions_run(h.node);
+    session_close(session);
+    assert_int_equal(h.node->runnable_count, 1);
+    while (h.node->mailbox.out)
+        mailbox_drain(&h.node->mailbox);
+    UNTIL(&h, h.node->session_count == 1);
+    assert_int_equal(call_integer(&h, call, "SELECT max(v) FROM t"), 9);
     harness_close(&h);
 }
 
@@ -387,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_request_id_size),
         cmocka_unit_test(test_cut_anywhere),
         cmocka_unit_test(test_cancel_anywhere),
+        cmocka_unit_test(test_close_while_working),
         cmocka_unit_test(test_cancel_waiting),
         cmocka_unit_test(test_malformed_while_running),
         cmocka_unit_test(test_no_quorum),
