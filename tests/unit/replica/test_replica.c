@@ -11,216 +11,23 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "cluster.h"
-#include "replica/replica_int.h"
-
-enum { SECOND_US = 1000000, PATIENCE_US = 20 * SECOND_US };
-
-static struct error error;
-
-static void assert_ok_at(status_t status, int line)
-{
-    if (status != OK)
-        fail_msg("line %d: %s: %s", line, status_name(status), error.message);
-}
-
-#define assert_ok(call) assert_ok_at(call, __LINE__)
-
-static struct slice text(const char *bytes)
-{
-    return slice_from_string(bytes);
-}
-
-/* ---- a client ------------------------------------------------------------------------------- */
-
-/* One at a time, on one node; it waits for its answers by letting the cluster run. */
-struct client {
-    struct cluster *cluster;
-    uint32_t node;
-    const char *origin;
-    uint64_t sequence;
-    struct txn txn;
-    struct replica_read read;
-    struct replica_commit commit;
-    bool done;
-    status_t status;
-};
-
-static void read_done(struct replica_read *read, status_t status)
-{
-    struct client *client = read->context;
-    client->done = true;
-    client->status = status;
-}
-
-static void commit_done(struct replica_commit *commit, status_t status)
-{
-    struct client *client = commit->context;
-    client->done = true;
-    client->status = status;
-}
-
-static bool client_done(void *context)
-{
-    return ((struct client *)context)->done;
-}
-
-static struct client client_on(struct cluster *cluster, uint32_t node, const char *origin)
-{
-    return (struct client){.cluster = cluster, .node = node, .origin = origin};
-}
-
-static void read_start(struct client *client, uint64_t us)
-{
-    client->done = false;
-    client->read = (struct replica_read){
-        .done = read_done,
-        .context = client,
-        .deadline_us =
-            env_monotonic_us(env_sim_env(cluster_machine(client->cluster, client->node))) + us};
-    replica_read_begin(cluster_replica(client->cluster, client->node), &client->read);
-    cluster_wake(client->cluster, client->node);
-}
-
-static status_t client_wait(struct client *client)
-{
-    assert_true(cluster_run_until(client->cluster, PATIENCE_US, client_done, client));
-    return client->status;
-}
-
-static status_t client_read(struct client *client)
-{
-    read_start(client, PATIENCE_US / 2);
-    return client_wait(client);
-}
-
-static void client_begin(struct client *client)
-{
-    assert_ok(client_read(client));
-    assert_ok(replica_txn_begin(cluster_replica(client->cluster, client->node), &client->txn, false,
-                                &error));
-}
-
-static void client_write(struct client *client, const char *key, const char *value)
-{
-    struct slice bytes = text(value ? value : "");
-    assert_ok(txn_write(&client->txn, text(key), value ? &bytes : NULL));
-}
-
-static void expect_in(struct client *client, const char *key, const char *expected)
-{
-    struct slice value;
-    status_t status = txn_get(&client->txn, text(key), &value, &error);
-    if (!expected) {
-        assert_int_equal(status, ERR_NOT_FOUND);
-        return;
-    }
-    assert_ok(status);
-    assert_true(slice_equal(value, text(expected)));
-}
-
-static void request_make(struct client *client, const char *reply)
-{
-    struct txn_id id = {.origin = text(client->origin), .sequence = ++client->sequence};
-    buffer_reset(&client->commit.request);
-    assert_ok(txn_request_encode(&client->txn, id, text(reply), &client->commit.request));
-    txn_free(&client->txn);
-}
-
-/* Sends the request made last, from any node. */
-static void commit_start(struct client *client, uint32_t node, uint64_t us)
-{
-    client->done = false;
-    client->commit.done = commit_done;
-    client->commit.context = client;
-    client->commit.deadline_us =
-        env_monotonic_us(env_sim_env(cluster_machine(client->cluster, node))) + us;
-    client->commit.quorum_deadline_us = client->commit.deadline_us;
-    replica_commit_begin(cluster_replica(client->cluster, node), &client->commit);
-    cluster_wake(client->cluster, node);
-}
-
-static status_t client_commit(struct client *client, const char *reply)
-{
-    request_make(client, reply);
-    commit_start(client, client->node, PATIENCE_US / 2);
-    return client_wait(client);
-}
-
-static void put(struct cluster *cluster, uint32_t node, const char *key, const char *value)
-{
-    static uint64_t sequence;
-    struct client client = client_on(cluster, node, "putter");
-    client.sequence = sequence++;
-    client_begin(&client);
-    client_write(&client, key, value);
-    assert_int_equal(client_commit(&client, ""), OK);
-    buffer_free(&client.commit.request);
-}
-
-static void expect_on(struct cluster *cluster, uint32_t node, const char *key, const char *value)
-{
-    struct client client = client_on(cluster, node, "reader");
-    client_begin(&client);
-    expect_in(&client, key, value);
-    txn_free(&client.txn);
-}
-
-/* ---- the cluster ---------------------------------------------------------------------------- */
-
-static struct cluster_config plain(uint32_t nodes)
-{
-    return (struct cluster_config){.seed = 11,
-                                   .nodes = nodes,
-                                   .delay_us_min = 200,
-                                   .delay_us_max = 400,
-                                   .log_us_min = 500,
-                                   .log_us_max = 900,
-                                   .checkpoint_us_min = 3000,
-                                   .checkpoint_us_max = 9000};
-}
-
-static struct cluster *cluster_of(uint32_t nodes)
-{
-    struct cluster_config config = plain(nodes);
-    return cluster_create(&config);
-}
-
-static bool has_leader(void *context)
-{
-    return cluster_leader(context) >= 0;
-}
-
-static uint32_t leader_wait(struct cluster *cluster)
-{
-    assert_true(cluster_run_until(cluster, PATIENCE_US, has_leader, cluster));
-    return (uint32_t)cluster_leader(cluster);
-}
-
-static struct replica_status status_of(struct cluster *cluster, uint32_t node)
-{
-    struct replica_status status;
-    replica_status(cluster_replica(cluster, node), &status);
-    return status;
-}
-
-/* ---- tests ---------------------------------------------------------------------------------- */
+#include "replica_client.h"
 
 static void test_one_node(void **state)
 {
     (void)state;
     struct cluster *cluster = cluster_of(1);
-    put(cluster, 0, "apple", "red");
-    expect_on(cluster, 0, "apple", "red");
-    expect_on(cluster, 0, "pear", NULL);
+    cluster_put(cluster, 0, "apple", "red");
+    cluster_expect(cluster, 0, "apple", "red");
+    cluster_expect(cluster, 0, "pear", NULL);
     cluster_stop(cluster, 0);
-    assert_ok(cluster_start(cluster, 0, &error));
-    expect_on(cluster, 0, "apple", "red");
-    put(cluster, 0, "apple", "green");
+    assert_ok(cluster_start(cluster, 0, &test_error));
+    cluster_expect(cluster, 0, "apple", "red");
+    cluster_put(cluster, 0, "apple", "green");
     cluster_crash(cluster, 0, ENV_SIM_SURVIVE_NOTHING);
-    assert_ok(cluster_start(cluster, 0, &error));
-    expect_on(cluster, 0, "apple", "green");
-    assert_ok(kv_check(replica_kv(cluster_replica(cluster, 0)), NULL, NULL, &error));
+    assert_ok(cluster_start(cluster, 0, &test_error));
+    cluster_expect(cluster, 0, "apple", "green");
+    assert_ok(kv_check(replica_kv(cluster_replica(cluster, 0)), NULL, NULL, &test_error));
     cluster_destroy(cluster);
 }
 
@@ -231,15 +38,15 @@ static void test_three_nodes(void **state)
     for (uint32_t node = 0; node < 3; node++) {
         char key[8];
         snprintf(key, sizeof key, "key%u", node);
-        put(cluster, node, key, "v");
+        cluster_put(cluster, node, key, "v");
         for (uint32_t other = 0; other < 3; other++)
-            expect_on(cluster, other, key, "v");
+            cluster_expect(cluster, other, key, "v");
     }
     cluster_run_us(cluster, SECOND_US);
-    struct replica_status first = status_of(cluster, 0);
+    struct replica_status first = cluster_status(cluster, 0);
     assert_true(first.has_cluster_id);
     for (uint32_t node = 1; node < 3; node++) {
-        struct replica_status other = status_of(cluster, node);
+        struct replica_status other = cluster_status(cluster, node);
         assert_int_equal(other.applied_index, first.applied_index);
         assert_int_equal(other.version, first.version);
         assert_memory_equal(other.cluster_id, first.cluster_id, REPLICA_CLUSTER_ID_SIZE);
@@ -252,13 +59,13 @@ static void test_conflict_names_the_key(void **state)
 {
     (void)state;
     struct cluster *cluster = cluster_of(3);
-    put(cluster, 0, "apple", "1");
+    cluster_put(cluster, 0, "apple", "1");
     struct client one = client_on(cluster, 0, "one");
     struct client two = client_on(cluster, 1, "two");
     client_begin(&one);
     client_begin(&two);
-    expect_in(&one, "apple", "1");
-    expect_in(&two, "apple", "1");
+    client_expect(&one, "apple", "1");
+    client_expect(&two, "apple", "1");
     client_write(&one, "apple", "2");
     client_write(&two, "apple", "3");
     assert_int_equal(client_commit(&one, "won"), OK);
@@ -267,7 +74,7 @@ static void test_conflict_names_the_key(void **state)
     assert_int_equal(client_commit(&two, ""), ERR_CONFLICT);
     assert_int_equal(two.commit.conflict_key_size, 5);
     assert_memory_equal(two.commit.conflict_key, "apple", 5);
-    expect_on(cluster, 2, "apple", "2");
+    cluster_expect(cluster, 2, "apple", "2");
     buffer_free(&one.commit.request);
     buffer_free(&two.commit.request);
     cluster_destroy(cluster);
@@ -278,7 +85,7 @@ static void test_read_without_writes(void **state)
 {
     (void)state;
     struct cluster *cluster = cluster_of(3);
-    leader_wait(cluster);
+    cluster_leader_wait(cluster);
     cluster_run_us(cluster, SECOND_US);
     for (uint32_t node = 0; node < 3; node++) {
         struct client client = client_on(cluster, node, "reader");
@@ -293,13 +100,13 @@ static void test_no_quorum(void **state)
 {
     (void)state;
     struct cluster *cluster = cluster_of(3);
-    uint32_t leader = leader_wait(cluster);
-    put(cluster, leader, "apple", "1");
+    uint32_t leader = cluster_leader_wait(cluster);
+    cluster_put(cluster, leader, "apple", "1");
     struct client client = client_on(cluster, leader, "one");
     client_begin(&client);
     client_write(&client, "apple", "2");
-    request_make(&client, "");
-    commit_start(&client, leader, 2 * SECOND_US);
+    client_request(&client, "");
+    client_commit_start(&client, leader, 2 * SECOND_US);
     cluster_run_us(cluster, 50);
     for (uint32_t node = 0; node < 3; node++)
         if (node != leader)
@@ -307,23 +114,23 @@ static void test_no_quorum(void **state)
     assert_int_equal(client_wait(&client), ERR_OUTCOME_UNKNOWN);
     /* A commit that no leader takes is refused. */
     struct client late = client_on(cluster, leader, "two");
-    assert_ok(replica_txn_begin(cluster_replica(cluster, leader), &late.txn, false, &error));
+    assert_ok(replica_txn_begin(cluster_replica(cluster, leader), &late.txn, false, &test_error));
     client_write(&late, "pear", "2");
-    request_make(&late, "");
-    commit_start(&late, leader, SECOND_US);
+    client_request(&late, "");
+    client_commit_start(&late, leader, SECOND_US);
     assert_int_equal(client_wait(&late), ERR_NO_QUORUM);
     buffer_free(&late.commit.request);
-    read_start(&client, SECOND_US);
+    client_read_start(&client, SECOND_US);
     assert_int_equal(client_wait(&client), ERR_NO_QUORUM);
     /* Asked again once there is a quorum, the same request tells what became of it. */
     for (uint32_t node = 0; node < 3; node++)
         if (node != leader)
-            assert_ok(cluster_start(cluster, node, &error));
+            assert_ok(cluster_start(cluster, node, &test_error));
     client.commit.asked_before = true;
-    commit_start(&client, (leader + 1) % 3, PATIENCE_US / 2);
+    client_commit_start(&client, (leader + 1) % 3, PATIENCE_US / 2);
     assert_int_equal(client_wait(&client), OK);
-    expect_on(cluster, leader, "apple", "2");
-    expect_on(cluster, leader, "pear", NULL);
+    cluster_expect(cluster, leader, "apple", "2");
+    cluster_expect(cluster, leader, "pear", NULL);
     buffer_free(&client.commit.request);
     cluster_destroy(cluster);
 }
@@ -337,20 +144,20 @@ static void test_same_request_twice(void **state)
     client_write(&client, "apple", "1");
     assert_int_equal(client_commit(&client, "first"), OK);
     uint64_t version = client.commit.version;
-    put(cluster, 1, "apple", "2");
+    cluster_put(cluster, 1, "apple", "2");
     for (uint32_t node = 0; node < 3; node++) {
-        commit_start(&client, node, PATIENCE_US / 2);
+        client_commit_start(&client, node, PATIENCE_US / 2);
         assert_int_equal(client_wait(&client), OK);
         assert_int_equal(client.commit.version, version);
         assert_int_equal(client.commit.reply_size, 5);
     }
-    expect_on(cluster, 2, "apple", "2");
+    cluster_expect(cluster, 2, "apple", "2");
     uint8_t reply[TXN_REPLY_MAX];
     uint32_t reply_size = 0;
     struct replica *replica = cluster_replica(cluster, 0);
-    assert_int_equal(replica_outcome(replica, text("one"), reply, &reply_size, &error), OK);
+    assert_int_equal(replica_outcome(replica, text("one"), reply, &reply_size, &test_error), OK);
     assert_int_equal(reply_size, 5);
-    assert_int_equal(replica_outcome(replica, text("two"), reply, &reply_size, &error),
+    assert_int_equal(replica_outcome(replica, text("two"), reply, &reply_size, &test_error),
                      ERR_NOT_FOUND);
     buffer_free(&client.commit.request);
     cluster_destroy(cluster);
@@ -361,30 +168,30 @@ static void test_refusal_is_remembered(void **state)
 {
     (void)state;
     struct cluster *cluster = cluster_of(3);
-    put(cluster, 0, "apple", "1");
+    cluster_put(cluster, 0, "apple", "1");
     struct client client = client_on(cluster, 0, "one");
     client_begin(&client);
-    expect_in(&client, "apple", "1");
+    client_expect(&client, "apple", "1");
     client_write(&client, "apple", "2");
-    put(cluster, 1, "apple", "3");
+    cluster_put(cluster, 1, "apple", "3");
     client.commit.asked_before = true;
     assert_int_equal(client_commit(&client, "no"), ERR_CONFLICT);
     struct txn_outcome outcome;
     struct kv *kv = replica_kv(cluster_replica(cluster, (uint32_t)cluster_leader(cluster)));
-    assert_ok(txn_outcome_get(kv, text("one"), &outcome, &error));
+    assert_ok(txn_outcome_get(kv, text("one"), &outcome, &test_error));
     assert_true(outcome.refused);
     assert_int_equal(outcome.sequence, 1);
     uint8_t reply[TXN_REPLY_MAX];
     uint32_t reply_size = 0;
     cluster_run_us(cluster, SECOND_US);
     assert_int_equal(
-        replica_outcome(cluster_replica(cluster, 0), text("one"), reply, &reply_size, &error),
+        replica_outcome(cluster_replica(cluster, 0), text("one"), reply, &reply_size, &test_error),
         ERR_NOT_FOUND);
     /* The next of this origin is not held back by it. */
     client_begin(&client);
     client_write(&client, "apple", "4");
     assert_int_equal(client_commit(&client, "yes"), OK);
-    expect_on(cluster, 2, "apple", "4");
+    cluster_expect(cluster, 2, "apple", "4");
     buffer_free(&client.commit.request);
     cluster_destroy(cluster);
 }

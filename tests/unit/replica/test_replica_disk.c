@@ -1,0 +1,168 @@
+/* What a replica does with its disk: when that fails or is full, checkpoints, what is forgotten. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "replica_client.h"
+
+/* ---- disks ------------------------------------------------------------------------------------
+ */
+
+static bool all_have_id(void *context)
+{
+    for (uint32_t node = 0; node < 3; node++)
+        if (!cluster_status(context, node).has_cluster_id)
+            return false;
+    return true;
+}
+
+/* The cluster's identity is known when it is written down, not before. */
+static void test_identity_on_a_full_disk(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_of(3);
+    struct env_sim *machine = cluster_machine(cluster, 1);
+    for (uint64_t after = 0; after < 400 && !cluster_status(cluster, 1).has_cluster_id; after++) {
+        env_sim_set_capacity(machine, env_sim_disk_used(machine));
+        cluster_run_us(cluster, 5000);
+    }
+    assert_false(cluster_status(cluster, 1).has_cluster_id);
+    assert_false(cluster_node_failed(cluster, 1));
+    env_sim_set_capacity(machine, 0);
+    assert_true(cluster_run_until(cluster, PATIENCE_US, all_have_id, cluster));
+    cluster_put(cluster, 1, "apple", "1");
+    cluster_stop(cluster, 1);
+    assert_ok(cluster_start(cluster, 1, &test_error));
+    assert_true(cluster_status(cluster, 1).has_cluster_id);
+    assert_memory_equal(cluster_status(cluster, 1).cluster_id,
+                        cluster_status(cluster, 0).cluster_id, REPLICA_CLUSTER_ID_SIZE);
+    cluster_destroy(cluster);
+}
+
+static void test_failed_sync_stops_the_node(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_of(3);
+    uint32_t leader = cluster_leader_wait(cluster);
+    cluster_put(cluster, leader, "apple", "1");
+    env_sim_fail_after(cluster_machine(cluster, leader), ENV_SIM_SYNC, 0);
+    struct client client = client_on(cluster, (leader + 1) % 3, "one");
+    client_begin(&client);
+    client_write(&client, "apple", "2");
+    /* The others go on without it. */
+    assert_int_equal(client_commit(&client, ""), OK);
+    assert_true(cluster_node_failed(cluster, leader));
+    cluster_crash(cluster, leader, ENV_SIM_SURVIVE_NOTHING);
+    assert_ok(cluster_start(cluster, leader, &test_error));
+    cluster_expect(cluster, leader, "apple", "2");
+    buffer_free(&client.commit.request);
+    cluster_destroy(cluster);
+}
+
+/* A log without room waits for it, and then goes on. */
+static void test_full_disk_passes(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_of(1);
+    cluster_put(cluster, 0, "apple", "1");
+    struct env_sim *machine = cluster_machine(cluster, 0);
+    env_sim_set_capacity(machine, env_sim_disk_used(machine));
+    struct client client = client_on(cluster, 0, "one");
+    client_begin(&client);
+    char *large = mem_zalloc(400001, 1);
+    memset(large, 'x', 400000);
+    client_write(&client, "apple", large);
+    client_request(&client, "");
+    client_commit_start(&client, 0, PATIENCE_US);
+    cluster_run_us(cluster, SECOND_US);
+    assert_false(client.done);
+    assert_false(cluster_node_failed(cluster, 0));
+    env_sim_set_capacity(machine, 0);
+    assert_int_equal(client_wait(&client), OK);
+    cluster_expect(cluster, 0, "apple", large);
+    mem_free(large);
+    buffer_free(&client.commit.request);
+    cluster_destroy(cluster);
+}
+
+static void test_checkpoints(void **state)
+{
+    (void)state;
+    struct cluster_config config = cluster_plain(1);
+    config.checkpoint_us = SECOND_US;
+    struct cluster *cluster = cluster_create(&config);
+    cluster_put(cluster, 0, "apple", "1");
+    uint64_t applied = cluster_status(cluster, 0).applied_index;
+    assert_true(cluster_status(cluster, 0).checkpoint_index < applied);
+    cluster_run_us(cluster, 2 * SECOND_US);
+    assert_int_equal(cluster_status(cluster, 0).checkpoint_index, applied);
+    uint64_t number = cluster_status(cluster, 0).kv.checkpoint;
+    cluster_run_us(cluster, 5 * SECOND_US);
+    assert_int_equal(cluster_status(cluster, 0).kv.checkpoint, number); /* nothing to do */
+    cluster_crash(cluster, 0, ENV_SIM_SURVIVE_NOTHING);
+    assert_ok(cluster_start(cluster, 0, &test_error));
+    assert_int_equal(cluster_status(cluster, 0).checkpoint_index, applied);
+    cluster_expect(cluster, 0, "apple", "1");
+    cluster_destroy(cluster);
+}
+
+/* ---- outcomes of long ago -----------------------------------------------------------------------
+ */
+
+/* Once its outcome may be forgotten a request is not judged again: it could commit a second time.
+ */
+static void test_forgotten_outcomes(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_of(1);
+    struct client client = client_on(cluster, 0, "a");
+    client_begin(&client);
+    client_write(&client, "apple", "1");
+    assert_int_equal(client_commit(&client, ""), OK);
+    struct client idle = client_on(cluster, 0, "b");
+    client_begin(&idle);
+    client_write(&idle, "pear", "1");
+    /* An hour without commits makes nothing too old. */
+    cluster_set_skew_us(cluster, 0, (int64_t)3600 * SECOND_US);
+    cluster_put(cluster, 0, "apple", "2");
+    assert_int_equal(client_commit(&idle, ""), OK);
+    for (int i = 0; i < 600; i++)
+        cluster_put(cluster, 0, "plum", "1");
+    struct txn_outcome outcome;
+    assert_int_equal(
+        txn_outcome_get(replica_kv(cluster_replica(cluster, 0)), text("a"), &outcome, &test_error),
+        ERR_NOT_FOUND);
+    for (int time = 0; time < 2; time++) {
+        client.commit.asked_before = time == 1;
+        client_commit_start(&client, 0, PATIENCE_US);
+        assert_int_equal(client_wait(&client), time == 1 ? ERR_OUTCOME_UNKNOWN : ERR_TOO_OLD);
+        cluster_expect(cluster, 0, "apple", "2");
+        /* A new life remembers how much is forgotten. */
+        cluster_stop(cluster, 0);
+        assert_ok(cluster_start(cluster, 0, &test_error));
+        cluster_leader_wait(cluster);
+    }
+    buffer_free(&client.commit.request);
+    buffer_free(&idle.commit.request);
+    cluster_destroy(cluster);
+}
+
+int main(void)
+{
+    log_configure(LOG_OFF, NULL, NULL);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_identity_on_a_full_disk),
+        cmocka_unit_test(test_failed_sync_stops_the_node),
+        cmocka_unit_test(test_full_disk_passes),
+        cmocka_unit_test(test_checkpoints),
+        cmocka_unit_test(test_forgotten_outcomes),
+    };
+    return cmocka_run_group_tests_name("replica_disk", tests, NULL, NULL);
+}
