@@ -11,18 +11,24 @@ import atexit
 import contextlib
 import ctypes
 import os
+import pty
 import queue
 import random
+import re
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import traceback
 
-import grpc
+# Nodes are started from a process that has used grpc, whose handlers of fork wait for its threads.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+import grpc  # pylint: disable=wrong-import-position
 
 SOURCE = os.environ.get("TOYDB_SOURCE_ROOT") or os.path.dirname(
     os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -90,6 +96,72 @@ def run(arguments, stdin="", timeout=30, **options):
                           timeout=timeout * SLOW, preexec_fn=die_with_parent, check=False, **options)
     return (done.returncode, done.stdout.decode(errors="replace"),
             done.stderr.decode(errors="replace"))
+
+
+class Terminal:
+    """A program on a pseudo-terminal."""
+
+    def __init__(self, *arguments):
+        self.text = ""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ.update(TERM="xterm", NO_COLOR="1", COLUMNS="100",
+                              TOYSQL_HISTORY=os.path.join(scratch, "history"))
+            os.execv(arguments[0], arguments)
+
+    def read(self):
+        ready, _, _ = select.select([self.fd], [], [], 0.05)
+        if ready:
+            try:
+                self.text += os.read(self.fd, 65536).decode(errors="replace")
+            except OSError:
+                return False
+        return True
+
+    def expect(self, pattern, seconds=20):
+        """Waits for the pattern in what was printed since the last match; what came up to it."""
+        deadline = time.monotonic() + seconds * SLOW
+        while True:
+            plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[=>]|\r", "", self.text)
+            match = re.search(pattern, plain)
+            if match:
+                self.text = plain[match.end():]
+                return plain[:match.end()]
+            more = self.read()
+            if time.monotonic() > deadline or not more:
+                raise AssertionError(f"no {pattern!r} in {plain!r}")
+
+    def send(self, text):
+        os.write(self.fd, text.encode())
+
+    def key(self, character, editing):
+        """A control character, once the program edits a line, or once it runs a statement: a key
+        pressed in between is the other's."""
+        disabled = os.fpathconf(self.fd, "PC_VDISABLE")
+
+        def ready():
+            interrupt = termios.tcgetattr(self.fd)[6][termios.VINTR]
+            return (ord(interrupt) == disabled) == editing
+        wait_for(ready, 10, "the terminal to be set")
+        self.send(character)
+
+    def line(self, text, pattern=r"toydb\S*> ?$"):
+        self.send(text + "\n")
+        self.expect(re.escape(text.split("\t")[0][-20:]))
+        return self.expect(pattern)
+
+    def end(self, seconds=20):
+        """The exit code of the program."""
+        deadline = time.monotonic() + seconds * SLOW
+        while time.monotonic() < deadline:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                os.close(self.fd)
+                return os.waitstatus_to_exitcode(status)
+            self.read()
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        raise AssertionError("it did not end")
 
 
 class SqlError(Exception):

@@ -1,12 +1,13 @@
 """./dev run with a script: what a newcomer does first."""
 import glob
 import os
+import re
 import signal
 import socket
 import subprocess
 import time
 
-from harness import SLOW, SOURCE, main, popen, run, scratch, test, wait_for
+from harness import SLOW, SOURCE, Terminal, main, popen, run, scratch, test, wait_for
 
 DEV = os.path.join(SOURCE, "dev")
 HOME = {**os.environ, "TMPDIR": scratch}
@@ -120,6 +121,51 @@ def terminated_it_leaves_nothing():
     while processes(directory) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not processes(directory), "nodes are left"
+
+
+
+def command_lines(directory):
+    lines = {}
+    for pid in processes(directory):
+        with open(f"/proc/{pid}/cmdline", encoding="utf-8") as file:
+            lines[pid] = file.read().split("\0")
+    return lines
+
+
+@test
+def a_terminal():
+    directory = os.path.join(scratch, "by-hand")
+    terminal = Terminal(DEV, "run", "--dir", directory)
+    terminal.expect(r"toydb> $", 60)
+    terminal.line("CREATE TABLE kept (id INTEGER PRIMARY KEY);")
+    terminal.line("INSERT INTO kept VALUES (1), (2);")
+    # Ctrl-C is the shell's: it cancels the line, and the cluster goes on.
+    terminal.send("SELECT half")
+    terminal.expect("SELECT half")
+    terminal.key("\x03", editing=True)
+    terminal.expect(r"toydb> $")
+    assert "(2 rows)" in terminal.line("SELECT id FROM kept;")
+    # A second shell joins the cluster that runs, and leaves it running.
+    second = Terminal(DEV, "run", "--dir", directory)
+    second.expect(r"toydb> $", 60)
+    assert "(2 rows)" in second.line("SELECT id FROM kept;")
+    second.key("\x04", editing=True)
+    assert second.end() == 0
+    # The leader's process dies; nobody does anything about it.
+    leader = re.search(r"leader: node (\d)", terminal.line("\\status")).group(1)
+    nodes = command_lines(directory)
+    victim = [pid for pid, line in nodes.items() if "start" in line and line[line.index("--id") + 1] == leader]
+    assert len(victim) == 1, nodes
+    os.kill(victim[0], signal.SIGKILL)
+    started = time.monotonic()
+    terminal.line("INSERT INTO kept VALUES (3);", r"INSERT 0 1")
+    assert time.monotonic() - started < 3 * SLOW
+    terminal.expect(r"toydb> $")
+    terminal.send("\\q\n")
+    assert terminal.end() == 0
+    assert not processes(directory), "nodes are left"
+    code, out, err = dev_run("SELECT count(*) AS n FROM kept;", "--dir", directory, "--format", "csv")
+    assert (code, out) == (0, "n\n3\n"), (code, out, err)
 
 
 main()

@@ -3,14 +3,11 @@ import csv
 import io
 import json
 import os
-import pty
 import re
-import select
-import signal
 import tempfile
 import time
 
-from harness import SLOW, TOYSQL, Cluster, main, run, scratch, test, wait_for
+from harness import SLOW, TOYSQL, Cluster, Terminal, main, run, scratch, test
 
 cluster = Cluster()
 cluster.nodes[0].execute("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, price DOUBLE PRECISION)")
@@ -80,61 +77,6 @@ def a_reader_that_goes_away():
     assert code == 0 and out, (code, out)
 
 
-class Terminal:
-    """A program on a pseudo-terminal."""
-
-    def __init__(self, *arguments):
-        self.text = ""
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.environ.update(TERM="xterm", NO_COLOR="1", COLUMNS="100",
-                              TOYSQL_HISTORY=os.path.join(scratch, "history"))
-            os.execv(arguments[0], arguments)
-
-    def read(self):
-        ready, _, _ = select.select([self.fd], [], [], 0.05)
-        if ready:
-            try:
-                self.text += os.read(self.fd, 65536).decode(errors="replace")
-            except OSError:
-                return False
-        return True
-
-    def expect(self, pattern, seconds=20):
-        """Waits for the pattern in what was printed since the last match; what came up to it."""
-        deadline = time.monotonic() + seconds * SLOW
-        while True:
-            plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[=>]|\r", "", self.text)
-            match = re.search(pattern, plain)
-            if match:
-                self.text = plain[match.end():]
-                return plain[:match.end()]
-            more = self.read()
-            if time.monotonic() > deadline or not more:
-                raise AssertionError(f"no {pattern!r} in {plain!r}")
-
-    def send(self, text):
-        os.write(self.fd, text.encode())
-
-    def line(self, text, pattern=r"toydb\S*> ?$"):
-        self.send(text + "\n")
-        self.expect(re.escape(text.split("\t")[0][-20:]))
-        return self.expect(pattern)
-
-    def end(self, seconds=20):
-        """The exit code of the program."""
-        deadline = time.monotonic() + seconds * SLOW
-        while time.monotonic() < deadline:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                os.close(self.fd)
-                return os.waitstatus_to_exitcode(status)
-            self.read()
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        raise AssertionError("it did not end")
-
-
 @test
 def a_terminal():
     terminal = Terminal(TOYSQL, "-H", cluster.addresses)
@@ -164,19 +106,18 @@ def interrupting_a_statement():
     terminal.expect(r"toydb> $")
     terminal.send("SELECT count(*) FROM many a, many b, many c WHERE a.id + b.id + c.id < 0;\n")
     terminal.expect(r"c\.id < 0;\n")
-    wait_for(lambda: any(n.status().sessions for n in cluster.nodes), 10, "the statement to run")
     started = time.monotonic()
-    terminal.send("\x03")
+    terminal.key("\x03", editing=False)
     terminal.expect("57014")
     assert time.monotonic() - started < 3 * SLOW
     terminal.expect(r"toydb> $")
     assert "(1 row)" in terminal.line("SELECT 1;")
     terminal.send("SELECT 'half a line")
     terminal.expect("half a line")
-    terminal.send("\x03")
+    terminal.key("\x03", editing=True)
     terminal.expect(r"toydb> $")
     assert "(1 row)" in terminal.line("SELECT 2;")
-    terminal.send("\x04")
+    terminal.key("\x04", editing=True)
     assert terminal.end() == 0
 
 
@@ -196,7 +137,7 @@ def the_shell_outlives_its_node():
     print(f"# {took:.2f} s after the death of the leader it was connected to")
     terminal.expect(r"toydb> $")
     assert "11" in terminal.line("SELECT id FROM t WHERE id >= 10;")
-    terminal.send("\x04")
+    terminal.key("\x04", editing=True)
     assert terminal.end() == 0
     leader.start()
     cluster.leader()
