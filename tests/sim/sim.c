@@ -49,6 +49,8 @@ static void cluster_begin(struct sim *sim)
     struct prng *prng = &sim->prng;
     static const uint64_t gaps_us[] = {300000, 1000000, 3000000};
     bool bad_network = prng_chance(prng, 1, 2);
+    static const uint64_t patience_us[] = {200000, 1000000, 3000000};
+    sim->patience_us = patience_us[prng_below(prng, 3)];
     sim->fault_gap_us = gaps_us[prng_below(prng, 3)];
     sim->nodes = sim->options.nodes        ? sim->options.nodes
                  : prng_chance(prng, 1, 8) ? 1
@@ -60,7 +62,8 @@ static void cluster_begin(struct sim *sim)
         .hooks = {.context = sim, .down = on_down, .stepped = on_stepped},
         .delay_us_min = 100,
         .delay_us_max = prng_chance(prng, 1, 3) ? 30000 : 1000,
-        .late_permille = bad_network ? (uint32_t)prng_below(prng, 60) : 0,
+        .late_permille =
+            bad_network ? (uint32_t)prng_below(prng, prng_chance(prng, 1, 3) ? 400 : 60) : 0,
         .late_us = 3 * SECOND_US,
         .drop_permille = bad_network ? (uint32_t)prng_below(prng, 80) : 0,
         .duplicate_permille = bad_network ? (uint32_t)prng_below(prng, 80) : 0,

@@ -134,6 +134,7 @@ struct sim {
     struct sim_verdicts verdicts[SIM_CLIENTS_MAX];
     struct sim_attempt *finished;     /* to be checked after this step */
     uint64_t acknowledged;            /* the newest version anyone was told of */
+    uint64_t patience_us;             /* of clients with a request */
     uint64_t fault_gap_us;            /* longest time between two faults */
     bool ending;                      /* clients begin nothing */
     bool clocks_jumped;               /* far: outcomes may be forgotten early */

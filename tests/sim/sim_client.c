@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "sim.h"
 
-enum { REQUEST_US = 3000000, ASKS_MAX = 400, STEPS_MAX = 6 };
+enum { ASKS_MAX = 1000, STEPS_MAX = 6 };
 
 enum client_state { CLIENT_IDLE, CLIENT_READ, CLIENT_RUN, CLIENT_COMMIT, CLIENT_ASK };
 
@@ -314,8 +314,10 @@ static void client_begin(struct sim_client *client)
     client->kind = (enum client_kind)prng_below(&sim->prng, KIND_TOTAL);
     client->steps = (uint32_t)prng_between(&sim->prng, 1, STEPS_MAX);
     client->floor = sim->acknowledged;
-    client->read = (struct replica_read){
-        .done = on_read, .context = client, .deadline_us = node_now_us(client) + REQUEST_US};
+    client->read =
+        (struct replica_read){.done = on_read,
+                              .context = client,
+                              .deadline_us = node_now_us(client) + client->sim->patience_us};
     replica_read_begin(cluster_replica(sim->cluster, client->node), &client->read);
     cluster_wake(sim->cluster, client->node);
 }
@@ -362,8 +364,8 @@ static void client_send(struct sim_client *client)
     client->commit.done = on_commit;
     client->commit.context = client;
     client->commit.asked_before = client->asks > 1;
-    client->commit.deadline_us = node_now_us(client) + REQUEST_US;
-    client->commit.quorum_deadline_us = node_now_us(client) + REQUEST_US / 3;
+    client->commit.deadline_us = node_now_us(client) + client->sim->patience_us;
+    client->commit.quorum_deadline_us = node_now_us(client) + client->sim->patience_us / 3;
     cluster_trace(sim->cluster, "send c%02u.%" PRIu64 " on %u, time %u", client->number,
                   client->sequence, client->node + 1, client->asks);
     replica_commit_begin(cluster_replica(sim->cluster, client->node), &client->commit);
