@@ -152,6 +152,8 @@ status_t kv_open(struct env *env, const char *path, const struct kv_options *opt
         status = map_file(kv, &file_size, error);
     if (status == OK)
         status = kv__meta_read(kv, file_size, error);
+    if (status == OK && !kv->read_only)
+        status = kv__meta_settle(kv, file_size, error);
     if (status == OK) {
         take_meta(kv, file_size);
         status = kv__alloc_load(kv, error);

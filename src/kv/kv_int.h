@@ -339,6 +339,10 @@ uint32_t kv__snapshot_count(struct kv *kv);
 void kv__meta_seal(struct kv__meta *meta);
 /* Finds the newest valid meta page of the mapped file. */
 status_t kv__meta_read(struct kv *kv, uint64_t file_size, struct error *error);
+/* Makes durable what was read. A program that died in the middle of a checkpoint may have left a
+ * meta page that only the system remembers; pages that this one does without are written again, and
+ * the disk must not be left with the meta page before. */
+status_t kv__meta_settle(struct kv *kv, uint64_t file_size, struct error *error);
 /* Stores it into its page (number modulo 2) of the map; not synced. */
 void kv__meta_store(struct kv *kv, const struct kv__meta *meta);
 /* Creates a new empty store under a temporary name, synced, and renames it to `path`. */

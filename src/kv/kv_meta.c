@@ -127,6 +127,28 @@ status_t kv__meta_read(struct kv *kv, uint64_t file_size, struct error *error)
     return OK;
 }
 
+static status_t sync_parent(struct env *env, const char *path, struct error *error)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        return env_dir_sync(env, ".", error);
+    if (slash == path)
+        return env_dir_sync(env, "/", error);
+    char *parent = mem_strndup(path, (size_t)(slash - path));
+    status_t status = env_dir_sync(env, parent, error);
+    mem_free(parent);
+    return status;
+}
+
+status_t kv__meta_settle(struct kv *kv, uint64_t file_size, struct error *error)
+{
+    ASSERT(kv->map != NULL && !kv->read_only);
+    status_t status = env_map_sync(kv->map, 0, file_size, error);
+    if (status == OK)
+        status = env_file_sync(kv->file, error);
+    return status == OK ? sync_parent(kv->env, kv->path, error) : status;
+}
+
 void kv__meta_store(struct kv *kv, const struct kv__meta *meta)
 {
     ASSERT(meta->crc == meta_crc(meta));
@@ -175,19 +197,6 @@ static status_t write_first(struct env_file *file, uint32_t page_size, uint64_t 
     if (status == OK)
         status = env_file_sync(file, error);
     mem_free(bytes);
-    return status;
-}
-
-static status_t sync_parent(struct env *env, const char *path, struct error *error)
-{
-    const char *slash = strrchr(path, '/');
-    if (slash == NULL)
-        return env_dir_sync(env, ".", error);
-    if (slash == path)
-        return env_dir_sync(env, "/", error);
-    char *parent = mem_strndup(path, (size_t)(slash - path));
-    status_t status = env_dir_sync(env, parent, error);
-    mem_free(parent);
     return status;
 }
 

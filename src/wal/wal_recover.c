@@ -15,6 +15,9 @@
  *   4. Each header repeats what the log was when its file was begun. For the oldest file that is
  *      the state to begin with; in all others it must be what the records before have led to.
  *      Entries that the log says it has and that are in none of the files are corruption.
+ *   5. What was read is made durable before it counts. After the death of a program, unlike that of
+ *      a machine, the newest file may hold records that were written and not synced, and its name
+ *      may be as new: the system remembers them, the disk does not.
  *
  * What cannot be seen from here is the loss of the whole newest file, or of the whole directory;
  * Raft refuses to start when the state machine is ahead of the log. */
@@ -317,11 +320,12 @@ static status_t open_newest(struct recovery *r)
     status_t status = env_file_open(wal->env, path, 0, &wal->writer.file, r->error);
     if (status == OK)
         status = env_file_size(wal->writer.file, &size, r->error);
-    if (status == OK && r->size < size) { /* rule 3 */
+    if (status == OK && r->size < size) /* rule 3 */
         status = env_file_truncate(wal->writer.file, r->size, r->error);
-        if (status == OK)
-            status = env_file_sync(wal->writer.file, r->error);
-    }
+    if (status == OK) /* rule 5 */
+        status = env_file_sync(wal->writer.file, r->error);
+    if (status == OK)
+        status = env_dir_sync(wal->env, wal->dir, r->error);
     wal->writer.sequence = wal->tail.sequence;
     wal->writer.allocated = r->size;
     wal->tail.offset = r->tail;

@@ -15,7 +15,7 @@
  *   NOTHING  only what was synced
  *   RANDOM   each changed 512-byte sector of each file, the length of the file, and each creation,
  *            renaming or removal survives or not, by lot (the odds are drawn anew for each cut)
- *   ALL      all of it: the process died, the machine did not
+ *   ALL      all of it, but no more durably than before: the process died, the machine did not
  *
  * A FAILED SYNC takes its pages for written, as Linux does: they read as new, are not durable, and
  * the next sync, which succeeds, does not write them. */

@@ -16,8 +16,8 @@ static bool survives(struct lot *lot)
     switch (lot->sim->survival) {
     case ENV_SIM_SURVIVE_NOTHING:
         return false;
-    case ENV_SIM_SURVIVE_ALL:
-        return true;
+    case ENV_SIM_SURVIVE_ALL: /* the program alone died: nothing is settled */
+        break;
     case ENV_SIM_SURVIVE_RANDOM:
         return prng_chance(&lot->sim->prng, lot->odds, 4);
     }
@@ -78,9 +78,85 @@ static struct sim_inode *settle_inode(struct lot *lot, const struct sim_inode *i
     return settled;
 }
 
+/* ---- the death of the program alone -------------------------------------------------------------
+ *
+ * Everything reads as before, and what was not synced still is not. Each inode is copied, because
+ * handles and maps of the dead program hold on to the old one. */
+
+struct copies {
+    struct {
+        struct sim_inode *from, *to;
+    } * items;
+    uint32_t count, capacity;
+};
+
+static void copy_bytes(struct sim_region *to, const struct sim_region *from, uint64_t size)
+{
+    static const uint8_t zeros[SIM_PAGE];
+    if (size == 0)
+        return;
+    sim__region_grow(to, 0, size, false);
+    for (uint64_t at = 0; at < size; at += SIM_PAGE) {
+        uint64_t n = size - at < SIM_PAGE ? size - at : SIM_PAGE;
+        if (memcmp(from->at + at, zeros, n) != 0)
+            memcpy(to->at + at, from->at + at, n);
+    }
+}
+
+/* The copy of `inode`, referenced for the caller; the caller's reference to the old one goes. */
+static struct sim_inode *copy_take(struct copies *copies, struct sim_inode *inode)
+{
+    if (inode == NULL)
+        return NULL;
+    uint32_t i = 0;
+    while (i < copies->count && copies->items[i].from != inode)
+        i++;
+    if (i == copies->count) {
+        struct sim_inode *copy = sim__inode_create();
+        copy->size = inode->size;
+        copy->size_durable = inode->size_durable;
+        copy_bytes(&copy->now, &inode->now, inode->size);
+        copy_bytes(&copy->durable, &inode->durable, inode->size_durable);
+        copy->dirty_words = inode->dirty_words;
+        copy->dirty = mem_zalloc(inode->dirty_words, sizeof *copy->dirty);
+        if (inode->dirty_words)
+            memcpy(copy->dirty, inode->dirty, inode->dirty_words * sizeof *copy->dirty);
+        copies->items =
+            vec_grow(copies->items, &copies->capacity, copies->count + 1, sizeof *copies->items);
+        sim__inode_reference(inode); /* lest its address be another's */
+        copies->items[copies->count].from = inode;
+        copies->items[copies->count++].to = copy;
+    }
+    sim__inode_reference(copies->items[i].to);
+    sim__inode_release(inode);
+    return copies->items[i].to;
+}
+
+static void program_dies(struct env_sim *sim)
+{
+    struct copies copies = {0};
+    for (uint32_t i = 0; i < sim->name_count; i++) {
+        sim->names[i].now = copy_take(&copies, sim->names[i].now);
+        sim->names[i].durable = copy_take(&copies, sim->names[i].durable);
+    }
+    for (uint32_t i = 0; i < sim->change_count; i++)
+        sim->changes[i].inode = copy_take(&copies, sim->changes[i].inode);
+    for (uint32_t i = 0; i < copies.count; i++) {
+        sim__inode_release(copies.items[i].from);
+        sim__inode_release(copies.items[i].to);
+    }
+    mem_free(copies.items);
+}
+
 void env_sim_power_on(struct env_sim *sim)
 {
     ASSERT(sim->off);
+    if (sim->survival == ENV_SIM_SURVIVE_ALL) {
+        program_dies(sim);
+        sim->incarnation++;
+        sim->off = false;
+        return;
+    }
     struct lot lot = {.sim = sim, .odds = prng_below(&sim->prng, 5)};
     for (uint32_t i = 0; i < sim->change_count; i++) {
         if (survives(&lot))

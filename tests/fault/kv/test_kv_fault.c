@@ -201,6 +201,42 @@ static void power_cuts(void **state)
     }
 }
 
+/* The program dies in the middle of each call in turn; what it left unsynced counts for the next
+ * one, which works on until the power goes. */
+static void deaths_before_power_cuts(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 1; seed <= 6; seed++) {
+        bool died = true;
+        for (uint64_t after = 0; died; after++) {
+            struct world world;
+            struct prng prng;
+            prng_seed(&prng, seed * 1000 + after);
+            world_init(&world, seed * 1000 + after);
+            env_sim_set_survival(world.sim, ENV_SIM_SURVIVE_ALL);
+            env_sim_power_off_after(world.sim, after);
+            if (open_kv(&world) == OK)
+                (void)work(&world);
+            died = env_sim_is_off(world.sim);
+            if (!died)
+                env_sim_power_off(world.sim);
+            close_kv(&world);
+            env_sim_power_on(world.sim);
+            assert_int_equal(open_kv(&world), OK);
+            world.acknowledged = expect_one_version(&world);
+            env_sim_set_survival(world.sim, ENV_SIM_SURVIVE_RANDOM);
+            env_sim_power_off_after(world.sim, prng_below(&prng, 8));
+            (void)work(&world);
+            if (!env_sim_is_off(world.sim))
+                env_sim_power_off(world.sim);
+            close_kv(&world);
+            env_sim_power_on(world.sim);
+            expect_recovered(&world);
+            env_sim_destroy(world.sim);
+        }
+    }
+}
+
 /* ---- failing calls -------------------------------------------------------------------------- */
 
 /* Lets the nth call of each kind fail, for all n. The process goes on to its next error or the end,
@@ -446,9 +482,13 @@ static void damage_refuses_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(power_cuts),           cmocka_unit_test(failing_calls),
-        cmocka_unit_test(failed_sync_is_final), cmocka_unit_test(full_disk),
-        cmocka_unit_test(flipped_bits),         cmocka_unit_test(damage_refuses_changes),
+        cmocka_unit_test(power_cuts),
+        cmocka_unit_test(deaths_before_power_cuts),
+        cmocka_unit_test(failing_calls),
+        cmocka_unit_test(failed_sync_is_final),
+        cmocka_unit_test(full_disk),
+        cmocka_unit_test(flipped_bits),
+        cmocka_unit_test(damage_refuses_changes),
     };
     log_configure(LOG_OFF, NULL, NULL); /* hundreds of failures on purpose */
     return cmocka_run_group_tests_name("kv_fault", tests, NULL, NULL);

@@ -57,8 +57,11 @@ static void power_cuts(uint64_t seed, enum env_sim_survival survival)
     prng_seed(&prng, seed ^ 0x5eed);
     struct model model;
     model_init(&model);
-    env_sim_set_survival(sim, survival);
     for (int cut = 0; cut < 12; cut++) {
+        /* A program that died may have left what was written and not synced; once it is back that
+         * counts, so the next power cut must not take it. */
+        bool power = survival == ENV_SIM_SURVIVE_ALL && cut % 2 == 1;
+        env_sim_set_survival(sim, power ? ENV_SIM_SURVIVE_NOTHING : survival);
         env_sim_power_off_after(sim, prng_below(&prng, 60));
         /* The cut may come while opening, and again while recovering from that. */
         struct wal *wal = NULL;
@@ -102,7 +105,7 @@ static void test_power_cuts_that_lose_all(void **state)
         power_cuts(seed, ENV_SIM_SURVIVE_NOTHING);
 }
 
-static void test_processes_that_die(void **state)
+static void test_processes_that_die_before_power_cuts(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= seeds(100); seed++)
@@ -196,7 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_power_cuts_that_tear),
         cmocka_unit_test(test_power_cuts_that_lose_all),
-        cmocka_unit_test(test_processes_that_die),
+        cmocka_unit_test(test_processes_that_die_before_power_cuts),
         cmocka_unit_test(test_every_call_fails_in_turn),
         cmocka_unit_test(test_recovery_fails_in_turn),
     };

@@ -67,6 +67,14 @@ static void test_only_synced_bytes_survive(void **state)
     env_sim_crash(sim);
     env_file_close(file);
     expect_text(sim, "d/a", "newer");
+    env_file_close(open_file(sim, "d/b", ENV_OPEN_CREATE));
+    env_sim_crash(sim);
+    assert_true(exists(sim, "d/b"));
+    /* The program is back, the bytes and the name are there, and still not durable. */
+    env_sim_set_survival(sim, ENV_SIM_SURVIVE_NOTHING);
+    env_sim_crash(sim);
+    expect_text(sim, "d/a", "old");
+    assert_false(exists(sim, "d/b"));
     env_sim_destroy(sim);
 }
 
