@@ -1,0 +1,41 @@
+/* SQL through a pipe: each line of the input is a text, run in one session over a store in memory;
+ * what a client would see of it goes to the output, ended by a line with a single period. The line
+ * "reset" begins again with nothing. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "env_sim.h"
+#include "sql_driver.h"
+
+int main(void)
+{
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t size;
+    struct sql_driver driver;
+    struct env_sim *sim = env_sim_create(1);
+    sql_driver_init(&driver, env_sim_env(sim));
+    while ((size = getline(&line, &capacity, stdin)) > 0) {
+        struct buffer out = {0};
+        if (line[size - 1] == '\n')
+            line[--size] = '\0';
+        if (strcmp(line, "reset") == 0) {
+            sql_driver_free(&driver);
+            sql_driver_init(&driver, env_sim_env(sim));
+        } else {
+            sql_driver_run(&driver, sql_driver_session(&driver, 0), slice_from_string(line), NULL,
+                           0, &out);
+        }
+        ASSERT(!out.failed);
+        fwrite(out.data, 1, out.size, stdout);
+        fputs(".\n", stdout);
+        fflush(stdout);
+        buffer_free(&out);
+    }
+    free(line);
+    sql_driver_free(&driver);
+    env_sim_destroy(sim);
+    return 0;
+}
