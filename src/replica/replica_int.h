@@ -138,9 +138,13 @@ struct replica {
 /* The replica stops for good; the first reason is kept. */
 void replica__fail(struct replica *r, const struct error *error);
 void replica__fail_status(struct replica *r, status_t status, const char *what);
+
+/* replica_receive.c */
 /* Fills sender and cluster, sends; a message to this node itself is received at once. False: it was
  * dropped. */
 bool replica__send(struct replica *r, struct replica_message *message);
+/* Answers of this node to itself that wait. */
+void replica__loopback_drain(struct replica *r);
 
 /* replica_identity.c: the file that tells whose directory this is. */
 status_t replica__identity_load(struct replica *r, struct error *error);

@@ -1,0 +1,148 @@
+/* Messages: out to others or back to this node itself, and in from others, checked. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "replica/replica_int.h"
+
+/* Requests to this node itself are handled at once; answers wait for the next pump, so that no
+ * `done` is called from within a begin. */
+static void loopback_push(struct replica *r, const struct replica_message *message)
+{
+    struct replica__loopback *item = mem_alloc(sizeof *item + message->body.size);
+    item->message = *message;
+    if (message->body.size)
+        memcpy(item->body, message->body.data, message->body.size);
+    item->message.body = slice_make(item->body, message->body.size);
+    replica__ring_push(&r->loopback, &item);
+}
+
+bool replica__send(struct replica *r, struct replica_message *message)
+{
+    message->from = r->config.id;
+    if (r->has_cluster_id)
+        memcpy(message->cluster_id, r->cluster_id, REPLICA_CLUSTER_ID_SIZE);
+    if (message->to != r->config.id)
+        return r->host.send(r->host.context, message);
+    ASSERT(message->type != REPLICA_RAFT);
+    if (message->type == REPLICA_READ_REQUEST)
+        replica__read_request(r, message);
+    else if (message->type == REPLICA_COMMIT_REQUEST)
+        replica__commit_request(r, message);
+    else
+        loopback_push(r, message);
+    return true;
+}
+
+void replica__loopback_drain(struct replica *r)
+{
+    while (r->loopback.count && !r->failed) {
+        struct replica__loopback *item =
+            *(struct replica__loopback **)replica__ring_at(&r->loopback, 0);
+        replica__ring_pop(&r->loopback);
+        if (item->message.type == REPLICA_READ_RESPONSE)
+            replica__read_response(r, &item->message);
+        else
+            replica__commit_response(r, &item->message);
+        mem_free(item);
+    }
+}
+
+static bool cluster_known(const uint8_t id[REPLICA_CLUSTER_ID_SIZE])
+{
+    static const uint8_t unknown[REPLICA_CLUSTER_ID_SIZE];
+    return memcmp(id, unknown, REPLICA_CLUSTER_ID_SIZE) != 0;
+}
+
+static bool is_voter(const struct replica *r, uint64_t id)
+{
+    for (uint32_t i = 0; i < r->config.voter_count; i++)
+        if (r->config.voters[i] == id)
+            return true;
+    return false;
+}
+
+enum { FOREIGN_TELL_US = 1000000 };
+
+/* A message of another cluster: tell the sender, at most once a second, and take nothing from it.
+ */
+static void foreign_received(struct replica *r, const struct replica_message *message)
+{
+    r->messages_refused++;
+    uint64_t now_us = env_monotonic_us(r->env);
+    if (now_us - r->foreign_told_us < FOREIGN_TELL_US && r->foreign_told_us != 0)
+        return;
+    r->foreign_told_us = now_us;
+    log_warn("replica", "node %" PRIu64 " belongs to another cluster: its messages are refused",
+             message->from);
+    struct replica_message answer = {.type = REPLICA_FOREIGN, .to = message->from};
+    replica__send(r, &answer);
+}
+
+/* One node that says so may be the stray one itself; when most say so, we are. */
+static void foreign_told(struct replica *r, uint64_t node)
+{
+    for (uint32_t i = 0; i < r->foreign_count; i++)
+        if (r->foreign[i] == node)
+            return;
+    ASSERT(r->foreign_count < RAFT_VOTERS_MAX);
+    r->foreign[r->foreign_count++] = node;
+    if (r->foreign_count * 2 < r->config.voter_count)
+        return;
+    struct error error;
+    error_set(&error, ERR_INVALID, "data directory \"%s\" belongs to another cluster", r->dir);
+    error_detail(&error, "Most of the nodes named as peers are of a different cluster.");
+    error_hint(&error, "Check --data and --peers.");
+    replica__fail(r, &error);
+}
+
+void replica_receive(struct replica *r, const struct replica_message *message)
+{
+    if (r->failed)
+        return;
+    if (!is_voter(r, message->from) || message->to != r->config.id ||
+        message->from == r->config.id) {
+        r->messages_refused++;
+        return;
+    }
+    if (message->type == REPLICA_FOREIGN) {
+        if (r->has_cluster_id && memcmp(message->cluster_id, r->cluster_id, 16) != 0)
+            foreign_told(r, message->from);
+        return;
+    }
+    if (r->has_cluster_id && cluster_known(message->cluster_id) &&
+        memcmp(message->cluster_id, r->cluster_id, REPLICA_CLUSTER_ID_SIZE) != 0) {
+        foreign_received(r, message);
+        return;
+    }
+    status_t status = OK;
+    switch (message->type) {
+    case REPLICA_RAFT:
+        /* Raft checks the rest: what it says of its own sender must be true. */
+        status = message->raft && message->raft->from == message->from
+                     ? raft_step(r->raft, message->raft)
+                     : ERR_PROTOCOL;
+        if (status == ERR_PROTOCOL)
+            r->messages_refused++;
+        else if (status != OK)
+            replica__fail_status(r, status, "could not take a raft message");
+        break;
+    case REPLICA_READ_REQUEST:
+        replica__read_request(r, message);
+        break;
+    case REPLICA_READ_RESPONSE:
+        replica__read_response(r, message);
+        break;
+    case REPLICA_COMMIT_REQUEST:
+        replica__commit_request(r, message);
+        break;
+    case REPLICA_COMMIT_RESPONSE:
+        replica__commit_response(r, message);
+        break;
+    case REPLICA_FOREIGN:
+    default:
+        r->messages_refused++;
+    }
+}
