@@ -112,7 +112,6 @@ def all_die_under_writers():
             for writer in writers:
                 writer.join(20 * SLOW)
                 assert not writer.is_alive()
-            for node in cluster.nodes:
             cluster.start()
             there = {row[0] for row in same_everywhere(cluster, "SELECT id, name FROM t ORDER BY id")}
             acknowledged = {key for w in writers for key in w.acknowledged}
