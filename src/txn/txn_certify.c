@@ -106,6 +106,12 @@ void txn_certifier_rewind(struct txn_certifier *certifier, uint64_t version)
 {
     if (certifier->newest <= version)
         return;
+    if (certifier->low > version) {
+        /* Even what was forgotten is undone, so nothing above `version` is known any more; and
+         * nobody may be refused for reading below a version that never came to be. */
+        txn_certifier_start(certifier, version);
+        return;
+    }
     /* Places of a key that was written before and again above `version`: the node's newest version
      * goes back to the one before. Walk from the newest side; the older places are still there,
      * unless forgotten, and then `low` covers them. */
@@ -134,7 +140,7 @@ void txn_certifier_rewind(struct txn_certifier *certifier, uint64_t version)
         if (node)
             ordered_remove(&certifier->keys, node);
     }
-    certifier->newest = version > certifier->low ? version : certifier->low;
+    certifier->newest = version;
 }
 
 static bool range_written(struct txn_certifier *certifier, const struct txn_range *range,

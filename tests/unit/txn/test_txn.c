@@ -306,6 +306,41 @@ static void test_rewind_of_many(void **state)
     txn_free(&txn);
 }
 
+/* Proposals that overflowed the window and came to nothing leave it open to those who read at what
+ * is there, whatever the clock of the next leader says. */
+static void test_rewind_below_the_window(void **state)
+{
+    struct world *world = *state;
+    struct txn txn;
+    begin(world, &txn, 50);
+    struct slice value = text("v");
+    for (char c = 'a'; c < 'i'; c++)
+        assert_int_equal(txn_write(&txn, slice_make(&c, 1), &value), OK);
+    struct buffer bytes = {0};
+    struct txn_request request;
+    encode(&txn, "o", 1, &bytes, &request);
+    struct txn_certifier *certifier = txn_certifier_create(4);
+    txn_certifier_start(certifier, 50);
+    txn_certifier_note(certifier, request.writes, 100);
+    assert_int_equal(txn_certify(certifier, &request, NULL), ERR_TOO_OLD);
+    txn_certifier_rewind(certifier, 50);
+    assert_int_equal(txn_certify(certifier, &request, NULL), OK);
+    request.read_version = 49;
+    assert_int_equal(txn_certify(certifier, &request, NULL), ERR_TOO_OLD);
+    /* Versions below those undone count again. */
+    txn_free(&txn);
+    begin(world, &txn, 50);
+    assert_int_equal(txn_get(&txn, text("b"), &value, &error), ERR_NOT_FOUND);
+    value = text("v");
+    assert_int_equal(txn_write(&txn, text("b"), &value), OK);
+    encode(&txn, "o", 2, &bytes, &request);
+    txn_certifier_note(certifier, request.writes, 60);
+    assert_int_equal(txn_certify(certifier, &request, NULL), ERR_CONFLICT);
+    txn_certifier_destroy(certifier);
+    buffer_free(&bytes);
+    txn_free(&txn);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +351,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_outcomes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_outcomes_expire, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rewind_of_many, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_rewind_below_the_window, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("txn", tests, NULL, NULL);
 }
