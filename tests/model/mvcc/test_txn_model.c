@@ -73,6 +73,10 @@ static void model_rewind(struct world *world, uint64_t version)
         world->window_count--;
     while (world->history_count && world->history[world->history_count - 1].version > version)
         world->history_count--;
+    if (world->low > version) { /* what pushed the oldest out is gone as well */
+        world->low = version;
+        world->window_count = 0;
+    }
 }
 
 /* ---- one transaction ------------------------------------------------------------------------ */
