@@ -131,7 +131,7 @@ static status_t replace_row(struct eval *eval, uint32_t row, struct error *error
     struct slice to = text_argument(eval, 2, row);
     size_t hits = 0;
     const uint8_t *end = text.data + text.size;
-    if (from.size > 0) {
+    if (from.size > 0 && text.size >= from.size) { /* an empty text may have no address */
         const uint8_t *at = text.data;
         while ((at = memmem(at, (size_t)(end - at), from.data, from.size)) != NULL) {
             hits++;

@@ -28,9 +28,9 @@ int main(void)
             sql_driver_run(&driver, sql_driver_session(&driver, 0), slice_from_string(line), NULL,
                            0, &out);
         }
+        buffer_append_string(&out, ".\n");
         ASSERT(!out.failed);
         fwrite(out.data, 1, out.size, stdout);
-        fputs(".\n", stdout);
         fflush(stdout);
         buffer_free(&out);
     }

@@ -367,6 +367,31 @@ static char *nested(const char *start, const char *open, const char *middle, con
     return (char *)out.data;
 }
 
+/* Grouping compares each item with all before it, so that there may not be any number of them. */
+static void test_groups_are_bounded(void **state)
+{
+    static const char *const starts[] = {"select 1 from t group by 1 + v", "select sum(v)"};
+    struct sql_driver *driver = *state;
+    mem_free(answer(driver, "create table t (id int primary key, v int)"));
+    for (size_t i = 0; i < 2; i++) {
+        for (int count = 1600; count <= 1700; count += 100) {
+            struct buffer text = {0};
+            buffer_append_string(&text, starts[i]);
+            for (int n = 2; n <= count; n++) {
+                char item[32];
+                snprintf(item, sizeof item, i ? ", sum(%d + v)" : ", %d + v", n);
+                buffer_append_string(&text, item);
+            }
+            buffer_append_string(&text, i ? " from t" : "");
+            buffer_append_byte(&text, '\0');
+            char *got = answer(driver, (char *)text.data);
+            assert_int_equal(strstr(got, "ERROR 54011") != NULL, count == 1700);
+            mem_free(got);
+            buffer_free(&text);
+        }
+    }
+}
+
 /* Whatever the parser lets through, the passes behind it must have the stack for. */
 static void test_depth_of_all_passes(void **state)
 {
@@ -415,6 +440,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cache_follows_the_schema, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cache_knows_parameters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cache_is_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_groups_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_depth_of_all_passes, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
