@@ -4,7 +4,7 @@
     tidy.py [ROOT]
 
 Fails on banned calls, on leftover markers, on files and functions that are too long, on C files no
-meson.build names and headers nothing includes. Reports files and functions that are getting long.
+meson.build names and headers nothing includes, on documents that name what is not there. Reports files and functions that are getting long.
 Exit code 1 when something failed.
 """
 import os
@@ -45,6 +45,11 @@ CALL = re.compile(r"(?<![\w.>])(" + "|".join(BANNED) + r")\s*\(")
 MARKER = re.compile(r"\b(TODO|FIXME)\b|(?<![-\w])XXX(?!\w)|\bfor now\b(?!\()")
 # Files that take memory from a library which wants it back through free().
 FREE_FILES = set()
+
+# What the documents name: functions, and files of the tree.
+DOCUMENTS = ["architecture.md", "life-of-a-statement.md", "formats.md", "operations.md", "testing.md"]
+NAME = re.compile(r"^[a-z][a-z0-9]*(_{1,2}[a-z0-9]+)+(\(\))?$")
+PLACE = re.compile(r"^(src|tests|docs|tools|protobuf|include|sandbox)/[\w/.-]+$")
 
 FILE_FAIL, FILE_REPORT = 800, 500
 FUNCTION_FAIL, FUNCTION_REPORT = 100, 70
@@ -148,6 +153,26 @@ def check_used(root, texts):
             yield file, 1, "nothing includes this header"
 
 
+def check_documents(root, texts):
+    """Names and paths that the documents put between backquotes must exist."""
+    words = set()
+    for file, text in texts.items():
+        if file.startswith(("src/", "include/")):
+            words.update(re.findall(r"\w+", text))
+    documents = ["README.md"] + [os.path.join("docs", name) for name in DOCUMENTS]
+    for file in documents:
+        path = os.path.join(root, file)
+        if not os.path.exists(path):
+            continue
+        with open(path, encoding="utf-8") as opened:
+            for number, line in enumerate(opened, 1):
+                for name in re.findall(r"`([^`]+)`", line):
+                    if NAME.match(name) and name.removesuffix("()") not in words:
+                        yield file, number, f"there is no {name} in the sources"
+                    elif PLACE.match(name) and not os.path.exists(os.path.join(root, name)):
+                        yield file, number, f"there is no {name}"
+
+
 def main(arguments):
     root = arguments[0] if arguments else os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     texts = {}
@@ -162,6 +187,7 @@ def main(arguments):
         problems += failures
         reports += long
     problems += check_used(root, texts)
+    problems += check_documents(root, texts)
     for file, number, problem in reports:
         print(f"note: {file}:{number}: {problem}")
     for file, number, problem in problems:

@@ -52,9 +52,8 @@ static status_t corrupt(struct recovery *r, uint64_t sequence, uint64_t offset, 
     error_set(r->error, ERR_CORRUPT, "log file \"%s/%s\" is corrupt at offset %" PRIu64 ": %s",
               r->wal->dir, name, offset, what);
     error_hint(r->error,
-               "Acknowledged transactions may be missing here. Check the disk, then remove this "
-               "node's data directory and let it join again, or restore a backup; do not edit the "
-               "log.");
+               "Acknowledged transactions may be missing here. Check the disk, and put back a whole "
+               "copy of this node's data directory; do not edit the log.");
     return ERR_CORRUPT;
 }
 
@@ -303,8 +302,7 @@ static status_t check_complete(struct recovery *r)
                   "log in \"%s\" lacks entries %" PRIu64 " to %" PRIu64
                   ": a file before \"%s/wal-%016" PRIx64 ".log\" is missing",
                   wal->dir, r->first_index, wal->index.first - 1, wal->dir, r->sequences[r->start]);
-        error_hint(r->error, "Put the file back, or remove this node's data directory and let it "
-                             "join again.");
+        error_hint(r->error, "Put the file back.");
         return ERR_CORRUPT;
     }
     ASSERT(r->first_index == wal->index.first);

@@ -106,6 +106,12 @@ def check_tidy():
     bad("a function getting long", "void f(void)\n{\n" + "    f();\n" * 69 + "}\n", None)
     bad("a file too long", "int a;\n" * 801, "the file has 801 lines")
     check("tidy: a file nobody builds", "tidy.py", {"src/kv/lost.c": ""}, "no meson.build names")
+    check("tidy: a function a document made up", "tidy.py", {"README.md": "see `kv_lost`\n"},
+          "there is no kv_lost")
+    check("tidy: a file a document made up", "tidy.py", {"docs/formats.md": "see `src/kv/lost.c`\n"},
+          "there is no src/kv/lost.c")
+    check("tidy: a document that tells the truth", "tidy.py",
+          {"README.md": "see `src/kv/kv.c`, `mem_free()`\n", "src/kv/kv.c": "void mem_free(void);\n"}, None)
     check("tidy: a header nobody includes", "tidy.py", {"src/kv/lost.h": ""}, "nothing includes")
 
 
