@@ -51,9 +51,10 @@ static status_t corrupt(struct recovery *r, uint64_t sequence, uint64_t offset, 
     wal__file_name(name, sequence);
     error_set(r->error, ERR_CORRUPT, "log file \"%s/%s\" is corrupt at offset %" PRIu64 ": %s",
               r->wal->dir, name, offset, what);
-    error_hint(r->error,
-               "Acknowledged transactions may be missing here. Check the disk, and put back a whole "
-               "copy of this node's data directory; do not edit the log.");
+    error_hint(
+        r->error,
+        "Acknowledged transactions may be missing here. Check the disk, and put back a whole "
+        "copy of this node's data directory; do not edit the log.");
     return ERR_CORRUPT;
 }
 
