@@ -143,6 +143,8 @@ static status_t sync_parent(struct env *env, const char *path, struct error *err
 status_t kv__meta_settle(struct kv *kv, uint64_t file_size, struct error *error)
 {
     ASSERT(kv->map != NULL && !kv->read_only);
+    /* Written once more: a sync of it that failed has left it clean in memory, not on the disk. */
+    kv__meta_store(kv, &kv->durable);
     status_t status = env_map_sync(kv->map, 0, file_size, error);
     if (status == OK)
         status = env_file_sync(kv->file, error);

@@ -17,7 +17,8 @@
  *      Entries that the log says it has and that are in none of the files are corruption.
  *   5. What was read is made durable before it counts. After the death of a program, unlike that of
  *      a machine, the newest file may hold records that were written and not synced, and its name
- *      may be as new: the system remembers them, the disk does not.
+ *      may be as new: the system remembers them, the disk does not. Nor is a plain sync enough: see
+ *      write_again.
  *
  * What cannot be seen from here is the loss of the whole newest file, or of the whole directory;
  * Raft refuses to start when the state machine is ahead of the log. */
@@ -311,6 +312,26 @@ static status_t check_complete(struct recovery *r)
     return OK;
 }
 
+/* Rule 5: writes the newest file's bytes once more. After a sync that failed the system takes them
+ * for written though the disk has not got them, and a second sync would not write them. Where they
+ * are on the disk, what a power cut may tear is what was there before. */
+static status_t write_again(struct recovery *r, struct env_file *file)
+{
+    enum { PIECE = 1 << 20 };
+    uint8_t *bytes = mem_alloc(PIECE);
+    status_t status = OK;
+    for (uint64_t at = 0; at < r->tail && status == OK; at += PIECE) {
+        size_t size = r->tail - at < PIECE ? (size_t)(r->tail - at) : PIECE, got = 0;
+        status = env_file_read(file, at, bytes, size, &got, r->error);
+        if (status == OK && got < size)
+            status = corrupt(r, r->wal->tail.sequence, at + got, "it became shorter");
+        if (status == OK)
+            status = env_file_write(file, at, bytes, size, r->error);
+    }
+    mem_free(bytes);
+    return status == OK ? env_file_sync(file, r->error) : status;
+}
+
 static status_t open_newest(struct recovery *r)
 {
     struct wal *wal = r->wal;
@@ -321,8 +342,8 @@ static status_t open_newest(struct recovery *r)
         status = env_file_size(wal->writer.file, &size, r->error);
     if (status == OK && r->size < size) /* rule 3 */
         status = env_file_truncate(wal->writer.file, r->size, r->error);
-    if (status == OK) /* rule 5 */
-        status = env_file_sync(wal->writer.file, r->error);
+    if (status == OK)
+        status = write_again(r, wal->writer.file);
     if (status == OK)
         status = env_dir_sync(wal->env, wal->dir, r->error);
     wal->writer.sequence = wal->tail.sequence;

@@ -112,6 +112,34 @@ static void test_processes_that_die_before_power_cuts(void **state)
         power_cuts(seed, ENV_SIM_SURVIVE_ALL);
 }
 
+/* After a sync that failed the records read as if they were there. Once they have counted for the
+ * next program they must be on the disk. */
+static void test_failed_syncs_before_power_cuts(void **state)
+{
+    (void)state;
+    for (uint64_t n = 1; n < 60; n++) {
+        struct env_sim *sim = env_sim_create(n);
+        struct prng prng;
+        prng_seed(&prng, n);
+        struct model model;
+        model_init(&model);
+        struct wal *wal = open_settled(sim, &model, n);
+        env_sim_fail_after(sim, ENV_SIM_SYNC, n);
+        status_t status = OK;
+        while (status == OK)
+            status = stage_and_flush(&model, wal, &prng);
+        wal_close(wal);
+        env_sim_set_survival(sim, ENV_SIM_SURVIVE_ALL);
+        env_sim_crash(sim);
+        wal_close(open_settled(sim, &model, n));
+        env_sim_set_survival(sim, ENV_SIM_SURVIVE_NOTHING);
+        env_sim_crash(sim);
+        wal_close(open_settled(sim, &model, n));
+        model_free(&model);
+        env_sim_destroy(sim);
+    }
+}
+
 /* Runs one fixed workload with the nth call of a kind failing. False: it was never reached. */
 static bool run_with_failure(enum env_sim_call kind, uint64_t n, uint64_t seed)
 {
@@ -200,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_power_cuts_that_tear),
         cmocka_unit_test(test_power_cuts_that_lose_all),
         cmocka_unit_test(test_processes_that_die_before_power_cuts),
+        cmocka_unit_test(test_failed_syncs_before_power_cuts),
         cmocka_unit_test(test_every_call_fails_in_turn),
         cmocka_unit_test(test_recovery_fails_in_turn),
     };
