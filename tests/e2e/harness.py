@@ -163,7 +163,7 @@ class Terminal:
             self.read()
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
-        raise AssertionError("it did not end")
+        raise AssertionError(f"it did not end; it said {self.text!r}")
 
 
 class SqlError(Exception):

@@ -149,7 +149,7 @@ def a_terminal():
     second = Terminal(DEV, "run", "--dir", directory)
     second.expect(r"toydb> $", 60)
     assert "(2 rows)" in second.line("SELECT id FROM kept;")
-    second.key("\x04", editing=True)
+    second.send("\\q\n")
     assert second.end() == 0
     # The leader's process dies; nobody does anything about it.
     leader = re.search(r"leader: node (\d)", terminal.line("\\status")).group(1)

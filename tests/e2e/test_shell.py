@@ -141,7 +141,7 @@ def the_shell_outlives_its_node():
     print(f"# {took:.2f} s after the death of the leader it was connected to")
     terminal.expect(r"toydb> $")
     assert "11" in terminal.line("SELECT id FROM t WHERE id >= 10;")
-    terminal.key("\x04", editing=True)
+    terminal.send("\\q\n")
     assert terminal.end() == 0
     leader.start()
     cluster.leader()

@@ -148,13 +148,9 @@ static void test_msgpack_round_trip(void **state)
 static void test_msgpack_refuses_lengths_that_cannot_be_true(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"\xdd\xff\xff\xff\xff",
-                                      "\xc6\xff\xff\xff\xff"
-                                      "a",
-                                      "\xdb\x00",
-                                      "\xc1",
-                                      "\xcf\x01",
-                                      "\x82\x01\x02"};
+    static const char *const bad[] = {
+        "\xdd\xff\xff\xff\xff", "\xc6\xff\xff\xff\xff\x61", "\xdb\x00", "\xc1", "\xcf\x01",
+        "\x82\x01\x02"};
     static const size_t sizes[] = {5, 6, 2, 1, 2, 3};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct msgpack_reader reader;
