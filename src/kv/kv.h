@@ -71,6 +71,11 @@ status_t kv_get_latest(struct kv *kv, struct slice key, struct slice *value, str
 /* Makes all changes since the last publish visible to snapshots opened from now on, at once. */
 status_t kv_publish(struct kv *kv, struct error *error);
 
+/* Grows the file until at least `bytes` of free pages are in it, so that changes of about that size
+ * go on working on a disk that fills up meanwhile. Cheap when there are enough. ERR_DISK_FULL and
+ * the like: the file is as it was, or grown by a part. */
+status_t kv_reserve(struct kv *kv, uint64_t bytes, struct error *error);
+
 /* ---- snapshots (any thread) ----------------------------------------------------------------- */
 
 /* The newest published state. O(1), lock-free. Close it on any thread. ERR_BUSY: snapshots_max are

@@ -140,6 +140,16 @@ static status_t grow(struct kv *kv, uint32_t need, struct error *error)
     return OK;
 }
 
+status_t kv_reserve(struct kv *kv, uint64_t bytes, struct error *error)
+{
+    ASSERT(bytes / kv->page_size < UINT32_MAX);
+    status_t status = kv__writable(kv, error);
+    uint32_t wanted = (uint32_t)(bytes / kv->page_size);
+    if (status != OK || kv->free_count >= wanted)
+        return status;
+    return grow(kv, wanted - kv->free_count, error);
+}
+
 /* The first page of `count` contiguous free ones, 0 when there are none. */
 static uint32_t find_run(const struct kv *kv, uint32_t count)
 {

@@ -187,6 +187,18 @@ void replica_close(struct replica *r)
     replica_release(r);
 }
 
+/* Room in the tree for what is committed already when the disk becomes full: a leader refuses new
+ * commits then, but reads wait until what was committed before is applied. */
+static void reserve_keep(struct replica *r)
+{
+    if (r->config.disk_reserve_bytes == 0)
+        return;
+    struct error error;
+    status_t status = kv_reserve(r->kv, r->config.disk_reserve_bytes / 2, &error);
+    if (status != OK && status != ERR_DISK_FULL)
+        replica__fail(r, &error);
+}
+
 void replica_tick(struct replica *r)
 {
     if (r->failed)
@@ -195,8 +207,9 @@ void replica_tick(struct replica *r)
     raft_tick(r->raft);
     replica__reads_tick(r, now_us);
     replica__commits_tick(r, now_us);
-    r->apply_blocked = false;
+    r->apply_retry = r->apply_blocked;
     r->batch_retry = r->batch_blocked;
+    reserve_keep(r);
 }
 
 /* ---- the pump ---------------------------------------------------------------------------------
@@ -321,7 +334,7 @@ void replica_pump(struct replica *r)
                 return;
             bundles_finish(r);
         }
-        if (!r->apply_blocked)
+        if (!r->apply_blocked || r->apply_retry)
             replica__apply(r);
         replica__reads_applied(r);
         cluster_propose(r);

@@ -222,6 +222,7 @@ static void apply_blocked(struct replica *r, const struct error *error)
 void replica__apply(struct replica *r)
 {
     bool any = false;
+    r->apply_retry = false;
     while (r->committed.count && !r->failed) {
         struct replica__committed *burst = replica__ring_at(&r->committed, 0);
         if (burst->at == burst->count) {

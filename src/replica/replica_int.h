@@ -99,7 +99,8 @@ struct replica {
     uint64_t forgotten_version; /* of the newest outcome removed */
     bool has_cluster_id;
     uint8_t cluster_id[REPLICA_CLUSTER_ID_SIZE];
-    bool apply_blocked; /* the disk is full: tried again each tick */
+    bool apply_blocked; /* the disk is full: a part of an entry may be in the tree */
+    bool apply_retry;   /* a tick has passed since */
 
     /* checkpoints */
     struct kv_checkpoint *checkpoint_out;
@@ -123,7 +124,6 @@ struct replica {
     uint64_t read_context;
     uint64_t version_last;     /* given out or applied */
     uint64_t own_term_applied; /* the last term of which this node applied an entry */
-    uint64_t disk_checked_us;
     bool disk_low;
     bool cluster_proposed;
 

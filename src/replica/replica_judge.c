@@ -15,8 +15,6 @@
 #include "base/log.h"
 #include "replica/replica_int.h"
 
-enum { DISK_CHECK_US = 200000 };
-
 bool replica__may_judge(const struct replica *r)
 {
     return r->role == RAFT_LEADER && r->own_term_applied == r->term && !r->failed;
@@ -102,10 +100,6 @@ static bool disk_is_low(struct replica *r)
 {
     if (r->config.disk_reserve_bytes == 0)
         return false;
-    uint64_t now_us = env_monotonic_us(r->env);
-    if (r->disk_checked_us != 0 && now_us - r->disk_checked_us < DISK_CHECK_US)
-        return r->disk_low;
-    r->disk_checked_us = now_us;
     uint64_t available;
     struct error error;
     status_t status = env_disk_free(r->env, r->dir, &available, &error);

@@ -301,6 +301,42 @@ static void failed_sync_is_final(void **state)
 
 /* ---- a full disk ---------------------------------------------------------------------------- */
 
+/* Puts until the disk says no; the bytes that went in. */
+static size_t put_until_full(struct world *world)
+{
+    uint8_t name[4];
+    static uint8_t value[1000] = {7};
+    for (uint32_t i = 0;; i++) {
+        put_u32_be(name, KEYS + i);
+        status_t status =
+            kv_put(world->kv, slice_make(name, 4), slice_make(value, sizeof value), &world->error);
+        if (status != OK) {
+            assert_int_equal(status, ERR_DISK_FULL);
+            return i * sizeof value;
+        }
+    }
+}
+
+static void reserved_pages_outlive_a_full_disk(void **state)
+{
+    enum { RESERVED = 4 << 20 };
+    (void)state;
+    for (int reserve = 0; reserve < 2; reserve++) {
+        struct world world;
+        world_init(&world, 1);
+        assert_int_equal(open_kv(&world), OK);
+        if (reserve)
+            assert_int_equal(kv_reserve(world.kv, RESERVED, &world.error), OK);
+        env_sim_set_capacity(world.sim, env_sim_disk_used(world.sim));
+        size_t went_in = put_until_full(&world);
+        assert_int_equal(went_in >= RESERVED / 4 * 3, reserve);
+        assert_int_equal(kv_reserve(world.kv, RESERVED, &world.error), ERR_DISK_FULL);
+        assert_int_equal(kv_check(world.kv, report, NULL, &world.error), OK);
+        close_kv(&world);
+        env_sim_destroy(world.sim);
+    }
+}
+
 static void full_disk(void **state)
 {
     struct world world;
@@ -482,13 +518,10 @@ static void damage_refuses_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(power_cuts),
-        cmocka_unit_test(deaths_before_power_cuts),
-        cmocka_unit_test(failing_calls),
-        cmocka_unit_test(failed_sync_is_final),
-        cmocka_unit_test(full_disk),
-        cmocka_unit_test(flipped_bits),
-        cmocka_unit_test(damage_refuses_changes),
+        cmocka_unit_test(power_cuts),    cmocka_unit_test(deaths_before_power_cuts),
+        cmocka_unit_test(failing_calls), cmocka_unit_test(failed_sync_is_final),
+        cmocka_unit_test(full_disk),     cmocka_unit_test(reserved_pages_outlive_a_full_disk),
+        cmocka_unit_test(flipped_bits),  cmocka_unit_test(damage_refuses_changes),
     };
     log_configure(LOG_OFF, NULL, NULL); /* hundreds of failures on purpose */
     return cmocka_run_group_tests_name("kv_fault", tests, NULL, NULL);
