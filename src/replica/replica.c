@@ -86,8 +86,9 @@ static status_t raft_start(struct replica *r, struct error *error)
         error_set(error, status, "log in \"%s\" does not reach the checkpoint", r->wal_dir);
         error_detail(error, "The tree holds entries up to %" PRIu64 ", the log up to %" PRIu64 ".",
                      r->applied_index, wal_last_index(r->wal));
-        error_hint(error, "The node's log was lost or truncated. Remove its data directory and let "
-                          "it copy the data from the others.");
+        error_hint(error,
+                   "The node's log was lost or truncated: put its files back. Do not start the "
+                   "node with an empty directory: it would forget what it has promised.");
         return status;
     }
     return status == OK ? OK

@@ -151,8 +151,10 @@ static status_t damaged(const struct wal *wal, struct wal__slot slot, struct err
               "log file \"%s/wal-%016" PRIx64 ".log\" is corrupt at offset %" PRIu32
               ": an entry cannot be read back",
               wal->dir, (uint64_t)slot.sequence, slot.offset);
-    error_hint(error, "Check the disk, then remove this node's data directory and let it join "
-                      "again, or restore a backup.");
+    error_hint(error,
+               "Check the disk. This node cannot go on with this directory; the others go on "
+               "without it. Keep it for inspection and do not start the node with an empty "
+               "one: it would forget what it has promised.");
     return ERR_CORRUPT;
 }
 
