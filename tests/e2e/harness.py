@@ -9,7 +9,7 @@ Nothing outlives a test run: nodes are killed by process id, and die with this p
 """
 import atexit
 import contextlib
-import ctypes
+import fcntl
 import os
 import pty
 import queue
@@ -19,6 +19,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -26,9 +27,7 @@ import termios
 import time
 import traceback
 
-# Nodes are started from a process that has used grpc, whose handlers of fork wait for its threads.
-os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
-import grpc  # pylint: disable=wrong-import-position
+import grpc
 
 SOURCE = os.environ.get("TOYDB_SOURCE_ROOT") or os.path.dirname(
     os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -80,20 +79,21 @@ def free_ports(count):
     return ports
 
 
-def die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+# Children die with this process. Not by preexec_fn, and no os.fork() anywhere: a plain fork runs
+# grpc's own handlers, which wait for its threads or give up; subprocess without one uses vfork.
+DIE_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL"]
 
 
 def popen(arguments, **options):
-    return subprocess.Popen(arguments, preexec_fn=die_with_parent, **options)
+    return subprocess.Popen(DIE_WITH_PARENT + arguments, **options)
 
 
 def run(arguments, stdin="", timeout=30, **options):
     """(exit code, stdout, stderr)"""
     if isinstance(stdin, str):
         stdin = stdin.encode()
-    done = subprocess.run(arguments, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=timeout * SLOW, preexec_fn=die_with_parent, check=False, **options)
+    done = subprocess.run(DIE_WITH_PARENT + arguments, input=stdin, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=timeout * SLOW, check=False, **options)
     return (done.returncode, done.stdout.decode(errors="replace"),
             done.stderr.decode(errors="replace"))
 
@@ -103,13 +103,15 @@ class Terminal:
 
     def __init__(self, *arguments):
         self.text = ""
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            # libedit never frees the name and the help of a key's function.
-            options = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
-            os.environ.update(TERM="xterm", NO_COLOR="1", ASAN_OPTIONS=options, COLUMNS="100",
-                              TOYSQL_HISTORY=os.path.join(scratch, "history"))
-            os.execv(arguments[0], arguments)
+        self.fd, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 40, 120, 0, 0))
+        # libedit never frees the name and the help of a key's function.
+        options = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
+        self.process = popen(["setsid", "--ctty", *arguments], stdin=slave, stdout=slave, stderr=slave,
+                             env={**os.environ, "TERM": "xterm", "NO_COLOR": "1",
+                                  "ASAN_OPTIONS": options,
+                                  "TOYSQL_HISTORY": os.path.join(scratch, "history")})
+        os.close(slave)
 
     def read(self):
         ready, _, _ = select.select([self.fd], [], [], 0.05)
@@ -155,15 +157,14 @@ class Terminal:
     def end(self, seconds=20):
         """The exit code of the program."""
         deadline = time.monotonic() + seconds * SLOW
-        while time.monotonic() < deadline:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                os.close(self.fd)
-                return os.waitstatus_to_exitcode(status)
+        while self.process.poll() is None:
+            if time.monotonic() > deadline:
+                self.process.kill()
+                self.process.wait()
+                raise AssertionError(f"it did not end; it said {self.text!r}")
             self.read()
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        raise AssertionError(f"it did not end; it said {self.text!r}")
+        os.close(self.fd)
+        return self.process.returncode
 
 
 class SqlError(Exception):
