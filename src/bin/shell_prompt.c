@@ -224,6 +224,9 @@ static bool read_line(struct prompt *prompt)
                      prompt->split.state);
     prompt->dropped = false;
     interrupt_key_set(_POSIX_VDISABLE);
+    /* libedit shows the prompt before it makes the terminal raw; a Ctrl-D pressed between the two
+     * would be lost in the terminal's own line. */
+    el_set(prompt->edit, EL_PREP_TERM, 1);
     const char *line = el_gets(prompt->edit, &size);
     interrupt_key_set(prompt->interrupt_key);
     if (prompt->dropped || bin__shell_interrupted()) {

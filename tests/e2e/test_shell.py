@@ -7,7 +7,7 @@ import re
 import tempfile
 import time
 
-from harness import SLOW, TOYSQL, Cluster, Terminal, main, run, scratch, test
+from harness import SLOW, TOYSQL, Cluster, Terminal, main, popen, run, scratch, test
 
 cluster = Cluster()
 cluster.nodes[0].execute("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, price DOUBLE PRECISION)")
@@ -96,6 +96,23 @@ def a_terminal():
     assert re.search(r"\d+(\.\d+)? (us|µs|ms|s)", terminal.line("SELECT 1;"))
     terminal.send("\\q\n")
     assert terminal.end() == 0
+
+
+@test
+def leaving_as_soon_as_the_prompt_is_there():
+    # With the processors busy the program is often stopped right behind its prompt.
+    hogs = [popen(["sh", "-c", "while :; do :; done"]) for _ in range(3)]
+    try:
+        for _ in range(8):
+            terminal = Terminal(TOYSQL, "-H", cluster.addresses)
+            terminal.expect(r"toydb> $")
+            assert "(1 row)" in terminal.line("SELECT 1;")
+            terminal.send("\x04")
+            assert terminal.end(seconds=10) == 0
+    finally:
+        for hog in hogs:
+            hog.kill()
+            hog.wait()
 
 
 @test
