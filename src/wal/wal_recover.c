@@ -52,10 +52,9 @@ static status_t corrupt(struct recovery *r, uint64_t sequence, uint64_t offset, 
     wal__file_name(name, sequence);
     error_set(r->error, ERR_CORRUPT, "log file \"%s/%s\" is corrupt at offset %" PRIu64 ": %s",
               r->wal->dir, name, offset, what);
-    error_hint(
-        r->error,
-        "Acknowledged transactions may be missing here. Check the disk, and put back a whole "
-        "copy of this node's data directory; do not edit the log.");
+    error_hint(r->error, "Keep this directory for inspection and check the disk; the others go on "
+                         "without this node. Do not start it with an empty directory or an old "
+                         "copy: it would forget what it has promised.");
     return ERR_CORRUPT;
 }
 
