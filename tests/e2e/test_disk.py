@@ -250,7 +250,7 @@ def a_hole_in_the_log_is_refused():
         refuses(victim, "wal-")
         for node in cluster.alive():
             assert node.rows("SELECT count(*) FROM t") == [(2000,)]
-        assert "do not edit the log" in victim.log_text().splitlines()[-1]
+        assert "Keep this directory for inspection" in victim.log_text().splitlines()[-1]
 
 
 @test
