@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../replay.h"
 #include "base/check.h"
 #include "base/mem.h"
 #include "echo_service.h"
@@ -9,24 +10,6 @@
 #include "pipe.h"
 
 enum { ROUNDS = 20000 };
-
-static int replay_file(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    if (!file) {
-        fprintf(stderr, "could not open %s\n", path);
-        return 1;
-    }
-    struct buffer bytes = {0};
-    uint8_t piece[4096];
-    size_t size;
-    while ((size = fread(piece, 1, sizeof piece, file)) > 0)
-        buffer_append(&bytes, piece, size);
-    fclose(file);
-    LLVMFuzzerTestOneInput(bytes.data, bytes.size);
-    buffer_free(&bytes);
-    return 0;
-}
 
 static void record(struct grpc_conn *from, struct grpc_conn *to, struct buffer *bytes)
 {
@@ -61,27 +44,10 @@ static void converse(struct buffer *by_client, struct buffer *by_server)
     echo_service_free(&service);
 }
 
-static void spoil(struct prng *prng, struct buffer *bytes)
-{
-    uint64_t changes = prng_below(prng, 10);
-    for (uint64_t i = 0; i < changes; i++) {
-        size_t at = (size_t)prng_below(prng, bytes->size);
-        if (prng_chance(prng, 1, 3))
-            bytes->data[at] = (uint8_t)prng_next(prng);
-        else if (prng_chance(prng, 1, 2))
-            bytes->data[at] ^= (uint8_t)(1 << prng_below(prng, 8));
-        else
-            bytes->size = at > 1 ? at : 1;
-    }
-}
-
 int main(int argc, char **argv)
 {
-    int failed = 0;
-    for (int i = 1; i < argc; i++)
-        failed |= replay_file(argv[i]);
     if (argc > 1)
-        return failed;
+        return fuzz_replay_files(argc, argv);
 
     struct buffer by_client = {0};
     struct buffer by_server = {0};
@@ -95,7 +61,7 @@ int main(int argc, char **argv)
         buffer_reset(&input);
         buffer_append_byte(&input, (uint8_t)(client_receives | 2 * prng_below(&prng, 2)));
         buffer_append_slice(&input, buffer_slice(client_receives ? &by_server : &by_client));
-        spoil(&prng, &input);
+        fuzz_spoil(&prng, &input, 10);
         input.data[0] &= 3;
         LLVMFuzzerTestOneInput(input.data, input.size);
     }

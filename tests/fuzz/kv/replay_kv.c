@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../replay.h"
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/prng.h"
@@ -86,21 +87,6 @@ static void mutate(struct prng *prng, uint8_t *input, size_t size)
     }
 }
 
-static int run_file(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) {
-        perror(path);
-        return 1;
-    }
-    uint8_t *data = mem_alloc(1 << 20);
-    size_t size = fread(data, 1, 1 << 20, file);
-    (void)fclose(file);
-    (void)LLVMFuzzerTestOneInput(data, size);
-    mem_free(data);
-    return 0;
-}
-
 static uint64_t number_from(const char *name, uint64_t otherwise)
 {
     const char *text = getenv(name);
@@ -109,11 +95,8 @@ static uint64_t number_from(const char *name, uint64_t otherwise)
 
 int main(int argc, char **argv)
 {
-    int failed = 0;
-    for (int i = 1; i < argc; i++)
-        failed |= run_file(argv[i]);
     if (argc > 1)
-        return failed;
+        return fuzz_replay_files(argc, argv);
     size_t size;
     struct prng prng;
     uint8_t *image = make_image(&size), *input = mem_alloc(size);

@@ -1,30 +1,13 @@
 /* Replays the files named on the command line; without any, spoils good rows and keys. */
 #include <stdio.h>
 
+#include "../replay.h"
 #include "base/check.h"
 #include "base/prng.h"
 #include "fuzz_sql_types.h"
 #include "sql/types/types.h"
 
 enum { ROUNDS = 200000 };
-
-static int replay_file(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    if (!file) {
-        fprintf(stderr, "could not open %s\n", path);
-        return 1;
-    }
-    struct buffer bytes = {0};
-    uint8_t piece[4096];
-    size_t size;
-    while ((size = fread(piece, 1, sizeof piece, file)) > 0)
-        buffer_append(&bytes, piece, size);
-    fclose(file);
-    LLVMFuzzerTestOneInput(bytes.data, bytes.size);
-    buffer_free(&bytes);
-    return 0;
-}
 
 static struct value value_any(struct prng *prng, uint8_t choice)
 {
@@ -73,34 +56,17 @@ static void input_make(struct prng *prng, struct buffer *input)
     buffer_free(&key);
 }
 
-static void spoil(struct prng *prng, struct buffer *bytes)
-{
-    uint64_t changes = prng_below(prng, 4);
-    for (uint64_t i = 0; i < changes; i++) {
-        size_t at = (size_t)prng_below(prng, bytes->size);
-        if (prng_chance(prng, 1, 3))
-            bytes->data[at] = (uint8_t)prng_next(prng);
-        else if (prng_chance(prng, 1, 2))
-            bytes->data[at] ^= (uint8_t)(1 << prng_below(prng, 8));
-        else
-            bytes->size = at > 1 ? at : 1;
-    }
-}
-
 int main(int argc, char **argv)
 {
-    int failed = 0;
-    for (int i = 1; i < argc; i++)
-        failed |= replay_file(argv[i]);
     if (argc > 1)
-        return failed;
+        return fuzz_replay_files(argc, argv);
     struct prng prng;
     prng_seed(&prng, 4);
     struct buffer input = {0};
     for (int i = 0; i < ROUNDS; i++) {
         input_make(&prng, &input);
         ASSERT(input.size >= 2 && !input.failed);
-        spoil(&prng, &input);
+        fuzz_spoil(&prng, &input, 4);
         LLVMFuzzerTestOneInput(input.data, input.size);
     }
     buffer_free(&input);

@@ -1,7 +1,7 @@
 /* Replays the files named on the command line; without any, spoils a good log at random. */
-#include <stdio.h>
 #include <string.h>
 
+#include "../replay.h"
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/prng.h"
@@ -9,24 +9,6 @@
 #include "fuzz_wal.h"
 
 enum { ROUNDS = 6000, INPUT_MAX = 16384 };
-
-static int replay_file(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) {
-        fprintf(stderr, "could not open %s\n", path);
-        return 1;
-    }
-    struct buffer bytes = {0};
-    uint8_t piece[4096];
-    size_t size;
-    while ((size = fread(piece, 1, sizeof piece, file)) > 0)
-        buffer_append(&bytes, piece, size);
-    fclose(file);
-    LLVMFuzzerTestOneInput(bytes.data, bytes.size);
-    buffer_free(&bytes);
-    return 0;
-}
 
 /* Appends the file; returns its size. */
 static size_t append_file(struct env_sim *sim, uint64_t sequence, struct buffer *out)
@@ -114,11 +96,8 @@ static size_t spoil(uint8_t *bytes, size_t size, struct prng *prng)
 
 int main(int argc, char **argv)
 {
-    int failed = 0;
-    for (int i = 1; i < argc; i++)
-        failed |= replay_file(argv[i]);
     if (argc > 1)
-        return failed;
+        return fuzz_replay_files(argc, argv);
     struct buffer good = {0};
     good_input(&good);
     LLVMFuzzerTestOneInput(good.data, good.size);
