@@ -38,43 +38,41 @@ def conflict(first, second, name):
     second.close()
 
 
+def race(name, look, seen, *changes):
+    """Two transactions that read the same and write past each other."""
+    sessions = two()
+    for session in sessions:
+        session.execute("BEGIN")
+        assert session.execute(f"SELECT {look}").rows == seen
+    for session, change in zip(sessions, changes):
+        session.execute(change)
+    conflict(*sessions, name)
+
+
 @test
 def write_skew():
     name = table("id INTEGER PRIMARY KEY, on_call BOOLEAN", "(1, true), (2, true)")
-    first, second = two()
-    for session in first, second:
-        session.execute("BEGIN")
-        count = session.execute(f"SELECT count(*) FROM {name} WHERE on_call")
-        assert count.rows == [(2,)], count.rows
-    first.execute(f"UPDATE {name} SET on_call = false WHERE id = 1")
-    second.execute(f"UPDATE {name} SET on_call = false WHERE id = 2")
-    conflict(first, second, name)
+    race(name, f"count(*) FROM {name} WHERE on_call", [(2,)],
+         f"UPDATE {name} SET on_call = false WHERE id = 1",
+         f"UPDATE {name} SET on_call = false WHERE id = 2")
     assert cluster.nodes[4].rows(f"SELECT id FROM {name} WHERE on_call") == [(2,)]
 
 
 @test
 def lost_update():
     name = table("id INTEGER PRIMARY KEY, balance INTEGER", "(7, 100)")
-    first, second = two()
-    for session in first, second:
-        session.execute("BEGIN")
-        assert session.execute(f"SELECT balance FROM {name} WHERE id = 7").rows == [(100,)]
-    first.execute(f"UPDATE {name} SET balance = 110 WHERE id = 7")
-    second.execute(f"UPDATE {name} SET balance = 120 WHERE id = 7")
-    conflict(first, second, name)
+    race(name, f"balance FROM {name} WHERE id = 7", [(100,)],
+         f"UPDATE {name} SET balance = 110 WHERE id = 7",
+         f"UPDATE {name} SET balance = 120 WHERE id = 7")
     assert cluster.nodes[4].rows(f"SELECT balance FROM {name}") == [(110,)]
 
 
 @test
 def phantom():
     name = table("id INTEGER PRIMARY KEY, day INTEGER", "(1, 1), (2, 2)")
-    first, second = two()
-    for session in first, second:
-        session.execute("BEGIN")
-        assert session.execute(f"SELECT id FROM {name} WHERE day = 3").rows == []
-    first.execute(f"INSERT INTO {name} VALUES (3, 3)")
-    second.execute(f"INSERT INTO {name} VALUES (4, 3)")
-    conflict(first, second, name)
+    race(name, f"id FROM {name} WHERE day = 3", [],
+         f"INSERT INTO {name} VALUES (3, 3)",
+         f"INSERT INTO {name} VALUES (4, 3)")
     assert cluster.nodes[4].rows(f"SELECT id FROM {name} WHERE day = 3") == [(3,)]
 
 

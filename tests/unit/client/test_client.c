@@ -20,23 +20,36 @@
 
 static const struct toydb_options quick = {.failover_timeout_ms = 2000};
 
-static struct toydb_session *open_one(const struct fake_node *node)
+/* Of most tests: one node and a session on it. */
+static struct fake_node node;
+static struct toydb_session *session;
+
+static int one_open(void **state)
 {
+    (void)state;
+    fake_node_start(&node, 0);
     struct toydb_error error;
-    struct toydb_session *session = toydb_session_open(node->address, &quick, &error);
+    session = toydb_session_open(node.address, &quick, &error);
     if (!session)
         fail_msg("%s", error.message);
-    return session;
+    return 0;
 }
 
-static struct toydb_session *open_two(const struct fake_node *a, const struct fake_node *b)
+static int one_close(void **state)
+{
+    (void)state;
+    toydb_session_close(session);
+    fake_node_stop(&node);
+    return 0;
+}
+
+static void open_two(const struct fake_node *a, const struct fake_node *b)
 {
     char addresses[128];
     struct toydb_error error;
     snprintf(addresses, sizeof addresses, "%s,%s", a->address, b->address);
-    struct toydb_session *session = toydb_session_open(addresses, &quick, &error);
+    session = toydb_session_open(addresses, &quick, &error);
     assert_non_null(session);
-    return session;
 }
 
 /* Counts what came, and checks rows of ROWS. */
@@ -76,15 +89,14 @@ static bool see(void *context, const struct toydb_event *event)
     return !seen->stop_after || seen->rows < seen->stop_after;
 }
 
-static void assert_ok(struct toydb_session *session, const char *sql)
+static void assert_ok(const char *sql)
 {
     struct toydb_error error;
     if (toydb_execute(session, sql, NULL, 0, NULL, NULL, &error) != TOYDB_OK)
         fail_msg("%s: %s %s", sql, error.sqlstate, error.message);
 }
 
-static void assert_fails(struct toydb_session *session, const char *sql, enum toydb_result result,
-                         const char *sqlstate)
+static void assert_fails(const char *sql, enum toydb_result result, const char *sqlstate)
 {
     struct toydb_error error;
     assert_int_equal(toydb_execute(session, sql, NULL, 0, NULL, NULL, &error), result);
@@ -95,9 +107,6 @@ static void assert_fails(struct toydb_session *session, const char *sql, enum to
 static void test_rows(void **state)
 {
     (void)state;
-    struct fake_node node;
-    fake_node_start(&node, 0);
-    struct toydb_session *session = open_one(&node);
     static const unsigned counts[] = {0, 1, 10, 11, 1000, 20000};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         char sql[32];
@@ -119,16 +128,11 @@ static void test_rows(void **state)
     assert_int_equal(seen.completions, 3);
     assert_int_equal(atomic_load(&node.sessions), 1);
     assert_string_equal(toydb_peer(session), node.address);
-    toydb_session_close(session);
-    fake_node_stop(&node);
 }
 
 static void test_parameters(void **state)
 {
     (void)state;
-    struct fake_node node;
-    fake_node_start(&node, 0);
-    struct toydb_session *session = open_one(&node);
     struct toydb_value values[] = {
         {.type = TOYDB_NULL},
         {.type = TOYDB_BOOLEAN, .boolean = true},
@@ -163,16 +167,11 @@ static void test_parameters(void **state)
     struct toydb_value bad = {.type = TOYDB_TEXT, .text = {"a\0b", 3}};
     assert_int_equal(toydb_start(session, "ECHO", &bad, 1, &error), TOYDB_ERROR);
     assert_string_equal(error.sqlstate, "22021");
-    toydb_session_close(session);
-    fake_node_stop(&node);
 }
 
 static void test_errors_and_transactions(void **state)
 {
     (void)state;
-    struct fake_node node;
-    fake_node_start(&node, 0);
-    struct toydb_session *session = open_one(&node);
     struct toydb_error error;
     struct seen seen = {0};
     assert_int_equal(toydb_execute(session, "ROWS 2;FAIL;ROWS 3", NULL, 0, see, &seen, &error),
@@ -184,24 +183,19 @@ static void test_errors_and_transactions(void **state)
     assert_string_equal(error.hint, "Some hint.");
     assert_int_equal(error.position, 7);
     assert_int_equal(toydb_transaction_state(session), TOYDB_TRANSACTION_IDLE);
-    assert_ok(session, "BEGIN");
+    assert_ok("BEGIN");
     assert_int_equal(toydb_transaction_state(session), TOYDB_TRANSACTION_OPEN);
-    assert_fails(session, "FAIL", TOYDB_ERROR, "42601");
+    assert_fails("FAIL", TOYDB_ERROR, "42601");
     assert_int_equal(toydb_transaction_state(session), TOYDB_TRANSACTION_FAILED);
-    assert_ok(session, "ROLLBACK");
+    assert_ok("ROLLBACK");
     assert_int_equal(toydb_transaction_state(session), TOYDB_TRANSACTION_IDLE);
     assert_int_equal(atomic_load(&node.sessions), 1);
-    toydb_session_close(session);
-    fake_node_stop(&node);
 }
 
 /* A reader that stops reading stops the node. */
 static void test_back_pressure(void **state)
 {
     (void)state;
-    struct fake_node node;
-    fake_node_start(&node, 0);
-    struct toydb_session *session = open_one(&node);
     struct toydb_event event;
     struct toydb_error error;
     assert_int_equal(toydb_start(session, "ROWS 10000000", NULL, 0, &error), TOYDB_OK);
@@ -218,17 +212,14 @@ static void test_back_pressure(void **state)
     assert_int_equal(toydb_execute(session, "ROWS 10000000", NULL, 0, see, &seen, &error),
                      TOYDB_OK);
     assert_int_equal(seen.rows, 3);
-    assert_ok(session, "ROWS 1");
+    assert_ok("ROWS 1");
     assert_int_equal(atomic_load(&node.sessions), 1);
-    toydb_session_close(session);
-    fake_node_stop(&node);
 }
 
 static void cancel_once_running(void *argument)
 {
-    struct toydb_session *session = ((void **)argument)[0];
-    struct fake_node *node = ((void **)argument)[1];
-    while (atomic_load(&node->requests) == 0)
+    (void)argument;
+    while (atomic_load(&node.requests) == 0)
         client__pause(-1, 1000);
     toydb_cancel(session);
 }
@@ -236,27 +227,19 @@ static void cancel_once_running(void *argument)
 static void test_cancel(void **state)
 {
     (void)state;
-    struct fake_node node;
-    fake_node_start(&node, 0);
-    struct toydb_session *session = open_one(&node);
     toydb_cancel(session); /* nothing runs: no effect */
-    void *argument[] = {session, &node};
-    struct env_thread *thread = env_thread_start("canceller", cancel_once_running, argument);
-    assert_fails(session, "HANG", TOYDB_ERROR, "57014");
+    struct env_thread *thread = env_thread_start("canceller", cancel_once_running, NULL);
+    assert_fails("HANG", TOYDB_ERROR, "57014");
     env_thread_join(thread);
-    assert_ok(session, "ROWS 1");
-    assert_ok(session, "STALE"); /* the answer to a cancel that came too late */
+    assert_ok("ROWS 1");
+    assert_ok("STALE"); /* the answer to a cancel that came too late */
     assert_int_equal(atomic_load(&node.sessions), 1);
-    toydb_session_close(session);
-    fake_node_stop(&node);
 }
 
 static void cancel_twice(void *argument)
 {
-    struct toydb_session *session = ((void **)argument)[0];
     cancel_once_running(argument);
-    struct fake_node *node = ((void **)argument)[1];
-    while (atomic_load(&node->cancels) == 0) /* else both would be one */
+    while (atomic_load(&node.cancels) == 0) /* else both would be one */
         client__pause(-1, 1000);
     toydb_cancel(session);
 }
@@ -265,25 +248,16 @@ static void cancel_twice(void *argument)
 static void test_cancel_twice(void **state)
 {
     (void)state;
-    struct fake_node node;
-    fake_node_start(&node, 0);
-    struct toydb_session *session = open_one(&node);
-    void *argument[] = {session, &node};
-    struct env_thread *thread = env_thread_start("canceller", cancel_twice, argument);
-    assert_fails(session, "DEAF", TOYDB_LOST, "57014");
+    struct env_thread *thread = env_thread_start("canceller", cancel_twice, NULL);
+    assert_fails("DEAF", TOYDB_LOST, "57014");
     env_thread_join(thread);
-    assert_ok(session, "ROWS 1");
+    assert_ok("ROWS 1");
     assert_int_equal(atomic_load(&node.sessions), 2);
-    toydb_session_close(session);
-    fake_node_stop(&node);
 }
 
 static void test_resend(void **state)
 {
     (void)state;
-    struct fake_node node;
-    fake_node_start(&node, 0);
-    struct toydb_session *session = open_one(&node);
     struct seen seen = {0};
     struct toydb_error error;
     assert_int_equal(toydb_execute(session, "DROP", NULL, 0, see, &seen, &error), TOYDB_OK);
@@ -291,22 +265,17 @@ static void test_resend(void **state)
     assert_int_equal(atomic_load(&node.requests), 2);
     assert_int_equal(atomic_load(&node.sessions), 2);
     /* Where the second node cannot know what the first one did. */
-    assert_fails(session, "DROP MINORITY", TOYDB_LOST, "08007");
+    assert_fails("DROP MINORITY", TOYDB_LOST, "08007");
     atomic_store(&node.requests, 2);
     /* Not for ever. */
-    assert_fails(session, "DROP ALWAYS", TOYDB_LOST, "08007");
+    assert_fails("DROP ALWAYS", TOYDB_LOST, "08007");
     assert_int_equal(atomic_load(&node.requests), 2 + 6);
-    assert_ok(session, "ROWS 1");
-    toydb_session_close(session);
-    fake_node_stop(&node);
+    assert_ok("ROWS 1");
 }
 
 static void test_loss_after_rows(void **state)
 {
     (void)state;
-    struct fake_node node;
-    fake_node_start(&node, 0);
-    struct toydb_session *session = open_one(&node);
     struct seen seen = {0};
     struct toydb_error error;
     assert_int_equal(toydb_execute(session, "ROWS 1;DROP LATER", NULL, 0, see, &seen, &error),
@@ -314,29 +283,22 @@ static void test_loss_after_rows(void **state)
     assert_string_equal(error.sqlstate, "08007");
     assert_int_equal(seen.rows, 1);
     assert_int_equal(atomic_load(&node.requests), 1);
-    assert_ok(session, "DROP AFTER"); /* the result was complete: the loss shows later, unnoticed */
-    assert_ok(session, "ROWS 1");
-    toydb_session_close(session);
-    fake_node_stop(&node);
+    assert_ok("DROP AFTER"); /* the result was complete: the loss shows later, unnoticed */
+    assert_ok("ROWS 1");
 }
 
 static void test_loss_in_transaction(void **state)
 {
     (void)state;
-    struct fake_node node;
-    fake_node_start(&node, 0);
-    struct toydb_session *session = open_one(&node);
-    assert_ok(session, "BEGIN");
-    assert_fails(session, "DROP ALWAYS", TOYDB_LOST, "08006");
+    assert_ok("BEGIN");
+    assert_fails("DROP ALWAYS", TOYDB_LOST, "08006");
     assert_int_equal(toydb_transaction_state(session), TOYDB_TRANSACTION_IDLE);
-    assert_ok(session, "BEGIN");
-    assert_fails(session, "DROP COMMIT", TOYDB_LOST, "08007");
-    assert_ok(session, "BEGIN");
-    assert_ok(session, "DROP AFTER");
-    assert_fails(session, "ROWS 1", TOYDB_LOST, "08006");
-    assert_ok(session, "ROWS 1");
-    toydb_session_close(session);
-    fake_node_stop(&node);
+    assert_ok("BEGIN");
+    assert_fails("DROP COMMIT", TOYDB_LOST, "08007");
+    assert_ok("BEGIN");
+    assert_ok("DROP AFTER");
+    assert_fails("ROWS 1", TOYDB_LOST, "08006");
+    assert_ok("ROWS 1");
 }
 
 static void test_failover(void **state)
@@ -346,19 +308,19 @@ static void test_failover(void **state)
     struct fake_node b;
     fake_node_start(&a, 0);
     fake_node_start(&b, 0);
-    struct toydb_session *session = open_two(&a, &b);
-    assert_ok(session, "ROWS 1");
+    open_two(&a, &b);
+    assert_ok("ROWS 1");
     assert_string_equal(toydb_peer(session), a.address);
     fake_node_stop(&a);
-    assert_ok(session, "ROWS 1");
+    assert_ok("ROWS 1");
     assert_string_equal(toydb_peer(session), b.address);
-    assert_ok(session, "BEGIN");
+    assert_ok("BEGIN");
     uint16_t port = b.poll_server.port;
     fake_node_stop(&b);
-    assert_fails(session, "ROWS 1", TOYDB_LOST, "08006");
+    assert_fails("ROWS 1", TOYDB_LOST, "08006");
     /* The node comes back at its old address. */
     fake_node_start(&b, port);
-    assert_ok(session, "ROWS 1");
+    assert_ok("ROWS 1");
     fake_node_stop(&b);
     struct toydb_error error;
     assert_int_equal(toydb_execute(session, "ROWS 1", NULL, 0, NULL, NULL, &error),
@@ -375,7 +337,7 @@ static void test_first_address_down(void **state)
     fake_node_start(&a, 0);
     fake_node_start(&b, 0);
     fake_node_stop(&a);
-    struct toydb_session *session = open_two(&a, &b);
+    open_two(&a, &b);
     assert_string_equal(toydb_peer(session), b.address);
     toydb_session_close(session);
     fake_node_stop(&b);
@@ -389,42 +351,29 @@ static void test_first_address_down(void **state)
 static void test_goaway(void **state)
 {
     (void)state;
-    struct fake_node node;
-    fake_node_start(&node, 0);
-    struct toydb_session *session = open_one(&node);
-    assert_ok(session, "GOAWAY");
-    assert_ok(session, "ROWS 1"); /* on a new connection */
+    assert_ok("GOAWAY");
+    assert_ok("ROWS 1"); /* on a new connection */
     assert_int_equal(atomic_load(&node.sessions), 2);
-    assert_ok(session, "BEGIN;GOAWAY");
-    assert_ok(session, "ROWS 1"); /* the transaction keeps the old one */
+    assert_ok("BEGIN;GOAWAY");
+    assert_ok("ROWS 1"); /* the transaction keeps the old one */
     assert_int_equal(atomic_load(&node.sessions), 2);
-    assert_ok(session, "COMMIT");
-    assert_ok(session, "ROWS 1");
+    assert_ok("COMMIT");
+    assert_ok("ROWS 1");
     assert_int_equal(atomic_load(&node.sessions), 3);
-    toydb_session_close(session);
-    fake_node_stop(&node);
 }
 
 static void test_bad_node(void **state)
 {
     (void)state;
-    struct fake_node node;
-    fake_node_start(&node, 0);
-    struct toydb_session *session = open_one(&node);
-    assert_fails(session, "REFUSE", TOYDB_ERROR, "28000");
-    assert_fails(session, "GARBAGE", TOYDB_LOST, "08P01");
-    assert_fails(session, "RAGGED", TOYDB_LOST, "08P01");
-    assert_ok(session, "ROWS 1");
-    toydb_session_close(session);
-    fake_node_stop(&node);
+    assert_fails("REFUSE", TOYDB_ERROR, "28000");
+    assert_fails("GARBAGE", TOYDB_LOST, "08P01");
+    assert_fails("RAGGED", TOYDB_LOST, "08P01");
+    assert_ok("ROWS 1");
 }
 
 static void test_status(void **state)
 {
     (void)state;
-    struct fake_node node;
-    fake_node_start(&node, 0);
-    struct toydb_session *session = open_one(&node);
     struct toydb_status *status;
     struct toydb_error error;
     for (int i = 0; i < 3; i++) {
@@ -440,31 +389,28 @@ static void test_status(void **state)
         assert_int_equal(status->kv_file_bytes, 4096);
         toydb_status_free(status);
         if (i == 0)
-            assert_ok(session, "ROWS 1");
+            assert_ok("ROWS 1");
         else
-            assert_ok(session, "DROP AFTER"); /* a status call finds its way too */
+            assert_ok("DROP AFTER"); /* a status call finds its way too */
     }
-    toydb_session_close(session);
-    fake_node_stop(&node);
 }
 
 /* A session over a socket handed in: it works, and once lost it stays lost. */
 static void test_handed_socket(void **state)
 {
     (void)state;
-    struct fake_node node;
     struct toydb_error error;
     fake_node_start(&node, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     address.sin_port = htons((uint16_t)strtoul(strrchr(node.address, ':') + 1, NULL, 10));
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    struct toydb_session *session = toydb_session_open_fd(fd, &quick, &error);
+    session = toydb_session_open_fd(fd, &quick, &error);
     assert_non_null(session);
-    assert_ok(session, "ROWS 1");
+    assert_ok("ROWS 1");
     assert_string_equal(toydb_peer(session), "local");
-    assert_fails(session, "DROP ALWAYS", TOYDB_UNREACHABLE, "08001");
-    assert_fails(session, "ROWS 1", TOYDB_UNREACHABLE, "08001");
+    assert_fails("DROP ALWAYS", TOYDB_UNREACHABLE, "08001");
+    assert_fails("ROWS 1", TOYDB_UNREACHABLE, "08001");
     toydb_session_close(session);
     fake_node_stop(&node);
     /* A peer that is gone. */
@@ -505,20 +451,20 @@ static void test_addresses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_parameters),
-        cmocka_unit_test(test_errors_and_transactions),
-        cmocka_unit_test(test_back_pressure),
-        cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_cancel_twice),
-        cmocka_unit_test(test_resend),
-        cmocka_unit_test(test_loss_after_rows),
-        cmocka_unit_test(test_loss_in_transaction),
+        cmocka_unit_test_setup_teardown(test_rows, one_open, one_close),
+        cmocka_unit_test_setup_teardown(test_parameters, one_open, one_close),
+        cmocka_unit_test_setup_teardown(test_errors_and_transactions, one_open, one_close),
+        cmocka_unit_test_setup_teardown(test_back_pressure, one_open, one_close),
+        cmocka_unit_test_setup_teardown(test_cancel, one_open, one_close),
+        cmocka_unit_test_setup_teardown(test_cancel_twice, one_open, one_close),
+        cmocka_unit_test_setup_teardown(test_resend, one_open, one_close),
+        cmocka_unit_test_setup_teardown(test_loss_after_rows, one_open, one_close),
+        cmocka_unit_test_setup_teardown(test_loss_in_transaction, one_open, one_close),
         cmocka_unit_test(test_failover),
         cmocka_unit_test(test_first_address_down),
-        cmocka_unit_test(test_goaway),
-        cmocka_unit_test(test_bad_node),
-        cmocka_unit_test(test_status),
+        cmocka_unit_test_setup_teardown(test_goaway, one_open, one_close),
+        cmocka_unit_test_setup_teardown(test_bad_node, one_open, one_close),
+        cmocka_unit_test_setup_teardown(test_status, one_open, one_close),
         cmocka_unit_test(test_handed_socket),
         cmocka_unit_test(test_addresses),
     };

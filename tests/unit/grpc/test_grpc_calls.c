@@ -8,37 +8,14 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "echo_service.h"
-#include "pipe.h"
+#include "fixture.h"
 
 enum { SEEDS = 20 };
-
-struct fixture {
-    struct echo_service service;
-    struct grpc_pipe pipe;
-};
 
 static void setup(struct fixture *fixture, uint64_t seed)
 {
     static const size_t pieces[] = {0, 1, 7, 100, 5000};
-    echo_service_init(&fixture->service, NULL);
-    grpc_pipe_init(&fixture->pipe, fixture->service.server, NULL, seed, pieces[seed % 5]);
-}
-
-static void teardown(struct fixture *fixture)
-{
-    grpc_pipe_free(&fixture->pipe);
-    assert_int_equal(fixture->service.started, fixture->service.closed);
-    assert_int_equal(fixture->pipe.client_status, OK);
-    assert_int_equal(fixture->pipe.server_status, OK);
-    echo_service_free(&fixture->service);
-}
-
-static void assert_log(const struct call_log *log, enum grpc_status status, const char *message)
-{
-    assert_int_equal(log->closes, 1);
-    assert_int_equal(log->status, status);
-    assert_string_equal((const char *)log->status_message.data, message);
+    fixture_init(fixture, NULL, NULL, seed, pieces[seed % 5]);
 }
 
 static void test_unary(void **state)
@@ -51,7 +28,7 @@ static void test_unary(void **state)
             struct call_log log;
             call_log_unary(&log, f.pipe.client, "/Test/Unary", slice_from_string("hello"), NULL);
             grpc_pipe_run(&f.pipe);
-            assert_log(&log, GRPC_OK, "");
+            fixture_assert(&log, GRPC_OK, "");
             assert_int_equal(log.message_count, 1);
             assert_true(slice_equal(buffer_slice(&log.messages), slice_from_string("hello")));
             assert_int_equal(grpc_conn_call_count(f.pipe.client), 0);
@@ -59,7 +36,7 @@ static void test_unary(void **state)
             assert_int_equal(f.service.last_close, GRPC_OK);
             call_log_free(&log);
         }
-        teardown(&f);
+        fixture_free(&f);
     }
 }
 
@@ -71,11 +48,11 @@ static void test_unary_empty_message(void **state)
     struct call_log log;
     call_log_unary(&log, f.pipe.client, "/Test/Unary", (struct slice){0}, NULL);
     grpc_pipe_run(&f.pipe);
-    assert_log(&log, GRPC_OK, "");
+    fixture_assert(&log, GRPC_OK, "");
     assert_int_equal(log.message_count, 1);
     assert_int_equal(log.messages.size, 0);
     call_log_free(&log);
-    teardown(&f);
+    fixture_free(&f);
 }
 
 static void test_unary_many_at_once(void **state)
@@ -89,11 +66,11 @@ static void test_unary_many_at_once(void **state)
         call_log_unary(&logs[i], f.pipe.client, "/Test/Unary", slice_make(&i, sizeof i), NULL);
     grpc_pipe_run(&f.pipe);
     for (int i = 0; i < CALLS; i++) {
-        assert_log(&logs[i], GRPC_OK, "");
+        fixture_assert(&logs[i], GRPC_OK, "");
         assert_true(slice_equal(buffer_slice(&logs[i].messages), slice_make(&i, sizeof i)));
         call_log_free(&logs[i]);
     }
-    teardown(&f);
+    fixture_free(&f);
 }
 
 static void test_bidi(void **state)
@@ -115,9 +92,9 @@ static void test_bidi(void **state)
         grpc_pipe_run(&f.pipe);
         assert_int_equal(log.message_count, 20);
         assert_int_equal(log.messages.size, 200);
-        assert_log(&log, GRPC_OK, "");
+        fixture_assert(&log, GRPC_OK, "");
         call_log_free(&log);
-        teardown(&f);
+        fixture_free(&f);
     }
 }
 
@@ -143,10 +120,10 @@ static void test_errors(void **state)
         call_log_unary(&log, f.pipe.client, "/Test/Fail", slice_from_string(cases[i].request),
                        NULL);
         grpc_pipe_run(&f.pipe);
-        assert_log(&log, cases[i].status, cases[i].message);
+        fixture_assert(&log, cases[i].status, cases[i].message);
         assert_int_equal(log.message_count, cases[i].messages);
         call_log_free(&log);
-        teardown(&f);
+        fixture_free(&f);
     }
 }
 
@@ -158,11 +135,11 @@ static void test_unknown_method(void **state)
     struct call_log log;
     call_log_unary(&log, f.pipe.client, "/Test/Nothing", slice_from_string("x"), NULL);
     grpc_pipe_run(&f.pipe);
-    assert_log(&log, GRPC_UNIMPLEMENTED, "unknown method");
+    fixture_assert(&log, GRPC_UNIMPLEMENTED, "unknown method");
     assert_int_equal(f.service.started, 0);
     assert_int_equal(grpc_conn_call_count(f.pipe.server), 0);
     call_log_free(&log);
-    teardown(&f);
+    fixture_free(&f);
 }
 
 static void test_unary_cardinality(void **state)
@@ -174,7 +151,7 @@ static void test_unary_cardinality(void **state)
     call_log_start(&log, f.pipe.client, "/Test/Unary", NULL);
     grpc_call_half_close(log.call);
     grpc_pipe_run(&f.pipe);
-    assert_log(&log, GRPC_INTERNAL, "no message for a unary request");
+    fixture_assert(&log, GRPC_INTERNAL, "no message for a unary request");
     call_log_free(&log);
     /* The answer to the first may win against the second. */
     call_log_start(&log, f.pipe.client, "/Test/Hang", NULL);
@@ -182,7 +159,7 @@ static void test_unary_cardinality(void **state)
     grpc_pipe_run(&f.pipe);
     assert_int_equal(log.closes, 0);
     call_log_free(&log);
-    teardown(&f);
+    fixture_free(&f);
 }
 
 static void test_server_finishes_first(void **state)
@@ -195,11 +172,11 @@ static void test_server_finishes_first(void **state)
         call_log_start(&log, f.pipe.client, "/Test/Fail", NULL);
         grpc_call_send(log.call, slice_from_string("5 no such thing"));
         grpc_pipe_run(&f.pipe); /* the client never half-closes */
-        assert_log(&log, GRPC_NOT_FOUND, "no such thing");
+        fixture_assert(&log, GRPC_NOT_FOUND, "no such thing");
         assert_int_equal(grpc_conn_call_count(f.pipe.client), 0);
         assert_int_equal(grpc_conn_call_count(f.pipe.server), 0);
         call_log_free(&log);
-        teardown(&f);
+        fixture_free(&f);
     }
 }
 
@@ -216,10 +193,10 @@ static void test_metadata(void **state)
     struct call_log log;
     call_log_unary(&log, f.pipe.client, "/Test/Metadata", slice_from_string(""), &options);
     grpc_pipe_run(&f.pipe);
-    assert_log(&log, GRPC_OK, "");
+    fixture_assert(&log, GRPC_OK, "");
     assert_true(slice_equal(buffer_slice(&log.messages), slice_from_string("some value")));
     call_log_free(&log);
-    teardown(&f);
+    fixture_free(&f);
 }
 
 static void test_cancel(void **state)
@@ -245,9 +222,9 @@ static void test_cancel(void **state)
         /* The connection still serves. */
         call_log_unary(&log, f.pipe.client, "/Test/Unary", slice_from_string("on"), NULL);
         grpc_pipe_run(&f.pipe);
-        assert_log(&log, GRPC_OK, "");
+        fixture_assert(&log, GRPC_OK, "");
         call_log_free(&log);
-        teardown(&f);
+        fixture_free(&f);
     }
 }
 
@@ -265,11 +242,11 @@ static void test_deadline_client(void **state)
     grpc_pipe_advance(&f.pipe, 249999);
     assert_int_equal(log.closes, 0);
     grpc_pipe_advance(&f.pipe, 1);
-    assert_log(&log, GRPC_DEADLINE_EXCEEDED, "deadline exceeded");
+    fixture_assert(&log, GRPC_DEADLINE_EXCEEDED, "deadline exceeded");
     assert_int_equal(grpc_conn_call_count(f.pipe.server), 0);
     assert_int_equal(grpc_conn_tick_at(f.pipe.client), UINT64_MAX);
     call_log_free(&log);
-    teardown(&f);
+    fixture_free(&f);
 }
 
 /* A client without a clock of its own still gets the server's verdict. */
@@ -286,9 +263,9 @@ static void test_deadline_server(void **state)
     assert_int_equal(f.service.closed, 1);
     assert_int_equal(f.service.last_close, GRPC_DEADLINE_EXCEEDED);
     grpc_pipe_run(&f.pipe);
-    assert_log(&log, GRPC_DEADLINE_EXCEEDED, "deadline exceeded");
+    fixture_assert(&log, GRPC_DEADLINE_EXCEEDED, "deadline exceeded");
     call_log_free(&log);
-    teardown(&f);
+    fixture_free(&f);
 }
 
 /* The next deadline is known after one has passed. */
@@ -306,10 +283,10 @@ static void test_deadlines_in_turn(void **state)
     for (unsigned i = 0; i < 3; i++) {
         assert_int_equal(grpc_conn_tick_at(f.pipe.client), start_us + 1000 * (i + 1));
         grpc_pipe_advance(&f.pipe, 1000);
-        assert_log(&logs[2 - i], GRPC_DEADLINE_EXCEEDED, "deadline exceeded");
+        fixture_assert(&logs[2 - i], GRPC_DEADLINE_EXCEEDED, "deadline exceeded");
         call_log_free(&logs[2 - i]);
     }
-    teardown(&f);
+    fixture_free(&f);
 }
 
 struct pair {
@@ -353,7 +330,7 @@ static void test_cancel_in_walk(void **state)
         assert_int_equal(pair.closes, 1);
         assert_int_equal(held.closes, 0);
         call_log_free(&held);
-        teardown(&f);
+        fixture_free(&f);
     }
 }
 
@@ -376,10 +353,10 @@ static void test_connection_lost(void **state)
     grpc_conn_destroy(f.pipe.client);
     f.pipe.client = NULL;
     for (int i = 0; i < 3; i++) {
-        assert_log(&logs[i], GRPC_UNAVAILABLE, "connection lost");
+        fixture_assert(&logs[i], GRPC_UNAVAILABLE, "connection lost");
         call_log_free(&logs[i]);
     }
-    teardown(&f);
+    fixture_free(&f);
 }
 
 static void test_shutdown(void **state)
@@ -394,20 +371,20 @@ static void test_shutdown(void **state)
     struct call_log crossing; /* started before the client could know */
     call_log_unary(&crossing, f.pipe.client, "/Test/Unary", slice_from_string("x"), NULL);
     grpc_pipe_run(&f.pipe);
-    assert_log(&crossing, GRPC_UNAVAILABLE, (const char *)crossing.status_message.data);
+    fixture_assert(&crossing, GRPC_UNAVAILABLE, (const char *)crossing.status_message.data);
     assert_true(grpc_conn_draining(f.pipe.client));
     assert_null(grpc_call_start(f.pipe.client, "/Test/Unary", &call_log_handlers, NULL, NULL));
     assert_false(grpc_conn_done(f.pipe.server));
     grpc_call_send(before.call, slice_from_string("still here"));
     grpc_call_half_close(before.call);
     grpc_pipe_run(&f.pipe);
-    assert_log(&before, GRPC_OK, "");
+    fixture_assert(&before, GRPC_OK, "");
     assert_int_equal(before.message_count, 1);
     assert_true(grpc_conn_done(f.pipe.server));
     assert_true(grpc_conn_done(f.pipe.client));
     call_log_free(&before);
     call_log_free(&crossing);
-    teardown(&f);
+    fixture_free(&f);
 }
 
 /* A request that had not left yet when the GOAWAY came. */
@@ -428,7 +405,7 @@ static void test_shutdown_before_sending(void **state)
     assert_int_equal(log.closes, 1);
     assert_int_equal(log.status, GRPC_UNAVAILABLE);
     call_log_free(&log);
-    teardown(&f);
+    fixture_free(&f);
 }
 
 static void test_keepalive(void **state)
@@ -477,9 +454,9 @@ static void test_wake(void **state)
     grpc_call_half_close(log.call);
     assert_int_equal(wakes, 2);
     grpc_pipe_run(&f.pipe);
-    assert_log(&log, GRPC_OK, "");
+    fixture_assert(&log, GRPC_OK, "");
     call_log_free(&log);
-    teardown(&f);
+    fixture_free(&f);
 }
 
 int main(void)

@@ -8,37 +8,8 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "echo_service.h"
+#include "fixture.h"
 #include "grpc/grpc_int.h"
-#include "pipe.h"
-
-struct fixture {
-    struct echo_service service;
-    struct grpc_pipe pipe;
-};
-
-static void setup(struct fixture *fixture, const struct grpc_config *server,
-                  const struct grpc_config *client, size_t piece_max)
-{
-    echo_service_init(&fixture->service, server);
-    grpc_pipe_init(&fixture->pipe, fixture->service.server, client, 7, piece_max);
-}
-
-static void teardown(struct fixture *fixture)
-{
-    grpc_pipe_free(&fixture->pipe);
-    assert_int_equal(fixture->service.started, fixture->service.closed);
-    assert_int_equal(fixture->pipe.client_status, OK);
-    assert_int_equal(fixture->pipe.server_status, OK);
-    echo_service_free(&fixture->service);
-}
-
-static void assert_log(const struct call_log *log, enum grpc_status status, const char *message)
-{
-    assert_int_equal(log->closes, 1);
-    assert_int_equal(log->status, status);
-    assert_string_equal((const char *)log->status_message.data, message);
-}
 
 static uint8_t *random_bytes(size_t size, uint64_t seed)
 {
@@ -55,20 +26,20 @@ static void test_large_message(void **state)
     (void)state;
     enum { SIZE = 10 << 20 };
     struct fixture f;
-    setup(&f, NULL, NULL, 100000);
+    fixture_init(&f, NULL, NULL, 7, 100000);
     uint8_t *bytes = random_bytes(SIZE, 1);
     struct call_log log;
     call_log_unary(&log, f.pipe.client, "/Test/Unary", slice_make(bytes, SIZE), NULL);
     assert_int_equal(grpc_call_queued(log.call), SIZE + GRPC__PREFIX_SIZE);
     grpc_pipe_run(&f.pipe);
-    assert_log(&log, GRPC_OK, "");
+    fixture_assert(&log, GRPC_OK, "");
     assert_int_equal(log.writables, 0); /* after half-close nobody wants to know */
     assert_true(slice_equal(buffer_slice(&log.messages), slice_make(bytes, SIZE)));
     assert_int_equal(f.pipe.client->in_bytes, 0);
     assert_int_equal(f.pipe.server->in_bytes, 0);
     call_log_free(&log);
     mem_free(bytes);
-    teardown(&f);
+    fixture_free(&f);
 }
 
 static void test_message_over_limit(void **state)
@@ -78,33 +49,33 @@ static void test_message_over_limit(void **state)
     struct grpc_config config = {.message_size_max = 1000};
     struct call_log log;
     struct fixture f;
-    setup(&f, &config, NULL, 3);
+    fixture_init(&f, &config, NULL, 7, 3);
     call_log_unary(&log, f.pipe.client, "/Test/Unary", slice_make(body, 1000), NULL);
     grpc_pipe_run(&f.pipe);
-    assert_log(&log, GRPC_OK, "");
+    fixture_assert(&log, GRPC_OK, "");
     call_log_free(&log);
     call_log_unary(&log, f.pipe.client, "/Test/Unary", slice_make(body, 1001), NULL);
     grpc_pipe_run(&f.pipe);
-    assert_log(&log, GRPC_RESOURCE_EXHAUSTED, "message is larger than the limit");
+    fixture_assert(&log, GRPC_RESOURCE_EXHAUSTED, "message is larger than the limit");
     assert_int_equal(f.service.last_close, GRPC_RESOURCE_EXHAUSTED);
     call_log_free(&log);
     call_log_unary(&log, f.pipe.client, "/Test/Small", slice_make(body, 100), NULL);
     grpc_pipe_run(&f.pipe);
-    assert_log(&log, GRPC_OK, "");
+    fixture_assert(&log, GRPC_OK, "");
     call_log_free(&log);
     call_log_unary(&log, f.pipe.client, "/Test/Small", slice_make(body, 101), NULL);
     grpc_pipe_run(&f.pipe);
-    assert_log(&log, GRPC_RESOURCE_EXHAUSTED, "message is larger than the limit");
+    fixture_assert(&log, GRPC_RESOURCE_EXHAUSTED, "message is larger than the limit");
     call_log_free(&log);
-    teardown(&f);
+    fixture_free(&f);
 
-    setup(&f, NULL, &config, 3); /* the client's own limit */
+    fixture_init(&f, NULL, &config, 7, 3); /* the client's own limit */
     call_log_unary(&log, f.pipe.client, "/Test/Unary", slice_make(body, 1001), NULL);
     grpc_pipe_run(&f.pipe);
-    assert_log(&log, GRPC_RESOURCE_EXHAUSTED, "message is larger than the limit");
+    fixture_assert(&log, GRPC_RESOURCE_EXHAUSTED, "message is larger than the limit");
     assert_int_equal(grpc_conn_call_count(f.pipe.server), 0);
     call_log_free(&log);
-    teardown(&f);
+    fixture_free(&f);
 }
 
 static void test_receive_memory(void **state)
@@ -113,21 +84,21 @@ static void test_receive_memory(void **state)
     static const uint8_t body[200000];
     struct grpc_config config = {.receive_memory_max = 50000};
     struct fixture f;
-    setup(&f, &config, NULL, 0);
+    fixture_init(&f, &config, NULL, 7, 0);
     struct call_log log;
     call_log_unary(&log, f.pipe.client, "/Test/Unary", slice_make(body, sizeof body), NULL);
     grpc_pipe_run(&f.pipe);
-    assert_log(&log, GRPC_RESOURCE_EXHAUSTED, "too much unfinished input on the connection");
+    fixture_assert(&log, GRPC_RESOURCE_EXHAUSTED, "too much unfinished input on the connection");
     assert_int_equal(f.pipe.server->in_bytes, 0);
     call_log_free(&log);
-    teardown(&f);
+    fixture_free(&f);
 }
 
 static void test_server_stream_back_pressure(void **state)
 {
     (void)state;
     struct fixture f;
-    setup(&f, NULL, NULL, 50000);
+    fixture_init(&f, NULL, NULL, 7, 50000);
     struct call_log log;
     call_log_unary(&log, f.pipe.client, "/Test/Count", slice_from_string("100000"), NULL);
     grpc_call_pause(log.call);
@@ -141,24 +112,24 @@ static void test_server_stream_back_pressure(void **state)
     struct call_log other;
     call_log_unary(&other, f.pipe.client, "/Test/Unary", slice_from_string("x"), NULL);
     grpc_pipe_run(&f.pipe);
-    assert_log(&other, GRPC_OK, "");
+    fixture_assert(&other, GRPC_OK, "");
     call_log_free(&other);
 
     grpc_call_resume(log.call);
     assert_in_range(log.message_count, window / 105 - 2, window / 105);
     grpc_pipe_run(&f.pipe);
-    assert_log(&log, GRPC_OK, "");
+    fixture_assert(&log, GRPC_OK, "");
     assert_int_equal(log.message_count, 100000);
     assert_in_range(f.service.queued_max, 64 << 10, (64 << 10) + 200);
     call_log_free(&log);
-    teardown(&f);
+    fixture_free(&f);
 }
 
 static void test_client_stream_back_pressure(void **state)
 {
     (void)state;
     struct fixture f;
-    setup(&f, NULL, NULL, 50000);
+    fixture_init(&f, NULL, NULL, 7, 50000);
     struct call_log log;
     call_log_start(&log, f.pipe.client, "/Test/Pause", NULL);
     uint8_t *body = random_bytes(1000, 3);
@@ -173,13 +144,13 @@ static void test_client_stream_back_pressure(void **state)
     grpc_call_half_close(log.call);
     grpc_call_resume(f.service.paused);
     grpc_pipe_run(&f.pipe);
-    assert_log(&log, GRPC_OK, "");
+    fixture_assert(&log, GRPC_OK, "");
     assert_int_equal(log.message_count, 1000);
     for (size_t i = 0; i < 1000; i++)
         assert_memory_equal(log.messages.data + i * 1000, body, 1000);
     mem_free(body);
     call_log_free(&log);
-    teardown(&f);
+    fixture_free(&f);
 }
 
 static void test_writable(void **state)
@@ -187,7 +158,7 @@ static void test_writable(void **state)
     (void)state;
     static const uint8_t body[1000];
     struct fixture f;
-    setup(&f, NULL, NULL, 0);
+    fixture_init(&f, NULL, NULL, 7, 0);
     struct call_log log;
     call_log_start(&log, f.pipe.client, "/Test/Sum", NULL);
     size_t queued = 0;
@@ -200,10 +171,10 @@ static void test_writable(void **state)
     assert_int_equal(log.writables, 1); /* it never rose above the mark */
     grpc_call_half_close(log.call);
     grpc_pipe_run(&f.pipe);
-    assert_log(&log, GRPC_OK, "");
+    fixture_assert(&log, GRPC_OK, "");
     assert_true(slice_equal(buffer_slice(&log.messages), slice_from_string("67000")));
     call_log_free(&log);
-    teardown(&f);
+    fixture_free(&f);
 }
 
 /* Messages and end have come in full; a paused reader gets them when it wants. */
@@ -211,7 +182,7 @@ static void test_paused_past_the_end(void **state)
 {
     (void)state;
     struct fixture f;
-    setup(&f, NULL, NULL, 0);
+    fixture_init(&f, NULL, NULL, 7, 0);
     struct call_log log;
     call_log_unary(&log, f.pipe.client, "/Test/Fail", slice_from_string("!3 bad"), NULL);
     grpc_call_pause(log.call);
@@ -221,7 +192,7 @@ static void test_paused_past_the_end(void **state)
     assert_int_equal(log.closes, 0);
     grpc_call_resume(log.call);
     assert_int_equal(log.message_count, 1);
-    assert_log(&log, GRPC_INVALID_ARGUMENT, "bad");
+    fixture_assert(&log, GRPC_INVALID_ARGUMENT, "bad");
     assert_int_equal(grpc_conn_call_count(f.pipe.client), 0);
     call_log_free(&log);
 
@@ -232,7 +203,7 @@ static void test_paused_past_the_end(void **state)
     grpc_call_cancel(log.call);
     assert_int_equal(grpc_conn_call_count(f.pipe.client), 0);
     call_log_free(&log);
-    teardown(&f);
+    fixture_free(&f);
 }
 
 static void pausing_message(struct grpc_call *call, struct slice message)
@@ -247,7 +218,7 @@ static void test_pause_after_each_message(void **state)
     struct grpc_handlers handlers = call_log_handlers;
     handlers.on_message = pausing_message;
     struct fixture f;
-    setup(&f, NULL, NULL, 5000);
+    fixture_init(&f, NULL, NULL, 7, 5000);
     struct call_log log = {0};
     log.call = grpc_call_start(f.pipe.client, "/Test/Count", &handlers, &log, NULL);
     grpc_call_send(log.call, slice_from_string("5000"));
@@ -261,9 +232,9 @@ static void test_pause_after_each_message(void **state)
             grpc_call_resume(log.call);
     }
     assert_int_equal(log.message_count, 5000);
-    assert_log(&log, GRPC_OK, "");
+    fixture_assert(&log, GRPC_OK, "");
     call_log_free(&log);
-    teardown(&f);
+    fixture_free(&f);
 }
 
 static void blinking_message(struct grpc_call *call, struct slice message)
@@ -280,7 +251,7 @@ static void test_resume_inside(void **state)
     struct grpc_handlers handlers = call_log_handlers;
     handlers.on_message = blinking_message;
     struct fixture f;
-    setup(&f, NULL, NULL, 0);
+    fixture_init(&f, NULL, NULL, 7, 0);
     struct call_log log = {0};
     log.call = grpc_call_start(f.pipe.client, "/Test/Count", &handlers, &log, NULL);
     grpc_call_send(log.call, slice_from_string("1000"));
@@ -290,9 +261,9 @@ static void test_resume_inside(void **state)
     assert_int_equal(log.message_count, 0);
     grpc_call_resume(log.call);
     assert_int_equal(log.message_count, 1000);
-    assert_log(&log, GRPC_OK, "");
+    fixture_assert(&log, GRPC_OK, "");
     call_log_free(&log);
-    teardown(&f);
+    fixture_free(&f);
 }
 
 static void test_output_bound(void **state)
@@ -302,7 +273,7 @@ static void test_output_bound(void **state)
     static const uint8_t body[1000000];
     struct grpc_config config = {.output_max = OUTPUT_MAX};
     struct fixture f;
-    setup(&f, NULL, &config, 0);
+    fixture_init(&f, NULL, &config, 7, 0);
     grpc_pipe_run(&f.pipe);
     struct call_log log;
     call_log_unary(&log, f.pipe.client, "/Test/Unary", slice_make(body, sizeof body), NULL);
@@ -314,9 +285,9 @@ static void test_output_bound(void **state)
         moved = grpc_pipe_step(&f.pipe);
     }
     assert_in_range(largest, OUTPUT_MAX, OUTPUT_MAX + FRAME_MAX);
-    assert_log(&log, GRPC_OK, "");
+    fixture_assert(&log, GRPC_OK, "");
     call_log_free(&log);
-    teardown(&f);
+    fixture_free(&f);
 }
 
 /* Sends a message whose prefix is then changed on its way. */
@@ -351,12 +322,12 @@ static void test_bad_prefix(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct fixture f;
-        setup(&f, NULL, NULL, 0);
+        fixture_init(&f, NULL, NULL, 7, 0);
         struct call_log log;
         run_with_prefix(&f, &log, cases[i].prefix);
-        assert_log(&log, cases[i].status, cases[i].message);
+        fixture_assert(&log, cases[i].status, cases[i].message);
         call_log_free(&log);
-        teardown(&f);
+        fixture_free(&f);
     }
 }
 
@@ -366,15 +337,15 @@ static void test_metadata_over_limit(void **state)
     static char large[20000];
     memset(large, 'x', sizeof large);
     struct fixture f;
-    setup(&f, NULL, NULL, 0);
+    fixture_init(&f, NULL, NULL, 7, 0);
     struct grpc_metadata metadata = {slice_from_string("x-test"), slice_make(large, sizeof large)};
     struct grpc_call_options options = {.metadata = &metadata, .metadata_count = 1};
     struct call_log log;
     call_log_unary(&log, f.pipe.client, "/Test/Metadata", slice_from_string(""), &options);
     grpc_pipe_run(&f.pipe);
-    assert_log(&log, GRPC_RESOURCE_EXHAUSTED, "too much metadata");
+    fixture_assert(&log, GRPC_RESOURCE_EXHAUSTED, "too much metadata");
     call_log_free(&log);
-    teardown(&f);
+    fixture_free(&f);
 }
 
 /* ---- a peer that is not ours ---------------------------------------------------------------- */
@@ -537,7 +508,7 @@ static void test_answered_before_half_close(void **state)
     struct call_log log;
     call_log_start(&log, raw.conn, "/Test/Bidi", NULL);
     raw_run(&raw);
-    assert_log(&log, GRPC_NOT_FOUND, "");
+    fixture_assert(&log, GRPC_NOT_FOUND, "");
     assert_int_equal(grpc_conn_call_count(raw.conn), 0);
     call_log_free(&log);
     raw_free(&raw);

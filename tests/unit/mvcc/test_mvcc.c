@@ -9,35 +9,10 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "env_sim.h"
+#include "kv_world.h"
 #include "mvcc/mvcc_int.h"
 
-struct world {
-    struct env_sim *machine;
-    struct kv *kv;
-};
-
 static struct error error;
-
-static int set_up(void **state)
-{
-    struct world *world = mem_zalloc(1, sizeof *world);
-    world->machine = env_sim_create(5);
-    struct env *env = env_sim_env(world->machine);
-    assert_int_equal(env_dir_create(env, "/data", &error), OK);
-    assert_int_equal(kv_open(env, "/data/store", NULL, &world->kv, &error), OK);
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct world *world = *state;
-    kv_close(world->kv);
-    env_sim_destroy(world->machine);
-    mem_free(world);
-    return 0;
-}
 
 static struct slice text(const char *bytes)
 {
@@ -169,11 +144,11 @@ static void test_damage_is_an_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_keys_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_values_of_all_sizes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_keys_refused, world_open, world_close),
+        cmocka_unit_test_setup_teardown(test_values_of_all_sizes, world_open, world_close),
         cmocka_unit_test(test_overlay_budget),
-        cmocka_unit_test_setup_teardown(test_scans_leave_others_alone, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_damage_is_an_error, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_scans_leave_others_alone, world_open, world_close),
+        cmocka_unit_test_setup_teardown(test_damage_is_an_error, world_open, world_close),
     };
     return cmocka_run_group_tests_name("mvcc", tests, NULL, NULL);
 }

@@ -10,35 +10,10 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "env_sim.h"
+#include "kv_world.h"
 #include "txn/txn_int.h"
 
-struct world {
-    struct env_sim *machine;
-    struct kv *kv;
-};
-
 static struct error error;
-
-static int set_up(void **state)
-{
-    struct world *world = mem_zalloc(1, sizeof *world);
-    world->machine = env_sim_create(6);
-    struct env *env = env_sim_env(world->machine);
-    assert_int_equal(env_dir_create(env, "/data", &error), OK);
-    assert_int_equal(kv_open(env, "/data/store", NULL, &world->kv, &error), OK);
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct world *world = *state;
-    kv_close(world->kv);
-    env_sim_destroy(world->machine);
-    mem_free(world);
-    return 0;
-}
 
 static struct slice text(const char *bytes)
 {
@@ -344,14 +319,14 @@ static void test_rewind_below_the_window(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_many_reads, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_impossible_keys, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_messages, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_many_reads, world_open, world_close),
+        cmocka_unit_test_setup_teardown(test_impossible_keys, world_open, world_close),
+        cmocka_unit_test_setup_teardown(test_messages, world_open, world_close),
         cmocka_unit_test(test_foreign_replies_are_bounded),
-        cmocka_unit_test_setup_teardown(test_outcomes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_outcomes_expire, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_rewind_of_many, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_rewind_below_the_window, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_outcomes, world_open, world_close),
+        cmocka_unit_test_setup_teardown(test_outcomes_expire, world_open, world_close),
+        cmocka_unit_test_setup_teardown(test_rewind_of_many, world_open, world_close),
+        cmocka_unit_test_setup_teardown(test_rewind_below_the_window, world_open, world_close),
     };
     return cmocka_run_group_tests_name("txn", tests, NULL, NULL);
 }
