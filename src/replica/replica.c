@@ -100,6 +100,7 @@ static void replica_release(struct replica *r)
     raft_destroy(r->raft);
     wal_close(r->wal);
     kv_close(r->kv);
+    replica__retired_free(r);
     txn_certifier_destroy(r->certifier);
     map_free(&r->proposed);
     replica__ring_free(&r->bundles);
@@ -177,7 +178,7 @@ void replica_close(struct replica *r)
 {
     if (!r)
         return;
-    ASSERT(!r->checkpoint_out);
+    ASSERT(!r->checkpoint_out && !r->work_out);
     replica__reads_fail(r, ERR_SHUTDOWN);
     replica__commits_fail(r, ERR_SHUTDOWN);
     if (r->batch_out) {

@@ -120,7 +120,7 @@ struct replica;
  * and wal_open. host is copied. */
 status_t replica_open(const struct replica_config *config, const struct replica_host *host,
                       struct replica **out, struct error *error);
-/* Takes a last checkpoint when nothing has failed. No log batch or checkpoint may be out with
+/* Takes a last checkpoint when nothing has failed. No log batch, checkpoint or work may be out with
  * another thread, all transactions must be freed, requests waiting are answered ERR_SHUTDOWN. */
 void replica_close(struct replica *replica);
 
@@ -213,6 +213,15 @@ void replica_log_done(struct replica *replica, struct wal_batch *batch, status_t
  * back. One is out at a time. */
 struct kv_checkpoint *replica_checkpoint_take(struct replica *replica);
 void replica_checkpoint_done(struct replica *replica, struct kv_checkpoint *checkpoint);
+/* Background work: what may take long and need not be now, cut into pieces of some milliseconds
+ * (pieces of snapshots sent and received, hashing). NULL when nothing is due; cheap to ask, after
+ * each pump. One is out at a time. */
+struct replica_work;
+struct replica_work *replica_work_take(struct replica *replica);
+/* Any thread. Touches only what is the work's own. */
+void replica_work_run(struct replica_work *work);
+/* Gives it back; the work is gone. Wants a pump after it. */
+void replica_work_done(struct replica *replica, struct replica_work *work);
 
 /* ---- inspection
  * ------------------------------------------------------------------------------------- */

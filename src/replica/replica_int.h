@@ -54,6 +54,16 @@ struct replica__loopback {
     uint8_t body[];
 };
 
+struct replica__retired;
+
+/* A piece of background work, first member of its kind's own struct, whose maker frees it. */
+struct replica_work {
+    /* Any thread; nothing but what this work owns. */
+    void (*run)(struct replica_work *work);
+    /* Owner's thread, also when the replica has failed meanwhile. */
+    void (*done)(struct replica *r, struct replica_work *work);
+};
+
 /* A growing ring of fixed-size items, oldest first. */
 struct replica__ring {
     uint8_t *items;
@@ -108,6 +118,11 @@ struct replica {
     uint64_t checkpoint_out_index;
     uint64_t checkpoint_time_us;
     uint64_t applied_bytes;
+
+    /* background work */
+    struct replica_work *work_out;
+    uint32_t work_turn;               /* the kind that is asked first */
+    struct replica__retired *retired; /* trees still read by some transaction */
 
     /* this node's clients */
     struct replica_read *reads; /* in order of asking */
@@ -178,5 +193,11 @@ void replica__proposal_applied(struct replica *r, uint64_t index, uint64_t versi
 /* Leadership was lost: what was proposed is in the hands of the next leader. */
 void replica__proposals_drop(struct replica *r);
 bool replica__may_judge(const struct replica *r);
+
+/* replica_work.c */
+/* The tree was replaced: it is closed once its last snapshot is. */
+void replica__retire(struct replica *r, struct kv *kv);
+/* When the replica closes: no snapshot is open any more. */
+void replica__retired_free(struct replica *r);
 
 #endif

@@ -30,7 +30,7 @@ enum {
     TURN_US = 5000,              /* of the pump, then timers and network are looked at again */
 };
 
-/* ---- the log and checkpoint threads
+/* ---- the log, checkpoint and background threads
  * --------------------------------------------------------------- */
 
 static void log_run(struct job *job)
@@ -90,13 +90,40 @@ static void checkpoint_start(struct node *node)
     job_submit(node->checkpoint_pool, &node->checkpoint_job.job);
 }
 
+static void background_run(struct job *job)
+{
+    replica_work_run(((struct background_job *)job)->work);
+}
+
+static void background_done(struct job *job)
+{
+    struct background_job *background = (struct background_job *)job;
+    struct replica_work *work = background->work;
+    background->work = NULL;
+    replica_work_done(background->node->replica, work);
+    node_wake(background->node);
+}
+
+static void background_start(struct node *node)
+{
+    if (node->background_job.work || node->stopping)
+        return;
+    struct replica_work *work = replica_work_take(node->replica);
+    if (!work)
+        return;
+    node->background_job.job = (struct job){.run = background_run, .done = background_done};
+    node->background_job.node = node;
+    node->background_job.work = work;
+    job_submit(node->background_pool, &node->background_job.job);
+}
+
 /* ---- the pump ---------------------------------------------------------------------------------
  */
 
 static bool node_quiet(const struct node *node)
 {
-    return !node->log_job.batch && !node->checkpoint_job.checkpoint && node->session_count == 0 &&
-           node->client_count == 0 && node->mailbox.out == 0;
+    return !node->log_job.batch && !node->checkpoint_job.checkpoint && !node->background_job.work &&
+           node->session_count == 0 && node->client_count == 0 && node->mailbox.out == 0;
 }
 
 /* When stopping: clients get a moment to finish and to read their answers, then their sessions end;
@@ -130,6 +157,7 @@ static void pump(struct node *node)
         bool any = sessions_run(node);
         replica_pump(node->replica);
         log_start(node);
+        background_start(node);
         again = (any || node->runnable) && !node_turn_over(node);
     }
     peers_flush(node);
@@ -341,6 +369,7 @@ status_t node_create(const struct server_config *config, struct node **out, stru
     loop_open(node);
     node->log_pool = job_pool_create("toydb-log", 1, &node->mailbox);
     node->checkpoint_pool = job_pool_create("toydb-checkpnt", 1, &node->mailbox);
+    node->background_pool = job_pool_create("toydb-backgrnd", 1, &node->mailbox);
     node->workers = job_pool_create("toydb-worker", node->config.worker_threads, &node->mailbox);
     node->engine = sql_engine_create(node->env);
     node->grpc = grpc_open(node);
@@ -417,6 +446,7 @@ void node_destroy(struct node *node)
     job_pool_destroy(node->workers);
     job_pool_destroy(node->log_pool);
     job_pool_destroy(node->checkpoint_pool);
+    job_pool_destroy(node->background_pool);
     mailbox_drain(&node->mailbox);
     node->turn_end_us = UINT64_MAX;
     sessions_run(node);

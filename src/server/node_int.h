@@ -39,6 +39,12 @@ struct checkpoint_job {
     struct kv_checkpoint *checkpoint; /* NULL: none out */
 };
 
+struct background_job {
+    struct job job;
+    struct node *node;
+    struct replica_work *work; /* NULL: none out */
+};
+
 struct node {
     struct server_config config;
     struct env *env;
@@ -51,9 +57,11 @@ struct node {
     struct mailbox mailbox;
     struct job_pool *log_pool;
     struct job_pool *checkpoint_pool;
+    struct job_pool *background_pool;
     struct job_pool *workers;
     struct log_job log_job;
     struct checkpoint_job checkpoint_job;
+    struct background_job background_job;
     struct replica *replica;
     struct sql_engine *engine;
     struct grpc_server *grpc;

@@ -68,6 +68,9 @@ static void work_take(struct cluster_node *node)
     if (!node->checkpoint && (node->checkpoint = replica_checkpoint_take(node->replica)) != NULL)
         event_for(node, CLUSTER_CHECKPOINT_DONE,
                   prng_between(&c->prng, c->config.checkpoint_us_min, c->config.checkpoint_us_max));
+    if (!node->work && (node->work = replica_work_take(node->replica)) != NULL)
+        event_for(node, CLUSTER_WORK_DONE,
+                  prng_between(&c->prng, c->config.work_us_min, c->config.work_us_max));
 }
 
 static void log_finish(struct cluster_node *node)
@@ -91,6 +94,17 @@ static void checkpoint_finish(struct cluster_node *node)
     status_t status = kv_checkpoint_write(checkpoint, &error);
     cluster_trace(node->cluster, "checkpoint %u %s", node->number + 1, status_name(status));
     replica_checkpoint_done(node->replica, checkpoint);
+    node->wakes = true;
+}
+
+static void work_finish(struct cluster_node *node)
+{
+    struct replica_work *work = node->work;
+    ASSERT(work);
+    node->work = NULL;
+    replica_work_run(work);
+    cluster_trace(node->cluster, "work %u", node->number + 1);
+    replica_work_done(node->replica, work);
     node->wakes = true;
 }
 
@@ -153,6 +167,8 @@ static void work_tear(struct cluster_node *node)
         (void)wal_write(node->batch, &error);
     if (node->checkpoint)
         (void)kv_checkpoint_write(node->checkpoint, &error);
+    if (node->work)
+        replica_work_run(node->work);
     if (node->batch && !log_first)
         (void)wal_write(node->batch, &error);
     env_sim_power_off(node->machine);
@@ -161,8 +177,11 @@ static void work_tear(struct cluster_node *node)
         replica_log_done(node->replica, node->batch, ERR_IO, &error);
     if (node->checkpoint)
         replica_checkpoint_done(node->replica, node->checkpoint);
+    if (node->work)
+        replica_work_done(node->replica, node->work);
     node->batch = NULL;
     node->checkpoint = NULL;
+    node->work = NULL;
 }
 
 void cluster_crash(struct cluster *c, uint32_t number, enum env_sim_survival survival)
@@ -195,6 +214,8 @@ void cluster_stop(struct cluster *c, uint32_t number)
         log_finish(node);
     if (node->checkpoint)
         checkpoint_finish(node);
+    if (node->work)
+        work_finish(node);
     replica_close(node->replica);
     node->replica = NULL;
 }
@@ -270,6 +291,8 @@ static void event_run(struct cluster *c, const struct cluster_event *event)
         log_finish(node);
     } else if (event->kind == CLUSTER_CHECKPOINT_DONE) {
         checkpoint_finish(node);
+    } else if (event->kind == CLUSTER_WORK_DONE) {
+        work_finish(node);
     } else {
         replica_tick(node->replica);
         node->wakes = true;

@@ -1,8 +1,8 @@
 /* A cluster of replicas in one process, run from one seed: each node on a simulated machine of its
  * own (env_sim.h), one simulated clock, one simulated network. One thread does it all by taking the
- * earliest of the coming events: a tick, a message that arrives, a log write or a checkpoint that
- * ends, or a call that a test has ordered. The same seed and the same calls give the same run, to
- * the last bit; cluster_trace_hash proves it.
+ * earliest of the coming events: a tick, a message that arrives, a log write, a checkpoint or
+ * a piece of background work that ends, or a call that a test has ordered. The same seed and the
+ * same calls give the same run, to the last bit; cluster_trace_hash proves it.
  *
  * What the network does to a message (lost, late, twice, out of order) and how long a disk takes is
  * in struct cluster_config; which way is cut and who is down is on order. A log write happens when
@@ -45,9 +45,10 @@ struct cluster_config {
     uint64_t delay_us_min, delay_us_max;
     uint32_t late_permille, drop_permille, duplicate_permille;
     uint64_t late_us;
-    /* Disk: time of a log write, of a checkpoint. */
+    /* Disk: time of a log write, of a checkpoint, of a piece of background work. */
     uint64_t log_us_min, log_us_max;
     uint64_t checkpoint_us_min, checkpoint_us_max;
+    uint64_t work_us_min, work_us_max;
     /* Passed on to the replicas; zeros are their defaults. */
     uint32_t window_keys;
     uint64_t checkpoint_bytes, checkpoint_us;

@@ -8,6 +8,7 @@ enum cluster_event_kind {
     CLUSTER_DELIVER,
     CLUSTER_LOG_DONE,
     CLUSTER_CHECKPOINT_DONE,
+    CLUSTER_WORK_DONE,
     CLUSTER_CALL,
 };
 
@@ -40,6 +41,7 @@ struct cluster_node {
     int64_t skew_us;
     struct wal_batch *batch;
     struct kv_checkpoint *checkpoint;
+    struct replica_work *work;
     bool wakes, failed, goes_down;
 };
 

@@ -1,0 +1,106 @@
+/* Background work: one piece at a time is out with another thread, and the kinds of work take
+ * turns, so that a long run of one (hashing all there is) never keeps another (a snapshot that a
+ * node waits for) from going on. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "replica/replica_int.h"
+
+/* ---- trees that another has taken the place of ----------------------------------------------- */
+
+struct replica__retired {
+    struct kv *kv;
+    struct replica__retired *next;
+};
+
+void replica__retire(struct replica *r, struct kv *kv)
+{
+    ASSERT(kv && kv != r->kv);
+    struct replica__retired *retired = mem_alloc(sizeof *retired);
+    *retired = (struct replica__retired){.kv = kv, .next = r->retired};
+    r->retired = retired;
+}
+
+void replica__retired_free(struct replica *r)
+{
+    while (r->retired) {
+        struct replica__retired *first = r->retired;
+        r->retired = first->next;
+        kv_close(first->kv);
+        mem_free(first);
+    }
+}
+
+struct close_work {
+    struct replica_work work;
+    struct kv *kv;
+};
+
+/* Its file has no name any more: the disk is given all of its space back, which takes a while. */
+static void close_run(struct replica_work *work)
+{
+    kv_close(((struct close_work *)work)->kv);
+}
+
+static void close_done(struct replica *r, struct replica_work *work)
+{
+    (void)r;
+    mem_free(work);
+}
+
+/* One that no transaction reads any more. */
+static struct replica_work *close_take(struct replica *r)
+{
+    for (struct replica__retired **link = &r->retired; *link; link = &(*link)->next) {
+        struct replica__retired *retired = *link;
+        struct kv_stats stats;
+        kv_stats(retired->kv, &stats);
+        if (stats.snapshots_open > 0)
+            continue;
+        struct close_work *work = mem_zalloc(1, sizeof *work);
+        work->work = (struct replica_work){.run = close_run, .done = close_done};
+        work->kv = retired->kv;
+        *link = retired->next;
+        mem_free(retired);
+        return &work->work;
+    }
+    return NULL;
+}
+
+/* ---- taking turns -----------------------------------------------------------------------------
+ */
+
+/* Each gives its next piece, or NULL when it has nothing to do now. */
+static struct replica_work *(*const kinds[])(struct replica *r) = {
+    close_take,
+};
+
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+struct replica_work *replica_work_take(struct replica *r)
+{
+    if (r->failed || r->work_out)
+        return NULL;
+    for (uint32_t i = 0; i < KINDS; i++) {
+        uint32_t kind = (r->work_turn + i) % KINDS;
+        struct replica_work *work = kinds[kind](r);
+        if (!work)
+            continue;
+        ASSERT(work->run && work->done);
+        r->work_out = work;
+        r->work_turn = kind + 1;
+        return work;
+    }
+    return NULL;
+}
+
+void replica_work_run(struct replica_work *work)
+{
+    work->run(work);
+}
+
+void replica_work_done(struct replica *r, struct replica_work *work)
+{
+    ASSERT(work && work == r->work_out);
+    r->work_out = NULL;
+    work->done(r, work);
+}
