@@ -91,6 +91,36 @@ static void kv_reads(struct kv *kv, uint64_t entries, struct prng *prng)
     kv_snapshot_close(snapshot);
 }
 
+/* The same entries by bulk load, to the disk. */
+static void bench_load(const char *directory, uint64_t entries)
+{
+    char path[4096];
+    uint8_t key[16], value[VALUE_SIZE];
+    struct kv *kv;
+    struct kv_load *load;
+    struct kv_stats stats;
+    (void)snprintf(path, sizeof path, "%s/bench-load.kv", directory);
+    demand(kv_open(env_real(), path, NULL, &kv, NULL) == OK, "open");
+    uint64_t began_us = env_monotonic_us(env_real());
+    start();
+    demand(kv_load_begin(kv, &load, NULL) == OK, "load");
+    memset(value, 'a', sizeof value);
+    for (uint64_t i = 0; i < entries; i++) {
+        make_key(key, i);
+        demand(kv_load_put(load, slice_make(key, 16), slice_make(value, sizeof value), NULL) == OK,
+               "load");
+    }
+    demand(kv_load_end(load, NULL) == OK, "load");
+    stop("kv", "bulk load", entries);
+    demand(kv_checkpoint(kv, slice_make("m", 1), NULL) == OK, "checkpoint");
+    kv_stats(kv, &stats);
+    uint64_t us = env_monotonic_us(env_real()) - began_us;
+    printf("      with its checkpoint %.0f MB/s\n",
+           (double)(stats.pages - stats.pages_free) * stats.page_size / (double)us);
+    kv_close(kv);
+    demand(env_file_remove(env_real(), path, NULL) == OK, "remove");
+}
+
 static void bench_tree(const char *directory, uint64_t entries)
 {
     char path[4096];
@@ -231,6 +261,7 @@ int main(int argc, char **argv)
     demand(argc == 2 || argc == 3, "usage: bench_kv DIRECTORY [ENTRIES]");
     uint64_t entries = argc == 3 ? strtoull(argv[2], NULL, 10) : 1000000;
     demand(entries > 0, "ENTRIES must be positive");
+    bench_load(argv[1], entries);
     bench_tree(argv[1], entries);
 #ifdef BENCH_LMDB
     bench_lmdb(argv[1], entries);

@@ -5,6 +5,7 @@
  * the free list (kv_alloc.c), or are free.
  *
  *   put, delete     kv_tree.c        change pages of the current epoch, copy all others
+ *   bulk load       kv_load.c        builds a tree from sorted input
  *   publish         here             hands the root to new snapshots, begins the next epoch
  *   snapshots       kv_snapshot.c    pin an epoch
  *   cursors, get    kv_cursor.c      read under a pin
@@ -170,7 +171,7 @@ void kv_close(struct kv *kv)
     if (kv == NULL)
         return;
     ASSERT(kv__snapshot_count(kv) == 0);
-    ASSERT(kv->running == NULL);
+    ASSERT(kv->running == NULL && kv->loading == NULL);
     destroy(kv);
 }
 
@@ -187,6 +188,7 @@ status_t kv_publish(struct kv *kv, struct error *error)
     if (status != OK)
         return status;
     uint64_t epoch = kv->epoch;
+    ASSERT(kv->loading == NULL);
     ASSERT(atomic_load(&kv->published) + 1 == epoch);
     if (kv->now.count == 0 && kv->born.count == 0)
         return OK;

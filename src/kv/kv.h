@@ -36,6 +36,7 @@
 struct kv;            /* an open store */
 struct kv_snapshot;   /* one immutable published state */
 struct kv_checkpoint; /* a checkpoint under way */
+struct kv_load;       /* a bulk load under way */
 
 /* Zero means the default given here. */
 struct kv_options {
@@ -51,8 +52,8 @@ struct kv_options {
  * has it. ERR_FORMAT: of another format version or byte order. ERR_CORRUPT: no valid meta page. */
 status_t kv_open(struct env *env, const char *path, const struct kv_options *options,
                  struct kv **out, struct error *error);
-/* NULL is allowed. All snapshots must be closed and no checkpoint under way (asserted). What was
- * not checkpointed is dropped. */
+/* NULL is allowed. All snapshots must be closed, no checkpoint and no load under way (asserted).
+ * What was not checkpointed is dropped. */
 void kv_close(struct kv *kv);
 /* The app_meta of the checkpoint the store was opened at, or of the last one that ended since;
  * empty for a new store. Valid until the next kv_checkpoint_end. */
@@ -75,6 +76,24 @@ status_t kv_publish(struct kv *kv, struct error *error);
  * go on working on a disk that fills up meanwhile. Cheap when there are enough. ERR_DISK_FULL and
  * the like: the file is as it was, or grown by a part. */
 status_t kv_reserve(struct kv *kv, uint64_t bytes, struct error *error);
+
+/* ---- bulk load (the writer) -------------------------------------------------------------------
+ */
+
+/* Fills an empty store with sorted input, at about the speed of the disk: pages are written once,
+ * full, and in the order of the keys. From begin to end (or abort) no other change and no publish
+ * is allowed (asserted); nothing of the load is seen by anybody until it has ended.
+ * begin: ERR_INVALID when the store is not empty. Publishes what was changed before. */
+status_t kv_load_begin(struct kv *kv, struct kv_load **out, struct error *error);
+/* ERR_INVALID when the key is not greater than the one before. After any error the load is as it
+ * was before the call and can go on. */
+status_t kv_load_put(struct kv_load *load, struct slice key, struct slice value,
+                     struct error *error);
+/* Makes what was loaded the writer's view and publishes it; not durable before a checkpoint. Frees
+ * `load` in any case; on an error the store is empty as before. */
+status_t kv_load_end(struct kv_load *load, struct error *error);
+/* Gives the pages back and frees `load`; the store is empty as before. NULL is allowed. */
+void kv_load_abort(struct kv_load *load);
 
 /* ---- snapshots (any thread) ----------------------------------------------------------------- */
 

@@ -184,9 +184,16 @@ static void take(struct kv *kv, uint32_t page, uint32_t count)
 static void note_born(struct kv *kv, uint32_t page, uint32_t count)
 {
     struct kv__run_list *born = &kv->born;
+    bit_set(kv->dirty_bits, page);
+    if (born->count > 0) { /* a load takes page after page: remembered as one run */
+        struct kv__run *last = &born->items[born->count - 1];
+        if (last->page + last->count == page) {
+            last->count += count;
+            return;
+        }
+    }
     born->items = vec_grow(born->items, &born->capacity, born->count + 1, sizeof *born->items);
     born->items[born->count++] = (struct kv__run){.page = page, .count = count};
-    bit_set(kv->dirty_bits, page);
 }
 
 status_t kv__alloc_reserve(struct kv *kv, uint32_t singles, uint32_t run, uint32_t *run_page,
@@ -259,6 +266,26 @@ void kv__alloc_drop(struct kv *kv, uint32_t page, uint32_t count, uint64_t birth
     list_add(&kv->now, (struct kv__dropped){
                            .page = page, .count = count, .birth = birth, .freed = kv->epoch});
     kv->pending_pages += count;
+}
+
+void kv__alloc_finish(struct kv *kv, uint32_t id)
+{
+    struct kv__page *page = kv__page_at(kv, id);
+    ASSERT(page->id == id && page->birth == kv->epoch);
+    ASSERT(bit_get(kv->dirty_bits, id));
+    page->crc = kv__page_crc(kv, page);
+    bit_clear(kv->dirty_bits, id);
+}
+
+void kv__alloc_undo(struct kv *kv)
+{
+    ASSERT(kv->now.count == 0);
+    for (uint32_t i = 0; i < kv->born.count; i++)
+        for (uint32_t page = kv->born.items[i].page;
+             page < kv->born.items[i].page + kv->born.items[i].count; page++)
+            if (!bit_get(kv->free_bits, page))
+                free_or_fail(kv, page, 1);
+    kv->born.count = 0;
 }
 
 void kv__alloc_publish(struct kv *kv, uint64_t freed)

@@ -13,10 +13,18 @@
 
 #define PROBLEMS_MAX 1000u /* reported; after that only counted */
 
-enum owner { OWNER_NONE, OWNER_META, OWNER_TREE, OWNER_FREE, OWNER_PENDING, OWNER_FREELIST };
+enum owner {
+    OWNER_NONE,
+    OWNER_META,
+    OWNER_TREE,
+    OWNER_FREE,
+    OWNER_PENDING,
+    OWNER_FREELIST,
+    OWNER_LOAD
+};
 
-static const char *const owner_names[] = {"nobody",    "meta page", "tree",
-                                          "free list", "pending",   "stored free list"};
+static const char *const owner_names[] = {"nobody",  "meta page",        "tree",     "free list",
+                                          "pending", "stored free list", "bulk load"};
 
 struct check {
     struct kv *kv;
@@ -190,6 +198,9 @@ static void check_owners(struct check *check)
     own_list(check, &kv->now);
     own_list(check, &kv->young);
     own_list(check, &kv->old);
+    if (kv->loading != NULL) /* which gives nothing back before its end */
+        for (uint32_t i = 0; i < kv->born.count; i++)
+            (void)own(check, kv->born.items[i].page, kv->born.items[i].count, OWNER_LOAD);
     own_freelist(check, &kv->freelist, true);
     if (kv->running != NULL)
         own_freelist(check, &kv->running->freelist, false);

@@ -192,6 +192,7 @@ struct kv {
     struct kv__meta durable;
     struct kv__page_list freelist; /* pages of the durable free list */
     struct kv_checkpoint *running;
+    struct kv_load *loading;
     uint64_t frozen_epoch; /* of the running checkpoint, else of the durable one */
     uint32_t meta_pages_bad;
 
@@ -289,6 +290,20 @@ static inline uint32_t kv__cell_key_at(uint32_t level, const uint8_t *cell)
     return level != 0 ? 4 : (cell[1] & 0x80) != 0 ? 10 : 2;
 }
 
+/* ---- kv_tree.c ------------------------------------------------------------------------------ */
+
+#define KV_CELL_SIZE_MAX (10u + KV_KEY_SIZE_MAX + KV_PAGE_SIZE_MAX / 4)
+
+/* OK when an entry of this key and value may be stored. */
+status_t kv__tree_entry_check(const struct kv *kv, struct slice key, struct slice value,
+                              struct error *error);
+/* Makes the leaf cell in `cell`, which has KV_CELL_SIZE_MAX bytes; `overflow` is the run that holds
+ * the value, or 0. */
+struct slice kv__tree_cell_make(uint8_t *cell, struct slice key, struct slice value,
+                                uint32_t overflow);
+/* The shortest key > `left` and <= `right`: a prefix of `right`. */
+struct slice kv__tree_separator(struct slice left, struct slice right);
+
 /* ---- kv_overflow.c -------------------------------------------------------------------------- */
 
 /* Must a value of this size live outside the leaf? */
@@ -309,6 +324,11 @@ status_t kv__alloc_reserve(struct kv *kv, uint32_t singles, uint32_t run, uint32
                            struct error *error);
 /* A page of this epoch, reserved before. */
 uint32_t kv__alloc_page(struct kv *kv);
+/* Stores the checksum of a page (or run) of this epoch, which is not changed any more: the next
+ * checkpoint need not look at it. */
+void kv__alloc_finish(struct kv *kv, uint32_t page);
+/* Gives back all pages born in this epoch. */
+void kv__alloc_undo(struct kv *kv);
 /* Gives up pages of the tree: reusable at once when born in this epoch. */
 void kv__alloc_drop(struct kv *kv, uint32_t page, uint32_t count, uint64_t birth);
 /* The epoch `freed` has been published: sort what was dropped in it. */

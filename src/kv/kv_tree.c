@@ -19,7 +19,6 @@
 #include "kv/kv_int.h"
 
 #define ASCENDING_MIN 4u
-#define CELL_SIZE_MAX (10u + KV_KEY_SIZE_MAX + KV_PAGE_SIZE_MAX / 4)
 
 struct path {
     uint32_t depth;
@@ -154,8 +153,7 @@ static uint32_t split_point(const struct entries *entries)
     return best;
 }
 
-/* The shortest key > `left` and <= `right`: a prefix of `right`. */
-static struct slice separator(struct slice left, struct slice right)
+struct slice kv__tree_separator(struct slice left, struct slice right)
 {
     size_t shared = 0;
     while (shared < left.size && shared < right.size && left.data[shared] == right.data[shared])
@@ -183,7 +181,7 @@ static struct slice split(struct kv *kv, struct path *path, uint32_t depth, stru
     struct kv__page *right = kv__page_init(kv, right_id, level);
     struct slice key = entry_key(&entries, cut);
     if (level == 0)
-        key = separator(entry_key(&entries, cut - 1), key);
+        key = kv__tree_separator(entry_key(&entries, cut - 1), key);
     put_u32_le(up, right_id);
     memcpy(up + 4, key.data, key.size);
 
@@ -241,8 +239,8 @@ static void insert(struct kv *kv, struct path *path, struct slice cell, uint32_t
 
 /* ---- put ------------------------------------------------------------------------------------ */
 
-static status_t check_entry(const struct kv *kv, struct slice key, struct slice value,
-                            struct error *error)
+status_t kv__tree_entry_check(const struct kv *kv, struct slice key, struct slice value,
+                              struct error *error)
 {
     if (key.size == 0)
         return error_set(error, ERR_INVALID, "a key of \"%s\" cannot be empty", kv->path);
@@ -255,9 +253,8 @@ static status_t check_entry(const struct kv *kv, struct slice key, struct slice 
     return OK;
 }
 
-/* Makes the leaf cell; `overflow` is the run that holds the value, or 0. */
-static struct slice make_cell(uint8_t *cell, struct slice key, struct slice value,
-                              uint32_t overflow)
+struct slice kv__tree_cell_make(uint8_t *cell, struct slice key, struct slice value,
+                                uint32_t overflow)
 {
     uint32_t at = 2;
     ASSERT(overflow != 0 || value.size < 0x8000);
@@ -273,7 +270,7 @@ static struct slice make_cell(uint8_t *cell, struct slice key, struct slice valu
         memcpy(cell + at, value.data, value.size);
         at += (uint32_t)value.size;
     }
-    ASSERT(at <= CELL_SIZE_MAX);
+    ASSERT(at <= KV_CELL_SIZE_MAX);
     return slice_make(cell, at);
 }
 
@@ -301,9 +298,10 @@ status_t kv_put(struct kv *kv, struct slice key, struct slice value, struct erro
     struct path path;
     struct long_value replaced = {0};
     bool exact;
+    ASSERT(kv->loading == NULL);
     status_t status = kv__writable(kv, error);
     if (status == OK)
-        status = check_entry(kv, key, value, error);
+        status = kv__tree_entry_check(kv, key, value, error);
     if (status == OK)
         status = descend(kv, key, &path, &exact, error);
     if (status == OK && exact)
@@ -318,11 +316,11 @@ status_t kv_put(struct kv *kv, struct slice key, struct slice value, struct erro
     if (status != OK)
         return status;
 
-    uint8_t bytes[CELL_SIZE_MAX];
+    uint8_t bytes[KV_CELL_SIZE_MAX];
     kv->changes++;
     if (run != 0)
         kv__overflow_write(kv, overflow, value);
-    struct slice cell = make_cell(bytes, key, value, overflow);
+    struct slice cell = kv__tree_cell_make(bytes, key, value, overflow);
     if (path.depth == 0) {
         kv->root = kv__alloc_page(kv);
         path.depth = 1;
@@ -463,9 +461,10 @@ status_t kv_delete(struct kv *kv, struct slice key, bool *found, struct error *e
     struct path path;
     struct long_value removed;
     bool exact = false;
+    ASSERT(kv->loading == NULL);
     status_t status = kv__writable(kv, error);
     if (status == OK)
-        status = check_entry(kv, key, slice_make(NULL, 0), error);
+        status = kv__tree_entry_check(kv, key, slice_make(NULL, 0), error);
     if (status == OK)
         status = descend(kv, key, &path, &exact, error);
     if (status == OK && found != NULL)

@@ -30,6 +30,7 @@ struct world {
     struct kv *kv;
     uint64_t acknowledged; /* version of the last checkpoint that succeeded */
     uint64_t attempted;    /* and of the last one begun */
+    bool loading;          /* the first version is written by a bulk load */
     struct error error;
 };
 
@@ -101,6 +102,36 @@ static status_t write_version(struct world *world, uint64_t version)
     return status == OK ? kv_publish(world->kv, &world->error) : status;
 }
 
+static int compare_keys(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a * 2654435761u, y = *(const uint32_t *)b * 2654435761u;
+    return x < y ? -1 : x > y;
+}
+
+/* Writes the first version into the empty store. */
+static status_t load_version(struct world *world)
+{
+    uint8_t name[4], *bytes = mem_alloc(9008);
+    uint32_t order[KEYS];
+    struct kv_load *load;
+    for (uint32_t key = 0; key < KEYS; key++)
+        order[key] = key;
+    qsort(order, KEYS, sizeof *order, compare_keys);
+    status_t status = kv_load_begin(world->kv, &load, &world->error);
+    for (uint32_t i = 0; i < KEYS && status == OK; i++) {
+        struct slice value;
+        if (!value_at(order[i], 1, bytes, &value))
+            continue;
+        status = kv_load_put(load, key_of(order[i], name), value, &world->error);
+        if (status != OK)
+            kv_load_abort(load);
+    }
+    if (status == OK)
+        status = kv_load_end(load, &world->error);
+    mem_free(bytes);
+    return status;
+}
+
 /* A checkpoint of `version`, with the writer going on meanwhile. */
 static status_t checkpoint_version(struct world *world, uint64_t version)
 {
@@ -125,7 +156,9 @@ static status_t work(struct world *world)
 {
     uint64_t from = kv_meta(world->kv).size == 8 ? get_u64_le(kv_meta(world->kv).data) : 0;
     status_t status = OK;
-    if (from < VERSIONS)
+    if (from == 0 && world->loading)
+        status = load_version(world);
+    else if (from < VERSIONS)
         status = write_version(world, from + 1);
     for (uint64_t version = from + 1; version <= VERSIONS && status == OK; version++)
         status = checkpoint_version(world, version);
@@ -186,6 +219,7 @@ static void power_cuts(void **state)
         for (uint64_t after = 0; cut; after++) {
             struct world world;
             world_init(&world, survival * 1000 + after);
+            world.loading = survival >= 3 * 4;
             env_sim_set_survival(world.sim, (enum env_sim_survival)(survival % 3));
             env_sim_power_off_after(world.sim, after);
             if (open_kv(&world) == OK)
@@ -213,6 +247,7 @@ static void deaths_before_power_cuts(void **state)
             struct prng prng;
             prng_seed(&prng, seed * 1000 + after);
             world_init(&world, seed * 1000 + after);
+            world.loading = seed % 2 == 0;
             env_sim_set_survival(world.sim, ENV_SIM_SURVIVE_ALL);
             env_sim_power_off_after(world.sim, after);
             if (open_kv(&world) == OK)
@@ -244,18 +279,20 @@ static void deaths_before_power_cuts(void **state)
 static void failing_calls(void **state)
 {
     (void)state;
-    for (uint32_t kind = 0; kind < ENV_SIM_CALL_COUNT; kind++) {
+    for (uint32_t kind = 0; kind < 2 * ENV_SIM_CALL_COUNT; kind++) {
         bool failed = true;
         for (uint64_t after = 0; failed; after++) {
             struct world world;
             world_init(&world, after);
-            env_sim_fail_after(world.sim, (enum env_sim_call)kind, after);
+            world.loading = kind >= ENV_SIM_CALL_COUNT;
+            enum env_sim_call call = (enum env_sim_call)(kind % ENV_SIM_CALL_COUNT);
+            env_sim_fail_after(world.sim, call, after);
             status_t status = open_kv(&world);
             if (status == OK)
                 status = work(&world);
-            failed = !env_sim_fail_pending(world.sim, (enum env_sim_call)kind);
+            failed = !env_sim_fail_pending(world.sim, call);
             /* Growing less than wished for is no failure; anything else was told. */
-            assert_true(!failed || status != OK || kind == ENV_SIM_PREALLOCATE);
+            assert_true(!failed || status != OK || call == ENV_SIM_PREALLOCATE);
             env_sim_fail_none(world.sim);
             close_kv(&world);
             expect_recovered(&world);
@@ -383,6 +420,49 @@ static void full_disk(void **state)
     assert_int_equal(after.entries, before.entries);
     close_kv(&world);
     env_sim_destroy(world.sim);
+}
+
+/* A load that meets a full disk goes on when there is room, or leaves an empty store. */
+static void full_disk_in_a_load(void **state)
+{
+    (void)state;
+    for (int give_up = 0; give_up < 2; give_up++) {
+        struct world world;
+        struct kv_load *load;
+        struct kv_stats stats;
+        uint8_t name[4];
+        static uint8_t value[3000] = {7};
+        uint32_t refused = 0, i;
+        world_init(&world, 1);
+        assert_int_equal(open_kv(&world), OK);
+        env_sim_set_capacity(world.sim, env_sim_disk_used(world.sim) + (200 << 10));
+        assert_int_equal(kv_load_begin(world.kv, &load, &world.error), OK);
+        for (i = 0; i < 1000; i++) {
+            struct slice bytes = slice_make(value, i % 3 == 0 ? sizeof value : 300);
+            put_u32_be(name, i);
+            status_t status = kv_load_put(load, slice_make(name, 4), bytes, &world.error);
+            if (status == OK)
+                continue;
+            assert_int_equal(status, ERR_DISK_FULL);
+            assert_int_equal(kv_check(world.kv, report, NULL, &world.error), OK);
+            refused++;
+            if (give_up)
+                break;
+            env_sim_set_capacity(world.sim, env_sim_disk_used(world.sim) + (200 << 10));
+            i--;
+        }
+        assert_true(give_up ? refused == 1 : refused > 1);
+        if (give_up)
+            kv_load_abort(load);
+        else
+            assert_int_equal(kv_load_end(load, &world.error), OK);
+        kv_stats(world.kv, &stats);
+        assert_int_equal(stats.entries, give_up ? 0 : 1000);
+        assert_int_equal(kv_check(world.kv, report, NULL, &world.error), OK);
+        assert_true(!give_up || stats.pages_free >= stats.pages - 3);
+        close_kv(&world);
+        env_sim_destroy(world.sim);
+    }
 }
 
 /* ---- flipped bits --------------------------------------------------------------------------- */
@@ -518,10 +598,15 @@ static void damage_refuses_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(power_cuts),    cmocka_unit_test(deaths_before_power_cuts),
-        cmocka_unit_test(failing_calls), cmocka_unit_test(failed_sync_is_final),
-        cmocka_unit_test(full_disk),     cmocka_unit_test(reserved_pages_outlive_a_full_disk),
-        cmocka_unit_test(flipped_bits),  cmocka_unit_test(damage_refuses_changes),
+        cmocka_unit_test(power_cuts),
+        cmocka_unit_test(deaths_before_power_cuts),
+        cmocka_unit_test(failing_calls),
+        cmocka_unit_test(failed_sync_is_final),
+        cmocka_unit_test(full_disk),
+        cmocka_unit_test(reserved_pages_outlive_a_full_disk),
+        cmocka_unit_test(full_disk_in_a_load),
+        cmocka_unit_test(flipped_bits),
+        cmocka_unit_test(damage_refuses_changes),
     };
     log_configure(LOG_OFF, NULL, NULL); /* hundreds of failures on purpose */
     return cmocka_run_group_tests_name("kv_fault", tests, NULL, NULL);

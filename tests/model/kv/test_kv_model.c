@@ -261,7 +261,7 @@ static void turn_view(struct world *world)
 }
 
 /* One of the three steps; write and end come after some other operations. */
-static void turn_checkpoint(struct world *world)
+static void turn_checkpoint_of(struct world *world, bool writing)
 {
     struct error error;
     uint8_t meta[8];
@@ -276,13 +276,18 @@ static void turn_checkpoint(struct world *world)
     }
     expect_ok(world, kv_checkpoint_write(world->checkpoint, &error), &error);
     copy_model(world->durable, world->frozen);
-    if (prng_chance(&world->prng, 1, 2)) {
+    if (writing && prng_chance(&world->prng, 1, 2)) {
         put(world, (uint32_t)prng_below(&world->prng, KEYS));
         publish(world);
     }
     expect_ok(world, kv_checkpoint_end(world->kv, world->checkpoint, &error), &error);
     world->checkpoint = NULL;
     expect(world, kv_meta(world->kv).size == sizeof meta, "app_meta is lost");
+}
+
+static void turn_checkpoint(struct world *world)
+{
+    turn_checkpoint_of(world, true);
 }
 
 /* The process dies and the machine perhaps with it. */
@@ -359,7 +364,52 @@ static uint64_t number_from(const char *name, uint64_t otherwise)
     return text != NULL ? strtoull(text, NULL, 10) : otherwise;
 }
 
-static void run(uint64_t seed, uint64_t ops)
+/* Fills the empty store in order, with what can happen meanwhile. */
+static void load(struct world *world, uint64_t share)
+{
+    struct error error;
+    struct kv_load *load;
+    uint32_t last = KEYS;
+    expect_ok(world, kv_load_begin(world->kv, &load, &error), &error);
+    copy_model(world->published, world->latest);
+    for (uint32_t key = 0; key < KEYS; key++) {
+        if (!prng_chance(&world->prng, share, 100))
+            continue;
+        uint32_t seed = world->next_seed++;
+        expect_ok(world, kv_load_put(load, world->keys[key], value_of(world, key, seed), &error),
+                  &error);
+        world->latest[key] = seed;
+        last = key;
+        world->ops_done++;
+        if (prng_chance(&world->prng, 1, 300)) {
+            status_t status = kv_load_put(load, world->keys[prng_below(&world->prng, key + 1)],
+                                          slice_make("", 0), &error);
+            expect(world, status == ERR_INVALID, "loaded out of order");
+        } else if (prng_chance(&world->prng, 1, 400)) {
+            turn_checkpoint_of(world, false);
+        } else if (prng_chance(&world->prng, 1, 1000)) {
+            check_kv(world);
+            turn_view(world);
+        }
+    }
+    if (prng_chance(&world->prng, 1, 3)) {
+        kv_load_abort(load);
+        copy_model(world->latest, world->published);
+    } else {
+        expect_ok(world, kv_load_end(load, &error), &error);
+        copy_model(world->published, world->latest);
+        expect(world, last == KEYS || kv_load_begin(world->kv, &load, &error) == ERR_INVALID,
+               "a load into a store that is not empty");
+    }
+    check_kv(world);
+}
+
+static bool is_empty(const struct world *world)
+{
+    return model_seek(world->latest, 0, 1) >= KEYS;
+}
+
+static void run(uint64_t seed, uint64_t ops, bool loading)
 {
     struct world world = {.sim = env_sim_create(seed), .next_seed = 1};
     uint32_t **models[] = {&world.latest, &world.published, &world.durable, &world.frozen};
@@ -372,8 +422,11 @@ static void run(uint64_t seed, uint64_t ops)
     assert_int_equal(env_dir_create(env_sim_env(world.sim), "/data", NULL), OK);
     make_keys(&world);
     open_kv(&world);
-    while (world.ops_done < ops)
+    while (world.ops_done < ops) {
+        if (loading && is_empty(&world))
+            load(&world, 1 + prng_below(&world.prng, 100));
         step(&world);
+    }
     for (uint32_t key = 0; key < KEYS; key++)
         compare_get(&world, NULL, key);
     reopen(&world);
@@ -397,11 +450,21 @@ static void random_operations(void **state)
     uint64_t seed = number_from("TOYDB_SEED", 1);
     (void)state;
     print_message("# seed %llu\n", (unsigned long long)seed);
-    run(seed, number_from("TOYDB_MODEL_OPS", 200000));
+    run(seed, number_from("TOYDB_MODEL_OPS", 200000), false);
+}
+
+/* Stores that begin with a bulk load, of all sizes, worked on for a while. */
+static void bulk_loads(void **state)
+{
+    uint64_t seed = number_from("TOYDB_SEED", 1);
+    (void)state;
+    for (uint64_t i = 0; i < 20; i++)
+        run(seed * 1000 + i, number_from("TOYDB_MODEL_OPS", 200000) / 50, true);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(random_operations)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(random_operations),
+                                       cmocka_unit_test(bulk_loads)};
     return cmocka_run_group_tests_name("kv_model", tests, NULL, NULL);
 }

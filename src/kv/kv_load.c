@@ -1,0 +1,185 @@
+/* Bulk load: a tree built from the leaves up.
+ *
+ * One page is open on each level, the last of its level. An entry goes to the end of the open leaf;
+ * when it has no room, the leaf is closed, the entry begins the next one, and the separator of the
+ * two goes to the end of the open page above, where the same may happen. So every page is written
+ * once, is full when it is closed, and pages lie in the file about in the order of their keys.
+ *
+ *        level 1      [ ... . . ]          open
+ *                     /    |    \
+ *        level 0   [full][full][ .. ]      the last one open
+ *
+ * A closed page gets its checksum at once: nothing changes it before it is published, since it
+ * becomes visible only as a whole, by a publish at the end. Until then all pages of the load are
+ * born in the epoch that is being built and nothing points to them, so that a checkpoint taken
+ * meanwhile lists them as free, and giving up means giving back all that was born. */
+#include "base/mem.h"
+#include "kv/kv_int.h"
+
+struct kv_load {
+    struct kv *kv;
+    uint64_t entries;
+    uint32_t depth;              /* levels that have a page */
+    uint32_t open[KV_DEPTH_MAX]; /* the last page of each level */
+    uint8_t cell[KV_CELL_SIZE_MAX];
+};
+
+static struct kv__page *open_page(const struct kv_load *load, uint32_t level)
+{
+    ASSERT(level < load->depth);
+    return kv__page_at(load->kv, load->open[level]);
+}
+
+status_t kv_load_begin(struct kv *kv, struct kv_load **out, struct error *error)
+{
+    ASSERT(kv->loading == NULL);
+    status_t status = kv__writable(kv, error);
+    if (status == OK && kv->root != 0)
+        return error_set(error, ERR_INVALID, "\"%s\" is not empty", kv->path);
+    if (status == OK)
+        status = kv_publish(kv, error);
+    if (status != OK)
+        return status;
+    ASSERT(kv->born.count == 0 && kv->now.count == 0 && kv->entries == 0);
+    struct kv_load *load = mem_zalloc(1, sizeof *load);
+    load->kv = kv;
+    kv->loading = load;
+    *out = load;
+    return OK;
+}
+
+static bool fits(const struct kv__page *page, struct slice cell)
+{
+    return sizeof *page + (page->count + 1u) * sizeof(struct kv__slot) + cell.size <=
+           page->heap_low;
+}
+
+/* A level above the highest, with one page that leads to the first page of that. */
+static void add_level(struct kv_load *load)
+{
+    uint8_t first[4];
+    uint32_t level = load->depth;
+    ASSERT(level > 0 && level < KV_DEPTH_MAX);
+    put_u32_le(first, load->open[level - 1]);
+    load->open[level] = kv__alloc_page(load->kv);
+    kv__page_append(kv__page_init(load->kv, load->open[level], level),
+                    slice_make(first, sizeof first), 0);
+    load->depth++;
+}
+
+static void close_page(struct kv_load *load, uint32_t level)
+{
+    kv__page_seal(open_page(load, level));
+    kv__alloc_finish(load->kv, load->open[level]);
+}
+
+/* Puts the cell to the end of the leaves; its pages are reserved. */
+static void append(struct kv_load *load, struct slice cell, uint32_t key_size)
+{
+    uint8_t up[2][4 + KV_KEY_SIZE_MAX], first[4];
+    for (uint32_t level = 0;; level++) {
+        struct kv__page *page = open_page(load, level);
+        if (fits(page, cell)) {
+            kv__page_append(page, cell, key_size);
+            return;
+        }
+        struct slice key = slice_make(cell.data + kv__cell_key_at(level, cell.data), key_size);
+        if (level == 0)
+            key = kv__tree_separator(kv__page_key(page, page->count - 1u), key);
+        if (level + 1 == load->depth)
+            add_level(load);
+        close_page(load, level);
+        load->open[level] = kv__alloc_page(load->kv);
+        page = kv__page_init(load->kv, load->open[level], level);
+        if (level != 0) { /* its key moves up */
+            memcpy(first, cell.data, sizeof first);
+            cell = slice_make(first, sizeof first);
+            key_size = 0;
+        }
+        kv__page_append(page, cell, key_size);
+        uint8_t *next = up[level & 1];
+        put_u32_le(next, load->open[level]);
+        memcpy(next + 4, key.data, key.size);
+        cell = slice_make(next, 4 + key.size);
+        key_size = (uint32_t)key.size;
+    }
+}
+
+static status_t check_order(const struct kv_load *load, struct slice key, struct error *error)
+{
+    if (load->depth == 0)
+        return OK;
+    const struct kv__page *leaf = open_page(load, 0);
+    if (slice_compare(key, kv__page_key(leaf, leaf->count - 1u)) > 0)
+        return OK;
+    return error_set(error, ERR_INVALID, "keys loaded into \"%s\" are not in ascending order",
+                     load->kv->path);
+}
+
+status_t kv_load_put(struct kv_load *load, struct slice key, struct slice value,
+                     struct error *error)
+{
+    struct kv *kv = load->kv;
+    uint32_t run = 0, overflow = 0;
+    ASSERT(kv->loading == load && kv->root == 0);
+    status_t status = kv__writable(kv, error);
+    if (status == OK)
+        status = kv__tree_entry_check(kv, key, value, error);
+    if (status == OK)
+        status = check_order(load, key, error);
+    if (status != OK)
+        return status;
+    if (kv__overflow_needed(kv, key.size, value.size))
+        run = kv__overflow_pages(kv, (uint32_t)value.size);
+    /* A page on each level, and one for a new level. */
+    status = kv__alloc_reserve(kv, load->depth + 1, run, &overflow, error);
+    if (status != OK)
+        return status;
+    if (run != 0) {
+        kv__overflow_write(kv, overflow, value);
+        kv__alloc_finish(kv, overflow);
+    }
+    if (load->depth == 0) {
+        load->open[0] = kv__alloc_page(kv);
+        (void)kv__page_init(kv, load->open[0], 0);
+        load->depth = 1;
+    }
+    append(load, kv__tree_cell_make(load->cell, key, value, overflow), (uint32_t)key.size);
+    load->entries++;
+    return OK;
+}
+
+static void release(struct kv_load *load)
+{
+    load->kv->loading = NULL;
+    mem_free(load);
+}
+
+status_t kv_load_end(struct kv_load *load, struct error *error)
+{
+    struct kv *kv = load->kv;
+    ASSERT(kv->loading == load && kv->root == 0);
+    status_t status = kv__writable(kv, error);
+    if (status != OK) {
+        kv_load_abort(load);
+        return status;
+    }
+    for (uint32_t level = 0; level < load->depth; level++)
+        close_page(load, level);
+    if (load->depth > 0) {
+        kv->root = load->open[load->depth - 1];
+        kv->entries = load->entries;
+    }
+    kv->changes++;
+    release(load);
+    return kv_publish(kv, error);
+}
+
+void kv_load_abort(struct kv_load *load)
+{
+    if (load == NULL)
+        return;
+    ASSERT(load->kv->loading == load);
+    kv__alloc_undo(load->kv);
+    release(load);
+}
