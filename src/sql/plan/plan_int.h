@@ -233,7 +233,7 @@ void plan__simplify_conjuncts(struct planner *planner, struct exprs *list);
 void plan__rewrite_query(struct planner *planner, struct query *query);
 void plan__push_down(struct planner *planner, struct query *query);
 
-/* ---- choosing: plan_path.c, plan_join.c, plan_choose.c ----------------------------------------
+/* ---- choosing: plan_estimate.c, plan_scan.c, plan_join.c, plan_choose.c ------------------------
  */
 
 /* A piece of plan and what is known of it. */
@@ -283,6 +283,78 @@ double plan__table_rows(struct planner *planner, const struct table *table);
 uint32_t *plan__positions(struct planner *planner, const struct query *query,
                           const struct stage *left, const struct stage *right);
 const char *plan__slot_display(struct planner *planner, struct query *query, uint32_t slot);
+
+/* ---- ways to read a table: plan_restrict.c, plan_path.c, plan_scan.c ---------------------------
+ */
+
+enum restriction_kind { FIXED, LISTED, LOWER, UPPER };
+
+/* One column's part in a condition. */
+struct restriction {
+    enum restriction_kind kind;
+    uint32_t place; /* in table->columns */
+    bool inclusive; /* of a bound */
+    bool exact;     /* the condition says no more than this */
+    bool half;      /* it says no more than this and the opposite bound together */
+    uint32_t condition;
+    struct expr *value; /* FIXED, LOWER, UPPER */
+    struct expr **list; /* LISTED */
+    uint32_t list_count;
+};
+
+struct restrictions {
+    struct restriction *items;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+/* A way to read a table. */
+struct path {
+    const struct index *index;
+    const struct restriction *equal[CATALOG_KEY_COLUMNS_MAX];
+    uint32_t equal_count;
+    const struct restriction *lower;
+    const struct restriction *upper;
+    uint32_t range_count; /* 0: all of it */
+    double scanned;       /* rows or entries read */
+    double cost;
+    bool index_only;
+    bool ordered;
+    bool reverse;
+    bool single; /* at most one row a range: a whole unique key */
+};
+
+/* The table, what is asked of it, and what may stand in its keys. */
+struct access {
+    struct planner *planner;
+    struct query *query;
+    const struct relation *relation;
+    const struct table *table;
+    const struct exprs *conditions;
+    uint64_t outside; /* relations whose columns may stand in a range: the left ones of a lookup */
+    struct restrictions restrictions;
+    double table_rows;
+    double rows; /* that satisfy all conditions */
+    const struct wish *wish;
+};
+
+/* The place of the column when `expr` is a column of the table. */
+bool plan__own_column(const struct access *access, const struct expr *expr, uint32_t *place);
+/* Reads the conditions into access->restrictions. */
+void plan__read_restrictions(struct access *access);
+/* The restriction of a column; of several bounds the tightest. */
+const struct restriction *plan__find_restriction(const struct access *access, uint32_t place,
+                                                 enum restriction_kind kind);
+/* Are all values of an IN list constants? */
+bool plan__list_is_constant(const struct restriction *restriction);
+/* Whether the path makes a condition superfluous. */
+bool plan__is_covered(const struct path *path, uint32_t condition);
+/* Whether the scan has to produce a column: for what is above, or for the filter on it. */
+bool plan__is_needed(const struct access *access, const struct path *path, uint32_t place);
+/* The cheapest path of all indexes. */
+struct path plan__best_path(const struct access *access);
+/* The cheapest one whose key values come from a left row; its index is NULL when there is none. */
+struct path plan__best_lookup(const struct access *access);
 
 /* ---- writes: plan_modify.c --------------------------------------------------------------------
  */
