@@ -41,9 +41,9 @@ void replica__fail_status(struct replica *r, status_t status, const char *what)
 
 static status_t storage_open(struct replica *r, struct error *error)
 {
-    status_t status = env_dir_create(r->env, r->dir, error);
+    status_t status = replica__identity_load(r->env, r->dir, r->config.id, &r->identity, error);
     if (status == OK)
-        status = replica__identity_load(r, error);
+        status = replica__identity_place(r, error);
     if (status != OK)
         return status;
     char path[1024];
@@ -67,8 +67,10 @@ static status_t raft_start(struct replica *r, struct error *error)
     struct raft_config config;
     raft_config_default(&config);
     config.id = r->config.id;
-    memcpy(config.voters, r->config.voters, sizeof config.voters);
-    config.voter_count = r->config.voter_count;
+    if (!r->identity.joins)
+        r->members = r->identity.first;
+    for (uint32_t i = 0; i < r->members.count; i++)
+        config.voters[config.voter_count++] = r->members.items[i].id;
     if (r->config.election_timeout_ticks)
         config.election_timeout_ticks = r->config.election_timeout_ticks;
     if (r->config.heartbeat_ticks)
@@ -266,7 +268,7 @@ static void bundle_stage(struct replica *r, const struct raft_ready *ready)
 /* The first leader of an empty cluster gives it its identity. */
 static void cluster_propose(struct replica *r)
 {
-    if (r->has_cluster_id || r->cluster_proposed || !replica__may_judge(r))
+    if (r->identity.has_cluster_id || r->cluster_proposed || !replica__may_judge(r))
         return;
     uint8_t entry[1 + REPLICA_CLUSTER_ID_SIZE] = {REPLICA_ENTRY_CLUSTER};
     env_random_bytes(r->env, entry + 1, REPLICA_CLUSTER_ID_SIZE);
@@ -463,9 +465,9 @@ void replica_status(struct replica *r, struct replica_status *out)
                                    .first_index = wal_first_index(r->wal),
                                    .version = r->applied_version,
                                    .checkpoint_index = r->checkpoint_index,
-                                   .has_cluster_id = r->has_cluster_id,
+                                   .has_cluster_id = r->identity.has_cluster_id,
                                    .messages_refused = r->messages_refused};
-    memcpy(out->cluster_id, r->cluster_id, REPLICA_CLUSTER_ID_SIZE);
+    memcpy(out->cluster_id, r->identity.cluster_id, REPLICA_CLUSTER_ID_SIZE);
     raft_status(r->raft, &out->raft);
     out->commit_index = out->raft.commit;
     out->last_index = out->raft.last_index;

@@ -29,8 +29,8 @@
  * WHAT IS IN THE LOG. An entry is one byte of kind and a body: 1 an effect (txn.h), 2 the cluster's
  * identity (16 random bytes, proposed by the first leader of an empty cluster), 3 a refusal
  * (txn.h). WHAT IS IN THE TREE besides versions (keys below MVCC_KEY_FIRST_MIN): 01 "expire" which
- * old outcomes were removed last, 02 .. outcomes (txn.h). The file IDENTITY holds the node's id
- * and, once known, the cluster's. */
+ * old outcomes were removed last, 02 .. outcomes (txn.h). The file IDENTITY (replica_identity.c)
+ * holds the node's id and what it must know before the log is read. */
 #ifndef REPLICA_REPLICA_H
 #define REPLICA_REPLICA_H
 
@@ -48,6 +48,9 @@
 enum {
     REPLICA_CLUSTER_ID_SIZE = 16,
     REPLICA_REQUEST_SIZE_MAX = 48 << 20, /* bytes of one encoded commit request */
+    REPLICA_ADDRESS_MAX = 256,           /* bytes of "host:port", the final NUL counted */
+    REPLICA_MEMBERS_MAX = RAFT_VOTERS_MAX,
+    REPLICA_HASH_SIZE = 16,
 };
 
 /* ---- messages between replicas -----------------------------------------------------------------
@@ -64,11 +67,22 @@ enum replica_message_type {
     /* status, version; index: the sending answered; body: reply, or the key in conflict */
     REPLICA_COMMIT_RESPONSE = 4,
     REPLICA_FOREIGN = 5, /* "your cluster is not mine" */
+    /* id; index: the membership known to whom it is for (of _RESPONSE: to the leader); status;
+     * body: replica_admin_wire.c */
+    REPLICA_ADMIN_REQUEST = 6,
+    REPLICA_ADMIN_RESPONSE = 7,
+    REPLICA_REMOVED = 12,  /* "you are not in my cluster's membership", committed at `index` */
+    REPLICA_STRANGER = 13, /* the same, when another data directory has the place of this id */
+    REPLICA_HASH = 14,     /* to the leader: the state at `index` has the hash in the body */
+    REPLICA_VERDICT = 15,  /* from the leader: at `index` your state differs from the majority's */
 };
+/* "?" for a number that is no type. */
+const char *replica_message_type_name(enum replica_message_type type);
 
 struct replica_message {
     enum replica_message_type type;
     uint64_t from, to;
+    uint64_t uid;                                /* of the sender's data directory; 0: not said */
     uint8_t cluster_id[REPLICA_CLUSTER_ID_SIZE]; /* all zeros: not known yet */
     uint64_t id;                                 /* pairs an answer with its request */
     uint64_t index;
@@ -78,15 +92,37 @@ struct replica_message {
     const struct raft_message *raft;
 };
 
+/* ---- members ------------------------------------------------------------------------------------
+ */
+
+/* A node is known by a number, its id, which is never its address: that may change. Behind the id
+ * stands one data directory, known by the random number (uid) it got when it was made. A directory
+ * that was lost took along what the node had promised in elections, so the same id with another
+ * directory is a stranger to the others (replica_members.c). */
+struct replica_member {
+    uint64_t id;
+    uint64_t uid; /* 0: not heard of yet */
+    bool voter;   /* else a learner: it gets the log and has no vote */
+    bool promote; /* a learner that is to become a voter as soon as it has caught up */
+    char address[REPLICA_ADDRESS_MAX];
+};
+
+struct replica_members {
+    uint64_t index; /* of the log entry that made it; 0: what the first start was given */
+    uint32_t count;
+    struct replica_member items[REPLICA_MEMBERS_MAX];
+};
+
 /* ---- configuration -----------------------------------------------------------------------------
  */
 
 struct replica_host {
     void *context;
     /* Sends, or drops when there is no way to the node; what the message points to is only good
-     * during the call. False: it was dropped for sure; true promises nothing. A message arrives at
-     * most once: that a commit request was refused by its one receiver is how the other side knows
-     * that this sending of it will never be proposed. */
+     * during the call. `to` may be a node that is no member (any more) but wrote to this one: it is
+     * to be told so, if there is a way. False: it was dropped for sure; true promises nothing. A
+     * message arrives at most once: that a commit request was refused by its one receiver is how
+     * the other side knows that this sending of it will never be proposed. */
     bool (*send)(void *context, const struct replica_message *message);
     /* False: there is no connection to the node now. A leader that reaches no majority takes no
      * commits, so that what cannot commit soon is refused clearly instead of left open. */
@@ -94,30 +130,54 @@ struct replica_host {
     /* Called once: the replica cannot go on and does nothing any more. The node must stop; its data
      * stays as it is. */
     void (*failed)(void *context, const struct error *error);
+    /* The nodes that this one has to do with are others now, or elsewhere: open and close
+     * connections. Called while pumped; what is so after replica_open is told by replica_members.
+     * May be NULL. A node removed may still have to be told so: keep its connection for a while. */
+    void (*members_changed)(void *context, const struct replica_members *members);
 };
 
 struct replica_config {
     struct env *env;
     const char *dir; /* created when missing: IDENTITY, data.toydb, log/ */
     uint64_t id;
-    uint64_t voters[RAFT_VOTERS_MAX];
-    uint32_t voter_count;
-    uint32_t tick_us; /* time between replica_tick calls */
+    /* For the first start, when the directory is new; later ones know it from the directory. Either
+     * the members of a new cluster, the same on all of them; or, when `joins`, what the answer to
+     * REPLICA_ADMIN_ADD said (members, cluster_id): then this node is none until the leader has
+     * brought it the log, and only talks to those members. Neither: it waits to be written to. */
+    struct replica_members members;
+    bool joins;
+    uint8_t cluster_id[REPLICA_CLUSTER_ID_SIZE]; /* when it joins */
+    uint32_t tick_us;                            /* time between replica_tick calls */
     uint32_t election_timeout_ticks;
     uint32_t heartbeat_ticks;
-    uint32_t window_keys;        /* certifier; 0: 65536 */
-    uint64_t checkpoint_bytes;   /* of log applied between checkpoints; 0: 32 MiB */
-    uint64_t checkpoint_us;      /* time between checkpoints while there are changes; 0: 30 s */
-    uint64_t disk_reserve_bytes; /* a leader with less free refuses commits (53100); 0: none */
-    uint64_t seed;               /* 0: random */
-    struct wal_config wal;       /* sizes only */
+    uint32_t window_keys;            /* certifier; 0: 65536 */
+    uint64_t checkpoint_bytes;       /* of log applied between checkpoints; 0: 32 MiB */
+    uint64_t checkpoint_us;          /* time between checkpoints while there are changes; 0: 30 s */
+    uint64_t disk_reserve_bytes;     /* a leader with less free refuses commits (53100); 0: none */
+    uint64_t check_us;               /* time between consistency checks; 0: 1 h; UINT64_MAX: none */
+    uint64_t check_bytes_per_second; /* read for them on each node; 0: 32 MiB */
+    uint64_t seed;                   /* 0: random */
+    struct wal_config wal;           /* sizes only */
 };
 
 struct replica;
 
+/* Whose a directory is, as the file IDENTITY in it says. */
+struct replica_identity {
+    uint64_t uid;
+    bool has_cluster_id;
+    uint8_t cluster_id[REPLICA_CLUSTER_ID_SIZE];
+    bool placed; /* it knows the members of its cluster: config.members and joins do not count */
+};
+/* Reads it, and makes the directory node `id`'s when it is new: a node that joins is asked for its
+ * uid (REPLICA_ADMIN_ADD) before it can be opened. Offline. ERR_INVALID: as replica_open. */
+status_t replica_identity(struct env *env, const char *dir, uint64_t id,
+                          struct replica_identity *out, struct error *error);
+
 /* Opens the node's data and goes on where its last checkpoint was; committed entries since are
- * applied as soon as pumped. ERR_INVALID: the directory belongs to another node. Others as kv_open
- * and wal_open. host is copied. */
+ * applied as soon as pumped. ERR_INVALID: the directory belongs to another node, or to one that was
+ * removed from its cluster, or is in quarantine after a consistency check. Others as kv_open and
+ * wal_open. host is copied. */
 status_t replica_open(const struct replica_config *config, const struct replica_host *host,
                       struct replica **out, struct error *error);
 /* Takes a last checkpoint when nothing has failed. No log batch, checkpoint or work may be out with
@@ -201,6 +261,85 @@ void replica_commit_abandon(struct replica *replica, struct replica_commit *comm
 status_t replica_outcome(struct replica *replica, struct slice origin, uint8_t *reply,
                          uint32_t *reply_size, struct error *error);
 
+/* ---- administration
+ * -------------------------------------------------------------------------------- */
+
+/* Requests are asked on any node and judged by the leader. Each names a state that is wished for
+ * and is answered OK when that is so and committed: asking twice is harmless, also of two leaders.
+ * Statuses: ERR_INVALID, ERR_EXISTS, ERR_NOT_FOUND: no, `error` says why. ERR_NO_QUORUM: no leader
+ * was found until the deadline, or the change would leave too few voters that can be reached; it
+ * has not happened and will not. ERR_TIMEOUT: the deadline passed, it is under way or may be: ask
+ * again. ERR_SHUTDOWN. */
+enum replica_admin_type {
+    /* `member` is in the cluster, at its address. A new one comes as a learner, and is to become a
+     * voter when `voter` or `promote` is set; a voter never becomes a learner. An address may
+     * change; the uid may only become known. ERR_EXISTS: the id has another data directory.
+     * ERR_INVALID: it was removed with that uid, or there are too many. */
+    REPLICA_ADMIN_ADD = 1,
+    /* No member has member.id. ERR_INVALID: it is the last voter. */
+    REPLICA_ADMIN_REMOVE = 2,
+    /* The member is a voter; while it catches up, this waits. ERR_NOT_FOUND. */
+    REPLICA_ADMIN_PROMOTE = 3,
+    /* member.id leads; 0: another one leads than when it was asked first. ERR_INVALID: no voter. */
+    REPLICA_ADMIN_TRANSFER = 4,
+    /* A consistency check begun after the request has ended: `check`. */
+    REPLICA_ADMIN_CHECK = 5,
+    /* Nothing is changed; for the answers `members` and `cluster_id` as the leader knows them. */
+    REPLICA_ADMIN_LIST = 6,
+};
+
+struct replica_check_node {
+    uint64_t id;
+    bool voter;
+    bool answered; /* within the time a check has */
+    bool differs;  /* from the majority: it was told to stop */
+    uint8_t hash[REPLICA_HASH_SIZE];
+};
+
+/* Replicas compare a hash of what they hold at one log index (replica_check.c). */
+struct replica_check {
+    uint64_t index;
+    bool majority; /* more than half of the voters have the same hash; else no one is judged */
+    uint32_t count;
+    struct replica_check_node nodes[REPLICA_MEMBERS_MAX];
+};
+
+struct replica_admin;
+typedef void replica_admin_fn(struct replica_admin *admin, status_t status);
+
+/* The caller's, as replica_commit. */
+struct replica_admin {
+    replica_admin_fn *done;
+    void *context;
+    uint64_t deadline_us; /* env_monotonic_us */
+    enum replica_admin_type type;
+    struct replica_member member;
+    /* answers */
+    struct error error;             /* unless OK */
+    struct replica_members members; /* OK: committed */
+    uint8_t cluster_id[REPLICA_CLUSTER_ID_SIZE];
+    struct replica_check check; /* CHECK */
+    /* the replica's own */
+    struct replica_admin *next;
+    uint64_t id;
+    uint64_t sent_us;
+    uint64_t token; /* what the leader asked to be told again */
+    bool waits;     /* for an answer */
+    bool open;      /* a leader may be at it */
+};
+void replica_admin_begin(struct replica *replica, struct replica_admin *admin);
+/* `done` will not be called; what was begun goes on. */
+void replica_admin_cancel(struct replica *replica, struct replica_admin *admin);
+
+/* For a cluster that has lost the majority of its voters for good. Offline, on the directory of the
+ * survivor that has the longest log: makes it a cluster of one, node `id` at `address`, with a
+ * cluster id of its own, so that nodes of the old one that come back are refused. All entries in
+ * its log become committed: some may never have been acknowledged, and what was acknowledged by a
+ * majority that did not include this node is lost. Interrupted, it can be done again. ERR_INVALID:
+ * not a directory of node `id`. Others as replica_open. */
+status_t replica_recover(struct env *env, const char *dir, uint64_t id, const char *address,
+                         struct error *error);
+
 /* ---- work for other threads
  * ----------------------------------------------------------------------- */
 
@@ -242,6 +381,13 @@ struct replica_status {
     uint64_t messages_refused;
 };
 void replica_status(struct replica *replica, struct replica_status *out);
+/* The nodes that this one has to do with: the membership in effect, committed or not; of a node
+ * that has not got one yet, those it was told when it joined, with index 0. */
+void replica_members(struct replica *replica, struct replica_members *out);
+/* Of this data directory. */
+uint64_t replica_uid(const struct replica *replica);
+/* Of the last consistency check that this node has led; index 0: none. */
+void replica_check_last(const struct replica *replica, struct replica_check *out);
 /* For `toydb check` and tests: the tree under it all. */
 struct kv *replica_kv(struct replica *replica);
 

@@ -170,13 +170,13 @@ static status_t apply_cluster(struct replica *r, struct slice body, struct error
 {
     if (body.size != REPLICA_CLUSTER_ID_SIZE)
         return error_set(error, ERR_CORRUPT, "log entry with a cluster id of %zu bytes", body.size);
-    if (r->has_cluster_id)
+    if (r->identity.has_cluster_id)
         return OK; /* proposed twice by two first leaders: the first one counts */
-    memcpy(r->cluster_id, body.data, REPLICA_CLUSTER_ID_SIZE);
-    r->has_cluster_id = true;
-    status_t status = replica__identity_write(r, error);
+    memcpy(r->identity.cluster_id, body.data, REPLICA_CLUSTER_ID_SIZE);
+    r->identity.has_cluster_id = true;
+    status_t status = replica__identity_write(r->env, r->dir, &r->identity, error);
     /* Known only once it is durable: on a full disk the entry is applied again. */
-    r->has_cluster_id = status == OK;
+    r->identity.has_cluster_id = status == OK;
     return status;
 }
 

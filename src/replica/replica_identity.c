@@ -1,6 +1,15 @@
-/* IDENTITY is one line: "toydb node <id> cluster <32 hex digits, or - while not known>". It tells a
- * directory put under the wrong node before anything is read or written, and keeps the cluster's
- * identity where it is known before the log is replayed. */
+/* The file IDENTITY: whose directory this is, and what a node must know before its log is read. It
+ * is written anew and renamed into place with each change, which are few. Lines of text:
+ *
+ *     toydb node <id> cluster <32 hex digits, or - while not known> uid <16 hex digits>
+ *     removed <index>               the node was removed from its cluster by this log entry
+ *     joined <index>                it came by a join; this membership was the first with it
+ *     member <id> voter <address>   (or: learner) whom the first start was told of
+ *     ...
+ *
+ * The last three need not be there. With "joined" the members are only nodes to talk to until the
+ * log tells more; without it they are the members of a cluster at its start, index 0 of its log.
+ * An IDENTITY without a uid is one of an earlier version and gets its uid when it is read. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,118 +17,246 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/mem.h"
 #include "replica/replica_int.h"
 
-enum { TEXT_MAX = 128 };
+enum { TEXT_MAX = 8192 };
+_Static_assert(TEXT_MAX > 256 + REPLICA_MEMBERS_MAX * (REPLICA_ADDRESS_MAX + 40),
+               "an identity with all its members fits");
 
-static status_t path_make(const struct replica *r, char *path, size_t size, struct error *error)
+static status_t path_make(const char *dir, char *path, size_t size, struct error *error)
 {
-    int length = snprintf(path, size, "%s/IDENTITY", r->dir);
+    int length = snprintf(path, size, "%s/IDENTITY", dir);
     if (length < 0 || (size_t)length >= size)
         return error_set(error, ERR_INVALID, "path of the data directory is too long");
     return OK;
 }
 
-static void cluster_print(const struct replica *r, char out[2 * REPLICA_CLUSTER_ID_SIZE + 1])
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static void identity_print(const struct replica__identity *identity, struct buffer *out)
 {
-    if (!r->has_cluster_id) {
-        memcpy(out, "-", 2);
-        return;
+    buffer_printf(out, "toydb node %" PRIu64 " cluster ", identity->id);
+    for (int i = 0; identity->has_cluster_id && i < REPLICA_CLUSTER_ID_SIZE; i++)
+        buffer_printf(out, "%02x", identity->cluster_id[i]);
+    if (!identity->has_cluster_id)
+        buffer_append_string(out, "-");
+    buffer_printf(out, " uid %016" PRIx64 "\n", identity->uid);
+    if (identity->removed_index)
+        buffer_printf(out, "removed %" PRIu64 "\n", identity->removed_index);
+    if (identity->joins)
+        buffer_printf(out, "joined %" PRIu64 "\n", identity->first.index);
+    for (uint32_t i = 0; i < identity->first.count; i++) {
+        const struct replica_member *member = &identity->first.items[i];
+        buffer_printf(out, "member %" PRIu64 " %s %s\n", member->id,
+                      member->voter ? "voter" : "learner", member->address);
     }
-    for (int i = 0; i < REPLICA_CLUSTER_ID_SIZE; i++)
-        snprintf(out + 2 * i, 3, "%02x", r->cluster_id[i]);
 }
 
-status_t replica__identity_write(struct replica *r, struct error *error)
+static status_t file_write(struct env *env, const char *path, struct slice text,
+                           struct error *error)
 {
-    char path[1000];
-    status_t status = path_make(r, path, sizeof path, error);
-    if (status != OK)
-        return status;
-    char cluster[2 * REPLICA_CLUSTER_ID_SIZE + 1];
-    cluster_print(r, cluster);
-    char text[TEXT_MAX];
-    int size =
-        snprintf(text, sizeof text, "toydb node %" PRIu64 " cluster %s\n", r->config.id, cluster);
-    ASSERT(size > 0 && (size_t)size < sizeof text);
-    char temporary[1024];
-    snprintf(temporary, sizeof temporary, "%s.new", path);
     struct env_file *file = NULL;
-    status = env_file_open(r->env, temporary, ENV_OPEN_CREATE, &file, error);
+    status_t status = env_file_open(env, path, ENV_OPEN_CREATE, &file, error);
     if (status != OK)
         return status;
     status = env_file_truncate(file, 0, error);
     if (status == OK)
-        status = env_file_write(file, 0, text, (size_t)size, error);
+        status = env_file_write(file, 0, text.data, text.size, error);
     if (status == OK)
         status = env_file_sync(file, error);
     env_file_close(file);
-    if (status == OK)
-        status = env_file_rename(r->env, temporary, path, error);
-    return status == OK ? env_dir_sync(r->env, r->dir, error) : status;
+    return status;
 }
 
-static int hex_digit(char c)
+status_t replica__identity_write(struct env *env, const char *dir,
+                                 const struct replica__identity *identity, struct error *error)
+{
+    ASSERT(identity->id && identity->uid);
+    char path[1000], temporary[1024];
+    status_t status = path_make(dir, path, sizeof path, error);
+    if (status != OK)
+        return status;
+    struct buffer text;
+    buffer_init(&text, TEXT_MAX - 1);
+    identity_print(identity, &text);
+    ASSERT(!text.failed);
+    snprintf(temporary, sizeof temporary, "%s.new", path);
+    status = file_write(env, temporary, buffer_slice(&text), error);
+    if (status == OK)
+        status = env_file_rename(env, temporary, path, error);
+    buffer_free(&text);
+    return status == OK ? env_dir_sync(env, dir, error) : status;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+/* Each take moves *at behind what it took; false: it is not there. */
+static bool take_word(const char **at, const char *word)
+{
+    size_t size = strlen(word);
+    if (strncmp(*at, word, size) != 0)
+        return false;
+    *at += size;
+    return true;
+}
+
+static bool take_number(const char **at, uint64_t *out)
+{
+    if (**at < '0' || **at > '9')
+        return false;
+    char *end = NULL;
+    *out = strtoull(*at, &end, 10);
+    *at = end;
+    return true;
+}
+
+static bool take_hex(const char **at, uint8_t *out, size_t size)
 {
     static const char digits[] = "0123456789abcdef";
-    const char *at = c ? strchr(digits, c) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
-static bool cluster_parse(struct replica *r, const char *text)
-{
-    if (strncmp(text, "-\n", 2) == 0)
-        return true;
-    for (int i = 0; i < REPLICA_CLUSTER_ID_SIZE; i++) {
-        int high = hex_digit(text[2 * i]);
-        int low = high < 0 ? -1 : hex_digit(text[2 * i + 1]);
-        if (low < 0)
+    for (size_t i = 0; i < 2 * size; i++) {
+        const char *digit = (*at)[i] ? strchr(digits, (*at)[i]) : NULL;
+        if (!digit)
             return false;
-        r->cluster_id[i] = (uint8_t)(high << 4 | low);
+        out[i / 2] = (uint8_t)(out[i / 2] << 4 | (digit - digits));
     }
-    r->has_cluster_id = text[2 * REPLICA_CLUSTER_ID_SIZE] == '\n';
-    return r->has_cluster_id;
+    *at += 2 * size;
+    return true;
 }
 
-static status_t identity_check(struct replica *r, const char *path, const char *text,
-                               struct error *error)
+static bool take_member(const char **at, struct replica_members *members)
 {
-    static const char prefix[] = "toydb node ";
-    static const char middle[] = " cluster ";
-    char *rest = NULL;
-    uint64_t id = 0;
-    bool valid = strncmp(text, prefix, sizeof prefix - 1) == 0;
-    if (valid)
-        id = strtoull(text + sizeof prefix - 1, &rest, 10);
-    valid = valid && strncmp(rest, middle, sizeof middle - 1) == 0 &&
-            cluster_parse(r, rest + sizeof middle - 1);
-    if (!valid)
-        return error_set(error, ERR_CORRUPT, "\"%s\" is not an identity file", path);
-    if (id != r->config.id) {
+    if (members->count == REPLICA_MEMBERS_MAX)
+        return false;
+    struct replica_member *member = &members->items[members->count++];
+    *member = (struct replica_member){0};
+    if (!take_number(at, &member->id) || member->id == 0 || !take_word(at, " "))
+        return false;
+    member->voter = take_word(at, "voter ");
+    if (!member->voter && !take_word(at, "learner "))
+        return false;
+    size_t size = strcspn(*at, "\n");
+    if (size >= sizeof member->address)
+        return false;
+    memcpy(member->address, *at, size);
+    *at += size;
+    return take_word(at, "\n");
+}
+
+static bool identity_parse(const char *at, struct replica__identity *out)
+{
+    *out = (struct replica__identity){0};
+    bool valid = take_word(&at, "toydb node ") && take_number(&at, &out->id) && out->id &&
+                 take_word(&at, " cluster ");
+    out->has_cluster_id = valid && !take_word(&at, "-");
+    if (out->has_cluster_id)
+        valid = take_hex(&at, out->cluster_id, sizeof out->cluster_id);
+    if (valid && take_word(&at, " uid ")) {
+        uint8_t uid[8] = {0};
+        valid = take_hex(&at, uid, sizeof uid);
+        out->uid = get_u64_be(uid);
+    }
+    valid = valid && take_word(&at, "\n");
+    if (valid && take_word(&at, "removed "))
+        valid = take_number(&at, &out->removed_index) && take_word(&at, "\n");
+    out->joins = valid && take_word(&at, "joined ");
+    if (out->joins)
+        valid = take_number(&at, &out->first.index) && take_word(&at, "\n");
+    while (valid && take_word(&at, "member "))
+        valid = take_member(&at, &out->first);
+    return valid && *at == '\0';
+}
+
+static status_t identity_read(struct env *env, const char *path, struct replica__identity *out,
+                              struct error *error)
+{
+    struct env_file *file = NULL;
+    status_t status = env_file_open(env, path, ENV_OPEN_READ_ONLY, &file, error);
+    if (status != OK)
+        return status;
+    char *text = mem_zalloc(1, TEXT_MAX);
+    size_t got = 0;
+    status = env_file_read(file, 0, text, TEXT_MAX - 1, &got, error);
+    env_file_close(file);
+    if (status == OK && (strlen(text) != got || !identity_parse(text, out)))
+        status = error_set(error, ERR_CORRUPT, "\"%s\" is not an identity file", path);
+    mem_free(text);
+    return status;
+}
+
+static status_t identity_check(const char *dir, uint64_t id,
+                               const struct replica__identity *identity, struct error *error)
+{
+    if (identity->id != id) {
         error_set(error, ERR_INVALID,
-                  "data directory \"%s\" belongs to node %" PRIu64 ", not to node %" PRIu64, r->dir,
-                  id, r->config.id);
-        error_hint(error, "Start node %" PRIu64 " with it, or give another directory.", id);
+                  "data directory \"%s\" belongs to node %" PRIu64 ", not to node %" PRIu64, dir,
+                  identity->id, id);
+        error_hint(error, "Start node %" PRIu64 " with it, or give another directory.",
+                   identity->id);
+        return ERR_INVALID;
+    }
+    if (identity->removed_index) {
+        error_set(error, ERR_INVALID, "node %" PRIu64 " was removed from its cluster", id);
+        error_detail(error, "Log entry %" PRIu64 " did it. The data in \"%s\" was kept.",
+                     identity->removed_index, dir);
+        error_hint(error, "To make it a member again, start it with an empty directory and "
+                          "--join.");
         return ERR_INVALID;
     }
     return OK;
 }
 
-status_t replica__identity_load(struct replica *r, struct error *error)
+status_t replica__identity_load(struct env *env, const char *dir, uint64_t id,
+                                struct replica__identity *out, struct error *error)
 {
+    ASSERT(id != 0);
     char path[1000];
-    status_t status = path_make(r, path, sizeof path, error);
+    status_t status = path_make(dir, path, sizeof path, error);
+    if (status == OK)
+        status = env_dir_create(env, dir, error);
     if (status != OK)
         return status;
-    struct env_file *file = NULL;
-    status = env_file_open(r->env, path, ENV_OPEN_READ_ONLY, &file, error);
+    status = identity_read(env, path, out, error);
     if (status == ERR_NOT_FOUND)
-        return replica__identity_write(r, error);
+        *out = (struct replica__identity){.id = id};
+    else if (status == OK)
+        status = identity_check(dir, id, out, error);
+    if ((status != OK && status != ERR_NOT_FOUND) || out->uid != 0)
+        return status;
+    while (out->uid == 0)
+        env_random_bytes(env, &out->uid, sizeof out->uid);
+    return replica__identity_write(env, dir, out, error);
+}
+
+status_t replica_identity(struct env *env, const char *dir, uint64_t id,
+                          struct replica_identity *out, struct error *error)
+{
+    struct replica__identity identity;
+    status_t status = replica__identity_load(env, dir, id, &identity, error);
     if (status != OK)
         return status;
-    char text[TEXT_MAX] = {0};
-    size_t got = 0;
-    status = env_file_read(file, 0, text, sizeof text - 1, &got, error);
-    env_file_close(file);
-    return status == OK ? identity_check(r, path, text, error) : status;
+    *out = (struct replica_identity){.uid = identity.uid,
+                                     .has_cluster_id = identity.has_cluster_id,
+                                     .placed = identity.first.count > 0};
+    memcpy(out->cluster_id, identity.cluster_id, sizeof out->cluster_id);
+    return OK;
+}
+
+/* ---- the first start --------------------------------------------------------------------------
+ */
+
+status_t replica__identity_place(struct replica *r, struct error *error)
+{
+    struct replica__identity *identity = &r->identity;
+    const struct replica_config *config = &r->config;
+    ASSERT(config->members.count <= REPLICA_MEMBERS_MAX);
+    if (identity->first.count || config->members.count == 0)
+        return OK;
+    identity->first = config->members;
+    identity->joins = config->joins;
+    if (config->joins && !identity->has_cluster_id) {
+        memcpy(identity->cluster_id, config->cluster_id, REPLICA_CLUSTER_ID_SIZE);
+        identity->has_cluster_id = true;
+    }
+    return replica__identity_write(r->env, r->dir, identity, error);
 }

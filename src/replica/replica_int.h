@@ -76,6 +76,17 @@ void replica__ring_push(struct replica__ring *ring, const void *item);
 void *replica__ring_at(struct replica__ring *ring, uint32_t i);
 void replica__ring_pop(struct replica__ring *ring);
 
+/* The file IDENTITY. */
+struct replica__identity {
+    uint64_t id;
+    uint64_t uid;
+    bool has_cluster_id;
+    uint8_t cluster_id[REPLICA_CLUSTER_ID_SIZE];
+    uint64_t removed_index;       /* of the membership that did it; 0: it was not */
+    bool joins;                   /* `first` are nodes to talk to, known when it joined */
+    struct replica_members first; /* else those of the cluster at its start */
+};
+
 struct replica {
     struct replica_config config;
     struct replica_host host;
@@ -85,6 +96,8 @@ struct replica {
     struct raft *raft;
     struct wal *wal;
     struct kv *kv;
+    struct replica__identity identity;
+    struct replica_members members; /* in effect */
     bool failed;
     struct error failure;
 
@@ -107,10 +120,8 @@ struct replica {
     uint64_t applied_index;
     uint64_t applied_version;
     uint64_t forgotten_version; /* of the newest outcome removed */
-    bool has_cluster_id;
-    uint8_t cluster_id[REPLICA_CLUSTER_ID_SIZE];
-    bool apply_blocked; /* the disk is full: a part of an entry may be in the tree */
-    bool apply_retry;   /* a tick has passed since */
+    bool apply_blocked;         /* the disk is full: a part of an entry may be in the tree */
+    bool apply_retry;           /* a tick has passed since */
 
     /* checkpoints */
     struct kv_checkpoint *checkpoint_out;
@@ -144,7 +155,7 @@ struct replica {
 
     struct replica__ring loopback; /* struct replica__loopback * */
 
-    uint64_t foreign[RAFT_VOTERS_MAX]; /* nodes that said we are not of their cluster */
+    uint64_t foreign[REPLICA_MEMBERS_MAX]; /* nodes that said we are not of their cluster */
     uint32_t foreign_count;
     uint64_t messages_refused;
     uint64_t foreign_told_us;
@@ -161,9 +172,19 @@ bool replica__send(struct replica *r, struct replica_message *message);
 /* Answers of this node to itself that wait. */
 void replica__loopback_drain(struct replica *r);
 
-/* replica_identity.c: the file that tells whose directory this is. */
-status_t replica__identity_load(struct replica *r, struct error *error);
-status_t replica__identity_write(struct replica *r, struct error *error);
+/* replica_identity.c: the file that tells whose directory this is. Load makes a new one. */
+status_t replica__identity_load(struct env *env, const char *dir, uint64_t id,
+                                struct replica__identity *out, struct error *error);
+status_t replica__identity_write(struct env *env, const char *dir,
+                                 const struct replica__identity *identity, struct error *error);
+/* Takes over from the configuration what only the first start is told. */
+status_t replica__identity_place(struct replica *r, struct error *error);
+
+/* replica_members.c */
+/* NULL: it is not among them. */
+const struct replica_member *replica__member_find(const struct replica_members *members,
+                                                  uint64_t id);
+bool replica__majority_reachable(const struct replica *r);
 
 /* replica_apply.c */
 void replica__apply(struct replica *r);

@@ -113,16 +113,6 @@ static bool disk_is_low(struct replica *r)
     return low;
 }
 
-static bool majority_reachable(const struct replica *r)
-{
-    uint32_t reachable = 0;
-    for (uint32_t i = 0; i < r->config.voter_count; i++) {
-        uint64_t node = r->config.voters[i];
-        reachable += node == r->config.id || r->host.reachable(r->host.context, node);
-    }
-    return reachable > r->config.voter_count / 2;
-}
-
 /* An effect, or a refusal. */
 static status_t propose(struct replica *r, struct asker from, const struct txn_request *request,
                         uint64_t version, bool refuse)
@@ -164,8 +154,8 @@ static void judge(struct replica *r, struct asker from, const struct txn_request
         answer(r, from, sent_before ? ERR_OUTCOME_UNKNOWN : ERR_TOO_OLD, 0, (struct slice){0});
         return;
     }
-    if (!majority_reachable(r) || disk_is_low(r)) {
-        answer(r, from, majority_reachable(r) ? ERR_DISK_FULL : ERR_NO_QUORUM, 0,
+    if (!replica__majority_reachable(r) || disk_is_low(r)) {
+        answer(r, from, replica__majority_reachable(r) ? ERR_DISK_FULL : ERR_NO_QUORUM, 0,
                (struct slice){0});
         return;
     }

@@ -19,11 +19,32 @@ static void loopback_push(struct replica *r, const struct replica_message *messa
     replica__ring_push(&r->loopback, &item);
 }
 
+const char *replica_message_type_name(enum replica_message_type type)
+{
+    static const char *const names[] = {
+        [REPLICA_RAFT] = "raft",
+        [REPLICA_READ_REQUEST] = "read-request",
+        [REPLICA_READ_RESPONSE] = "read-response",
+        [REPLICA_COMMIT_REQUEST] = "commit",
+        [REPLICA_COMMIT_RESPONSE] = "commit-response",
+        [REPLICA_FOREIGN] = "foreign",
+        [REPLICA_ADMIN_REQUEST] = "admin",
+        [REPLICA_ADMIN_RESPONSE] = "admin-response",
+        [REPLICA_REMOVED] = "removed",
+        [REPLICA_STRANGER] = "stranger",
+        [REPLICA_HASH] = "hash",
+        [REPLICA_VERDICT] = "verdict",
+    };
+    size_t count = sizeof names / sizeof *names;
+    return (size_t)type < count && names[type] ? names[type] : "?";
+}
+
 bool replica__send(struct replica *r, struct replica_message *message)
 {
     message->from = r->config.id;
-    if (r->has_cluster_id)
-        memcpy(message->cluster_id, r->cluster_id, REPLICA_CLUSTER_ID_SIZE);
+    message->uid = r->identity.uid;
+    if (r->identity.has_cluster_id)
+        memcpy(message->cluster_id, r->identity.cluster_id, REPLICA_CLUSTER_ID_SIZE);
     if (message->to != r->config.id)
         return r->host.send(r->host.context, message);
     ASSERT(message->type != REPLICA_RAFT);
@@ -56,14 +77,6 @@ static bool cluster_known(const uint8_t id[REPLICA_CLUSTER_ID_SIZE])
     return memcmp(id, unknown, REPLICA_CLUSTER_ID_SIZE) != 0;
 }
 
-static bool is_voter(const struct replica *r, uint64_t id)
-{
-    for (uint32_t i = 0; i < r->config.voter_count; i++)
-        if (r->config.voters[i] == id)
-            return true;
-    return false;
-}
-
 enum { FOREIGN_TELL_US = 1000000 };
 
 /* A message of another cluster: tell the sender, at most once a second, and take nothing from it.
@@ -87,9 +100,9 @@ static void foreign_told(struct replica *r, uint64_t node)
     for (uint32_t i = 0; i < r->foreign_count; i++)
         if (r->foreign[i] == node)
             return;
-    ASSERT(r->foreign_count < RAFT_VOTERS_MAX);
+    ASSERT(r->foreign_count < REPLICA_MEMBERS_MAX);
     r->foreign[r->foreign_count++] = node;
-    if (r->foreign_count * 2 < r->config.voter_count)
+    if (r->foreign_count * 2 < r->members.count)
         return;
     struct error error;
     error_set(&error, ERR_INVALID, "data directory \"%s\" belongs to another cluster", r->dir);
@@ -102,18 +115,19 @@ void replica_receive(struct replica *r, const struct replica_message *message)
 {
     if (r->failed)
         return;
-    if (!is_voter(r, message->from) || message->to != r->config.id ||
+    if (!replica__member_find(&r->members, message->from) || message->to != r->config.id ||
         message->from == r->config.id) {
         r->messages_refused++;
         return;
     }
     if (message->type == REPLICA_FOREIGN) {
-        if (r->has_cluster_id && memcmp(message->cluster_id, r->cluster_id, 16) != 0)
+        if (r->identity.has_cluster_id &&
+            memcmp(message->cluster_id, r->identity.cluster_id, 16) != 0)
             foreign_told(r, message->from);
         return;
     }
-    if (r->has_cluster_id && cluster_known(message->cluster_id) &&
-        memcmp(message->cluster_id, r->cluster_id, REPLICA_CLUSTER_ID_SIZE) != 0) {
+    if (r->identity.has_cluster_id && cluster_known(message->cluster_id) &&
+        memcmp(message->cluster_id, r->identity.cluster_id, REPLICA_CLUSTER_ID_SIZE) != 0) {
         foreign_received(r, message);
         return;
     }

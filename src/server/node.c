@@ -7,6 +7,7 @@
 #include "server/node_int.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -273,10 +274,16 @@ static status_t replica_start(struct node *node, struct error *error)
                                      .election_timeout_ticks = config->election_ticks,
                                      .heartbeat_ticks = HEARTBEAT_TICKS,
                                      .disk_reserve_bytes = config->disk_reserve_bytes};
-    for (uint32_t i = 0; i < config->peer_count; i++)
-        replica.voters[replica.voter_count++] = config->peers[i].id;
-    if (replica.voter_count == 0)
-        replica.voters[replica.voter_count++] = config->id;
+    uint32_t count = config->peer_count ? config->peer_count : 1;
+    ASSERT(count <= REPLICA_MEMBERS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        struct replica_member *member = &replica.members.items[i];
+        member->id = config->peer_count ? config->peers[i].id : config->id;
+        member->voter = true;
+        snprintf(member->address, sizeof member->address, "%s",
+                 config->peer_count ? config->peers[i].address : config->listen);
+    }
+    replica.members.count = count;
     struct replica_host host = {
         .context = node, .send = host_send, .reachable = host_reachable, .failed = host_failed};
     return replica_open(&replica, &host, &node->replica, error);

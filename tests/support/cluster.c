@@ -128,7 +128,7 @@ status_t cluster_start(struct cluster *c, uint32_t number, struct error *error)
         .env = env_sim_env(node->machine),
         .dir = NODE_DIR,
         .id = number + 1,
-        .voter_count = c->config.nodes,
+        .members.count = c->config.nodes,
         .tick_us = (uint32_t)c->config.tick_us,
         .election_timeout_ticks = 10,
         .heartbeat_ticks = 2,
@@ -138,7 +138,7 @@ status_t cluster_start(struct cluster *c, uint32_t number, struct error *error)
         .wal = {.segment_size = segment, .zero_step = LOG_ZERO_STEP},
     };
     for (uint32_t i = 0; i < c->config.nodes; i++)
-        config.voters[i] = i + 1;
+        config.members.items[i] = (struct replica_member){.id = i + 1, .voter = true};
     struct replica_host host = {.context = node,
                                 .send = cluster__send,
                                 .reachable = cluster__reachable,

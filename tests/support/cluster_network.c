@@ -46,8 +46,6 @@ void cluster__letter_free(struct cluster_letter *letter)
 
 static void letter_trace(struct cluster *c, const char *what, const struct replica_message *m)
 {
-    static const char *const names[] = {"raft",   "read-request",    "read-response",
-                                        "commit", "commit-response", "foreign"};
     if (m->raft)
         cluster_trace(c,
                       "%s %" PRIu64 "->%" PRIu64 " %s term=%" PRIu64 " log=%" PRIu64 "/%" PRIu64
@@ -59,8 +57,8 @@ static void letter_trace(struct cluster *c, const char *what, const struct repli
         cluster_trace(c,
                       "%s %" PRIu64 "->%" PRIu64 " %s id=%" PRIx64 " index=%" PRIu64
                       " version=%" PRIu64 " %s size=%zu",
-                      what, m->from, m->to, names[m->type], m->id, m->index, m->version,
-                      status_name(m->status), m->body.size);
+                      what, m->from, m->to, replica_message_type_name(m->type), m->id, m->index,
+                      m->version, status_name(m->status), m->body.size);
 }
 
 static uint64_t delay_draw(struct cluster *c)
