@@ -16,7 +16,10 @@
  *   - while a statement outside of a transaction runs, and nothing of its result has been handed
  * out yet: the statement is sent again under the same request id, by which the server runs it once;
  *   - inside a transaction: error 08006, the transaction is rolled back, the session can go on;
- *   - where it cannot be known whether something was committed: error 08007. */
+ *   - while COMMIT runs: another node is asked what became of it, and the answer is COMMIT's, or
+ * error 08006: it was rolled back;
+ *   - where it cannot be known whether something was committed: error 08007.
+ * A node that is stopped in good order lets statements and transactions end before it goes. */
 #ifndef TOYDB_TOYDB_H
 #define TOYDB_TOYDB_H
 

@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -141,6 +142,22 @@ static void json_nodes(struct buffer *out, const struct toydb_status *status,
     buffer_append_string(out, "]}\n");
 }
 
+/* The numbers of the second and later lines, in this order. */
+static const struct {
+    const char *name;
+    size_t offset;
+} json_numbers[] = {
+    {"commit_index", offsetof(struct toydb_status, commit_index)},
+    {"applied_index", offsetof(struct toydb_status, applied_index)},
+    {"first_log_index", offsetof(struct toydb_status, first_log_index)},
+    {"last_log_index", offsetof(struct toydb_status, last_log_index)},
+    {"checkpoint_index", offsetof(struct toydb_status, checkpoint_index)},
+    {"last_version_us", offsetof(struct toydb_status, last_version_us)},
+    {"kv_file_bytes", offsetof(struct toydb_status, kv_file_bytes)},
+    {"kv_used_bytes", offsetof(struct toydb_status, kv_used_bytes)},
+    {"log_bytes", offsetof(struct toydb_status, log_bytes)},
+};
+
 void bin__status_json(struct buffer *out, const struct toydb_status *status,
                       const struct toydb_status *leader_view)
 {
@@ -153,15 +170,10 @@ void bin__status_json(struct buffer *out, const struct toydb_status *status,
     json_number(out, "time_us", status->time_us);
     json_number(out, "uptime_us", status->uptime_us);
     json_number(out, "sessions", status->sessions);
-    buffer_append_string(out, ",\n \"commit_index\": ");
-    buffer_printf(out, "%" PRIu64, status->commit_index);
-    json_number(out, "applied_index", status->applied_index);
-    json_number(out, "first_log_index", status->first_log_index);
-    json_number(out, "last_log_index", status->last_log_index);
-    json_number(out, "checkpoint_index", status->checkpoint_index);
-    json_number(out, "last_version_us", status->last_version_us);
-    json_number(out, "kv_file_bytes", status->kv_file_bytes);
-    json_number(out, "kv_used_bytes", status->kv_used_bytes);
-    json_number(out, "log_bytes", status->log_bytes);
+    for (size_t i = 0; i < sizeof json_numbers / sizeof *json_numbers; i++) {
+        uint64_t number;
+        memcpy(&number, (const char *)status + json_numbers[i].offset, sizeof number);
+        buffer_printf(out, "%s\"%s\": %" PRIu64, i ? ", " : ",\n ", json_numbers[i].name, number);
+    }
     json_nodes(out, status, knowing(status, leader_view));
 }

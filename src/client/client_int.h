@@ -3,7 +3,8 @@
  *   address.c     "host:port,..." into a list
  *   connection.c  one TCP connection with gRPC on it, and the only place that waits
  *   decode.c      messages of protobuf/toydb.proto into the structs of the public header
- *   session.c     requests: their life, cancellation, failover
+ *   session.c     requests: their life and cancellation; finding a node
+ *   loss.c        what becomes of a request when the connection is lost
  *   status.c      the Status call
  *
  * Only connection.c makes socket calls (docs/decisions/0003-client-sockets.md). */
@@ -118,8 +119,9 @@ struct toydb_session {
     uint64_t sequence; /* of the running request */
     bool delivered;    /* an event of it has been handed out */
     bool cancel_sent;
-    bool may_commit; /* its text might commit the open transaction */
-    bool completed;  /* TOYDB_END is next */
+    bool may_commit;   /* its text might commit the open transaction */
+    bool completed;    /* TOYDB_END is next */
+    bool outcome_only; /* it was sent again to ask what became of the open transaction */
     uint32_t resends;
     struct buffer request; /* encoded, to be sent again */
     enum toydb_transaction_state transaction;
@@ -139,7 +141,23 @@ struct toydb_session {
 /* Makes sure of a connection with a Session stream, a new one if need be. TOYDB_LOST when a
  * transaction was open on one that is gone. */
 enum toydb_result client__session_ready(struct toydb_session *session, struct toydb_error *error);
+/* Rounds through the addresses until one answers, the time is over or the user has enough. */
+enum toydb_result client__session_reconnect(struct toydb_session *session,
+                                            struct toydb_error *error);
+void client__request_over(struct toydb_session *session);
 /* Cancels what runs and drops what comes of it. */
 void client__request_abandon(struct toydb_session *session);
+
+/* ---- loss.c --------------------------------------------------------------------------------- */
+
+/* The stream of the running request has ended. TOYDB_OK: the request was sent again. */
+enum toydb_result client__request_lost(struct toydb_session *session, struct toydb_error *error);
+/* The session's stream is gone and with it the open transaction: TOYDB_LOST. */
+enum toydb_result client__transaction_lost(struct toydb_session *session,
+                                           struct toydb_error *error);
+/* What an error that answers the running request means when it was sent more than once; *error
+ * holds it and may be filled anew. */
+enum toydb_result client__resend_judge(const struct toydb_session *session, const char *sqlstate,
+                                       struct toydb_error *error);
 
 #endif

@@ -1,15 +1,9 @@
-/* Requests of a session: their life, cancellation, and what becomes of them when the connection is
- * lost.
+/* Requests of a session: their life and their cancellation. What becomes of them when the
+ * connection is lost is in loss.c.
  *
  * Messages are pulled: when one arrives the call is paused, its events are handed out one by one,
  * and only then is the call resumed for the next. So the memory held is one message, and a reader
- * that stops reading stops the server, through HTTP/2's flow control.
- *
- * After a loss a request may be sent again when no transaction was open and nothing of its result
- * has been handed out. The server runs a transaction once per request id, so it does not matter
- * whether the first sending had arrived. Inside a transaction there is nothing to resume: the
- * transaction ended with its stream. The one thing that cannot be told is whether a COMMIT that was
- * on its way was carried out. */
+ * that stops reading stops the server, through HTTP/2's flow control. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +13,7 @@
 #include "base/mem.h"
 #include "client/client_int.h"
 
-enum { RESENDS_MAX = 5, RETRY_US = 50000 };
+enum { RETRY_US = 50000 };
 
 /* ---- the stream ----------------------------------------------------------------------------- */
 
@@ -80,8 +74,8 @@ static enum toydb_result connect_round(struct toydb_session *session, struct toy
     return TOYDB_UNREACHABLE;
 }
 
-/* Rounds until one succeeds, the time is over or the user has enough. */
-static enum toydb_result reconnect(struct toydb_session *session, struct toydb_error *error)
+enum toydb_result client__session_reconnect(struct toydb_session *session,
+                                            struct toydb_error *error)
 {
     ASSERT(!session->call);
     client__connection_close(&session->connection);
@@ -112,10 +106,9 @@ enum toydb_result client__session_ready(struct toydb_session *session, struct to
         return TOYDB_OK;
     session->transaction = TOYDB_TRANSACTION_IDLE;
     if (!idle)
-        return client__error_set(error, TOYDB_LOST, "08006",
-                                 "connection to the node was lost, the transaction is rolled back");
+        return client__transaction_lost(session, error);
     client__connection_close(&session->connection);
-    return reconnect(session, error);
+    return client__session_reconnect(session, error);
 }
 
 /* NULL when the process has too many files open. */
@@ -208,6 +201,14 @@ static bool text_has_word(const char *text, const char *word)
     return false;
 }
 
+/* Might it end the open transaction and so commit something? */
+static bool text_may_commit(const char *text)
+{
+    bool several = strchr(text, ';') != NULL;
+    return text_has_word(text, "commit") || text_has_word(text, "end") ||
+           (several && (text_has_word(text, "rollback") || text_has_word(text, "abort")));
+}
+
 static enum toydb_result request_encode(struct toydb_session *session, const char *sql,
                                         const struct toydb_value *parameters,
                                         size_t parameter_count, struct toydb_error *error)
@@ -259,7 +260,7 @@ static void message_drop(struct toydb_session *session)
     session->message_malformed = false;
 }
 
-static void request_over(struct toydb_session *session)
+void client__request_over(struct toydb_session *session)
 {
     session->running = false;
     session->completed = false;
@@ -320,7 +321,8 @@ enum toydb_result toydb_start(struct toydb_session *session, const char *sql,
     session->completed = false;
     session->cancel_sent = false;
     session->resends = 0;
-    session->may_commit = text_has_word(sql, "commit") || text_has_word(sql, "end");
+    session->outcome_only = false;
+    session->may_commit = text_may_commit(sql);
     grpc_call_send(session->call, buffer_slice(&session->request));
     return TOYDB_OK;
 }
@@ -344,7 +346,7 @@ static void transaction_set(struct toydb_session *session, TransactionState stat
 
 static enum toydb_result message_reject(struct toydb_session *session, struct toydb_error *error)
 {
-    request_over(session);
+    client__request_over(session);
     client__connection_close(&session->connection);
     session->transaction = TOYDB_TRANSACTION_IDLE;
     return client__error_set(error, TOYDB_LOST, "08P01", "node sent a malformed answer");
@@ -421,69 +423,6 @@ static enum take message_take(struct toydb_session *session, struct toydb_event 
     return TAKE_EVENT;
 }
 
-/* ---- losses --------------------------------------------------------------------------------- */
-
-/* Statuses by which a stream ends that has nothing to do with us: node or network. */
-static bool status_is_loss(enum grpc_status status)
-{
-    return status == GRPC_OK || status == GRPC_CANCELLED || status == GRPC_UNAVAILABLE ||
-           status == GRPC_INTERNAL;
-}
-
-static enum toydb_result session_refused(struct toydb_session *session, struct toydb_error *error)
-{
-    const char *sqlstate = "08P01";
-    if (session->call_status == GRPC_UNAUTHENTICATED ||
-        session->call_status == GRPC_PERMISSION_DENIED)
-        sqlstate = "28000";
-    else if (session->call_status == GRPC_UNIMPLEMENTED)
-        sqlstate = "0A000";
-    else if (session->call_status == GRPC_RESOURCE_EXHAUSTED)
-        sqlstate = "53000";
-    session->transaction = TOYDB_TRANSACTION_IDLE;
-    return client__error_set(error, TOYDB_ERROR, sqlstate, "node ended the session: %s: %s",
-                             grpc_status_name(session->call_status), session->call_message);
-}
-
-/* The stream of the running request has ended. TOYDB_OK: the request was sent again. */
-static enum toydb_result request_lost(struct toydb_session *session, struct toydb_error *error)
-{
-    ASSERT(session->running && !session->call);
-    bool idle = session->transaction == TOYDB_TRANSACTION_IDLE;
-    bool may_commit = session->may_commit && session->transaction == TOYDB_TRANSACTION_OPEN;
-    session->transaction = TOYDB_TRANSACTION_IDLE;
-    if (!status_is_loss(session->call_status)) {
-        request_over(session);
-        return session_refused(session, error);
-    }
-    if (idle && !session->delivered && !session->cancel_sent && session->resends < RESENDS_MAX) {
-        session->resends++;
-        enum toydb_result result = reconnect(session, error);
-        if (result == TOYDB_OK) {
-            grpc_call_send(session->call, buffer_slice(&session->request));
-            return TOYDB_OK;
-        }
-        request_over(session);
-        if (error)
-            snprintf(error->detail, sizeof error->detail,
-                     "The connection was lost while the statement ran; whether it took effect is "
-                     "not known.");
-        return result;
-    }
-    bool canceled = session->cancel_sent;
-    request_over(session);
-    if (canceled && idle)
-        return client__error_set(error, TOYDB_LOST, "57014",
-                                 "canceled by the user, the connection was given up");
-    if (!idle && !may_commit)
-        return client__error_set(error, TOYDB_LOST, "08006",
-                                 "connection to the node was lost, the transaction is rolled back");
-    return client__error_set(
-        error, TOYDB_LOST, "08007",
-        "connection to the node was lost, whether the statement took effect is "
-        "not known");
-}
-
 /* ---- waiting -------------------------------------------------------------------------------- */
 
 static enum toydb_result error_take(struct toydb_session *session, struct toydb_error *error)
@@ -491,14 +430,9 @@ static enum toydb_result error_take(struct toydb_session *session, struct toydb_
     const Error *message = session->message->response->error;
     client__error_decode(message, error);
     transaction_set(session, message->transaction_state);
-    /* A node without a quorum cannot know what became of a sending before. */
-    bool unknown = session->resends > 0 && strcmp(message->sqlstate, "57P03") == 0;
-    request_over(session);
-    if (!unknown)
-        return TOYDB_ERROR;
-    return client__error_set(error, TOYDB_LOST, "08007",
-                             "connection to the node was lost and the next has no quorum, whether "
-                             "the statement took effect is not known");
+    enum toydb_result result = client__resend_judge(session, message->sqlstate, error);
+    client__request_over(session);
+    return result;
 }
 
 enum toydb_result toydb_next(struct toydb_session *session, struct toydb_event *event,
@@ -507,7 +441,7 @@ enum toydb_result toydb_next(struct toydb_session *session, struct toydb_event *
     *event = (struct toydb_event){.kind = TOYDB_END};
     for (;;) {
         if (!session->running || session->completed) {
-            request_over(session);
+            client__request_over(session);
             return TOYDB_OK;
         }
         if (session->message || session->message_malformed) {
@@ -529,7 +463,7 @@ enum toydb_result toydb_next(struct toydb_session *session, struct toydb_event *
         if (session->message || session->message_malformed)
             continue;
         if (!session->call) {
-            enum toydb_result result = request_lost(session, error);
+            enum toydb_result result = client__request_lost(session, error);
             if (result != TOYDB_OK)
                 return result;
             continue;

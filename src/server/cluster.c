@@ -16,7 +16,7 @@
 enum {
     POLL_MS = 100,
     LEADER_WAIT_MS = 20000,
-    STOP_WAIT_MS = 10000,
+    STOP_WAIT_MS = 20000, /* more than nodes take to drain */
     PEERS_TEXT_MAX = SERVER_NODES_MAX * 40,
 };
 

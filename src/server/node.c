@@ -23,7 +23,8 @@ enum {
     QUORUM_TIMEOUT_US_DEFAULT = 5000000,
     COMMIT_TIMEOUT_US_DEFAULT = 10000000,
     DISK_RESERVE_DEFAULT = 16 << 20,
-    STOP_WAIT_US = 3000000, /* for clients to finish what they run */
+    DRAIN_US_DEFAULT = 10000000,
+    STOP_FLUSH_US = 1000000, /* for clients to read why they were ended */
     CONNECTIONS_MAX = 4096,
     FILES_RESERVE = 64,
     CLOSE_WAIT_MS = 500,         /* for names being looked up */
@@ -127,15 +128,16 @@ static bool node_quiet(const struct node *node)
            node->session_count == 0 && node->client_count == 0 && node->mailbox.out == 0;
 }
 
-/* When stopping: clients get a moment to finish and to read their answers, then their sessions end;
- * when nothing is out with another thread any more the loop may end. */
+/* Stopping begins with draining: statements and open transactions get their time, clients without
+ * either are told to go as soon as they have none. When it is over all are told, and after another
+ * moment cut off. When nothing is out with another thread any more the loop may end. */
 static void stop_progress(struct node *node)
 {
     if (!node->stopping || node->stopped)
         return;
     uint64_t now_us = env_monotonic_us(node->env);
-    sessions_shutdown(node);
-    if (now_us >= node->stop_deadline_us || node->failed)
+    sessions_shutdown(node, now_us >= node->drain_end_us);
+    if (now_us >= node->drain_end_us + STOP_FLUSH_US || node->failed)
         conns_close_all(node);
     if (!node_quiet(node))
         return;
@@ -302,6 +304,8 @@ static void config_defaults(struct server_config *config)
         config->quorum_timeout_us = QUORUM_TIMEOUT_US_DEFAULT;
     if (!config->commit_timeout_us)
         config->commit_timeout_us = COMMIT_TIMEOUT_US_DEFAULT;
+    if (!config->drain_us)
+        config->drain_us = DRAIN_US_DEFAULT;
     if (!config->disk_reserve_bytes)
         config->disk_reserve_bytes = DISK_RESERVE_DEFAULT;
     if (!config->worker_threads) {
@@ -406,10 +410,13 @@ status_t node_run(struct node *node, struct error *error)
 
 void node_stop(struct node *node)
 {
-    if (node->stopping)
+    if (node->stopping) {
+        node->drain_end_us = env_monotonic_us(node->env); /* asked twice: it is urgent */
+        node_wake(node);
         return;
+    }
     node->stopping = true;
-    node->stop_deadline_us = env_monotonic_us(node->env) + STOP_WAIT_US;
+    node->drain_end_us = env_monotonic_us(node->env) + node->config.drain_us;
     listener_close(node);
     conns_shutdown(node);
     uv_idle_start(&node->idle, on_idle);

@@ -86,7 +86,7 @@ struct node {
     struct prng prng;     /* jitter */
     bool stopping;
     bool stopped;
-    uint64_t stop_deadline_us;
+    uint64_t drain_end_us; /* while stopping: until then clients may finish what they do */
     bool failed;
     struct error failure;
 };
@@ -95,6 +95,7 @@ struct node {
 status_t node_create(const struct server_config *config, struct node **out, struct error *error);
 /* Runs the loop until node_stop has taken effect. Returns the failure that stopped it, if any. */
 status_t node_run(struct node *node, struct error *error);
+/* Begins to stop, once its clients have had drain_us to finish; asked again: without more time. */
 void node_stop(struct node *node);
 void node_destroy(struct node *node);
 /* Asks for a pump soon: some input was given from outside the usual events. */

@@ -223,8 +223,6 @@ void peers_open(struct node *node)
 
 void peers_tick(struct node *node, uint64_t now_us)
 {
-    if (node->stopping)
-        return;
     for (struct peer *peer = node->peers; peer; peer = peer->next) {
         bool stale = peer->conn && peer->was_up && !peer->call;
         if (stale) {

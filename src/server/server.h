@@ -33,10 +33,11 @@ struct server_config {
     struct server_peer peers[SERVER_NODES_MAX]; /* with this node; none: a cluster of one */
     uint32_t peer_count;
     enum log_level log_level;
-    uint32_t tick_ms;            /* 0: 50 */
-    uint32_t election_ticks;     /* 0: 12; a timeout is 1 to 2 times that */
-    uint64_t quorum_timeout_us;  /* how long a request waits for a leader. 0: 5 s */
-    uint64_t commit_timeout_us;  /* how long a commit waits for its outcome. 0: 10 s */
+    uint32_t tick_ms;           /* 0: 50 */
+    uint32_t election_ticks;    /* 0: 12; a timeout is 1 to 2 times that */
+    uint64_t quorum_timeout_us; /* how long a request waits for a leader. 0: 5 s */
+    uint64_t commit_timeout_us; /* how long a commit waits for its outcome. 0: 10 s */
+    uint64_t drain_us; /* when stopping, for statements and open transactions to end. 0: 10 s */
     uint64_t disk_reserve_bytes; /* commits are refused below it. 0: 16 MiB */
     uint32_t worker_threads;     /* for long statements. 0: number of processors, at least 2 */
     size_t statement_memory;     /* bytes a statement may use. 0: 256 MiB */
@@ -48,7 +49,8 @@ status_t server_peers_parse(const char *text, struct server_config *config, stru
 status_t server_address_parse(const char *text, char *host, size_t host_size, uint16_t *port,
                               struct error *error);
 
-/* Runs a node until SIGTERM or SIGINT, then stops cleanly and returns OK. Returns an error when the
+/* Runs a node until SIGTERM or SIGINT, then drains it (a second signal cuts that short), stops
+ * cleanly and returns OK. Returns an error when the
  * node could not start, or had to stop (its data stays as it is). Call once a process. */
 status_t server_run(const struct server_config *config, struct error *error);
 

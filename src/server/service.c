@@ -159,7 +159,11 @@ static void on_done(void *context)
 
 static void on_shutdown(void *context)
 {
-    client_finish(context, GRPC_UNAVAILABLE, "57P01: node is shutting down");
+    struct client *client = context;
+    bool loses = !client->running && session_state(client->session) != SQL_IDLE;
+    client_finish(client, GRPC_UNAVAILABLE,
+                  loses ? "57P01: node is shutting down, the open transaction is rolled back"
+                        : "57P01: node is shutting down");
 }
 
 static const struct session_sink client_sink = {.header = on_header,
@@ -219,23 +223,41 @@ static void on_close(struct grpc_call *call, enum grpc_status status, struct sli
     mem_free(client);
 }
 
+static status_t request_check(const struct client *client, const ExecuteRequest *request,
+                              struct error *error)
+{
+    if (request->request_id.len > REQUEST_ID_MAX)
+        return error_sql(error, "22023", 0, "request id is longer than %d bytes", REQUEST_ID_MAX);
+    if (request->outcome_only && request->request_id.len == 0)
+        return error_sql(error, "22023", 0, "an outcome is asked for without a request id");
+    if (request->outcome_only && session_state(client->session) != SQL_IDLE)
+        return error_sql(error, "25001", 0, "an outcome cannot be asked for inside a transaction");
+    return OK;
+}
+
 /* Gives a request to the session, or refuses it before the session has seen anything. */
-static void client_execute(struct client *client, const ExecuteRequest *request)
+static void client_execute(struct client *client, const ExecuteRequest *message)
 {
     ASSERT(client->session && !client->running);
     struct error error;
     struct value *parameters = NULL;
     struct arena arena = {0};
     client->failed = false;
-    status_t status = wire_parameters(request, &arena, &parameters, &error);
-    if (status == OK && request->request_id.len > REQUEST_ID_MAX)
-        status =
-            error_sql(&error, "22023", 0, "request id is longer than %d bytes", REQUEST_ID_MAX);
+    status_t status = wire_parameters(message, &arena, &parameters, &error);
+    if (status == OK)
+        status = request_check(client, message, &error);
     if (status == OK) {
+        struct session_request request = {
+            .text = slice_from_string(message->sql),
+            .parameters = parameters,
+            .parameter_count = (uint32_t)message->n_parameters,
+            .id = slice_make(message->request_id.data, message->request_id.len),
+            .resent = message->resent};
         client->running = true;
-        session_submit(client->session, slice_from_string(request->sql), parameters,
-                       (uint32_t)request->n_parameters,
-                       slice_make(request->request_id.data, request->request_id.len));
+        if (message->outcome_only)
+            session_outcome(client->session, &request);
+        else
+            session_submit(client->session, &request);
     } else {
         on_error(client, &error);
         if (!client->streaming)

@@ -1,4 +1,4 @@
-#include "server/session_int.h"
+#include "server/session_life_int.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -13,59 +13,12 @@ enum {
     SESSIONS_MAX = 10000,
     TURN_STEPS_MAX = 32,  /* of one session, before the others have their turn */
     LOOP_BATCHES_MAX = 2, /* of rows of one statement, then it moves to a worker */
-    REPLY_HEAD_SIZE = 13, /* see reply_encode */
-};
-
-/* A name under which transactions commit, used by one session at a time and then handed on, so that
- * the outcomes stored are as many as sessions at one time, not as transactions. */
-struct origin {
-    uint8_t bytes[17]; /* 'n', the process's random number, a serial number */
-    uint64_t sequence; /* of the last commit */
-    struct origin *next;
-};
-
-enum session_state_kind {
-    SESSION_IDLE,
-    SESSION_RUNNABLE,
-    SESSION_BEGIN_WAIT,
-    SESSION_WORKING,
-    SESSION_COMMIT_WAIT,
-    SESSION_BLOCKED,
-    SESSION_BACKOFF,
-};
-
-_Static_assert(1 + REQUEST_ID_MAX <= TXN_ORIGIN_MAX, "a request id is an origin");
-
-struct session {
-    struct node *node;
-    const struct session_sink *sink;
-    void *context;
-    struct sql_session *sql;
-    enum session_state_kind state;
-    bool closing;
-    bool canceled;    /* the running text: it may say so to a slow client, too */
-    bool queued;      /* in node->runnable */
-    bool use_worker;  /* the running statement's steps belong on a worker */
-    uint32_t batches; /* of rows, of the running statement */
-    struct sql_event event;
-    struct bound_txn *txn;
-    struct replica_read read;
-    struct replica_commit commit;
-    struct origin *origin;
-    uint8_t request_id[1 + REQUEST_ID_MAX]; /* 'r', then the client's bytes */
-    uint32_t request_id_size;               /* 0: none */
-    uint32_t request_commits;               /* transactions of this request that have committed */
-    uint64_t statement_us;                  /* when the running statement began */
-    struct sleeper sleeper;
-    struct job job;
-    struct session *next_runnable;
-    struct session *next, **link; /* node->sessions */
 };
 
 static void session_event(struct session *s);
 static void session_release(struct session *s);
 
-static void txn_drop(struct session *s)
+void session__txn_drop(struct session *s)
 {
     if (!s->txn)
         return;
@@ -74,43 +27,10 @@ static void txn_drop(struct session *s)
     s->txn = NULL;
 }
 
-/* ---- origins ------------------------------------------------------------------------------------
- */
-
-static struct origin *origin_take(struct node *node)
-{
-    struct origin *origin = node->origins;
-    if (origin) {
-        node->origins = origin->next;
-        return origin;
-    }
-    origin = mem_zalloc(1, sizeof *origin);
-    origin->bytes[0] = 'n';
-    put_u64_le(origin->bytes + 1, node->incarnation);
-    put_u64_le(origin->bytes + 9, ++node->origin_count);
-    return origin;
-}
-
-static void origin_give_back(struct session *s)
-{
-    if (!s->origin)
-        return;
-    s->origin->next = s->node->origins;
-    s->node->origins = s->origin;
-    s->origin = NULL;
-}
-
-/* An origin with a commit whose outcome is open is never used again. */
-static void origin_retire(struct session *s)
-{
-    mem_free(s->origin);
-    s->origin = NULL;
-}
-
 /* ---- scheduling ---------------------------------------------------------------------------------
  */
 
-static void session_ready(struct session *s)
+void session__ready(struct session *s)
 {
     s->state = SESSION_RUNNABLE;
     if (s->queued)
@@ -131,16 +51,16 @@ static void event_refuse(struct session *s)
     if (s->event.kind == SQL_EVENT_BEGIN)
         sql_begun(s->sql, NULL, false, 0, ERR_CANCELED, &error);
     if (s->event.kind == SQL_EVENT_COMMIT || s->event.kind == SQL_EVENT_ROLLBACK)
-        txn_drop(s);
+        session__txn_drop(s);
     if (s->event.kind == SQL_EVENT_COMMIT)
         sql_committed(s->sql, ERR_CANCELED, &error);
 }
 
-static void text_ended(struct session *s)
+void session__text_ended(struct session *s)
 {
     s->state = SESSION_IDLE;
     s->use_worker = false;
-    origin_give_back(s);
+    session__origin_give_back(s);
     if (!s->closing)
         s->sink->done(s->context);
 }
@@ -158,12 +78,12 @@ static void work_done(struct job *job)
     s->state = SESSION_RUNNABLE;
     if (s->closing) {
         event_refuse(s);
-        session_ready(s); /* released by the next round */
+        session__ready(s); /* released by the next round */
         return;
     }
     session_event(s);
     if (s->state == SESSION_RUNNABLE)
-        session_ready(s);
+        session__ready(s);
 }
 
 /* Steps until it has to wait for something, or its turn is over. A client that does not read what
@@ -172,7 +92,7 @@ static void session_run(struct session *s)
 {
     for (int i = 0; s->state == SESSION_RUNNABLE && !s->closing; i++) {
         if (i == TURN_STEPS_MAX) {
-            session_ready(s);
+            session__ready(s);
             return;
         }
         if (!s->canceled && s->sink->slow(s->context)) {
@@ -219,71 +139,6 @@ bool sessions_run(struct node *node)
 /* ---- beginning ----------------------------------------------------------------------------------
  */
 
-/* What is kept with the outcome of a commit that has a request id:
- *
- *     0  8  rows of the statement, little-endian
- *     8  4  number of the commit in its request, from 1
- *    12  1  1: statements of the request follow the committed one
- *    13     the tag                                                             */
-struct reply {
-    uint64_t rows;
-    uint32_t commits;
-    bool more;
-    char tag[sizeof((struct sql_event *)0)->tag];
-};
-
-static struct slice reply_encode(const struct sql_event *event, uint32_t commits,
-                                 uint8_t out[REPLY_HEAD_SIZE + sizeof event->tag])
-{
-    size_t tag_size = strnlen(event->tag, sizeof event->tag - 1);
-    put_u64_le(out, event->rows);
-    put_u32_le(out + 8, commits);
-    out[12] = event->more;
-    memcpy(out + REPLY_HEAD_SIZE, event->tag, tag_size);
-    return slice_make(out, REPLY_HEAD_SIZE + tag_size);
-}
-
-/* False: these bytes are no reply of a session's. */
-static bool reply_decode(const uint8_t *bytes, uint32_t size, struct reply *out)
-{
-    if (size < REPLY_HEAD_SIZE || size - REPLY_HEAD_SIZE >= sizeof out->tag)
-        return false;
-    *out = (struct reply){
-        .rows = get_u64_le(bytes), .commits = get_u32_le(bytes + 8), .more = bytes[12] != 0};
-    memcpy(out->tag, bytes + REPLY_HEAD_SIZE, size - REPLY_HEAD_SIZE);
-    return true;
-}
-
-/* When this request was sent before and that sending got further than this one, the client gets
- * what it achieved and nothing is run. True: so it was, and the text has ended. */
-static bool outcome_report(struct session *s)
-{
-    uint8_t bytes[TXN_REPLY_MAX];
-    uint32_t size = 0;
-    struct reply reply;
-    struct error error;
-    struct slice origin = slice_make(s->request_id, s->request_id_size);
-    status_t status = replica_outcome(s->node->replica, origin, bytes, &size, &error);
-    if (status != OK || !reply_decode(bytes, size, &reply) || reply.commits <= s->request_commits)
-        return false;
-    error_set(&error, ERR_CANCELED, "request was answered already");
-    sql_begun(s->sql, NULL, false, 0, ERR_CANCELED, &error);
-    struct store_txn *txn = sql_session_abort(s->sql);
-    ASSERT(!txn && !s->txn && !s->closing);
-    if (reply.more) {
-        error_set(&error, ERR_OUTCOME_UNKNOWN, "request was interrupted after \"%s\"", reply.tag);
-        error_detail(&error,
-                     "An earlier sending of this request has committed %u of its "
-                     "transactions; whether the rest was run is not known.",
-                     reply.commits);
-        s->sink->error(s->context, &error);
-    } else {
-        s->sink->complete(s->context, reply.tag, reply.rows, false, 0);
-    }
-    text_ended(s);
-    return true;
-}
-
 static void begin_fail(struct session *s, status_t status)
 {
     struct error error;
@@ -294,13 +149,13 @@ static void begin_fail(struct session *s, status_t status)
                            "each other; see toydb status.");
     }
     sql_begun(s->sql, NULL, false, 0, status, &error);
-    session_ready(s);
+    session__ready(s);
 }
 
 static void begin_finish(struct session *s, bool confirmed)
 {
     ASSERT(!s->txn);
-    if (s->request_id_size && outcome_report(s))
+    if (s->request_id_size && session__outcome_report(s))
         return;
     struct error error;
     s->txn = mem_zalloc(1, sizeof *s->txn);
@@ -312,7 +167,7 @@ static void begin_finish(struct session *s, bool confirmed)
     }
     sql_begun(s->sql, status == OK ? &s->txn->store : NULL, confirmed, env_wall_us(s->node->env),
               status, &error);
-    session_ready(s);
+    session__ready(s);
 }
 
 static void on_read(struct replica_read *read, status_t status)
@@ -364,125 +219,14 @@ static void begin_backed_off(struct session *s)
     node_sleep(s->node, &s->sleeper, prng_between(&s->node->prng, longest / 2, longest));
 }
 
-/* ---- committing ---------------------------------------------------------------------------------
- */
-
-static void commit_error(struct session *s, status_t status, struct error *error)
-{
-    error_set(error, status, "%s", status_text(status));
-    if (status == ERR_CONFLICT) {
-        error_set(error, status, "could not serialize access due to a concurrent transaction");
-        if (s->commit.conflict_key_size) {
-            struct buffer key;
-            buffer_init(&key, 240);
-            sql_engine_describe_key(s->node->engine,
-                                    slice_make(s->commit.conflict_key, s->commit.conflict_key_size),
-                                    &key);
-            buffer_append_byte(&key, '\0');
-            if (!key.failed)
-                error_detail(error, "%s was changed after this transaction read it.",
-                             (char *)key.data);
-            buffer_free(&key);
-        }
-        error_hint(error, "The transaction was rolled back. Run it again.");
-    } else if (status == ERR_TOO_OLD) {
-        error_set(error, status, "could not serialize access: the transaction is too old");
-        error_hint(error, "The transaction was rolled back. Run it again.");
-    } else if (status == ERR_OUTCOME_UNKNOWN) {
-        error_set(error, status, "no quorum: the outcome of the commit is not known yet");
-        error_hint(error, "The leader was lost in the middle of the commit. Sending the statement "
-                          "again with the same request id, once there is a quorum, tells the "
-                          "outcome and never runs it twice.");
-    } else if (status == ERR_NO_QUORUM) {
-        error_set(error, status, "no quorum: the cluster has no leader that a majority follows");
-        error_hint(error, "Nothing was changed.");
-    } else if (status == ERR_PROTOCOL && s->request_id_size) {
-        error_set(error, ERR_OUTCOME_UNKNOWN, "another sending of this request got further");
-        error_detail(error, "It has committed this transaction and a later one of the request.");
-    } else if (status == ERR_DISK_FULL) {
-        error_set(error, status, "disk of the leader is full: the transaction was rolled back");
-        error_hint(error, "Reading goes on. Free some disk space.");
-    }
-}
-
-static void on_commit(struct replica_commit *commit, status_t status)
-{
-    struct session *s = commit->context;
-    ASSERT(s->state == SESSION_COMMIT_WAIT);
-    struct error error;
-    if (status == ERR_OUTCOME_UNKNOWN)
-        origin_retire(s);
-    if (status != OK)
-        commit_error(s, status, &error);
-    else if (s->request_id_size)
-        s->request_commits++;
-    buffer_reset(&s->commit.request);
-    sql_committed(s->sql, status, status == OK ? NULL : &error);
-    session_ready(s);
-}
-
-/* Who commits: the client's request, or this session's origin. A request counts its commits, not
- * its attempts: so two sendings of it, wherever they run, have the same number for the same
- * transaction and only one of them commits it. An attempt that was refused will never be done, so
- * its number is free. */
-static struct txn_id commit_id(struct session *s)
-{
-    if (s->request_id_size)
-        return (struct txn_id){.origin = slice_make(s->request_id, s->request_id_size),
-                               .sequence = s->request_commits + 1};
-    if (!s->origin)
-        s->origin = origin_take(s->node);
-    return (struct txn_id){.origin = slice_make(s->origin->bytes, sizeof s->origin->bytes),
-                           .sequence = ++s->origin->sequence};
-}
-
-static void commit_begin(struct session *s)
-{
-    ASSERT(s->txn && s->event.txn == &s->txn->store);
-    if (!txn_has_writes(&s->txn->txn)) {
-        txn_drop(s);
-        sql_committed(s->sql, OK, NULL);
-        return;
-    }
-    uint8_t reply[REPLY_HEAD_SIZE + sizeof s->event.tag];
-    struct slice kept = {0};
-    if (s->request_id_size)
-        kept = reply_encode(&s->event, s->request_commits + 1, reply);
-    buffer_reset(&s->commit.request);
-    s->commit.request.size_max = REPLICA_REQUEST_SIZE_MAX;
-    status_t status = txn_request_encode(&s->txn->txn, commit_id(s), kept, &s->commit.request);
-    txn_drop(s);
-    if (status != OK) {
-        struct error error;
-        error_set(&error, status, "transaction is too large to commit");
-        sql_committed(s->sql, status, &error);
-        return;
-    }
-    s->state = SESSION_COMMIT_WAIT;
-    s->commit.done = on_commit;
-    s->commit.context = s;
-    uint64_t now_us = env_monotonic_us(s->node->env);
-    s->commit.deadline_us = now_us + s->node->config.commit_timeout_us;
-    s->commit.quorum_deadline_us = now_us + s->node->config.quorum_timeout_us;
-    replica_commit_begin(s->node->replica, &s->commit);
-    node_wake(s->node);
-}
-
 /* ---- events -------------------------------------------------------------------------------------
  */
 
 static void statement_complete(struct session *s)
 {
     uint64_t now_us = env_monotonic_us(s->node->env);
-    struct reply reply;
     s->use_worker = false;
-    /* An earlier sending of the request may have been the one that committed: its answer counts. */
-    bool kept = reply_decode(s->commit.reply, s->commit.reply_size, &reply);
-    s->commit.reply_size = 0;
-    if (!s->closing)
-        s->sink->complete(s->context, kept ? reply.tag : s->event.tag,
-                          kept ? reply.rows : s->event.rows, s->event.more,
-                          now_us - s->statement_us);
+    session__complete(s, now_us - s->statement_us);
     s->statement_us = now_us;
 }
 
@@ -510,11 +254,11 @@ static void session_event(struct session *s)
         return;
     case SQL_EVENT_COMMIT:
         s->use_worker = false;
-        commit_begin(s);
+        session__commit_begin(s);
         return;
     case SQL_EVENT_ROLLBACK:
         s->use_worker = false;
-        txn_drop(s);
+        session__txn_drop(s);
         return;
     case SQL_EVENT_COMPLETE:
         statement_complete(s);
@@ -522,10 +266,10 @@ static void session_event(struct session *s)
     case SQL_EVENT_ERROR:
         if (!s->closing)
             s->sink->error(s->context, &s->event.error);
-        text_ended(s);
+        session__text_ended(s);
         return;
     case SQL_EVENT_DONE:
-        text_ended(s);
+        session__text_ended(s);
         return;
     }
 }
@@ -559,9 +303,9 @@ static void session_release(struct session *s)
     ASSERT(s->closing && !s->queued);
     struct store_txn *txn = sql_session_abort(s->sql);
     MAYBE(txn != NULL);
-    txn_drop(s);
+    session__txn_drop(s);
     sql_session_destroy(s->sql);
-    origin_give_back(s);
+    session__origin_give_back(s);
     buffer_free(&s->commit.request);
     *s->link = s->next;
     if (s->next)
@@ -592,8 +336,11 @@ void session_close(struct session *s)
     case SESSION_COMMIT_WAIT:
         /* The commit takes its course; only nobody hears of it. */
         replica_commit_abandon(s->node->replica, &s->commit);
-        origin_retire(s);
+        session__origin_retire(s);
         sql_committed(s->sql, ERR_CANCELED, &error);
+        break;
+    case SESSION_OUTCOME_WAIT:
+        replica_commit_abandon(s->node->replica, &s->commit);
         break;
     case SESSION_IDLE:
     case SESSION_RUNNABLE:
@@ -601,32 +348,45 @@ void session_close(struct session *s)
         break;
     }
     /* It may be in the middle of a step that is calling us: released by the next round. */
-    session_ready(s);
+    session__ready(s);
 }
 
-void session_submit(struct session *s, struct slice text, const struct value *parameters,
-                    uint32_t parameter_count, struct slice request_id)
+/* What holds for a request whatever it asks for. */
+static void request_begin(struct session *s, const struct session_request *request)
 {
     ASSERT(s->state == SESSION_IDLE && !s->closing);
+    ASSERT(request->id.size <= REQUEST_ID_MAX);
     s->request_id_size = 0;
     s->request_commits = 0;
+    s->resent = request->resent;
     s->canceled = false;
     s->commit.reply_size = 0;
-    ASSERT(request_id.size <= REQUEST_ID_MAX);
-    if (request_id.size) {
+    if (request->id.size) {
         s->request_id[0] = 'r';
-        memcpy(s->request_id + 1, request_id.data, request_id.size);
-        s->request_id_size = (uint32_t)request_id.size + 1;
+        memcpy(s->request_id + 1, request->id.data, request->id.size);
+        s->request_id_size = (uint32_t)request->id.size + 1;
     }
     s->statement_us = env_monotonic_us(s->node->env);
-    sql_submit(s->sql, text, parameters, parameter_count);
-    session_ready(s);
+}
+
+void session_submit(struct session *s, const struct session_request *request)
+{
+    request_begin(s, request);
+    sql_submit(s->sql, request->text, request->parameters, request->parameter_count);
+    session__ready(s);
+}
+
+void session_outcome(struct session *s, const struct session_request *request)
+{
+    request_begin(s, request);
+    ASSERT(s->request_id_size > 0 && session_state(s) == SQL_IDLE);
+    session__outcome_ask(s);
 }
 
 void session_unblock(struct session *s)
 {
     if (s->state == SESSION_BLOCKED)
-        session_ready(s);
+        session__ready(s);
 }
 
 void session_cancel(struct session *s)
@@ -642,7 +402,7 @@ void session_cancel(struct session *s)
         node_sleep_cancel(s->node, &s->sleeper);
         begin_fail(s, ERR_CANCELED);
     } else if (s->state == SESSION_BLOCKED) {
-        session_ready(s);
+        session__ready(s);
     }
     /* In COMMIT_WAIT the outcome is being decided: the client gets that instead. */
 }
@@ -652,12 +412,19 @@ enum sql_transaction_state session_state(const struct session *s)
     return sql_session_state(s->sql);
 }
 
-void sessions_shutdown(struct node *node)
+/* Whether its client may be told to go: nothing of it would be lost. Another thread may have the
+ * sql session while a text runs, but not while none does. */
+static bool session_done(const struct session *s)
+{
+    return s->state == SESSION_IDLE && session_state(s) == SQL_IDLE;
+}
+
+void sessions_shutdown(struct node *node, bool late)
 {
     struct session *next;
     for (struct session *s = node->sessions; s; s = next) {
         next = s->next;
-        if (s->state == SESSION_IDLE && !s->closing)
+        if (!s->closing && (late || session_done(s)))
             s->sink->shutdown(s->context);
     }
 }

@@ -278,9 +278,27 @@ static bool statement_run(struct fake_session *session, const char *text,
     return true;
 }
 
+static void outcome(struct fake_session *session, const ExecuteRequest *request)
+{
+    if (!request->resent || !id_was_dropped(session->node, request))
+        error_send(session, "XX000", "nobody has asked for this");
+    else if (strcmp(request->sql, "DROP COMMIT") == 0)
+        completion_send(session, "COMMIT", 0);
+    else if (strcmp(request->sql, "DROP COMMIT MINORITY") == 0)
+        error_send(session, "40003", "not known");
+    else
+        error_send(session, "40000", "rolled back");
+}
+
 static void execute(struct fake_session *session, const ExecuteRequest *request)
 {
     atomic_fetch_add(&session->node->requests, 1);
+    if (request->resent)
+        atomic_fetch_add(&session->node->resent, 1);
+    if (request->outcome_only) {
+        outcome(session, request);
+        return;
+    }
     char *copy = mem_strdup(request->sql);
     char *text = copy;
     while (text) {

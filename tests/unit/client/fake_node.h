@@ -10,7 +10,8 @@
  *   DROP            the first time a request id is seen: closes the connection; then as ROWS 1
  *   DROP MINORITY   the same, but then error 57P03
  *   DROP ALWAYS     closes the connection
- *   DROP COMMIT     closes the connection
+ *   DROP COMMIT     closes the connection; when asked for the outcome: committed
+ *   DROP COMMIT ROLLED BACK, DROP COMMIT MINORITY  the same; rolled back, or not known
  *   DROP LATER      sends what was answered before, then closes the connection
  *   DROP AFTER      as ROWS 1, then closes the connection
  *   GOAWAY          as ROWS 1, and begins to shut the connection down
@@ -35,6 +36,7 @@ struct fake_node {
     char address[32];
     atomic_uint sessions;  /* begun so far */
     atomic_uint requests;  /* executes received */
+    atomic_uint resent;    /* of them, said to be sent again */
     atomic_uint cancels;   /* received */
     atomic_uint rows_sent; /* of ROWS */
     /* Of the last DROP; read them only while nothing runs. */

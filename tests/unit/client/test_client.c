@@ -263,6 +263,7 @@ static void test_resend(void **state)
     assert_int_equal(toydb_execute(session, "DROP", NULL, 0, see, &seen, &error), TOYDB_OK);
     assert_int_equal(seen.rows, 1); /* the node has seen the same request id twice */
     assert_int_equal(atomic_load(&node.requests), 2);
+    assert_int_equal(atomic_load(&node.resent), 1);
     assert_int_equal(atomic_load(&node.sessions), 2);
     /* Where the second node cannot know what the first one did. */
     assert_fails("DROP MINORITY", TOYDB_LOST, "08007");
@@ -294,7 +295,14 @@ static void test_loss_in_transaction(void **state)
     assert_fails("DROP ALWAYS", TOYDB_LOST, "08006");
     assert_int_equal(toydb_transaction_state(session), TOYDB_TRANSACTION_IDLE);
     assert_ok("BEGIN");
-    assert_fails("DROP COMMIT", TOYDB_LOST, "08007");
+    assert_int_equal(atomic_load(&node.resent), 0);
+    assert_ok("DROP COMMIT"); /* another sending asks what became of it */
+    assert_int_equal(atomic_load(&node.resent), 1);
+    assert_int_equal(toydb_transaction_state(session), TOYDB_TRANSACTION_IDLE);
+    assert_ok("BEGIN");
+    assert_fails("DROP COMMIT ROLLED BACK", TOYDB_LOST, "08006");
+    assert_ok("BEGIN");
+    assert_fails("DROP COMMIT MINORITY", TOYDB_LOST, "08007");
     assert_ok("BEGIN");
     assert_ok("DROP AFTER");
     assert_fails("ROWS 1", TOYDB_LOST, "08006");

@@ -1,7 +1,6 @@
 #include "harness.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,15 +12,10 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "scratch.h"
 
 /* ---- the node -----------------------------------------------------------------------------------
  */
-
-static int remove_one(const char *path, const struct stat *info, int type, struct FTW *ftw)
-{
-    (void)info, (void)type, (void)ftw;
-    return remove(path);
-}
 
 static void node_open(struct harness *harness)
 {
@@ -35,9 +29,7 @@ static void node_open(struct harness *harness)
 void harness_open_config(struct harness *harness, const struct server_config *config)
 {
     *harness = (struct harness){.config = *config};
-    const char *tmp = getenv("TMPDIR");
-    snprintf(harness->dir, sizeof harness->dir, "%s/toydb-server-XXXXXX", tmp ? tmp : "/tmp");
-    assert_non_null(mkdtemp(harness->dir));
+    scratch_make(harness->dir, sizeof harness->dir);
     log_configure(LOG_OFF, NULL, NULL);
     node_open(harness);
 }
@@ -75,7 +67,7 @@ static void node_shut(struct harness *harness)
 void harness_close(struct harness *harness)
 {
     node_shut(harness);
-    nftw(harness->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    scratch_remove(harness->dir);
 }
 
 void harness_restart(struct harness *harness)
@@ -276,6 +268,19 @@ void call_request(struct call *call, uint64_t sequence, const char *sql, const c
     message_send(call, &request.base);
 }
 
+void call_outcome(struct call *call, uint64_t sequence, const char *request_id)
+{
+    SessionRequest request = SESSION_REQUEST__INIT;
+    ExecuteRequest execute;
+    execute_fill(&execute, "", request_id);
+    execute.resent = true;
+    execute.outcome_only = true;
+    request.sequence = sequence;
+    request.command_case = SESSION_REQUEST__COMMAND_EXECUTE;
+    request.execute = &execute;
+    message_send(call, &request.base);
+}
+
 void call_cancel_request(struct call *call, uint64_t sequence)
 {
     SessionRequest request = SESSION_REQUEST__INIT;
@@ -306,4 +311,12 @@ int64_t call_integer(struct harness *harness, struct call *call, const char *sql
 {
     call_ok(harness, call, sql);
     return call->integer;
+}
+
+struct call *harness_table(struct harness *harness)
+{
+    harness_open(harness);
+    struct call *call = client_session(client_open(harness));
+    call_ok(harness, call, "CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER)");
+    return call;
 }

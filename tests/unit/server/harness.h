@@ -73,6 +73,8 @@ struct call *client_session(struct client *client);
 struct call *client_execute(struct client *client, const char *sql, const char *request_id);
 /* A request on a Session call. `request_id` may be NULL. */
 void call_request(struct call *call, uint64_t sequence, const char *sql, const char *request_id);
+/* Asks what became of the transaction that the request was to commit. */
+void call_outcome(struct call *call, uint64_t sequence, const char *request_id);
 void call_cancel_request(struct call *call, uint64_t sequence);
 /* A request, turned to its end. */
 void call_run(struct harness *harness, struct call *call, const char *sql);
@@ -80,5 +82,7 @@ void call_run(struct harness *harness, struct call *call, const char *sql);
 void call_ok(struct harness *harness, struct call *call, const char *sql);
 /* The integer a query answers. */
 int64_t call_integer(struct harness *harness, struct call *call, const char *sql);
+/* A cluster of one with a table t (id INTEGER PRIMARY KEY, v INTEGER), and a session on it. */
+struct call *harness_table(struct harness *harness);
 
 #endif

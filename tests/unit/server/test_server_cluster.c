@@ -2,7 +2,6 @@
  * cancels, lost clients, and nodes that stop and come back. What was acknowledged must be there
  * once, and money must neither appear nor vanish. Run under the thread sanitizer too. */
 #include <arpa/inet.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +16,7 @@
 
 #include "base/check.h"
 #include "base/prng.h"
+#include "scratch.h"
 #include "server/node_int.h"
 #include "toydb/toydb.h"
 
@@ -102,9 +102,7 @@ static void cluster_start(struct cluster *cluster)
 {
     char peers[NODES * 40] = "";
     int fds[NODES];
-    const char *tmp = getenv("TMPDIR");
-    snprintf(cluster->dir, sizeof cluster->dir, "%s/toydb-cluster-XXXXXX", tmp ? tmp : "/tmp");
-    assert_non_null(mkdtemp(cluster->dir));
+    scratch_make(cluster->dir, sizeof cluster->dir);
     for (uint32_t i = 0; i < NODES; i++) {
         snprintf(cluster->addresses[i], sizeof cluster->addresses[i], "127.0.0.1:%u",
                  free_port(&fds[i]));
@@ -282,12 +280,6 @@ static void node_check(struct cluster *cluster, uint32_t i, struct load *loads)
     toydb_session_close(session);
 }
 
-static int remove_one(const char *path, const struct stat *info, int type, struct FTW *ftw)
-{
-    (void)info, (void)type, (void)ftw;
-    return remove(path);
-}
-
 static void setup_tables(struct cluster *cluster)
 {
     struct prng prng;
@@ -348,7 +340,7 @@ static void test_mixed_load(void **state)
         node_check(&cluster, i, loads);
     for (uint32_t i = 0; i < NODES; i++)
         member_stop(&cluster.members[i], false);
-    nftw(cluster.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    scratch_remove(cluster.dir);
 }
 
 int main(void)

@@ -2,7 +2,6 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -17,30 +16,25 @@
 #include <cmocka.h>
 
 #include "env/env.h"
+#include "scratch.h"
 #include "server/server.h"
 #include "toydb/toydb.h"
 
 static char dir[128];
 static char address[64];
 
-static int remove_one(const char *path, const struct stat *info, int type, struct FTW *ftw)
-{
-    (void)info, (void)type, (void)ftw;
-    return remove(path);
-}
-
 static int setup(void **state)
 {
     (void)state;
-    const char *tmp = getenv("TMPDIR");
-    snprintf(dir, sizeof dir, "%s/toydb-process-XXXXXX", tmp ? tmp : "/tmp");
-    return mkdtemp(dir) ? 0 : -1;
+    scratch_make(dir, sizeof dir);
+    return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    return nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    scratch_remove(dir);
+    return 0;
 }
 
 /* Returns the process; its node serves. */
@@ -56,7 +50,8 @@ static pid_t server_start(struct toydb_session **session)
     assert_true(child >= 0);
     if (child == 0) {
         struct error error;
-        struct server_config config = {.id = 1, .log_level = LOG_OFF, .tick_ms = 10};
+        struct server_config config = {
+            .id = 1, .log_level = LOG_OFF, .tick_ms = 10, .drain_us = 1500000};
         close(fd);
         snprintf(config.data_dir, sizeof config.data_dir, "%s", dir);
         snprintf(config.listen, sizeof config.listen, "%s", address);

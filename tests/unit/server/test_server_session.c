@@ -1,4 +1,4 @@
-/* Sessions: exactly-once requests, cancels and lost clients at any moment, stopping. */
+/* Sessions: exactly-once requests, cancels and lost clients at any moment. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,20 +36,12 @@ static void test_execute(void **state)
     harness_close(&h);
 }
 
-static struct call *table_open(struct harness *h)
-{
-    harness_open(h);
-    struct call *call = client_session(client_open(h));
-    call_ok(h, call, "CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER)");
-    return call;
-}
-
 /* All transactions of a text run under one request id; none is taken for another one's resend. */
 static void test_request_of_many_commits(void **state)
 {
     (void)state;
     struct harness h;
-    struct call *call = table_open(&h);
+    struct call *call = harness_table(&h);
     call->ended = 0;
     call_request(call, 10,
                  "INSERT INTO t VALUES (1, 1); INSERT INTO t VALUES (2, 2), (3, 3); "
@@ -66,7 +58,7 @@ static void test_resend_after_commit(void **state)
 {
     (void)state;
     struct harness h;
-    struct call *call = table_open(&h);
+    struct call *call = harness_table(&h);
     call_ok(&h, call, "INSERT INTO t VALUES (1, 0), (2, 0)");
     for (int i = 0; i < 3; i++) {
         struct call *execute =
@@ -91,7 +83,7 @@ static void test_resend_of_block(void **state)
 {
     (void)state;
     struct harness h;
-    struct call *call = table_open(&h);
+    struct call *call = harness_table(&h);
     const char *block = "BEGIN; INSERT INTO t VALUES (1, 1); COMMIT";
     for (uint64_t i = 1; i <= 2; i++) {
         call->ended = 0;
@@ -110,7 +102,7 @@ static void test_resend_of_interrupted(void **state)
 {
     (void)state;
     struct harness h;
-    struct call *call = table_open(&h);
+    struct call *call = harness_table(&h);
     const char *text = "INSERT INTO t VALUES (1, 1); INSERT INTO t VALUES (1, 2)";
     call->ended = 0;
     call_request(call, 10, text, "half");
@@ -130,7 +122,7 @@ static void test_resend_in_flight(void **state)
 {
     (void)state;
     struct harness h;
-    struct call *a = table_open(&h);
+    struct call *a = harness_table(&h);
     struct call *b = client_session(client_open(&h));
     call_ok(&h, a, "INSERT INTO t VALUES (1, 0)");
     int done = 0; /* one of the two may be told only when it asks again, after a second */
@@ -152,7 +144,7 @@ static void test_request_id_size(void **state)
 {
     (void)state;
     struct harness h;
-    struct call *call = table_open(&h);
+    struct call *call = harness_table(&h);
     char id[66];
     memset(id, 'x', sizeof id);
     id[64] = '\0';
@@ -200,7 +192,7 @@ static void test_cut_anywhere(void **state)
 {
     (void)state;
     struct harness h;
-    struct call *call = table_open(&h);
+    struct call *call = harness_table(&h);
     rows_insert(&h, call);
     for (int text = 0; text < TEXTS; text++) {
         for (int turns = 0; turns < 30; turns++) {
@@ -223,7 +215,7 @@ static void test_cancel_anywhere(void **state)
 {
     (void)state;
     struct harness h;
-    struct call *call = table_open(&h);
+    struct call *call = harness_table(&h);
     uint32_t canceled = 0;
     rows_insert(&h, call);
     for (int text = 0; text < TEXTS; text++) {
@@ -262,12 +254,12 @@ static void test_close_while_working(void **state)
     (void)state;
     static const struct session_sink sink = {.slow = never, .done = nothing, .shutdown = nothing};
     struct harness h;
-    struct call *call = table_open(&h);
+    struct call *call = harness_table(&h);
     rows_insert(&h, call);
     h.node->turn_end_us = UINT64_MAX;
+    struct session_request update = {.text = slice_from_string("UPDATE t SET v = v + 1")};
     struct session *session = session_open(h.node, &sink, NULL);
-    session_submit(session, slice_from_string("UPDATE t SET v = v + 1"), NULL, 0,
-                   (struct slice){0});
+    session_submit(session, &update);
     sessions_run(h.node);
     assert_int_equal(h.node->mailbox.out, 1);
     assert_int_equal(h.node->runnable_count, 1);
@@ -275,8 +267,7 @@ static void test_close_while_working(void **state)
     sessions_run(h.node);
     assert_int_equal(h.node->session_count, 2);
     session = session_open(h.node, &sink, NULL);
-    session_submit(session, slice_from_string("UPDATE t SET v = v + 1"), NULL, 0,
-                   (struct slice){0});
+    session_submit(session, &update);
     sessions_run(h.node);
     session_close(session);
     assert_int_equal(h.node->runnable_count, 1);
@@ -292,7 +283,7 @@ static void test_cancel_waiting(void **state)
 {
     (void)state;
     struct harness h;
-    struct call *call = table_open(&h);
+    struct call *call = harness_table(&h);
     rows_insert(&h, call);
     call->ended = 0;
     call_request(call, 10, texts[3], NULL);
@@ -312,7 +303,7 @@ static void test_malformed_while_running(void **state)
 {
     (void)state;
     struct harness h;
-    struct call *call = table_open(&h);
+    struct call *call = harness_table(&h);
     rows_insert(&h, call);
     for (int turns = 0; turns < 30; turns++) {
         struct call *victim = client_session(&h.clients[0]);
@@ -356,68 +347,6 @@ static void test_no_quorum(void **state)
     harness_close(&h); /* with a request that waits */
 }
 
-/* ---- stopping -----------------------------------------------------------------------------------
- */
-
-static uint64_t stop_measure(struct harness *h)
-{
-    uint64_t start_us = env_monotonic_us(env_real());
-    node_stop(h->node);
-    UNTIL(h, h->node->stopped);
-    return env_monotonic_us(env_real()) - start_us;
-}
-
-static void test_stop_idle(void **state)
-{
-    (void)state;
-    struct harness h;
-    struct call *idle = table_open(&h);
-    struct call *open = client_session(client_open(&h));
-    call_ok(&h, open, "BEGIN; INSERT INTO t VALUES (1, 1)");
-    assert_true(stop_measure(&h) < 2000000);
-    harness_turns(&h, 4);
-    assert_null(idle->call);
-    assert_null(open->call);
-    assert_int_equal(idle->status, GRPC_UNAVAILABLE);
-    assert_int_equal(open->status, GRPC_UNAVAILABLE);
-    harness_close(&h);
-}
-
-/* Running statements are cut off after a while; clients that read nothing hold nobody up. */
-static void test_stop_busy(void **state)
-{
-    (void)state;
-    struct harness h;
-    struct call *call = table_open(&h);
-    rows_insert(&h, call);
-    for (int i = 0; i < 4; i++) {
-        struct client *client = client_open(&h);
-        client->deaf = i >= 2;
-        call_request(client_session(client), 1, texts[2 + i % 2], NULL);
-        call_request(client_session(client), 1, "SELECT 1", NULL);
-        client_execute(client, texts[3], NULL);
-        client_execute(client, "SELECT 1", NULL);
-    }
-    harness_turns(&h, 400);
-    assert_true(stop_measure(&h) < 4000000);
-    harness_close(&h);
-}
-
-/* A node that cannot go on ends its sessions at once. */
-static void test_stop_failed(void **state)
-{
-    (void)state;
-    struct harness h;
-    struct call *call = table_open(&h);
-    struct call *other = client_session(client_open(&h));
-    call_ok(&h, other, "BEGIN; INSERT INTO t VALUES (1, 1)");
-    call_request(call, 9, "SELECT 1", NULL);
-    harness_turn(&h);
-    h.node->failed = true;
-    assert_true(stop_measure(&h) < 2000000);
-    harness_close(&h);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -434,9 +363,6 @@ int main(void)
         cmocka_unit_test(test_cancel_waiting),
         cmocka_unit_test(test_malformed_while_running),
         cmocka_unit_test(test_no_quorum),
-        cmocka_unit_test(test_stop_idle),
-        cmocka_unit_test(test_stop_busy),
-        cmocka_unit_test(test_stop_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
