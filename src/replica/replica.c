@@ -14,6 +14,8 @@ enum {
     WINDOW_KEYS_DEFAULT = 65536,
     CHECKPOINT_BYTES_DEFAULT = 32 << 20,
     CHECKPOINT_US_DEFAULT = 30 * 1000000,
+    LOG_KEEP_DEFAULT = 64 << 20,
+    LOG_KEEP_MAX_DEFAULT = 512 << 20,
 };
 
 /* ---- failure ----------------------------------------------------------------------------------
@@ -59,7 +61,8 @@ static status_t storage_open(struct replica *r, struct error *error)
     struct wal_config wal = r->config.wal;
     wal.dir = r->wal_dir;
     wal.node_id = r->config.id;
-    return wal_open(r->env, &wal, &r->wal, error);
+    status = wal_open(r->env, &wal, &r->wal, error);
+    return status == OK ? replica__log_reconcile(r, error) : status;
 }
 
 static status_t raft_start(struct replica *r, struct error *error)
@@ -84,15 +87,8 @@ static status_t raft_start(struct replica *r, struct error *error)
     struct raft_storage storage = wal_storage(r->wal);
     struct raft_hard_state hard_state = wal_hard_state(r->wal);
     status_t status = raft_create(&config, &storage, &hard_state, &r->raft);
-    if (status == ERR_CORRUPT) {
-        error_set(error, status, "log in \"%s\" does not reach the checkpoint", r->wal_dir);
-        error_detail(error, "The tree holds entries up to %" PRIu64 ", the log up to %" PRIu64 ".",
-                     r->applied_index, wal_last_index(r->wal));
-        error_hint(error,
-                   "The node's log was lost or truncated: put its files back. Do not start the "
-                   "node with an empty directory: it would forget what it has promised.");
-        return status;
-    }
+    if (status == ERR_CORRUPT)
+        return replica__log_lost(r, error);
     return status == OK ? OK
                         : error_set(error, status, "could not start raft: %s", status_text(status));
 }
@@ -117,6 +113,20 @@ static void replica_release(struct replica *r)
     mem_free(r);
 }
 
+static void config_defaults(struct replica_config *config)
+{
+    if (!config->checkpoint_bytes)
+        config->checkpoint_bytes = CHECKPOINT_BYTES_DEFAULT;
+    if (!config->checkpoint_us)
+        config->checkpoint_us = CHECKPOINT_US_DEFAULT;
+    if (!config->log_keep_bytes)
+        config->log_keep_bytes = LOG_KEEP_DEFAULT;
+    if (!config->log_keep_max_bytes)
+        config->log_keep_max_bytes = LOG_KEEP_MAX_DEFAULT;
+    if (config->log_keep_max_bytes < config->log_keep_bytes)
+        config->log_keep_max_bytes = config->log_keep_bytes;
+}
+
 status_t replica_open(const struct replica_config *config, const struct replica_host *host,
                       struct replica **out, struct error *error)
 {
@@ -127,10 +137,7 @@ status_t replica_open(const struct replica_config *config, const struct replica_
     r->env = config->env;
     r->dir = mem_strdup(config->dir);
     r->config.dir = r->dir;
-    if (!r->config.checkpoint_bytes)
-        r->config.checkpoint_bytes = CHECKPOINT_BYTES_DEFAULT;
-    if (!r->config.checkpoint_us)
-        r->config.checkpoint_us = CHECKPOINT_US_DEFAULT;
+    config_defaults(&r->config);
     r->reads_tail = &r->reads;
     r->batch_next = 1;
     /* Numbers not used before the last restart: answers to that time's requests may still come. */
@@ -160,22 +167,6 @@ status_t replica_open(const struct replica_config *config, const struct replica_
     return OK;
 }
 
-/* The last checkpoint makes the next start quick; the log has everything anyway. */
-static void checkpoint_last(struct replica *r)
-{
-    if (r->failed || r->applied_index == r->checkpoint_index)
-        return;
-    struct buffer meta;
-    buffer_init(&meta, KV_APP_META_SIZE_MAX);
-    struct error error;
-    status_t status = replica__meta_encode(r, &meta);
-    if (status == OK)
-        status = kv_checkpoint(r->kv, buffer_slice(&meta), &error);
-    if (status != OK)
-        log_warn("replica", "last checkpoint failed: %s", status_text(status));
-    buffer_free(&meta);
-}
-
 void replica_close(struct replica *r)
 {
     if (!r)
@@ -187,7 +178,7 @@ void replica_close(struct replica *r)
         ASSERT(r->batch_blocked);
         wal_finish(r->wal, r->batch_out, ERR_DISK_FULL);
     }
-    checkpoint_last(r);
+    replica__checkpoint_last(r);
     replica_release(r);
 }
 
@@ -285,6 +276,8 @@ static void leadership_update(struct replica *r, const struct raft_ready *ready)
     r->leader = ready->leader;
     r->role = ready->role;
     r->term = ready->term;
+    if (!led && r->role == RAFT_LEADER)
+        r->led_us = env_monotonic_us(r->env);
     if (dropped)
         replica__proposals_drop(r);
     if (leader_changed) {
@@ -381,48 +374,6 @@ void replica_log_done(struct replica *r, struct wal_batch *batch, status_t statu
     r->batch_out = NULL;
     if (status != OK)
         replica__fail(r, error);
-}
-
-struct kv_checkpoint *replica_checkpoint_take(struct replica *r)
-{
-    if (r->failed || r->checkpoint_out || r->applied_index == r->checkpoint_index)
-        return NULL;
-    uint64_t now_us = env_monotonic_us(r->env);
-    if (r->applied_bytes < r->config.checkpoint_bytes &&
-        now_us - r->checkpoint_time_us < r->config.checkpoint_us)
-        return NULL;
-    /* A part of an entry may be in the tree while the disk is full: freeze whole entries only. */
-    if (r->apply_blocked)
-        return NULL;
-    struct buffer meta;
-    buffer_init(&meta, KV_APP_META_SIZE_MAX);
-    struct error error;
-    status_t status = replica__meta_encode(r, &meta);
-    if (status == OK)
-        status = kv_checkpoint_begin(r->kv, buffer_slice(&meta), &r->checkpoint_out, &error);
-    buffer_free(&meta);
-    r->checkpoint_time_us = now_us;
-    if (status == OK) {
-        r->checkpoint_out_index = r->applied_index;
-        r->applied_bytes = 0;
-        return r->checkpoint_out;
-    }
-    if (status == ERR_DISK_FULL)
-        log_warn("replica", "checkpoint waits for disk space: %s", error.message);
-    else
-        replica__fail(r, &error);
-    return NULL;
-}
-
-void replica_checkpoint_done(struct replica *r, struct kv_checkpoint *checkpoint)
-{
-    ASSERT(checkpoint == r->checkpoint_out);
-    struct error error;
-    r->checkpoint_out = NULL;
-    if (kv_checkpoint_end(r->kv, checkpoint, &error) != OK)
-        replica__fail(r, &error);
-    else
-        r->checkpoint_index = r->checkpoint_out_index;
 }
 
 /* ---- transactions and inspection ----------------------------------------------------------------

@@ -150,9 +150,12 @@ struct replica_config {
     uint32_t tick_us;                            /* time between replica_tick calls */
     uint32_t election_timeout_ticks;
     uint32_t heartbeat_ticks;
-    uint32_t window_keys;            /* certifier; 0: 65536 */
-    uint64_t checkpoint_bytes;       /* of log applied between checkpoints; 0: 32 MiB */
-    uint64_t checkpoint_us;          /* time between checkpoints while there are changes; 0: 30 s */
+    uint32_t window_keys;        /* certifier; 0: 65536 */
+    uint64_t checkpoint_bytes;   /* of log applied between checkpoints; 0: 32 MiB */
+    uint64_t checkpoint_us;      /* time between checkpoints while there are changes; 0: 30 s */
+    uint64_t log_keep_bytes;     /* of log kept in any case; 0: 64 MiB */
+    uint64_t log_keep_max_bytes; /* kept for a member that needs it; 0: 512 MiB */
+    uint64_t snapshot_bytes_per_second; /* sent as leader, to all; 0: 32 MiB */
     uint64_t disk_reserve_bytes;     /* a leader with less free refuses commits (53100); 0: none */
     uint64_t check_us;               /* time between consistency checks; 0: 1 h; UINT64_MAX: none */
     uint64_t check_bytes_per_second; /* read for them on each node; 0: 32 MiB */

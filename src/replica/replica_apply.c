@@ -2,9 +2,7 @@
  *
  * Each entry is applied whole or, when the disk is full, again from its start once there is room:
  * writing a version twice is writing it once. After a burst the tree is published once; only then
- * does this node's applied index move, so a snapshot and the version it is read at always agree.
- *
- * Checkpoint meta (kv app_meta), MessagePack: [1, applied index, applied version]. */
+ * does this node's applied index move, so a snapshot and the version it is read at always agree. */
 
 #include <string.h>
 
@@ -14,20 +12,10 @@
 #include "replica/replica_int.h"
 
 enum {
-    META_FORMAT = 1,
     /* Every so many effects some old outcomes are looked at. */
     EXPIRE_EVERY = 256,
     EXPIRE_LIMIT = 512,
 };
-
-status_t replica__meta_encode(const struct replica *r, struct buffer *out)
-{
-    msgpack_put_array(out, 3);
-    msgpack_put_uint(out, META_FORMAT);
-    msgpack_put_uint(out, r->applied_index);
-    msgpack_put_uint(out, r->applied_version);
-    return out->failed ? ERR_TOO_LONG : OK;
-}
 
 static struct slice system_key(const char *name, uint8_t bytes[32])
 {
@@ -86,21 +74,12 @@ static status_t expired_store(struct replica *r, const struct expired *expired, 
     return status;
 }
 
-status_t replica__meta_load(struct replica *r, struct error *error)
+status_t replica__forgotten_load(struct replica *r, struct error *error)
 {
-    struct slice meta = kv_meta(r->kv);
-    if (meta.size) {
-        struct msgpack_reader reader;
-        msgpack_reader_init(&reader, meta);
-        bool shape = msgpack_get_array(&reader) == 3 && msgpack_get_uint(&reader) == META_FORMAT;
-        r->applied_index = msgpack_get_uint(&reader);
-        r->applied_version = msgpack_get_uint(&reader);
-        if (!shape || !msgpack_done(&reader))
-            return error_set(error, ERR_CORRUPT, "%s: checkpoint meta is malformed", r->dir);
-    }
     struct expired expired;
     status_t status = expired_load(r, &expired, error);
-    r->forgotten_version = expired.newest;
+    if (status == OK)
+        r->forgotten_version = expired.newest;
     expired_free(&expired);
     return status;
 }
@@ -223,6 +202,8 @@ void replica__apply(struct replica *r)
 {
     bool any = false;
     r->apply_retry = false;
+    /* A checkpoint must not be ahead of the log: one that is due waits for it here. */
+    uint64_t limit = replica__checkpoint_due(r) ? wal_durable_index(r->wal) : UINT64_MAX;
     while (r->committed.count && !r->failed) {
         struct replica__committed *burst = replica__ring_at(&r->committed, 0);
         if (burst->at == burst->count) {
@@ -231,6 +212,8 @@ void replica__apply(struct replica *r)
         }
         const struct raft_entry *entry = &burst->entries[burst->at];
         ASSERT(entry->index == r->applied_index + 1);
+        if (entry->index > limit)
+            break;
         struct error error;
         uint64_t version = 0;
         status_t status = apply_entry(r, entry, &version, &error);
@@ -245,6 +228,7 @@ void replica__apply(struct replica *r)
         r->apply_blocked = false;
         burst->at++;
         r->applied_index = entry->index;
+        r->applied_term = entry->term;
         r->applied_bytes += entry->data.size;
         if (entry->term == r->term && r->role == RAFT_LEADER)
             r->own_term_applied = entry->term;

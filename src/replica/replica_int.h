@@ -56,6 +56,12 @@ struct replica__loopback {
 
 struct replica__retired;
 
+/* When another node last sent something. */
+struct replica__heard {
+    uint64_t id;
+    uint64_t us;
+};
+
 /* A piece of background work, first member of its kind's own struct, whose maker frees it. */
 struct replica_work {
     /* Any thread; nothing but what this work owns. */
@@ -118,6 +124,7 @@ struct replica {
     /* the state machine */
     struct replica__ring committed; /* struct replica__committed */
     uint64_t applied_index;
+    uint64_t applied_term; /* of that entry; 0: none, or not known */
     uint64_t applied_version;
     uint64_t forgotten_version; /* of the newest outcome removed */
     bool apply_blocked;         /* the disk is full: a part of an entry may be in the tree */
@@ -129,6 +136,9 @@ struct replica {
     uint64_t checkpoint_out_index;
     uint64_t checkpoint_time_us;
     uint64_t applied_bytes;
+    bool received;   /* the tree came as a snapshot, and no checkpoint has been since */
+    uint64_t led_us; /* when this node became leader last */
+    struct replica__heard heard[REPLICA_MEMBERS_MAX]; /* id 0: empty place */
 
     /* background work */
     struct replica_work *work_out;
@@ -188,8 +198,8 @@ bool replica__majority_reachable(const struct replica *r);
 
 /* replica_apply.c */
 void replica__apply(struct replica *r);
-status_t replica__meta_encode(const struct replica *r, struct buffer *out);
-status_t replica__meta_load(struct replica *r, struct error *error);
+/* The version of the newest outcome removed. */
+status_t replica__forgotten_load(struct replica *r, struct error *error);
 
 /* replica_read.c */
 void replica__reads_flush(struct replica *r);
@@ -214,6 +224,26 @@ void replica__proposal_applied(struct replica *r, uint64_t index, uint64_t versi
 /* Leadership was lost: what was proposed is in the hands of the next leader. */
 void replica__proposals_drop(struct replica *r);
 bool replica__may_judge(const struct replica *r);
+
+/* replica_checkpoint.c */
+/* What a checkpoint of the tree says of itself. */
+struct replica__meta {
+    uint64_t index, version, term;
+    bool received;
+};
+status_t replica__meta_encode(const struct replica__meta *meta, struct buffer *out);
+bool replica__checkpoint_due(const struct replica *r);
+/* At the end, when nothing has failed. */
+void replica__checkpoint_last(struct replica *r);
+/* Where the checkpoint that the tree was opened at stood. */
+status_t replica__meta_load(struct replica *r, struct error *error);
+/* Brings the log to the tree when that came as a snapshot. ERR_CORRUPT: the log does not belong to
+ * the tree. */
+status_t replica__log_reconcile(struct replica *r, struct error *error);
+/* Says that the log does not reach the tree; returns ERR_CORRUPT. */
+status_t replica__log_lost(struct replica *r, struct error *error);
+/* A member has sent something. */
+void replica__heard(struct replica *r, uint64_t id);
 
 /* replica_work.c */
 /* The tree was replaced: it is closed once its last snapshot is. */

@@ -131,6 +131,7 @@ void replica_receive(struct replica *r, const struct replica_message *message)
         foreign_received(r, message);
         return;
     }
+    replica__heard(r, message->from);
     status_t status = OK;
     switch (message->type) {
     case REPLICA_RAFT:

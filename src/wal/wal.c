@@ -108,6 +108,28 @@ status_t wal_term(const struct wal *wal, uint64_t index, uint64_t *term)
     return OK;
 }
 
+/* Bytes from the entry's record to the end of the log, files taken as full. */
+static uint64_t bytes_from(const struct wal *wal, uint64_t index)
+{
+    struct wal__slot slot = wal__index_slot(&wal->index, index);
+    ASSERT(slot.sequence <= wal->tail.sequence);
+    uint64_t end = (wal->tail.sequence - slot.sequence) * wal->segment_size + wal->tail.offset;
+    return end > slot.offset ? end - slot.offset : 0;
+}
+
+uint64_t wal_index_within(const struct wal *wal, uint64_t bytes)
+{
+    uint64_t low = wal->index.first, high = wal__index_last(&wal->index) + 1;
+    while (low < high) { /* entries before `low` are too far, `high` and those behind are not */
+        uint64_t middle = low + (high - low) / 2;
+        if (bytes_from(wal, middle) <= bytes)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
 /* ---- reading entries ------------------------------------------------------------------------ */
 
 /* Readers have a handle of their own: the log thread closes its one when a file is full. */

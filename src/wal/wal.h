@@ -74,6 +74,10 @@ uint64_t wal_last_index(const struct wal *wal);
 uint64_t wal_durable_index(const struct wal *wal);
 /* Term of an entry in [first - 1, last]; without I/O. ERR_NOT_FOUND outside of that. */
 status_t wal_term(const struct wal *wal, uint64_t index, uint64_t *term);
+/* The oldest entry of those that, with all behind them, take about `bytes` on disk;
+ * wal_last_index + 1 when not even the last one does. Whoever compacts uses it to keep some slack.
+ */
+uint64_t wal_index_within(const struct wal *wal, uint64_t bytes);
 /* Durable entries of [low, high), low < high <= wal_durable_index + 1 (asserted): from low as many
  * as fit in max_bytes of data, but at least one. Array and bytes are the arena's. Every byte was
  * checked against its CRC. ERR_NOT_FOUND: low is older than the first. ERR_CORRUPT, ERR_IO: stop
