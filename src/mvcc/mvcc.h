@@ -8,7 +8,8 @@
  * Stored value: one byte (0 a value, 1 a tombstone), then the value.
  *
  * A transaction reads a `struct mvcc_view` merged with its own writes, a `struct mvcc_overlay`.
- * Versions are never collected yet, so every version stays readable. */
+ * Versions that no read at or above the watermark can see are collected; reads below it are an
+ * error. */
 #ifndef MVCC_MVCC_H
 #define MVCC_MVCC_H
 
@@ -23,6 +24,9 @@
 enum {
     MVCC_KEY_MAX = 1000, /* bytes of a user key */
     MVCC_KEY_FIRST_MIN = 0x10,
+    /* One key under this byte is mvcc's own: the watermark. It may differ between trees that are
+     * otherwise equal, as collected versions do. */
+    MVCC_WATERMARK_PREFIX = 0x03,
 };
 
 /* ---- writing (the kv's writer thread) -------------------------------------------------------- */
@@ -64,6 +68,11 @@ struct mvcc_view {
     const struct mvcc_overlay *overlay; /* or NULL */
 };
 
+/* A view at `version`, which may be older than the snapshot's newest. ERR_TOO_OLD: below the
+ * watermark. (A view at the newest version of its snapshot needs no such care.) */
+status_t mvcc_view_open(struct mvcc_view *view, struct kv_snapshot *snapshot, uint64_t version,
+                        const struct mvcc_overlay *overlay, struct error *error);
+
 /* ERR_NOT_FOUND (error untouched) when there is no such key at the view's version. *own (may be
  * NULL) tells that the answer came from the overlay. The value lives as long as the snapshot and
  * the overlay. */
@@ -88,5 +97,44 @@ status_t mvcc_scan_begin(struct mvcc_scan *scan, const struct mvcc_view *view, s
 /* ERR_NOT_FOUND (error untouched) at the end. */
 status_t mvcc_scan_next(struct mvcc_scan *scan, struct slice *key, struct slice *value,
                         struct error *error);
+
+/* ---- garbage collection ------------------------------------------------------------------------
+ *
+ * The owner of the tree says up to which watermark, when, and how much at a time. Replicas may do
+ * so at different times: what a read at the watermark or above sees is the same in all of them. A
+ * transaction that reads the newest version of its kv snapshot is never in the way: any watermark
+ * not above the newest version written as a whole is allowed. */
+
+struct mvcc_collector; /* which keys may have garbage; the writer's */
+
+/* bytes_max: of memory; 0: 32 MiB. Begins as one that has lost notes. */
+struct mvcc_collector *mvcc_collector_create(uint64_t bytes_max);
+/* NULL is allowed. */
+void mvcc_collector_destroy(struct mvcc_collector *collector);
+/* `key` was written at `version`, or (version 0) was found to have garbage. */
+void mvcc_collector_note(struct mvcc_collector *collector, struct slice key, uint64_t version);
+/* Have notes been lost since this was asked last? Then mvcc_garbage_find must go through a tree
+ * that has those writes, and its finds be noted. */
+bool mvcc_collector_lost(struct mvcc_collector *collector);
+/* How many keys wait to be looked at. */
+uint32_t mvcc_collector_waiting(const struct mvcc_collector *collector);
+/* Writer's thread. Removes versions that no read at or above `watermark` can see, looking at and
+ * removing at most about `limit`; *removed of them went. Notes the watermark in the tree when it is
+ * higher than before. An error (as of kv_delete) leaves the tree with some of them gone, which is
+ * as good; after ERR_DISK_FULL it may be called again. */
+status_t mvcc_collect(struct mvcc_collector *collector, struct kv *kv, uint64_t watermark,
+                      uint32_t limit, uint32_t *removed, struct error *error);
+
+/* `key` is valid during the call. */
+typedef void mvcc_garbage_fn(void *context, struct slice key);
+/* Any thread. Calls `found` for each key with something to collect at `watermark` among the next
+ * `limit` keys from `start` on (empty: from the first). *next gets where to go on, empty at the
+ * end.
+ */
+status_t mvcc_garbage_find(struct kv_snapshot *snapshot, struct slice start, uint64_t watermark,
+                           uint32_t limit, mvcc_garbage_fn *found, void *context,
+                           struct buffer *next, struct error *error);
+/* The watermark of the tree, 0 when nothing was ever collected in it. */
+status_t mvcc_watermark(struct kv_snapshot *snapshot, uint64_t *version, struct error *error);
 
 #endif

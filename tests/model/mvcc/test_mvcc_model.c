@@ -1,4 +1,5 @@
-/* Random versions, views and overlays against a dull list of all that was ever written. */
+/* Random versions, views and overlays against a dull list of all that was ever written, of which a
+ * collector takes away what no view at the watermark or above can see. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,15 @@
 #include "env_sim.h"
 #include "mvcc/mvcc.h"
 
-enum { KEYS = 24, KEY_SIZE = 3, WRITES_MAX = 4000, OWN_MAX = 16, SEEDS = 12, ROUNDS = 1500 };
+enum {
+    KEYS = 24,
+    KEY_SIZE = 3,
+    WRITES_MAX = 4000,
+    OWN_MAX = 16,
+    SEEDS = 12,
+    ROUNDS = 1500,
+    SYSTEM_KEYS = 3
+};
 
 struct written {
     uint32_t key;
@@ -29,7 +38,10 @@ struct world {
     uint32_t count;
     uint64_t version;
     uint32_t values;
-    bool few; /* most writes go to three keys */
+    struct mvcc_collector *collector;
+    uint64_t watermark;
+    bool walking; /* the collector hears of nothing: garbage is found by walking */
+    bool few;     /* most writes go to three keys */
 };
 
 static struct error error;
@@ -85,6 +97,8 @@ static void write_any(struct world *world)
     assert_ok(mvcc_write(world->kv, key_of(write.key, bytes), write.version,
                          write.value ? &given : NULL, &error));
     buffer_free(&value);
+    if (!world->walking)
+        mvcc_collector_note(world->collector, key_of(write.key, bytes), write.version);
     world->writes[world->count++] = write;
 }
 
@@ -95,6 +109,89 @@ static void system_keys_write(struct world *world)
     assert_ok(kv_put(world->kv, slice_make("\x02origin", 7), slice_make("s", 1), &error));
     assert_ok(kv_put(world->kv, slice_make("\x0f\xff\xff\xff\xff\xff\xff\xff\xff\xff", 10),
                      slice_make("s", 1), &error));
+}
+
+/* ---- collection -------------------------------------------------------------------------------
+ */
+
+static void found(void *context, struct slice key)
+{
+    struct world *world = context;
+    mvcc_collector_note(world->collector, key, 0);
+}
+
+static void walk(struct world *world)
+{
+    struct kv_snapshot *snapshot;
+    struct buffer next = {0};
+    assert_ok(kv_publish(world->kv, &error));
+    assert_ok(kv_snapshot_open(world->kv, &snapshot, &error));
+    do {
+        assert_ok(mvcc_garbage_find(snapshot, buffer_slice(&next), world->watermark,
+                                    1 + (uint32_t)prng_below(&world->prng, 9), found, world, &next,
+                                    &error));
+    } while (next.size > 0);
+    buffer_free(&next);
+    kv_snapshot_close(snapshot);
+}
+
+/* How many of the versions written must still be there. */
+static uint64_t versions_needed(const struct world *world)
+{
+    uint64_t needed = 0;
+    for (uint32_t key = 0; key < KEYS; key++) {
+        const struct written *newest = NULL;
+        for (uint32_t i = 0; i < world->count; i++) {
+            const struct written *write = &world->writes[i];
+            if (write->key != key)
+                continue;
+            needed += write->version > world->watermark;
+            if (write->version <= world->watermark && (!newest || write->version > newest->version))
+                newest = write;
+        }
+        needed += newest && newest->value != 0;
+    }
+    return needed;
+}
+
+static void collect_some(struct world *world)
+{
+    uint32_t removed;
+    /* Nothing is written at or below it any more. */
+    if (world->version > world->watermark && prng_chance(&world->prng, 1, 2))
+        world->watermark += prng_below(&world->prng, world->version - world->watermark);
+    uint32_t limit =
+        1 + (uint32_t)prng_below(&world->prng, prng_chance(&world->prng, 1, 2) ? 3 : 90);
+    assert_ok(mvcc_collect(world->collector, world->kv, world->watermark, limit, &removed, &error));
+    assert_true(removed <= limit);
+}
+
+static bool has_watermark(struct world *world)
+{
+    static const uint8_t first = MVCC_WATERMARK_PREFIX;
+    struct kv_cursor cursor;
+    kv_cursor_init_latest(&cursor, world->kv);
+    assert_ok(kv_cursor_seek(&cursor, slice_make(&first, 1), &error));
+    return kv_cursor_valid(&cursor) && kv_cursor_key(&cursor).data[0] == first;
+}
+
+static void collect_all(struct world *world)
+{
+    struct kv_stats stats;
+    uint32_t removed;
+    if (world->walking)
+        walk(world);
+    else /* a key may wait behind one that has to wait longer */
+        world->watermark = world->version++;
+    assert_ok(
+        mvcc_collect(world->collector, world->kv, world->watermark, UINT32_MAX, &removed, &error));
+    kv_stats(world->kv, &stats);
+    assert_int_equal(stats.entries,
+                     (uint64_t)SYSTEM_KEYS + has_watermark(world) + versions_needed(world));
+    uint32_t waiting = mvcc_collector_waiting(world->collector);
+    walk(world);
+    assert_int_equal(mvcc_collector_waiting(world->collector), waiting);
+    assert_int_equal(waiting, 0);
 }
 
 /* ---- the model of a view -------------------------------------------------------------------- */
@@ -217,10 +314,22 @@ static void view_check(struct world *world)
     /* The snapshot does not see what is written behind it. */
     for (uint64_t more = prng_below(&world->prng, 4); more; more--)
         write_any(world);
-    struct mvcc_view view = {.snapshot = snapshot,
-                             .version = prng_below(&world->prng, world->version + 2),
-                             .overlay =
-                                 own.count || prng_chance(&world->prng, 1, 2) ? &overlay : NULL};
+    struct mvcc_view view;
+    uint64_t watermark, version = prng_below(&world->prng, world->version + 2);
+    assert_ok(mvcc_watermark(snapshot, &watermark, &error));
+    assert_true(watermark <= world->watermark);
+    status_t status =
+        mvcc_view_open(&view, snapshot, version,
+                       own.count || prng_chance(&world->prng, 1, 2) ? &overlay : NULL, &error);
+    assert_int_equal(status, version < watermark ? ERR_TOO_OLD : OK);
+    if (status != OK) {
+        mvcc_overlay_free(&overlay);
+        kv_snapshot_close(snapshot);
+        return;
+    }
+    /* Nor what is collected behind it. */
+    if (prng_chance(&world->prng, 1, 2))
+        collect_some(world);
     for (int i = 0; i < 4; i++)
         get_check(world, &view, written, &own);
     for (int i = 0; i < 3; i++)
@@ -236,6 +345,9 @@ static void test_random(void **state)
         struct world *world = mem_zalloc(1, sizeof *world);
         world->machine = env_sim_create(seed);
         world->few = seed % 2;
+        world->walking = seed % 3 == 0;
+        world->collector = mvcc_collector_create(0);
+        assert_true(mvcc_collector_lost(world->collector));
         prng_seed(&world->prng, seed);
         struct env *env = env_sim_env(world->machine);
         assert_ok(env_dir_create(env, "/data", &error));
@@ -246,7 +358,13 @@ static void test_random(void **state)
                 write_any(world);
             else
                 view_check(world);
+            if (prng_chance(&world->prng, 1, 10))
+                collect_some(world);
+            if (prng_chance(&world->prng, 1, 100))
+                collect_all(world);
         }
+        assert_false(mvcc_collector_lost(world->collector));
+        mvcc_collector_destroy(world->collector);
         kv_close(world->kv);
         env_sim_destroy(world->machine);
         mem_free(world);

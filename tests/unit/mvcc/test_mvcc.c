@@ -141,6 +141,86 @@ static void test_damage_is_an_error(void **state)
     kv_snapshot_close(view.snapshot);
 }
 
+/* ---- collection -------------------------------------------------------------------------------
+ */
+
+/* A key written very often, between two others, is walked over in no time once it was collected. */
+static void test_key_overwritten_often(void **state)
+{
+    enum { TIMES = 200000 };
+    struct world *world = *state;
+    struct mvcc_collector *collector = mvcc_collector_create(0);
+    struct slice value = text("some value of the usual size, or about"), key, got;
+    assert_int_equal(mvcc_write(world->kv, text("a"), 1, &value, &error), OK);
+    assert_int_equal(mvcc_write(world->kv, text("z"), 1, &value, &error), OK);
+    for (uint64_t version = 1; version <= TIMES; version++) {
+        /* In the end it is deleted. */
+        assert_int_equal(
+            mvcc_write(world->kv, text("hot"), version, version < TIMES ? &value : NULL, &error),
+            OK);
+        mvcc_collector_note(collector, text("hot"), version);
+    }
+    struct mvcc_view before = view_open(world, TIMES - 1);
+    assert_int_equal(mvcc_collector_waiting(collector), 1);
+    uint32_t removed, total = 0, steps = 0;
+    do {
+        assert_int_equal(mvcc_collect(collector, world->kv, TIMES, 1000, &removed, &error), OK);
+        assert_true(removed <= 1000);
+        total += removed;
+        steps++;
+    } while (removed > 0);
+    assert_int_equal(total, TIMES);
+    assert_true(steps <= TIMES / 1000 + 2);
+    struct kv_stats stats;
+    kv_stats(world->kv, &stats);
+    assert_int_equal(stats.entries, 3); /* the two others and the watermark */
+    assert_true(stats.depth <= 1);
+    struct mvcc_view after = view_open(world, TIMES);
+    struct mvcc_scan scan;
+    assert_int_equal(mvcc_scan_begin(&scan, &after, text(""), text(""), false, &error), OK);
+    assert_int_equal(mvcc_scan_next(&scan, &key, &got, &error), OK);
+    assert_int_equal(mvcc_scan_next(&scan, &key, &got, &error), OK);
+    assert_true(slice_equal(key, text("z")));
+    assert_int_equal(mvcc_scan_next(&scan, &key, &got, &error), ERR_NOT_FOUND);
+    /* Who read before still does. */
+    assert_int_equal(mvcc_get(&before, text("hot"), &got, NULL, &error), OK);
+    struct mvcc_view view;
+    assert_int_equal(mvcc_view_open(&view, before.snapshot, 1, NULL, &error), OK);
+    assert_int_equal(mvcc_view_open(&view, after.snapshot, TIMES - 1, NULL, &error), ERR_TOO_OLD);
+    assert_int_equal(mvcc_view_open(&view, after.snapshot, TIMES, NULL, &error), OK);
+    kv_snapshot_close(before.snapshot);
+    kv_snapshot_close(after.snapshot);
+    mvcc_collector_destroy(collector);
+}
+
+/* What does not fit into the collector's memory is told, and nothing breaks. */
+static void test_notes_lost(void **state)
+{
+    struct world *world = *state;
+    struct mvcc_collector *collector = mvcc_collector_create(2000);
+    struct slice value = text("v");
+    uint32_t removed;
+    assert_true(mvcc_collector_lost(collector));
+    assert_false(mvcc_collector_lost(collector));
+    for (uint32_t i = 0; i < 100; i++) {
+        uint8_t key[5] = {'k'};
+        put_u32_be(key + 1, i);
+        for (uint64_t version = 1; version <= 2; version++) {
+            assert_int_equal(mvcc_write(world->kv, slice_make(key, 5), version, &value, &error),
+                             OK);
+            mvcc_collector_note(collector, slice_make(key, 5), version);
+        }
+    }
+    uint32_t waiting = mvcc_collector_waiting(collector);
+    assert_true(waiting > 2 && waiting < 50);
+    assert_true(mvcc_collector_lost(collector));
+    assert_int_equal(mvcc_collect(collector, world->kv, 2, 1000, &removed, &error), OK);
+    assert_int_equal(removed, waiting);
+    assert_int_equal(mvcc_collector_waiting(collector), 0);
+    assert_false(mvcc_collector_lost(collector));
+    mvcc_collector_destroy(collector);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +229,8 @@ int main(void)
         cmocka_unit_test(test_overlay_budget),
         cmocka_unit_test_setup_teardown(test_scans_leave_others_alone, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_damage_is_an_error, world_open, world_close),
+        cmocka_unit_test_setup_teardown(test_key_overwritten_often, world_open, world_close),
+        cmocka_unit_test_setup_teardown(test_notes_lost, world_open, world_close),
     };
     return cmocka_run_group_tests_name("mvcc", tests, NULL, NULL);
 }
