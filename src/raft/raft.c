@@ -83,10 +83,11 @@ status_t raft_create(const struct raft_config *config, const struct raft_storage
         r->term = log.last_term;
         r->vote = 0;
     }
-    r->quorum = filled.voter_count / 2 + 1;
-    for (uint32_t i = 0; i < filled.voter_count; i++)
-        if (filled.voters[i] != r->id)
-            raft__progress_init(&r->peers[r->peer_count++], filled.voters[i], &r->config);
+    status = raft__members_init(r);
+    if (status != OK) {
+        raft_destroy(r);
+        return status;
+    }
     /* Nodes started with one seed must not draw one sequence of timeouts. */
     prng_seed(&r->prng, filled.seed ^ (filled.id * UINT64_C(0x9e3779b97f4a7c15)));
     r->soft_term = r->term;
@@ -99,8 +100,7 @@ void raft_destroy(struct raft *r)
 {
     if (r == NULL)
         return;
-    for (uint32_t i = 0; i < r->peer_count; i++)
-        raft__progress_free(&r->peers[i]);
+    raft__members_free(r);
     raft__ready_free(r);
     raft__log_free(&r->log);
     mem_free(r->reads);
@@ -119,7 +119,7 @@ void raft_tick(struct raft *r)
 
 static bool from_leader(const struct raft_message *m)
 {
-    return m->type == RAFT_APPEND || m->type == RAFT_HEARTBEAT;
+    return m->type == RAFT_APPEND || m->type == RAFT_HEARTBEAT || m->type == RAFT_TIMEOUT_NOW;
 }
 
 /* Figure 2, all servers: "If RPC request or response contains term T > currentTerm: set currentTerm
@@ -127,7 +127,8 @@ static bool from_leader(const struct raft_message *m)
 static bool step_newer_term(struct raft *r, const struct raft_message *m)
 {
     ASSERT(m->term > r->term);
-    if ((m->type == RAFT_VOTE || m->type == RAFT_PREVOTE) && raft__in_lease(r)) {
+    bool asks = m->type == RAFT_PREVOTE || (m->type == RAFT_VOTE && !m->transfer);
+    if (asks && raft__in_lease(r)) {
         log_debug("raft",
                   "node %" PRIu64 " term %" PRIu64 ": ignores %s from %" PRIu64
                   ", follows leader %" PRIu64,
@@ -196,6 +197,11 @@ static status_t step_current(struct raft *r, const struct raft_message *m)
         return status == OK ? raft__heartbeat_request(r, m) : status;
     case RAFT_HEARTBEAT_RESPONSE:
         return raft__heartbeat_response(r, m);
+    case RAFT_TIMEOUT_NOW:
+        status = step_follow(r, m);
+        if (status == OK)
+            raft__transfer_request(r);
+        return status;
     }
     UNREACHABLE();
 }
@@ -206,6 +212,12 @@ status_t raft_step(struct raft *r, const struct raft_message *message)
     status_t status = raft__message_validate(r, message);
     if (status != OK)
         return status;
+    /* Thesis 4.2.3: "servers process incoming RPC requests without consulting their current
+     * configurations", for the sender may know a newer one. An answer from outside is to a question
+     * of a time when the sender was inside: it counts for nothing, and its term, which a removed
+     * node may have driven up alone, disturbs nobody. */
+    if (raft__is_response(message->type) && raft__peer(r, message->from) == NULL)
+        return OK;
     if (message->term < r->term) {
         step_older_term(r, message);
         return OK;
@@ -224,6 +236,8 @@ status_t raft_propose(struct raft *r, const struct slice *datas, uint32_t count,
     ASSERT(count > 0);
     if (r->role != RAFT_LEADER)
         return ERR_NOT_LEADER;
+    if (r->transferee != 0)
+        return ERR_BUSY;
     struct raft_log *log = &r->log;
     size_t bytes = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -254,8 +268,8 @@ status_t raft_read_index(struct raft *r, uint64_t context)
 void raft_campaign(struct raft *r)
 {
     ASSERT(!r->ready_open);
-    if (r->role != RAFT_LEADER)
-        raft__campaign(r);
+    if (r->role != RAFT_LEADER && raft__may_campaign(r))
+        raft__campaign(r, false);
     raft__check(r);
 }
 
@@ -277,6 +291,8 @@ void raft_status(const struct raft *r, struct raft_status *out)
         .cached_bytes = log->cached_bytes,
         .uncommitted_bytes = log->uncommitted_bytes,
         .bundles_inflight = r->bundle_count,
+        .transferee = r->transferee,
+        .members_pending = r->membership_count > 1,
     };
     for (uint32_t i = 0; r->role == RAFT_LEADER && i < r->peer_count; i++) {
         const struct raft_progress *p = &r->peers[i];
@@ -288,6 +304,7 @@ void raft_status(const struct raft *r, struct raft_status *out)
             .inflight_messages = p->inflight_count,
             .inflight_bytes = p->inflight_bytes,
             .recent_active = p->recent_active,
+            .voter = p->voter,
         };
     }
 }

@@ -34,7 +34,7 @@ static void append_fell_behind(struct raft *r, struct raft_progress *p)
              "node %" PRIu64 " term %" PRIu64 ": node %" PRIu64 " needs entries from %" PRIu64
              ", which are no longer stored here",
              r->id, r->term, p->id, p->next);
-    raft__progress_behind(p);
+    raft__progress_snapshot(p);
 }
 
 static status_t append_build_one(struct raft *r, struct raft_progress *p)
@@ -105,6 +105,13 @@ static status_t append_refuse(struct raft *r, const struct raft_message *m)
     return OK;
 }
 
+void raft__append_entry(struct raft *r, const struct raft_entry *entry)
+{
+    raft__log_append(&r->log, entry);
+    if (entry->type == RAFT_ENTRY_MEMBERS)
+        raft__members_appended(r, entry);
+}
+
 /* The first of the entries that is not in our log: *at gets its place in m->entries, entry_count
  * when all are there. */
 static status_t append_find_new(const struct raft *r, const struct raft_message *m, uint32_t *at)
@@ -158,16 +165,17 @@ status_t raft__append_request(struct raft *r, const struct raft_message *m)
         raft__log_truncate(log, m->entries[at].index,
                            at > 0 ? m->entries[at - 1].term : m->log_term, r->sequence);
         raft__bundles_replaced(r, m->entries[at].index);
+        raft__members_truncated(r, m->entries[at].index);
     }
     /* "4. Append any new entries not already in the log" */
     for (; at < m->entry_count; at++)
-        raft__log_append(log, &m->entries[at]);
+        raft__append_entry(r, &m->entries[at]);
     /* "5. If leaderCommit > commitIndex, set commitIndex = min(leaderCommit, index of last new
      * entry)" */
     uint64_t matches = m->log_index + m->entry_count;
     uint64_t commit = m->commit < matches ? m->commit : matches;
     if (commit > log->committed)
-        raft__log_commit(log, commit);
+        raft__commit(r, commit);
     append_accept(r, m->from, matches);
     return OK;
 }
@@ -179,7 +187,7 @@ static status_t append_refused(struct raft *r, struct raft_progress *p,
     /* A refusal of something older than what we know now. */
     bool late = m->log_index <= p->match ||
                 (p->state == RAFT_PROGRESS_PROBE && m->log_index != p->next - 1);
-    if (p->state == RAFT_PROGRESS_BEHIND || late)
+    if (p->state == RAFT_PROGRESS_SNAPSHOT || late)
         return OK;
     /* The place refused is out in any case, so each refusal brings the search forward. */
     uint64_t from = m->hint_index < m->log_index ? m->hint_index : m->log_index - 1;
@@ -208,7 +216,11 @@ status_t raft__append_response(struct raft *r, const struct raft_message *m)
     p->recent_active = true;
     if (m->reject)
         return append_refused(r, p, m);
-    if (raft__progress_accepted(p, m->log_index))
+    if (!raft__progress_accepted(p, m->log_index))
+        return OK;
+    if (p->id == r->transferee)
+        raft__transfer_advance(r);
+    if (p->voter)
         raft__leader_commit(r);
     return OK;
 }
@@ -220,13 +232,17 @@ status_t raft__append_response(struct raft *r, const struct raft_message *m)
 void raft__leader_commit(struct raft *r)
 {
     ASSERT(r->role == RAFT_LEADER);
-    uint64_t match[RAFT_VOTERS_MAX];
+    uint64_t match[RAFT_MEMBERS_MAX];
     uint32_t count = 0;
     /* Thesis 10.2.1: "the leader ... counts its own match index as the last index durable on its
-     * disk". */
-    match[count++] = r->log.persisted;
+     * disk". 4.2.2: a leader that is removed "replicates log entries but does not count itself in
+     * majorities". */
+    if (r->voter)
+        match[count++] = r->log.persisted;
     for (uint32_t i = 0; i < r->peer_count; i++)
-        match[count++] = r->peers[i].match;
+        if (r->peers[i].voter)
+            match[count++] = r->peers[i].match;
+    ASSERT(count == r->voter_count && count >= r->quorum);
     for (uint32_t i = 1; i < count; i++)
         for (uint32_t k = i; k > 0 && match[k] > match[k - 1]; k--) {
             uint64_t smaller = match[k - 1];
@@ -237,6 +253,9 @@ void raft__leader_commit(struct raft *r)
     ASSERT(index <= raft__log_last(&r->log));
     if (index <= r->log.committed || index < r->noop_index)
         return;
-    raft__log_commit(&r->log, index);
+    raft__commit(r, index);
     raft__read_unblock(r);
+    /* 4.2.2: a leader that is removed "steps down ... once C_new is committed". */
+    if (r->membership_count == 1 && !r->voter)
+        raft__transfer_retire(r);
 }

@@ -26,11 +26,14 @@ static void election_ask(struct raft *r)
     bool pre = r->role == RAFT_PRECANDIDATE;
     ASSERT(pre || r->vote == r->id);
     for (uint32_t i = 0; i < r->peer_count; i++) {
+        if (!r->peers[i].voter)
+            continue;
         struct raft_message m = {
             .type = pre ? RAFT_PREVOTE : RAFT_VOTE,
             .term = pre ? r->term + 1 : r->term,
             .log_index = raft__log_last(&r->log),
             .log_term = r->log.last_term,
+            .transfer = !pre && r->campaign_ordered,
         };
         if (pre)
             raft__send(r, r->peers[i].id, m);
@@ -39,12 +42,14 @@ static void election_ask(struct raft *r)
     }
 }
 
-void raft__campaign(struct raft *r)
+void raft__campaign(struct raft *r, bool ordered)
 {
     ASSERT(r->role != RAFT_LEADER);
+    ASSERT(raft__may_campaign(r));
     if (r->term >= RAFT_INDEX_MAX)
         return;
-    if (r->config.pre_vote)
+    r->campaign_ordered = ordered;
+    if (r->config.pre_vote && !ordered)
         raft__become_precandidate(r);
     else
         raft__become_candidate(r);
@@ -55,12 +60,13 @@ void raft__campaign(struct raft *r)
 void raft__election_tick(struct raft *r)
 {
     ASSERT(r->role != RAFT_LEADER);
-    r->election_elapsed++;
+    if (r->election_elapsed < UINT32_MAX)
+        r->election_elapsed++;
     /* Figure 2, Followers: "If election timeout elapses without receiving AppendEntries RPC from
      * current leader or granting vote to candidate: convert to candidate"; Candidates: "If election
      * timeout elapses: start new election". */
-    if (r->election_elapsed >= r->election_timeout)
-        raft__campaign(r);
+    if (r->election_elapsed >= r->election_timeout && raft__may_campaign(r))
+        raft__campaign(r, false);
 }
 
 /* Thesis 4.2.3: "if a server receives a RequestVote request within the minimum election timeout of
@@ -123,14 +129,16 @@ void raft__vote_own(struct raft *r)
 static void election_decide(struct raft *r)
 {
     ASSERT(r->role == RAFT_PRECANDIDATE || r->role == RAFT_CANDIDATE);
-    uint32_t yes = r->own_vote == RAFT_VOTE_YES, no = 0;
+    /* 4.2.2: a candidate "does not count its own vote in elections unless it is part of its latest
+     * configuration". */
+    uint32_t yes = r->voter && r->own_vote == RAFT_VOTE_YES, no = 0;
     for (uint32_t i = 0; i < r->peer_count; i++) {
-        yes += r->votes[i] == RAFT_VOTE_YES;
-        no += r->votes[i] == RAFT_VOTE_NO;
+        yes += r->peers[i].voter && r->votes[i] == RAFT_VOTE_YES;
+        no += r->peers[i].voter && r->votes[i] == RAFT_VOTE_NO;
     }
-    ASSERT(yes + no <= r->peer_count + 1);
+    ASSERT(yes + no <= r->voter_count);
     /* Figure 2, Candidates: "If votes received from majority of servers: become leader". The own
-     * vote must be among them: an answer that outruns it (or was never asked for) waits for it. */
+     * vote must be durable: an answer that outruns it (or was never asked for) waits for it. */
     if (yes >= r->quorum && r->own_vote == RAFT_VOTE_YES) {
         if (r->role == RAFT_CANDIDATE) {
             raft__become_leader(r);
@@ -138,7 +146,7 @@ static void election_decide(struct raft *r)
         }
         raft__become_candidate(r);
         election_ask(r);
-    } else if (no >= r->quorum) {
+    } else if (r->voter_count - no < r->quorum) {
         raft__become_follower(r, r->term, 0);
     }
 }

@@ -27,12 +27,12 @@ void raft__heartbeat_broadcast(struct raft *r)
  * heartbeats to a majority of its cluster". */
 static void heartbeat_check_quorum(struct raft *r)
 {
-    uint32_t active = 1;
+    uint32_t active = r->voter;
     for (uint32_t i = 0; i < r->peer_count; i++) {
-        active += r->peers[i].recent_active;
+        active += r->peers[i].voter && r->peers[i].recent_active;
         r->peers[i].recent_active = false;
     }
-    ASSERT(active <= r->peer_count + 1);
+    ASSERT(active <= r->voter_count);
     if (active >= r->quorum)
         return;
     log_info("raft", "node %" PRIu64 " term %" PRIu64 ": leader lost its quorum, steps down", r->id,
@@ -50,9 +50,13 @@ void raft__leader_tick(struct raft *r)
         if (r->config.check_quorum)
             heartbeat_check_quorum(r);
     }
-    if (r->role != RAFT_LEADER || r->heartbeat_elapsed < r->config.heartbeat_ticks)
+    if (r->role != RAFT_LEADER)
+        return;
+    raft__transfer_tick(r);
+    if (r->heartbeat_elapsed < r->config.heartbeat_ticks)
         return;
     r->heartbeat_elapsed = 0;
+    raft__transfer_advance(r);
     for (uint32_t i = 0; i < r->peer_count; i++)
         raft__progress_tick(&r->peers[i], raft__log_last(&r->log));
     raft__heartbeat_broadcast(r);
@@ -77,7 +81,7 @@ status_t raft__heartbeat_request(struct raft *r, const struct raft_message *m)
         return ERR_PROTOCOL;
     }
     if (m->commit > r->log.committed)
-        raft__log_commit(&r->log, m->commit);
+        raft__commit(r, m->commit);
     return OK;
 }
 

@@ -1,7 +1,8 @@
 /* Inside the room. Reading order: raft_role.c (states and moves), raft_election.c, raft_append.c
  * (both sides of replication), raft_progress.c (what a leader knows of a follower),
- * raft_heartbeat.c, raft_read.c, raft_log.c (memory and storage as one log), raft_ready.c (the
- * bundle), raft.c (the doors). */
+ * raft_heartbeat.c, raft_read.c, raft_members.c (who belongs to it), raft_transfer.c (handing
+ * over), raft_restore.c (a state that came from elsewhere), raft_log.c (memory and storage as one
+ * log), raft_ready.c (the bundle), raft.c (the doors). */
 #ifndef RAFT_RAFT_INT_H
 #define RAFT_RAFT_INT_H
 
@@ -49,12 +50,14 @@ struct raft_inflight {
 /* What a leader knows of one follower. See raft_progress.c. */
 struct raft_progress {
     uint64_t id;
+    bool voter;
     enum raft_progress_state state;
     uint64_t match; /* durable there and equal to ours up to here */
     uint64_t next;  /* to be sent next */
     bool probe_sent;
     bool stalled;                   /* nothing moved for a whole heartbeat interval */
     bool poke;                      /* send one empty APPEND whatever the window says */
+    bool snapshot_wanted;           /* SNAPSHOT, and the owner does not know yet */
     bool recent_active;             /* heard from since the last check of the quorum */
     uint64_t match_at_tick;         /* match at the last heartbeat interval */
     uint64_t commit_sent;           /* told it that entries up to here are committed */
@@ -99,18 +102,29 @@ struct raft {
     uint64_t term, vote, leader;
     struct raft_log log;
 
-    struct raft_progress peers[RAFT_VOTERS_MAX]; /* the other voters */
+    /* The newest committed one, then those not committed; the last is in effect. raft_members.c */
+    struct raft_members *memberships;
+    uint32_t membership_count, membership_capacity;
+    bool members_changed; /* since the last bundle */
+
+    struct raft_progress peers[RAFT_MEMBERS_MAX]; /* the other members */
     uint32_t peer_count;
+    bool voter; /* this node is one */
+    uint32_t voter_count;
     uint32_t quorum; /* of all voters */
 
     struct prng prng;
     uint32_t election_elapsed, heartbeat_elapsed;
     uint32_t election_timeout; /* drawn from [T, 2T) */
 
-    enum raft_vote votes[RAFT_VOTERS_MAX]; /* of peers, in this campaign */
-    enum raft_vote own_vote;               /* YES once it is durable */
+    enum raft_vote votes[RAFT_MEMBERS_MAX]; /* of peers, in this campaign */
+    enum raft_vote own_vote;                /* YES once it is durable */
 
     uint64_t loss_logged_term; /* a log line, once a term */
+    bool campaign_ordered;     /* by the leader: see raft_transfer.c */
+    uint64_t transferee;       /* leader: hands over to; 0: nobody */
+    uint32_t transfer_elapsed; /* ticks since that began */
+    bool transfer_ordered;     /* leader: told somebody in this term to campaign */
     uint64_t noop_index;       /* leader: its first entry; entries from here on are of its term */
 
     struct raft_read *reads; /* unanswered, oldest first, their sequence never falls */
@@ -172,7 +186,7 @@ void raft__progress_free(struct raft_progress *p);
 void raft__progress_reset(struct raft_progress *p, uint64_t next);
 void raft__progress_probe(struct raft_progress *p, uint64_t next);
 void raft__progress_replicate(struct raft_progress *p);
-void raft__progress_behind(struct raft_progress *p);
+void raft__progress_snapshot(struct raft_progress *p);
 bool raft__progress_window_full(const struct raft_progress *p);
 /* An APPEND of entries up to `last` left. */
 void raft__progress_sent(struct raft_progress *p, uint64_t last, uint32_t count, size_t bytes);
@@ -183,16 +197,37 @@ void raft__progress_tick(struct raft_progress *p, uint64_t last);
 /* Is there an APPEND to send now? */
 bool raft__progress_wants(const struct raft_progress *p, uint64_t last, uint64_t committed);
 
+/* raft_members.c */
+status_t raft__members_init(struct raft *r);
+void raft__members_free(struct raft *r);
+/* In effect. Valid until the next change. */
+const struct raft_members *raft__members(const struct raft *r);
+const struct raft_members *raft__members_committed(const struct raft *r);
+bool raft__is_voter(const struct raft_members *members, uint64_t id);
+/* Could this node have to lead? */
+bool raft__may_campaign(const struct raft *r);
+bool raft__members_valid(const struct raft_members *members);
+bool raft__members_entry_valid(const struct raft_entry *entry);
+/* The entry, which is valid, is the last of the log now. */
+void raft__members_appended(struct raft *r, const struct raft_entry *entry);
+/* Entries from `index` on are gone. */
+void raft__members_truncated(struct raft *r, uint64_t index);
+void raft__members_restored(struct raft *r, const struct raft_members *members);
+/* Everything up to `index` is committed. */
+void raft__commit(struct raft *r, uint64_t index);
+
 /* raft_role.c: all moves between roles. */
 void raft__become_follower(struct raft *r, uint64_t term, uint64_t leader);
 void raft__become_precandidate(struct raft *r);
 void raft__become_candidate(struct raft *r);
 void raft__become_leader(struct raft *r);
 void raft__check(const struct raft *r);
+/* NULL: not another member. */
 struct raft_progress *raft__peer(struct raft *r, uint64_t id);
 
 /* raft_election.c */
-void raft__campaign(struct raft *r);
+/* ordered: by the leader, see raft_transfer.c. */
+void raft__campaign(struct raft *r, bool ordered);
 void raft__election_tick(struct raft *r);
 bool raft__in_lease(const struct raft *r);
 void raft__vote_request(struct raft *r, const struct raft_message *m);
@@ -204,7 +239,10 @@ void raft__vote_own(struct raft *r);
 status_t raft__append_build(struct raft *r);
 status_t raft__append_request(struct raft *r, const struct raft_message *m);
 status_t raft__append_response(struct raft *r, const struct raft_message *m);
+/* May end the leadership: see there. */
 void raft__leader_commit(struct raft *r);
+/* To the end of the log; a membership is in effect with that. */
+void raft__append_entry(struct raft *r, const struct raft_entry *entry);
 
 /* raft_heartbeat.c */
 void raft__leader_tick(struct raft *r);
@@ -221,6 +259,14 @@ void raft__read_start_round(struct raft *r);
 void raft__read_confirm(struct raft *r);
 void raft__read_fail_all(struct raft *r);
 
+/* raft_transfer.c */
+/* Has the node that takes over all it needs? Then it is told. */
+void raft__transfer_advance(struct raft *r);
+void raft__transfer_tick(struct raft *r);
+/* The leader was removed: it names a successor and steps down. */
+void raft__transfer_retire(struct raft *r);
+void raft__transfer_request(struct raft *r);
+
 /* raft_ready.c. From and to are filled in. */
 void raft__send(struct raft *r, uint64_t to, struct raft_message m);
 void raft__send_after_persist(struct raft *r, uint64_t to, struct raft_message m);
@@ -230,6 +276,7 @@ void raft__ready_free(struct raft *r);
 
 /* raft_validate.c: ERR_PROTOCOL for what no correct node says, whatever our state is. */
 status_t raft__message_validate(const struct raft *r, const struct raft_message *m);
+bool raft__is_response(enum raft_message_type type);
 status_t raft__config_validate(const struct raft_config *config);
 
 #endif

@@ -57,6 +57,7 @@ void raft__progress_probe(struct raft_progress *p, uint64_t next)
 {
     ASSERT(next > p->match);
     p->state = RAFT_PROGRESS_PROBE;
+    p->snapshot_wanted = false;
     p->next = next;
     p->probe_sent = false;
     p->stalled = false;
@@ -74,10 +75,13 @@ void raft__progress_replicate(struct raft_progress *p)
     p->stalled = false;
 }
 
-void raft__progress_behind(struct raft_progress *p)
+void raft__progress_snapshot(struct raft_progress *p)
 {
-    ASSERT(p->state != RAFT_PROGRESS_BEHIND);
-    p->state = RAFT_PROGRESS_BEHIND;
+    ASSERT(p->state != RAFT_PROGRESS_SNAPSHOT);
+    p->state = RAFT_PROGRESS_SNAPSHOT;
+    p->snapshot_wanted = true;
+    p->probe_sent = false;
+    p->stalled = false;
     p->poke = false;
     progress_window_clear(p);
     ASSERT(!raft__progress_wants(p, UINT64_MAX, UINT64_MAX));
@@ -151,7 +155,7 @@ bool raft__progress_wants(const struct raft_progress *p, uint64_t last, uint64_t
         uint64_t commit_known = committed < p->next - 1 ? committed : p->next - 1;
         return commit_known > p->commit_sent;
     }
-    case RAFT_PROGRESS_BEHIND:
+    case RAFT_PROGRESS_SNAPSHOT:
         return false;
     }
     UNREACHABLE();

@@ -76,9 +76,9 @@ void raft__read_confirm(struct raft *r)
         const struct raft_read *read = &r->reads[done];
         if (read->sequence == 0 || read->sequence > r->read_sequence)
             break;
-        uint32_t acks = 1;
+        uint32_t acks = r->voter;
         for (uint32_t i = 0; i < r->peer_count; i++)
-            acks += r->peers[i].read_acked >= read->sequence;
+            acks += r->peers[i].voter && r->peers[i].read_acked >= read->sequence;
         if (acks < r->quorum)
             break;
         read_answer(r, read->context, read->index, OK);

@@ -88,10 +88,11 @@ bool raft_has_ready(const struct raft *r)
 {
     ASSERT(!r->ready_open);
     if (r->out.count > 0 || r->answers_count > 0 || r->read_round_needed || soft_differs(r) ||
-        persist_wanted(r) || apply_wanted(r))
+        r->members_changed || persist_wanted(r) || apply_wanted(r))
         return true;
     for (uint32_t i = 0; r->role == RAFT_LEADER && i < r->peer_count; i++)
-        if (raft__progress_wants(&r->peers[i], raft__log_last(&r->log), r->log.committed))
+        if (r->peers[i].snapshot_wanted ||
+            raft__progress_wants(&r->peers[i], raft__log_last(&r->log), r->log.committed))
             return true;
     return false;
 }
@@ -178,14 +179,36 @@ static status_t ready_apply(struct raft *r, struct raft_ready *ready)
     return OK;
 }
 
-status_t raft_ready(struct raft *r, struct raft_ready *ready)
+/* What a person or a router wants to know, and what changed of it since the last bundle. */
+static void ready_soft(struct raft *r, struct raft_ready *ready)
 {
-    ASSERT(!r->ready_open);
-    *ready = (struct raft_ready){.leader = r->leader, .role = r->role, .term = r->term};
-    ready->soft_changed = soft_differs(r);
+    *ready = (struct raft_ready){.leader = r->leader,
+                                 .role = r->role,
+                                 .term = r->term,
+                                 .soft_changed = soft_differs(r),
+                                 .members_changed = r->members_changed};
     r->soft_role = r->role;
     r->soft_leader = r->leader;
     r->soft_term = r->term;
+    r->members_changed = false;
+}
+
+static void ready_snapshots(struct raft *r, struct raft_ready *ready)
+{
+    ASSERT(ready->snapshot_count == 0);
+    for (uint32_t i = 0; r->role == RAFT_LEADER && i < r->peer_count; i++) {
+        struct raft_progress *p = &r->peers[i];
+        ASSERT(!p->snapshot_wanted || p->state == RAFT_PROGRESS_SNAPSHOT);
+        if (p->snapshot_wanted)
+            ready->snapshots[ready->snapshot_count++] = p->id;
+        p->snapshot_wanted = false;
+    }
+}
+
+status_t raft_ready(struct raft *r, struct raft_ready *ready)
+{
+    ASSERT(!r->ready_open);
+    ready_soft(r, ready);
     r->ready_open = true;
     status_t status = OK;
     if (r->read_round_needed)
@@ -198,6 +221,7 @@ status_t raft_ready(struct raft *r, struct raft_ready *ready)
         r->ready_open = false;
         return status;
     }
+    ready_snapshots(r, ready);
     ready_release_durable(r);
     ready_persist(r, ready);
     ready->messages = r->out.items;

@@ -52,6 +52,9 @@ void raft__check(const struct raft *r)
     ASSERT(r->term >= log->last_term);
     ASSERT(r->hard_state_persisted.term <= r->hard_state_handed.term);
     ASSERT(r->hard_state_handed.term <= r->term);
+    ASSERT(r->membership_count > 0 && raft__members_committed(r)->index <= log->committed);
+    ASSERT(raft__members(r)->index <= raft__log_last(log));
+    ASSERT(r->quorum == r->voter_count / 2 + 1);
     switch (r->role) {
     case RAFT_FOLLOWER:
         ASSERT(r->leader != r->id);
@@ -68,7 +71,7 @@ void raft__check(const struct raft *r)
         ASSERT(log->last_term == r->term);
         break;
     }
-    ASSERT(r->role == RAFT_LEADER || r->reads_count == 0);
+    ASSERT(r->role == RAFT_LEADER || (r->reads_count == 0 && r->transferee == 0));
 }
 
 struct raft_progress *raft__peer(struct raft *r, uint64_t id)
@@ -127,6 +130,7 @@ void raft__become_follower(struct raft *r, uint64_t term, uint64_t leader)
     raft__read_fail_all(r);
     r->leader = leader;
     r->noop_index = 0;
+    r->transferee = 0;
     role_move(r, RAFT_FOLLOWER);
 }
 
@@ -157,6 +161,7 @@ void raft__become_leader(struct raft *r)
     r->leader = r->id;
     r->read_sequence = 0;
     r->read_round_needed = false;
+    r->transfer_ordered = false;
     for (uint32_t i = 0; i < r->peer_count; i++)
         raft__progress_reset(&r->peers[i], raft__log_last(&r->log) + 1);
     /* Thesis 6.4 step 1: "each leader ... commits a blank no-op entry into the log at the start of

@@ -22,16 +22,16 @@ const char *raft_message_type_name(enum raft_message_type type)
         return "HEARTBEAT";
     case RAFT_HEARTBEAT_RESPONSE:
         return "HEARTBEAT_RESPONSE";
+    case RAFT_TIMEOUT_NOW:
+        return "TIMEOUT_NOW";
     }
     return "?";
 }
 
-static bool is_voter(const struct raft_config *config, uint64_t id)
+bool raft__is_response(enum raft_message_type type)
 {
-    for (uint32_t i = 0; i < config->voter_count; i++)
-        if (config->voters[i] == id)
-            return true;
-    return false;
+    return type == RAFT_PREVOTE_RESPONSE || type == RAFT_VOTE_RESPONSE ||
+           type == RAFT_APPEND_RESPONSE || type == RAFT_HEARTBEAT_RESPONSE;
 }
 
 /* An entry of term t comes from a leader of term t; index 0 is the only place with term 0. */
@@ -51,9 +51,11 @@ static status_t append_validate(const struct raft_message *m)
         const struct raft_entry *entry = &m->entries[i];
         if (entry->index != m->log_index + 1 + i || entry->term < term || entry->term > m->term)
             return ERR_PROTOCOL;
-        if (entry->type != RAFT_ENTRY_COMMAND && entry->type != RAFT_ENTRY_NOOP)
+        if (entry->type < RAFT_ENTRY_COMMAND || entry->type > RAFT_ENTRY_MEMBERS)
             return ERR_PROTOCOL;
         if (entry->data.size > 0 && entry->data.data == NULL)
+            return ERR_PROTOCOL;
+        if (entry->type == RAFT_ENTRY_MEMBERS && !raft__members_entry_valid(entry))
             return ERR_PROTOCOL;
         term = entry->term;
     }
@@ -75,7 +77,7 @@ static status_t append_response_validate(const struct raft_message *m)
 status_t raft__message_validate(const struct raft *r, const struct raft_message *m)
 {
     ASSERT(m != NULL);
-    if (m->to != r->id || m->from == r->id || !is_voter(&r->config, m->from))
+    if (m->to != r->id || m->from == r->id || m->from == 0)
         return ERR_PROTOCOL;
     if (m->term == 0 || m->term > RAFT_INDEX_MAX || m->commit > RAFT_INDEX_MAX)
         return ERR_PROTOCOL;
@@ -94,6 +96,7 @@ status_t raft__message_validate(const struct raft *r, const struct raft_message 
     case RAFT_VOTE_RESPONSE:
     case RAFT_HEARTBEAT:
     case RAFT_HEARTBEAT_RESPONSE:
+    case RAFT_TIMEOUT_NOW:
         return OK;
     }
     return ERR_PROTOCOL;
@@ -102,17 +105,10 @@ status_t raft__message_validate(const struct raft *r, const struct raft_message 
 status_t raft__config_validate(const struct raft_config *config)
 {
     ASSERT(config != NULL);
-    if (config->id == 0 || config->voter_count == 0 || config->voter_count > RAFT_VOTERS_MAX)
+    if (config->id == 0 || !raft__members_valid(&config->members))
         return ERR_INVALID;
-    if (!is_voter(config, config->id))
+    if (config->members.index > config->applied)
         return ERR_INVALID;
-    for (uint32_t i = 0; i < config->voter_count; i++) {
-        if (config->voters[i] == 0)
-            return ERR_INVALID;
-        for (uint32_t k = 0; k < i; k++)
-            if (config->voters[k] == config->voters[i])
-                return ERR_INVALID;
-    }
     if (config->heartbeat_ticks >= config->election_timeout_ticks)
         return ERR_INVALID;
     if (config->election_timeout_ticks > UINT32_MAX / 4 || config->max_inflight_messages > 65536)

@@ -72,8 +72,10 @@ static status_t raft_start(struct replica *r, struct error *error)
     config.id = r->config.id;
     if (!r->identity.joins)
         r->members = r->identity.first;
+    config.members.count = r->members.count;
     for (uint32_t i = 0; i < r->members.count; i++)
-        config.voters[config.voter_count++] = r->members.items[i].id;
+        config.members.items[i] =
+            (struct raft_member){.id = r->members.items[i].id, .voter = r->members.items[i].voter};
     if (r->config.election_timeout_ticks)
         config.election_timeout_ticks = r->config.election_timeout_ticks;
     if (r->config.heartbeat_ticks)

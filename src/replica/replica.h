@@ -49,7 +49,7 @@ enum {
     REPLICA_CLUSTER_ID_SIZE = 16,
     REPLICA_REQUEST_SIZE_MAX = 48 << 20, /* bytes of one encoded commit request */
     REPLICA_ADDRESS_MAX = 256,           /* bytes of "host:port", the final NUL counted */
-    REPLICA_MEMBERS_MAX = RAFT_VOTERS_MAX,
+    REPLICA_MEMBERS_MAX = RAFT_MEMBERS_MAX,
     REPLICA_HASH_SIZE = 16,
 };
 

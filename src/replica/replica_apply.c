@@ -162,7 +162,7 @@ static status_t apply_cluster(struct replica *r, struct slice body, struct error
 static status_t apply_entry(struct replica *r, const struct raft_entry *entry, uint64_t *version,
                             struct error *error)
 {
-    if (entry->type == RAFT_ENTRY_NOOP)
+    if (entry->type != RAFT_ENTRY_COMMAND)
         return OK;
     struct slice body =
         slice_make(entry->data.data + 1, entry->data.size ? entry->data.size - 1 : 0);

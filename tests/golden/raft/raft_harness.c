@@ -81,6 +81,8 @@ static void put_message(struct buffer *out, const struct raft_message *m)
     case RAFT_HEARTBEAT:
         buffer_printf(out, " commit=%" PRIu64 " round=%" PRIu64, m->commit, m->read_sequence);
         break;
+    case RAFT_TIMEOUT_NOW:
+        break;
     case RAFT_HEARTBEAT_RESPONSE:
         buffer_printf(out, " round=%" PRIu64, m->read_sequence);
         break;
@@ -282,7 +284,7 @@ static const char *state_name(enum raft_progress_state state)
 {
     return state == RAFT_PROGRESS_PROBE       ? "probe"
            : state == RAFT_PROGRESS_REPLICATE ? "replicate"
-                                              : "behind";
+                                              : "snapshot";
 }
 
 static void put_status(struct buffer *out, struct node *node)

@@ -81,9 +81,9 @@ void cluster_init(struct cluster *c, uint32_t count, const struct raft_config *c
 {
     ASSERT(count > 0 && count <= CLUSTER_NODES_MAX);
     *c = (struct cluster){.count = count, .config = *config, .seed = seed, .ack_apply = true};
-    c->config.voter_count = count;
+    c->config.members.count = count;
     for (uint32_t i = 0; i < count; i++) {
-        c->config.voters[i] = i + 1;
+        c->config.members.items[i] = (struct raft_member){.id = i + 1, .voter = true};
         c->nodes[i].cluster = c;
         c->nodes[i].id = i + 1;
     }

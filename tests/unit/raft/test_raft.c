@@ -66,16 +66,16 @@ static void test_config_is_checked(void **state)
     for (size_t i = 0; i < 6; i++) {
         bad[i] = config;
         bad[i].id = 1;
-        bad[i].voter_count = 2;
-        bad[i].voters[0] = 1;
-        bad[i].voters[1] = 2;
+        bad[i].members.count = 2;
+        bad[i].members.items[0] = (struct raft_member){.id = 1, .voter = true};
+        bad[i].members.items[1] = (struct raft_member){.id = 2, .voter = true};
     }
-    bad[0].id = 3;
-    bad[1].voters[1] = 1;
-    bad[2].voters[1] = 0;
-    bad[3].voter_count = RAFT_VOTERS_MAX + 1;
+    bad[0].id = 0;
+    bad[1].members.items[1].id = 1;
+    bad[2].members.items[1].id = 0;
+    bad[3].members.count = RAFT_MEMBERS_MAX + 1;
     bad[4].heartbeat_ticks = 10;
-    bad[5].voter_count = 0;
+    bad[5].members.index = 1;
     for (size_t i = 0; i < 6; i++) {
         assert_int_equal(raft_create(&bad[i], &storage, &none, &r), ERR_INVALID);
         assert_null(r);
@@ -344,7 +344,7 @@ static void test_follower_left_behind(void **state)
     assert_int_equal(bundle_after_refusal(&c, true), OK);
     struct raft_status s;
     raft_status(c.nodes[0].raft, &s);
-    assert_int_equal(s.peers[1].state, RAFT_PROGRESS_BEHIND);
+    assert_int_equal(s.peers[1].state, RAFT_PROGRESS_SNAPSHOT);
     assert_false(raft_has_ready(c.nodes[0].raft));
     /* It still hears that there is a leader. */
     raft_tick(c.nodes[0].raft);
@@ -420,7 +420,7 @@ static void test_absurd_messages(void **state)
     struct raft *r = lead(&c);
     struct raft_entry entry = {.index = 2, .term = 1, .type = RAFT_ENTRY_COMMAND};
     const struct raft_message messages[] = {
-        {.type = RAFT_HEARTBEAT, .from = 9, .to = 1, .term = 2},
+        {.type = RAFT_HEARTBEAT, .from = 0, .to = 1, .term = 2},
         {.type = RAFT_HEARTBEAT, .from = 1, .to = 1, .term = 2},
         {.type = RAFT_HEARTBEAT, .from = 2, .to = 3, .term = 2},
         {.type = RAFT_HEARTBEAT, .from = 2, .to = 1, .term = 0},
