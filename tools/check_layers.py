@@ -66,7 +66,7 @@ GENERATED = {
     "toydb/toydb.h": {"client", "server", "bin"},
 }
 # The simulated machine implements env's own table of calls.
-SIM_OPENS = ("replica", "mvcc")
+SIM_OPENS = ("replica", "mvcc", "raft", "wal", "server")
 TEST_SUPPORT = {"support": "env"}
 # Rooms whose tests are told together with the room's own.
 TEST_ALSO = {"mvcc": {"txn"}}  # versions, and who may write them
@@ -165,7 +165,7 @@ def check_tests(root, layers):
             room = parts[2].replace("sql_", "sql/")
         for number, _, header in includes(path):
             target = room_of(os.path.dirname(header), layers)
-            # The simulator's checkers look into the replicas they judge.
+            # The simulator's checkers look into what they judge; its SQL clients run the server's sessions.
             if parts[1] == "sim" and target in SIM_OPENS:
                 continue
             own = target == room or target in TEST_ALSO.get(room, ())

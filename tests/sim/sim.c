@@ -1,21 +1,14 @@
-/* The simulator's program: seeds in, verdicts out. */
+/* One run: a cluster from a seed, its clients and faults, the verdict. */
 #include "sim.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/check.h"
-#include "base/log.h"
 #include "base/mem.h"
 
 enum { SECOND_US = 1000000, FAULTS_US = 12 * SECOND_US, END_US = 60 * SECOND_US };
-
-struct totals {
-    uint64_t seeds, steps, faults, failures, commits, refusals, reads, unknown;
-};
 
 void sim_fail(struct sim *sim, const char *format, ...)
 {
@@ -24,7 +17,7 @@ void sim_fail(struct sim *sim, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    cluster_trace(sim->cluster, "FAILURE %s", text);
+    cluster_note(sim->cluster, "FAILURE %s", text);
     if (!sim->problem[0])
         snprintf(sim->problem, sizeof sim->problem, "%s", text);
 }
@@ -33,7 +26,13 @@ static void on_down(void *context, uint32_t node)
 {
     struct sim *sim = context;
     sim_clients_down(sim, node);
-    sim_check_down(sim, node);
+    sim_raft_down(sim, node);
+}
+
+static void on_sent(void *context, uint32_t node, const struct replica_message *message)
+{
+    if (message->raft)
+        sim_raft_sent(context, node, message->raft);
 }
 
 static void on_stepped(void *context, uint32_t node)
@@ -59,7 +58,7 @@ static void cluster_begin(struct sim *sim)
     struct cluster_config config = {
         .seed = prng_next(prng),
         .nodes = sim->nodes,
-        .hooks = {.context = sim, .down = on_down, .stepped = on_stepped},
+        .hooks = {.context = sim, .down = on_down, .stepped = on_stepped, .sent = on_sent},
         .delay_us_min = 100,
         .delay_us_max = prng_chance(prng, 1, 3) ? 30000 : 1000,
         .late_permille =
@@ -69,6 +68,8 @@ static void cluster_begin(struct sim *sim)
         .duplicate_permille = bad_network ? (uint32_t)prng_below(prng, 80) : 0,
         .log_us_min = 100,
         .log_us_max = prng_chance(prng, 1, 4) ? 100000 : 3000,
+        .stall_permille = prng_chance(prng, 1, 4) ? (uint32_t)prng_below(prng, 30) : 0,
+        .stall_us = 440000,
         .checkpoint_us_min = 1000,
         .checkpoint_us_max = prng_chance(prng, 1, 3) ? 1000000 : 50000,
         .window_keys = prng_chance(prng, 1, 3) ? (uint32_t)prng_between(prng, 1, 40) : 0,
@@ -80,9 +81,12 @@ static void cluster_begin(struct sim *sim)
     cluster_trace_print(sim->cluster, sim->options.trace);
 }
 
+/* Looked at before each step. */
 static bool has_problem(void *context)
 {
-    return ((struct sim *)context)->problem[0] != '\0';
+    struct sim *sim = context;
+    sim_faults_tend(sim);
+    return sim->problem[0] != '\0';
 }
 
 static bool at_rest(void *context)
@@ -95,6 +99,8 @@ static bool at_rest(void *context)
     uint64_t applied = 0;
     for (uint32_t i = 0; i < sim->nodes; i++) {
         struct replica_status status;
+        if (!cluster_replica(sim->cluster, i))
+            continue;
         replica_status(cluster_replica(sim->cluster, i), &status);
         if (status.applied_index != status.last_index ||
             (applied && applied != status.applied_index))
@@ -129,20 +135,38 @@ static void print_line(void *context, const char *line)
 static void report(struct sim *sim, const char *program)
 {
     if (!sim->options.trace) {
-        printf("\nThe last events before the failure:\n");
+        printf("\nWhat happened, without messages and requests (seconds, event):\n");
+        cluster_notes_kept(sim->cluster, print_line, NULL);
+        printf("\nThe last events before the failure, all of them:\n");
         cluster_trace_kept(sim->cluster, print_line, NULL);
     }
     printf("\nseed %" PRIu64 " failed: %s\n", sim->options.seed, sim->problem);
-    printf("replay: %s --seed %" PRIu64 " --trace\n", program, sim->options.seed);
+    printf("replay: %s --seed %" PRIu64, program, sim->options.seed);
+    if (sim->options.nodes)
+        printf(" --nodes %u", sim->options.nodes);
+    printf(" --trace\n");
 }
 
-/* Returns the hash of all that happened. */
-static uint64_t run(const struct sim_options *options, const char *program, struct totals *totals)
+static struct sim *sim_running;
+static const char *sim_program;
+
+void sim_report_death(void)
+{
+    if (!sim_running)
+        return;
+    snprintf(sim_running->problem, sizeof sim_running->problem,
+             "the program died, see standard error");
+    report(sim_running, sim_program);
+}
+
+uint64_t sim_run(const struct sim_options *options, const char *program, struct sim_totals *totals)
 {
     struct sim *sim = mem_zalloc(1, sizeof *sim);
     sim->options = *options;
+    sim_running = sim;
+    sim_program = program;
     prng_seed(&sim->prng, options->seed);
-    sim_checker_start(sim);
+    sim_raft_start(sim);
     cluster_begin(sim);
     sim_clients_start(sim, (uint32_t)prng_between(&sim->prng, 3, SIM_CLIENTS_MAX));
     sim_faults_start(sim);
@@ -155,83 +179,44 @@ static uint64_t run(const struct sim_options *options, const char *program, stru
         report(sim, program);
     uint64_t hash = cluster_trace_hash(sim->cluster);
     totals->seeds++;
-    totals->failures += has_problem(sim);
+    totals->failures += sim->problem[0] != '\0';
     totals->steps += cluster_steps(sim->cluster);
     totals->faults += sim->faults + cluster_dropped(sim->cluster);
     totals->commits += sim->commits;
     totals->refusals += sim->refusals;
     totals->reads += sim->reads;
     totals->unknown += sim->unknown;
+    totals->flips += sim->flips;
+    totals->flips_found += sim->flips_found;
     cluster_destroy(sim->cluster);
     sim_history_free(sim);
     sim_clients_free(sim);
-    sim_checker_free(sim);
+    sim_raft_free(sim);
+    sim_running = NULL;
     mem_free(sim);
     return hash;
 }
 
-static void usage(void)
+void sim_totals_add(struct sim_totals *sum, const struct sim_totals *more)
 {
-    fputs("usage: sim [--seed N] [--seeds N] [--minutes M] [--nodes N] [--trace] [--twice]\n"
-          "  --seed N     the first seed (1)\n"
-          "  --seeds N    how many, one after another (1)\n"
-          "  --minutes M  as many as there is time for, instead\n"
-          "  --nodes N    in each cluster, 1 to 9; without it the seed decides\n"
-          "  --trace      print all that happens\n"
-          "  --twice      run each seed twice and compare\n",
-          stderr);
-    exit(64);
+    sum->seeds += more->seeds;
+    sum->steps += more->steps;
+    sum->faults += more->faults;
+    sum->failures += more->failures;
+    sum->commits += more->commits;
+    sum->refusals += more->refusals;
+    sum->reads += more->reads;
+    sum->unknown += more->unknown;
+    sum->flips += more->flips;
+    sum->flips_found += more->flips_found;
 }
 
-static uint64_t number_after(int argc, char **argv, int *at)
+void sim_totals_print(const struct sim_totals *t)
 {
-    if (++*at >= argc)
-        usage();
-    char *end;
-    uint64_t number = strtoull(argv[*at], &end, 10);
-    if (*end != '\0' || end == argv[*at])
-        usage();
-    return number;
-}
-
-int main(int argc, char **argv)
-{
-    uint64_t seed = 1, seeds = 1, minutes = 0;
-    bool twice = false;
-    struct sim_options options = {0};
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--seed") == 0)
-            seed = number_after(argc, argv, &i);
-        else if (strcmp(argv[i], "--seeds") == 0)
-            seeds = number_after(argc, argv, &i);
-        else if (strcmp(argv[i], "--minutes") == 0)
-            minutes = number_after(argc, argv, &i);
-        else if (strcmp(argv[i], "--nodes") == 0)
-            options.nodes = (uint32_t)number_after(argc, argv, &i);
-        else if (strcmp(argv[i], "--trace") == 0)
-            options.trace = true;
-        else if (strcmp(argv[i], "--twice") == 0)
-            twice = true;
-        else
-            usage();
-    }
-    if (options.nodes > CLUSTER_NODES_MAX)
-        usage();
-    log_configure(LOG_OFF, NULL, NULL);
-    struct totals totals = {0};
-    time_t start = time(NULL);
-    for (uint64_t i = 0; minutes ? time(NULL) - start < (time_t)minutes * 60 : i < seeds; i++) {
-        options.seed = seed + i;
-        uint64_t hash = run(&options, argv[0], &totals);
-        if (twice && run(&options, argv[0], &totals) != hash) {
-            printf("seed %" PRIu64 " does not repeat\n", options.seed);
-            totals.failures++;
-        }
-        fflush(stdout);
-    }
     printf("%" PRIu64 " commits, %" PRIu64 " refused, %" PRIu64 " read only, %" PRIu64 " unknown\n",
-           totals.commits, totals.refusals, totals.reads, totals.unknown);
+           t->commits, t->refusals, t->reads, t->unknown);
+    printf("%" PRIu64 " bits flipped, %" PRIu64 " nodes stopped for it\n", t->flips,
+           t->flips_found);
     printf("sim: %" PRIu64 " seeds, %" PRIu64 " steps, %" PRIu64 " faults, %" PRIu64 " failures\n",
-           totals.seeds, totals.steps, totals.faults, totals.failures);
-    return totals.failures ? 1 : 0;
+           t->seeds, t->steps, t->faults, t->failures);
 }

@@ -27,6 +27,7 @@ enum {
     SIM_ACCOUNT_START = 100,
     SIM_KEY_MAX = 16,
     SIM_PROBLEM_MAX = 600,
+    SIM_FAULTS_MAX = 24,
 };
 
 /* ---- the model ------------------------------------------------------------------------------ */
@@ -114,7 +115,14 @@ struct sim_verdicts {
 /* ---- the whole ------------------------------------------------------------------------------ */
 
 struct sim_client;
-struct sim_checker;
+struct sim_raft;
+
+/* What became of a node's disk. */
+enum sim_damage {
+    SIM_WHOLE,
+    SIM_FLIPPED, /* a bit is wrong somewhere, perhaps where nobody looks */
+    SIM_LOST,    /* it was noticed: the node stays out */
+};
 
 struct sim_options {
     uint64_t seed;
@@ -130,21 +138,36 @@ struct sim {
     struct sim_model model;
     struct sim_client *clients[SIM_CLIENTS_MAX];
     uint32_t client_count;
-    struct sim_checker *checker;
+    struct sim_raft *raft;
     struct sim_verdicts verdicts[SIM_CLIENTS_MAX];
-    struct sim_attempt *finished;     /* to be checked after this step */
-    uint64_t acknowledged;            /* the newest version anyone was told of */
-    uint64_t patience_us;             /* of clients with a request */
-    uint64_t fault_gap_us;            /* longest time between two faults */
-    bool ending;                      /* clients begin nothing */
-    bool clocks_jumped;               /* far: outcomes may be forgotten early */
+    struct sim_attempt *finished; /* to be checked after this step */
+    uint64_t acknowledged;        /* the newest version anyone was told of */
+    uint64_t patience_us;         /* of clients with a request */
+    uint64_t fault_gap_us;        /* longest time between two faults */
+    bool ending;                  /* clients begin nothing */
+    bool clocks_jumped;           /* far: outcomes may be forgotten early */
+    uint32_t fault_weights[SIM_FAULTS_MAX];
     bool injected[CLUSTER_NODES_MAX]; /* an I/O failure was ordered there */
+    enum sim_damage damage[CLUSTER_NODES_MAX];
+    uint64_t flips, flips_found;
     uint64_t faults, commits, refusals, unknown, reads;
     char problem[SIM_PROBLEM_MAX]; /* "": none */
 };
 
 /* Keeps the first one. */
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* sim.c */
+struct sim_totals {
+    uint64_t seeds, steps, faults, failures, commits, refusals, reads, unknown, flips, flips_found;
+};
+/* Runs one seed and adds to the totals; a failure is reported on standard output. Returns the hash
+ * of all that happened. */
+uint64_t sim_run(const struct sim_options *options, const char *program, struct sim_totals *totals);
+/* The program dies within sim_run: tells of which seed. */
+void sim_report_death(void);
+void sim_totals_add(struct sim_totals *sum, const struct sim_totals *more);
+void sim_totals_print(const struct sim_totals *totals);
 
 /* sim_client.c */
 void sim_clients_start(struct sim *sim, uint32_t count);
@@ -161,22 +184,42 @@ void sim_told_refused(struct sim *sim, uint32_t client, uint64_t sequence);
 /* Takes the attempt over. */
 void sim_finish(struct sim *sim, struct sim_attempt *attempt);
 void sim_finished_check(struct sim *sim);
-/* An entry that a node has applied first. */
+/* An entry that was found committed. */
 void sim_entry(struct sim *sim, uint64_t index, struct slice data);
 void sim_history_free(struct sim *sim);
 
+/* sim_raft.c */
+void sim_raft_start(struct sim *sim);
+void sim_raft_free(struct sim *sim);
+void sim_raft_check(struct sim *sim, uint32_t node);
+void sim_raft_sent(struct sim *sim, uint32_t node, const struct raft_message *message);
+/* The node begins a new life. */
+void sim_raft_down(struct sim *sim, uint32_t node);
+/* Entries known to be committed. */
+uint64_t sim_raft_committed(const struct sim *sim);
+
 /* sim_check.c */
-void sim_checker_start(struct sim *sim);
-void sim_checker_free(struct sim *sim);
 void sim_check_node(struct sim *sim, uint32_t node);
-/* It begins a new life. */
-void sim_check_down(struct sim *sim, uint32_t node);
 /* All nodes at rest: same contents, as the model says. */
 void sim_check_end(struct sim *sim);
 
 /* sim_fault.c */
 void sim_faults_start(struct sim *sim);
+/* Takes down nodes that stopped themselves. */
+void sim_faults_tend(struct sim *sim);
 /* Ends all faults. */
 void sim_faults_end(struct sim *sim);
+
+/* sim_network.c */
+void sim_network_partition(struct sim *sim);
+void sim_network_mend(struct sim *sim);
+
+/* sim_disk.c */
+void sim_disk_trouble(struct sim *sim, uint32_t node);
+void sim_disk_slow(struct sim *sim, uint32_t node);
+/* The node is down. */
+void sim_disk_flip(struct sim *sim, uint32_t node);
+/* The node says that its data is damaged. True when it may say so. */
+bool sim_disk_met_damage(struct sim *sim, uint32_t node, const struct error *error);
 
 #endif

@@ -93,6 +93,12 @@ static struct sim_look *look_add(struct sim_client *client)
     return look;
 }
 
+static void read_failed(struct sim_client *client, const char *what, const struct error *error)
+{
+    if (!sim_disk_met_damage(client->sim, client->node, error))
+        sim_fail(client->sim, "%s: %s", what, error->message);
+}
+
 static struct slice key_make(char key[SIM_KEY_MAX], char kind, uint64_t number)
 {
     int size = snprintf(key, SIM_KEY_MAX, "%c/%02u", kind, (unsigned)number);
@@ -107,8 +113,8 @@ static bool client_get(struct sim_client *client, struct slice key, struct slice
     buffer_append_slice(&look->low, key);
     status_t status = txn_get(&client->txn, key, value, &error);
     if (status != OK && status != ERR_NOT_FOUND)
-        sim_fail(client->sim, "get: %s", error.message);
-    sim_seen(&look->seen, key, status == OK, *value);
+        read_failed(client, "get", &error);
+    sim_seen(&look->seen, key, status == OK, status == OK ? *value : (struct slice){0});
     return status == OK;
 }
 
@@ -131,7 +137,7 @@ static void client_scan(struct sim_client *client, struct slice low, struct slic
             sim_seen(&look->seen, key, true, value);
     }
     if (status != OK && status != ERR_NOT_FOUND)
-        sim_fail(client->sim, "scan: %s", error.message);
+        read_failed(client, "scan", &error);
     txn_scan_close(&scan);
 }
 
@@ -196,7 +202,8 @@ static void transfer(struct sim_client *client)
     long amount = (long)prng_between(prng, 1, 20);
     long have = number_of(value);
     if (!client_get(client, to, &value)) {
-        sim_fail(client->sim, "account %.4s is missing", key[1]);
+        if (client->sim->damage[client->node] != SIM_LOST)
+            sim_fail(client->sim, "account %.4s is missing", key[1]);
         return;
     }
     long had = number_of(value);

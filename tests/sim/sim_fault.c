@@ -1,4 +1,8 @@
-/* Faults: one after another, at random times, of random kinds. */
+/* Faults: one after another, at random times, of random kinds.
+ *
+ * Each run has a taste of its own: it leaves out some kinds and likes others more (Groce et al.,
+ * "Swarm Testing", 2012: runs that each lack something reach states that no run with everything
+ * does). */
 #include <inttypes.h>
 #include <string.h>
 
@@ -10,6 +14,11 @@ static bool runs(struct sim *sim, uint32_t node)
     return cluster_replica(sim->cluster, node) != NULL;
 }
 
+static bool runs_well(struct sim *sim, uint32_t node)
+{
+    return runs(sim, node) && !cluster_node_failed(sim->cluster, node);
+}
+
 static enum env_sim_survival survival_any(struct sim *sim)
 {
     uint64_t lot = prng_below(&sim->prng, 6);
@@ -18,59 +27,110 @@ static enum env_sim_survival survival_any(struct sim *sim)
                      : ENV_SIM_SURVIVE_ALL;
 }
 
+/* ---- starting ------------------------------------------------------------------------------- */
+
+/* A failure while it recovers: it may refuse to start, then the power goes once more. */
+static bool start_with_failure(struct sim *sim, uint32_t node, struct error *error)
+{
+    struct env_sim *machine = cluster_machine(sim->cluster, node);
+    enum env_sim_call call = (enum env_sim_call)prng_below(&sim->prng, ENV_SIM_CALL_COUNT);
+    env_sim_fail_after(machine, call, prng_below(&sim->prng, 20));
+    status_t status = cluster_start(sim->cluster, node, error);
+    env_sim_fail_none(machine);
+    if (status == OK)
+        return true;
+    env_sim_set_survival(machine, survival_any(sim));
+    env_sim_crash(machine);
+    return false;
+}
+
 static void node_start(struct sim *sim, uint32_t node)
 {
     struct error error;
     struct env_sim *machine = cluster_machine(sim->cluster, node);
+    if (sim->damage[node] == SIM_LOST)
+        return;
     env_sim_fail_none(machine);
     env_sim_set_capacity(machine, 0);
     sim->injected[node] = false;
-    if (!sim->ending && prng_chance(&sim->prng, 1, 8)) {
-        /* A failure while it recovers: it may refuse to start, then the power goes once more. */
-        enum env_sim_call call = (enum env_sim_call)prng_below(&sim->prng, ENV_SIM_CALL_COUNT);
-        env_sim_fail_after(machine, call, prng_below(&sim->prng, 20));
-        status_t status = cluster_start(sim->cluster, node, &error);
-        env_sim_fail_none(machine);
-        if (status == OK)
-            return;
-        env_sim_set_survival(machine, survival_any(sim));
-        env_sim_crash(machine);
-    }
-    if (cluster_start(sim->cluster, node, &error) != OK)
+    if (!sim->ending && prng_chance(&sim->prng, 1, 8) && start_with_failure(sim, node, &error))
+        return;
+    if (cluster_start(sim->cluster, node, &error) != OK && !sim_disk_met_damage(sim, node, &error))
         sim_fail(sim, "node %u does not start: %s", node + 1, error.message);
 }
 
-static void partition(struct sim *sim)
+static void nodes_start(struct sim *sim, uint32_t unused)
 {
-    struct prng *prng = &sim->prng;
-    uint64_t sides = prng_next(prng);
-    bool one_way = prng_chance(prng, 1, 3);
-    cluster_trace(sim->cluster, "cut %s sides=%02x", one_way ? "one way" : "both ways",
-                  (unsigned)(sides & ((1u << sim->nodes) - 1)));
-    for (uint32_t from = 0; from < sim->nodes; from++)
-        for (uint32_t to = 0; to < sim->nodes; to++)
-            if ((sides >> from & 1) != (sides >> to & 1) && (!one_way || (sides >> from & 1)))
-                cluster_cut(sim->cluster, from, to, true);
+    (void)unused;
+    for (uint32_t i = 0; i < sim->nodes; i++)
+        if (!runs(sim, i) && prng_chance(&sim->prng, 2, 3))
+            node_start(sim, i);
 }
 
-static void leader_cut(struct sim *sim)
+/* ---- the kinds ------------------------------------------------------------------------------ */
+
+static void crash(struct sim *sim, uint32_t node)
+{
+    if (runs(sim, node))
+        cluster_crash(sim->cluster, node, survival_any(sim));
+}
+
+static void leader_crash(struct sim *sim, uint32_t unused)
+{
+    (void)unused;
+    int leader = cluster_leader(sim->cluster);
+    if (leader >= 0)
+        crash(sim, (uint32_t)leader);
+}
+
+static void all_crash(struct sim *sim, uint32_t unused)
+{
+    (void)unused;
+    for (uint32_t node = 0; node < sim->nodes; node++)
+        crash(sim, node);
+}
+
+static void stop(struct sim *sim, uint32_t node)
+{
+    if (runs_well(sim, node))
+        cluster_stop(sim->cluster, node);
+}
+
+/* Down and up again, as an upgrade does it. */
+static void restart(struct sim *sim, uint32_t node)
+{
+    if (!runs_well(sim, node))
+        return;
+    cluster_stop(sim->cluster, node);
+    node_start(sim, node);
+}
+
+static void pause(struct sim *sim, uint32_t node)
 {
     int leader = cluster_leader(sim->cluster);
-    if (leader < 0)
-        return;
-    uint64_t lot = prng_below(&sim->prng, 3); /* in, out, both */
-    cluster_trace(sim->cluster, "cut leader %d %s", leader + 1,
-                  lot == 0   ? "in"
-                  : lot == 1 ? "out"
-                             : "in and out");
-    for (uint32_t other = 0; other < sim->nodes; other++) {
-        if (other == (uint32_t)leader)
-            continue;
-        if (lot != 1)
-            cluster_cut(sim->cluster, other, (uint32_t)leader, true);
-        if (lot != 0)
-            cluster_cut(sim->cluster, (uint32_t)leader, other, true);
-    }
+    if (leader >= 0 && prng_chance(&sim->prng, 1, 3))
+        node = (uint32_t)leader;
+    if (runs_well(sim, node))
+        cluster_pause(sim->cluster, node, prng_between(&sim->prng, 50000, 3000000));
+}
+
+static void partition(struct sim *sim, uint32_t unused)
+{
+    (void)unused;
+    sim_network_partition(sim);
+}
+
+static void mend(struct sim *sim, uint32_t unused)
+{
+    (void)unused;
+    sim_network_mend(sim);
+}
+
+static void heal(struct sim *sim, uint32_t unused)
+{
+    (void)unused;
+    cluster_note(sim->cluster, "heal");
+    cluster_heal(sim->cluster);
 }
 
 static void clock_move(struct sim *sim, uint32_t node)
@@ -78,37 +138,52 @@ static void clock_move(struct sim *sim, uint32_t node)
     bool far = prng_chance(&sim->prng, 1, 8);
     uint64_t span = far ? 1500000000 : 2000000;
     int64_t skew = (int64_t)prng_below(&sim->prng, 2 * span) - (int64_t)span;
-    cluster_trace(sim->cluster, "clock %u %" PRId64, node + 1, skew);
+    cluster_note(sim->cluster, "clock %u %" PRId64, node + 1, skew);
     cluster_set_skew_us(sim->cluster, node, skew);
     sim->clocks_jumped = sim->clocks_jumped || far;
 }
 
 static void disk_trouble(struct sim *sim, uint32_t node)
 {
-    struct env_sim *machine = cluster_machine(sim->cluster, node);
-    static const enum env_sim_call calls[] = {ENV_SIM_WRITE, ENV_SIM_SYNC, ENV_SIM_PREALLOCATE};
-    uint64_t lot = prng_below(&sim->prng, 5);
-    if (lot < 3) {
-        cluster_trace(sim->cluster, "disk %u fails, call %u", node + 1, (unsigned)calls[lot]);
-        env_sim_fail_after(machine, calls[lot], prng_below(&sim->prng, 10));
-        sim->injected[node] = true;
-    } else if (lot == 3) {
-        cluster_trace(sim->cluster, "disk %u is full", node + 1);
-        env_sim_set_capacity(machine, env_sim_disk_used(machine) + prng_below(&sim->prng, 200000));
-    } else {
-        cluster_trace(sim->cluster, "disk %u has room", node + 1);
-        env_sim_set_capacity(machine, 0);
-    }
+    if (runs(sim, node))
+        sim_disk_trouble(sim, node);
 }
 
-static void all_crash(struct sim *sim)
+/* On a node that is down, or goes down for it. */
+static void flip(struct sim *sim, uint32_t node)
 {
-    for (uint32_t node = 0; node < sim->nodes; node++) {
-        if (!runs(sim, node))
-            continue;
-        cluster_crash(sim->cluster, node, survival_any(sim));
-    }
+    if (sim->flips >= sim->nodes)
+        return;
+    crash(sim, node);
+    sim_disk_flip(sim, node);
 }
+
+static const struct fault {
+    const char *name;
+    void (*strike)(struct sim *sim, uint32_t node);
+    uint32_t weight;
+    bool always; /* no run goes without it */
+} faults[] = {
+    {"start", nodes_start, 22, true},
+    {"heal", heal, 14, true},
+    {"crash", crash, 16, false},
+    {"leader crash", leader_crash, 10, false},
+    {"all crash", all_crash, 2, false},
+    {"stop", stop, 4, false},
+    {"restart", restart, 4, false},
+    {"pause", pause, 8, false},
+    {"partition", partition, 18, false},
+    {"mend", mend, 6, false},
+    {"clock", clock_move, 4, false},
+    {"disk", disk_trouble, 10, false},
+    {"slow disk", sim_disk_slow, 6, false},
+    {"flip", flip, 2, false},
+};
+
+enum { FAULTS = sizeof faults / sizeof faults[0] };
+_Static_assert(sizeof faults / sizeof faults[0] <= (size_t)SIM_FAULTS_MAX, "each has a weight");
+
+/* ---- when ----------------------------------------------------------------------------------- */
 
 static bool quorum_lost(struct sim *sim)
 {
@@ -123,35 +198,35 @@ static void fault_any(struct sim *sim)
 {
     struct prng *prng = &sim->prng;
     uint32_t node = (uint32_t)prng_below(prng, sim->nodes);
-    int leader = cluster_leader(sim->cluster);
-    uint64_t lot = prng_below(prng, 100);
-    if (prng_chance(prng, 1, 5)) {
-        cluster_trace(sim->cluster, "heal");
-        cluster_heal(sim->cluster);
+    if (prng_chance(prng, 1, 5))
+        heal(sim, 0);
+    if (quorum_lost(sim) && prng_chance(prng, 2, 3)) {
+        nodes_start(sim, 0);
+        return;
     }
-    if (lot < 22 || (quorum_lost(sim) && prng_chance(prng, 2, 3))) {
-        for (uint32_t i = 0; i < sim->nodes; i++)
-            if (!runs(sim, i) && prng_chance(prng, 2, 3))
-                node_start(sim, i);
-    } else if (lot < 38 && runs(sim, node)) {
-        cluster_crash(sim->cluster, node, survival_any(sim));
-    } else if (lot < 48 && leader >= 0) {
-        cluster_crash(sim->cluster, (uint32_t)leader, survival_any(sim));
-    } else if (lot < 52 && runs(sim, node) && !cluster_node_failed(sim->cluster, node)) {
-        cluster_stop(sim->cluster, node);
-    } else if (lot < 54) {
-        all_crash(sim);
-    } else if (lot < 64) {
-        partition(sim);
-    } else if (lot < 72) {
-        leader_cut(sim);
-    } else if (lot < 86) {
-        cluster_trace(sim->cluster, "heal");
-        cluster_heal(sim->cluster);
-    } else if (lot < 90) {
-        clock_move(sim, node);
-    } else if (runs(sim, node)) {
-        disk_trouble(sim, node);
+    uint32_t sum = 0, i = 0;
+    for (uint32_t f = 0; f < FAULTS; f++)
+        sum += sim->fault_weights[f];
+    for (uint64_t lot = prng_below(prng, sum); lot >= sim->fault_weights[i]; i++)
+        lot -= sim->fault_weights[i];
+    ASSERT(i < FAULTS);
+    faults[i].strike(sim, node);
+}
+
+void sim_faults_tend(struct sim *sim)
+{
+    for (uint32_t node = 0; node < sim->nodes; node++) {
+        if (!runs(sim, node))
+            continue;
+        if (cluster_node_failed(sim->cluster, node)) {
+            const struct error *error = cluster_failure(sim->cluster, node);
+            /* A node that stopped itself must have had a reason. */
+            if (!sim_disk_met_damage(sim, node, error) && !sim->injected[node])
+                sim_fail(sim, "node %u stopped without a fault of its disk: %s", node + 1,
+                         error->message);
+        }
+        if (cluster_node_failed(sim->cluster, node) || sim->damage[node] == SIM_LOST)
+            cluster_crash(sim->cluster, node, survival_any(sim));
     }
 }
 
@@ -160,14 +235,6 @@ static void fault_timer(void *context)
     struct sim *sim = context;
     if (sim->ending)
         return;
-    /* A node that stopped itself must have had a reason. */
-    for (uint32_t node = 0; node < sim->nodes; node++) {
-        if (!cluster_node_failed(sim->cluster, node))
-            continue;
-        if (!sim->injected[node])
-            sim_fail(sim, "node %u stopped without a fault of its disk", node + 1);
-        cluster_crash(sim->cluster, node, survival_any(sim));
-    }
     sim->faults++;
     fault_any(sim);
     bool calm = prng_chance(&sim->prng, 1, 10);
@@ -177,20 +244,28 @@ static void fault_timer(void *context)
 
 void sim_faults_start(struct sim *sim)
 {
-    cluster_after(sim->cluster, prng_between(&sim->prng, 10000, 1000000), fault_timer, sim);
+    struct prng *prng = &sim->prng;
+    struct buffer likes = {0};
+    for (uint32_t f = 0; f < FAULTS; f++) {
+        uint64_t lot = prng_below(prng, 4);
+        uint32_t times = lot == 0 && !faults[f].always ? 0 : lot == 3 ? 4 : 1;
+        sim->fault_weights[f] = times * faults[f].weight;
+        if (times != 1)
+            buffer_printf(&likes, " %s*%u", faults[f].name, times);
+    }
+    buffer_append_byte(&likes, '\0');
+    cluster_note(sim->cluster, "faults:%s", (const char *)likes.data);
+    buffer_free(&likes);
+    cluster_after(sim->cluster, prng_between(prng, 10000, 1000000), fault_timer, sim);
 }
 
 void sim_faults_end(struct sim *sim)
 {
-    cluster_trace(sim->cluster, "faults end");
+    cluster_note(sim->cluster, "faults end");
     sim->ending = true;
     cluster_calm(sim->cluster);
+    sim_faults_tend(sim);
     for (uint32_t node = 0; node < sim->nodes; node++) {
-        if (cluster_node_failed(sim->cluster, node)) {
-            if (!sim->injected[node])
-                sim_fail(sim, "node %u stopped without a fault of its disk", node + 1);
-            cluster_crash(sim->cluster, node, survival_any(sim));
-        }
         struct env_sim *machine = cluster_machine(sim->cluster, node);
         env_sim_fail_none(machine);
         env_sim_set_capacity(machine, 0);

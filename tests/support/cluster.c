@@ -47,6 +47,25 @@ struct prng *cluster_prng(struct cluster *c)
     return &c->prng;
 }
 
+void cluster_pause(struct cluster *c, uint32_t number, uint64_t us)
+{
+    struct cluster_node *node = &c->nodes[number];
+    cluster_note(c, "pause %u for %" PRIu64 " us", number + 1, us);
+    if (node->paused_until_us < c->now_us + us)
+        node->paused_until_us = c->now_us + us;
+}
+
+void cluster_set_log_slow_us(struct cluster *c, uint32_t number, uint64_t us)
+{
+    cluster_note(c, "log writes of %u take %" PRIu64 " us", number + 1, us);
+    c->nodes[number].log_slow_us = us;
+}
+
+void cluster_set_log_stalls(struct cluster *c, uint32_t permille)
+{
+    c->config.stall_permille = permille;
+}
+
 /* ---- work of a node's other threads --------------------------------------------------------- */
 
 static void event_for(struct cluster_node *node, enum cluster_event_kind kind, uint64_t us)
@@ -58,13 +77,21 @@ static void event_for(struct cluster_node *node, enum cluster_event_kind kind, u
                                                   .start = node->starts});
 }
 
+static uint64_t log_write_us(struct cluster_node *node)
+{
+    struct cluster *c = node->cluster;
+    uint64_t us = prng_between(&c->prng, c->config.log_us_min, c->config.log_us_max);
+    if (c->config.stall_permille && prng_chance(&c->prng, c->config.stall_permille, 1000))
+        us = c->config.stall_us;
+    return us > node->log_slow_us ? us : node->log_slow_us;
+}
+
 /* Fetches the work that a pump left behind. */
 static void work_take(struct cluster_node *node)
 {
     struct cluster *c = node->cluster;
     if (!node->batch && (node->batch = replica_log_take(node->replica)) != NULL)
-        event_for(node, CLUSTER_LOG_DONE,
-                  prng_between(&c->prng, c->config.log_us_min, c->config.log_us_max));
+        event_for(node, CLUSTER_LOG_DONE, log_write_us(node));
     if (!node->checkpoint && (node->checkpoint = replica_checkpoint_take(node->replica)) != NULL)
         event_for(node, CLUSTER_CHECKPOINT_DONE,
                   prng_between(&c->prng, c->config.checkpoint_us_min, c->config.checkpoint_us_max));
@@ -114,8 +141,9 @@ static void node_failed(void *context, const struct error *error)
 {
     struct cluster_node *node = context;
     node->failed = true;
+    node->failure = *error;
     if (!node->goes_down)
-        cluster_trace(node->cluster, "failed %u: %s", node->number + 1, error->message);
+        cluster_note(node->cluster, "failed %u: %s", node->number + 1, error->message);
 }
 
 status_t cluster_start(struct cluster *c, uint32_t number, struct error *error)
@@ -146,9 +174,10 @@ status_t cluster_start(struct cluster *c, uint32_t number, struct error *error)
                                 .reachable = cluster__reachable,
                                 .failed = node_failed};
     node->failed = node->goes_down = false;
+    node->paused_until_us = 0;
     node->starts++;
     status_t status = replica_open(&config, &host, &node->replica, error);
-    cluster_trace(c, "start %u %s", number + 1, status_name(status));
+    cluster_note(c, "start %u %s", number + 1, status_name(status));
     if (status != OK) {
         node->replica = NULL;
         return status;
@@ -190,7 +219,7 @@ void cluster_crash(struct cluster *c, uint32_t number, enum env_sim_survival sur
 {
     struct cluster_node *node = &c->nodes[number];
     ASSERT(node->replica);
-    cluster_trace(c, "crash %u survival=%d", number + 1, (int)survival);
+    cluster_note(c, "crash %u survival=%d", number + 1, (int)survival);
     if (c->config.hooks.down)
         c->config.hooks.down(c->config.hooks.context, number);
     cluster__clock(node);
@@ -207,7 +236,7 @@ void cluster_stop(struct cluster *c, uint32_t number)
 {
     struct cluster_node *node = &c->nodes[number];
     ASSERT(node->replica);
-    cluster_trace(c, "stop %u", number + 1);
+    cluster_note(c, "stop %u", number + 1);
     if (c->config.hooks.down)
         c->config.hooks.down(c->config.hooks.context, number);
     cluster__clock(node);
@@ -264,7 +293,7 @@ static void nodes_pump(struct cluster *c)
 {
     for (uint32_t i = 0; i < c->config.nodes; i++) {
         struct cluster_node *node = &c->nodes[i];
-        if (!node->wakes || !node->replica)
+        if (!node->wakes || !node->replica || node->paused_until_us > c->now_us)
             continue;
         node->wakes = false;
         cluster__clock(node);
@@ -278,6 +307,13 @@ static void nodes_pump(struct cluster *c)
 static void event_run(struct cluster *c, const struct cluster_event *event)
 {
     struct cluster_node *node = &c->nodes[event->node];
+    if (event->kind != CLUSTER_CALL && node->paused_until_us > c->now_us) {
+        /* It waits, behind what waits already. */
+        struct cluster_event later = *event;
+        later.time_us = node->paused_until_us;
+        cluster__event_push(c, later);
+        return;
+    }
     if (event->kind == CLUSTER_DELIVER) {
         cluster__deliver(c, event->letter);
         return;
@@ -371,6 +407,11 @@ void cluster_wake(struct cluster *c, uint32_t node)
 bool cluster_node_failed(struct cluster *c, uint32_t node)
 {
     return c->nodes[node].replica && c->nodes[node].failed;
+}
+
+const struct error *cluster_failure(struct cluster *c, uint32_t node)
+{
+    return &c->nodes[node].failure;
 }
 
 int cluster_leader(struct cluster *c)

@@ -21,6 +21,7 @@ enum {
     CLUSTER_NODES_MAX = 9,
     CLUSTER_LINE_MAX = 200,  /* bytes of a trace line */
     CLUSTER_LINES_KEPT = 80, /* the newest trace lines */
+    CLUSTER_NOTES_KEPT = 60, /* and the newest of those that tell the story */
 };
 
 struct cluster;
@@ -33,6 +34,8 @@ struct cluster_hooks {
     void (*down)(void *context, uint32_t node);
     /* After each event and the pumping that follows, for each node that was pumped. */
     void (*stepped)(void *context, uint32_t node);
+    /* The node gives a message to the network, which may lose it. */
+    void (*sent)(void *context, uint32_t node, const struct replica_message *message);
 };
 
 struct cluster_config {
@@ -49,6 +52,9 @@ struct cluster_config {
     uint64_t log_us_min, log_us_max;
     uint64_t checkpoint_us_min, checkpoint_us_max;
     uint64_t work_us_min, work_us_max;
+    /* One log write in a thousand `stall_permille` takes stall_us instead. */
+    uint32_t stall_permille;
+    uint64_t stall_us;
     /* Passed on to the replicas; zeros are their defaults. */
     uint32_t window_keys;
     uint64_t checkpoint_bytes, checkpoint_us;
@@ -83,6 +89,8 @@ struct env_sim *cluster_machine(struct cluster *c, uint32_t node);
 void cluster_wake(struct cluster *c, uint32_t node);
 /* True once a replica has said that it cannot go on; it wants to be crashed then. */
 bool cluster_node_failed(struct cluster *c, uint32_t node);
+/* What it said then; only good after that. */
+const struct error *cluster_failure(struct cluster *c, uint32_t node);
 /* The machine loses power, maybe in the middle of a write; a node that is down stays so. */
 void cluster_crash(struct cluster *c, uint32_t node, enum env_sim_survival survival);
 /* The program ends in order. */
@@ -91,6 +99,13 @@ void cluster_stop(struct cluster *c, uint32_t node);
 status_t cluster_start(struct cluster *c, uint32_t node, struct error *error);
 /* The leader that most recently came to be, or -1; an older one may think it still is. */
 int cluster_leader(struct cluster *c);
+/* The node does nothing for so long, as if its processes were stopped and then went on: messages
+ * and its disk's answers wait for it. */
+void cluster_pause(struct cluster *c, uint32_t node, uint64_t us);
+/* Each of the node's log writes takes at least `us` from now on; 0: as configured. */
+void cluster_set_log_slow_us(struct cluster *c, uint32_t node, uint64_t us);
+/* config.stall_permille from now on. */
+void cluster_set_log_stalls(struct cluster *c, uint32_t permille);
 /* Moves the node's wall clock against the others'. */
 void cluster_set_skew_us(struct cluster *c, uint32_t node, int64_t skew_us);
 
@@ -98,7 +113,8 @@ void cluster_set_skew_us(struct cluster *c, uint32_t node, int64_t skew_us);
 
 /* Messages from one node to another do not arrive, from now on. */
 void cluster_cut(struct cluster *c, uint32_t from, uint32_t to, bool cut);
-/* All ways open; no losses, duplicates or lateness from now on. */
+bool cluster_is_cut(const struct cluster *c, uint32_t from, uint32_t to);
+/* All ways open; no losses, duplicates, lateness, pauses or slow disks from now on. */
 void cluster_calm(struct cluster *c);
 void cluster_heal(struct cluster *c);
 uint64_t cluster_dropped(const struct cluster *c);
@@ -108,10 +124,14 @@ uint64_t cluster_dropped(const struct cluster *c);
 /* Adds a line: into the hash, the kept lines and, when asked for, to standard output. */
 void cluster_trace(struct cluster *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The same for what a reader wants to know first: kept longer. */
+void cluster_note(struct cluster *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void cluster_trace_print(struct cluster *c, bool print);
 uint64_t cluster_trace_hash(const struct cluster *c);
 /* Calls with each kept line, oldest first. */
 void cluster_trace_kept(struct cluster *c, void (*each)(void *context, const char *line),
+                        void *context);
+void cluster_notes_kept(struct cluster *c, void (*each)(void *context, const char *line),
                         void *context);
 
 #endif

@@ -48,20 +48,35 @@ bool cluster__event_pop(struct cluster *c, struct cluster_event *out)
     return true;
 }
 
-void cluster_trace(struct cluster *c, const char *format, ...)
+static const char *line_add(struct cluster *c, const char *format, va_list args)
 {
     char *line = c->lines[c->line_count++ % CLUSTER_LINES_KEPT];
     int head = snprintf(line, CLUSTER_LINE_MAX, "%10.6f ", (double)c->now_us / 1e6);
     ASSERT(head > 0 && head < CLUSTER_LINE_MAX);
-    va_list args;
-    va_start(args, format);
     vsnprintf(line + head, CLUSTER_LINE_MAX - (size_t)head, format, args);
-    va_end(args);
     /* FNV-1a (Fowler, Noll, Vo). */
     for (const char *at = line; *at; at++)
         c->trace_hash = (c->trace_hash ^ (uint8_t)*at) * 0x100000001b3u;
     if (c->trace_print)
         puts(line);
+    return line;
+}
+
+void cluster_trace(struct cluster *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)line_add(c, format, args);
+    va_end(args);
+}
+
+void cluster_note(struct cluster *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const char *line = line_add(c, format, args);
+    va_end(args);
+    memcpy(c->notes[c->note_count++ % CLUSTER_NOTES_KEPT], line, CLUSTER_LINE_MAX);
 }
 
 void cluster_trace_print(struct cluster *c, bool print)
@@ -74,10 +89,21 @@ uint64_t cluster_trace_hash(const struct cluster *c)
     return c->trace_hash;
 }
 
+static void lines_tell(char lines[][CLUSTER_LINE_MAX], uint64_t count, uint64_t kept,
+                       void (*each)(void *context, const char *line), void *context)
+{
+    for (uint64_t i = count > kept ? count - kept : 0; i < count; i++)
+        each(context, lines[i % kept]);
+}
+
 void cluster_trace_kept(struct cluster *c, void (*each)(void *context, const char *line),
                         void *context)
 {
-    uint64_t first = c->line_count > CLUSTER_LINES_KEPT ? c->line_count - CLUSTER_LINES_KEPT : 0;
-    for (uint64_t i = first; i < c->line_count; i++)
-        each(context, c->lines[i % CLUSTER_LINES_KEPT]);
+    lines_tell(c->lines, c->line_count, CLUSTER_LINES_KEPT, each, context);
+}
+
+void cluster_notes_kept(struct cluster *c, void (*each)(void *context, const char *line),
+                        void *context)
+{
+    lines_tell(c->notes, c->note_count, CLUSTER_NOTES_KEPT, each, context);
 }

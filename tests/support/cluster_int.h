@@ -43,6 +43,9 @@ struct cluster_node {
     struct kv_checkpoint *checkpoint;
     struct replica_work *work;
     bool wakes, failed, goes_down;
+    struct error failure;
+    uint64_t paused_until_us;
+    uint64_t log_slow_us;
 };
 
 struct cluster {
@@ -59,6 +62,8 @@ struct cluster {
     bool trace_print;
     char lines[CLUSTER_LINES_KEPT][CLUSTER_LINE_MAX];
     uint64_t line_count;
+    char notes[CLUSTER_NOTES_KEPT][CLUSTER_LINE_MAX];
+    uint64_t note_count;
 };
 
 /* cluster_event.c */

@@ -84,6 +84,8 @@ bool cluster__send(void *context, const struct replica_message *message)
     ASSERT(message->to >= 1 && message->to <= c->config.nodes);
     if (node->goes_down)
         return false;
+    if (c->config.hooks.sent)
+        c->config.hooks.sent(c->config.hooks.context, node->number, message);
     uint32_t to = (uint32_t)message->to - 1;
     if (!cluster__reachable(node, message->to) && prng_chance(&c->prng, 1, 2)) {
         letter_trace(c, "held", message); /* it is known that there is no connection */
@@ -129,6 +131,12 @@ void cluster_cut(struct cluster *c, uint32_t from, uint32_t to, bool cut)
     c->cut[from][to] = cut;
 }
 
+bool cluster_is_cut(const struct cluster *c, uint32_t from, uint32_t to)
+{
+    ASSERT(from < c->config.nodes && to < c->config.nodes);
+    return c->cut[from][to];
+}
+
 void cluster_heal(struct cluster *c)
 {
     memset(c->cut, 0, sizeof c->cut);
@@ -138,6 +146,9 @@ void cluster_calm(struct cluster *c)
 {
     cluster_heal(c);
     c->config.drop_permille = c->config.duplicate_permille = c->config.late_permille = 0;
+    c->config.stall_permille = 0;
+    for (uint32_t i = 0; i < c->config.nodes; i++)
+        c->nodes[i].paused_until_us = c->nodes[i].log_slow_us = 0;
 }
 
 uint64_t cluster_dropped(const struct cluster *c)

@@ -64,6 +64,9 @@ uint64_t env_sim_calls(const struct env_sim *sim, enum env_sim_call kind);
 /* Bytes that all files together may have; growing past it gives ERR_DISK_FULL. 0: no limit. */
 void env_sim_set_capacity(struct env_sim *sim, uint64_t bytes);
 uint64_t env_sim_disk_used(const struct env_sim *sim);
+/* Flips a bit of a file that is there, in what is read and in what is durable, as a disk may do
+ * unasked. `offset` is below its size (asserted). */
+void env_sim_flip_bit(struct env_sim *sim, const char *path, uint64_t offset, unsigned bit);
 
 /* ---- power ---------------------------------------------------------------------------------- */
 

@@ -204,3 +204,14 @@ void env_sim_crash(struct env_sim *sim)
         env_sim_power_off(sim);
     env_sim_power_on(sim);
 }
+
+void env_sim_flip_bit(struct env_sim *sim, const char *path, uint64_t offset, unsigned bit)
+{
+    struct sim_name *name = sim__name_find(sim, path, false);
+    ASSERT(name != NULL && name->now != NULL);
+    struct sim_inode *inode = name->now;
+    ASSERT(offset < inode->size && bit < 8);
+    inode->now.at[offset] ^= (uint8_t)(1u << bit);
+    if (offset < inode->size_durable)
+        inode->durable.at[offset] ^= (uint8_t)(1u << bit);
+}
