@@ -102,6 +102,7 @@ static void replica_release(struct replica *r)
     kv_close(r->kv);
     replica__retired_free(r);
     txn_certifier_destroy(r->certifier);
+    replica__collect_destroy(r);
     map_free(&r->proposed);
     replica__ring_free(&r->bundles);
     replica__ring_free(&r->committed);
@@ -154,6 +155,7 @@ status_t replica_open(const struct replica_config *config, const struct replica_
     replica__ring_init(&r->loopback, sizeof(struct replica__loopback *));
     uint32_t window = config->window_keys ? config->window_keys : WINDOW_KEYS_DEFAULT;
     r->certifier = txn_certifier_create(window);
+    replica__collect_create(r);
     status_t status = storage_open(r, error);
     if (status == OK)
         status = raft_start(r, error);
@@ -192,6 +194,7 @@ static void reserve_keep(struct replica *r)
         return;
     struct error error;
     status_t status = kv_reserve(r->kv, r->config.disk_reserve_bytes / 2, &error);
+    r->reserve_scarce = status != OK;
     if (status != OK && status != ERR_DISK_FULL)
         replica__fail(r, &error);
 }
@@ -207,6 +210,7 @@ void replica_tick(struct replica *r)
     r->apply_retry = r->apply_blocked;
     r->batch_retry = r->batch_blocked;
     reserve_keep(r);
+    replica__collect_tick(r);
 }
 
 /* ---- the pump ---------------------------------------------------------------------------------

@@ -157,6 +157,7 @@ struct replica_config {
     uint64_t log_keep_max_bytes; /* kept for a member that needs it; 0: 512 MiB */
     uint64_t snapshot_bytes_per_second; /* sent as leader, to all; 0: 32 MiB */
     uint64_t disk_reserve_bytes;     /* a leader with less free refuses commits (53100); 0: none */
+    uint64_t history_us;             /* versions overwritten more recently are kept; 0: none are */
     uint64_t check_us;               /* time between consistency checks; 0: 1 h; UINT64_MAX: none */
     uint64_t check_bytes_per_second; /* read for them on each node; 0: 32 MiB */
     uint64_t seed;                   /* 0: random */

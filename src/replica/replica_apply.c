@@ -140,8 +140,10 @@ static status_t apply_effect(struct replica *r, const struct raft_entry *entry, 
         return status;
     *version = effect.version;
     r->applied_version = effect.version;
-    if (fresh)
+    if (fresh) {
         txn_certifier_note(r->certifier, effect.writes, effect.version);
+        replica__collect_note(r, effect.writes, effect.version);
+    }
     return OK;
 }
 
@@ -182,6 +184,9 @@ static status_t apply_entry(struct replica *r, const struct raft_entry *entry, u
 static void applied_publish(struct replica *r)
 {
     struct error error;
+    replica__collect_applied(r);
+    if (r->failed)
+        return;
     if (kv_publish(r->kv, &error) != OK) {
         replica__fail(r, &error);
         return;

@@ -175,7 +175,8 @@ static void log_compact(struct replica *r)
 
 bool replica__checkpoint_due(const struct replica *r)
 {
-    if (r->failed || r->checkpoint_out || r->applied_index == r->checkpoint_index)
+    if (r->failed || r->checkpoint_out ||
+        (r->applied_index == r->checkpoint_index && replica__collect_removed(r) == 0))
         return false;
     return r->applied_bytes >= r->config.checkpoint_bytes ||
            env_monotonic_us(r->env) - r->checkpoint_time_us >= r->config.checkpoint_us;
@@ -206,6 +207,7 @@ struct kv_checkpoint *replica_checkpoint_take(struct replica *r)
     if (status == OK) {
         r->checkpoint_out_index = r->applied_index;
         r->applied_bytes = 0;
+        replica__collect_checkpointed(r);
         return r->checkpoint_out;
     }
     if (status == ERR_DISK_FULL)

@@ -140,6 +140,10 @@ struct replica {
     uint64_t led_us; /* when this node became leader last */
     struct replica__heard heard[REPLICA_MEMBERS_MAX]; /* id 0: empty place */
 
+    /* old versions; see replica_collect.c */
+    struct replica__collect *collect;
+    bool reserve_scarce; /* the tree's file has not the free pages it should have */
+
     /* background work */
     struct replica_work *work_out;
     uint32_t work_turn;               /* the kind that is asked first */
@@ -200,6 +204,19 @@ bool replica__majority_reachable(const struct replica *r);
 void replica__apply(struct replica *r);
 /* The version of the newest outcome removed. */
 status_t replica__forgotten_load(struct replica *r, struct error *error);
+
+/* replica_collect.c */
+void replica__collect_create(struct replica *r);
+void replica__collect_destroy(struct replica *r);
+/* Writes of an effect just applied. */
+void replica__collect_note(struct replica *r, struct slice writes, uint64_t version);
+/* A burst was applied, and is published after this. */
+void replica__collect_applied(struct replica *r);
+void replica__collect_tick(struct replica *r);
+/* How many versions went since the last checkpoint began: it is worth one. */
+uint64_t replica__collect_removed(const struct replica *r);
+void replica__collect_checkpointed(struct replica *r);
+struct replica_work *replica__collect_take(struct replica *r);
 
 /* replica_read.c */
 void replica__reads_flush(struct replica *r);

@@ -72,6 +72,7 @@ static struct replica_work *close_take(struct replica *r)
 /* Each gives its next piece, or NULL when it has nothing to do now. */
 static struct replica_work *(*const kinds[])(struct replica *r) = {
     close_take,
+    replica__collect_take,
 };
 
 enum { KINDS = sizeof kinds / sizeof *kinds };

@@ -75,6 +75,7 @@ static void cluster_begin(struct sim *sim)
         .window_keys = prng_chance(prng, 1, 3) ? (uint32_t)prng_between(prng, 1, 40) : 0,
         .checkpoint_bytes = prng_between(prng, 2000, 200000),
         .checkpoint_us = prng_between(prng, SECOND_US / 4, 20 * SECOND_US),
+        .history_us = prng_chance(prng, 1, 2) ? prng_below(prng, 10 * SECOND_US) : 0,
         .segment_size = prng_chance(prng, 1, 2) ? 64 * 1024 : 0,
     };
     sim->cluster = cluster_create(&config);
@@ -188,6 +189,7 @@ uint64_t sim_run(const struct sim_options *options, const char *program, struct 
     totals->unknown += sim->unknown;
     totals->flips += sim->flips;
     totals->flips_found += sim->flips_found;
+    totals->collected += sim->collected;
     cluster_destroy(sim->cluster);
     sim_history_free(sim);
     sim_clients_free(sim);
@@ -209,14 +211,16 @@ void sim_totals_add(struct sim_totals *sum, const struct sim_totals *more)
     sum->unknown += more->unknown;
     sum->flips += more->flips;
     sum->flips_found += more->flips_found;
+    sum->collected += more->collected;
 }
 
 void sim_totals_print(const struct sim_totals *t)
 {
     printf("%" PRIu64 " commits, %" PRIu64 " refused, %" PRIu64 " read only, %" PRIu64 " unknown\n",
            t->commits, t->refusals, t->reads, t->unknown);
-    printf("%" PRIu64 " bits flipped, %" PRIu64 " nodes stopped for it\n", t->flips,
-           t->flips_found);
+    printf("%" PRIu64 " bits flipped, %" PRIu64 " nodes stopped for it, %" PRIu64
+           " versions collected\n",
+           t->flips, t->flips_found, t->collected);
     printf("sim: %" PRIu64 " seeds, %" PRIu64 " steps, %" PRIu64 " faults, %" PRIu64 " failures\n",
            t->seeds, t->steps, t->faults, t->failures);
 }

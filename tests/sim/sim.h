@@ -142,6 +142,7 @@ struct sim {
     struct sim_verdicts verdicts[SIM_CLIENTS_MAX];
     struct sim_attempt *finished; /* to be checked after this step */
     uint64_t acknowledged;        /* the newest version anyone was told of */
+    uint64_t collected;           /* versions that nodes have let go, at the end */
     uint64_t patience_us;         /* of clients with a request */
     uint64_t fault_gap_us;        /* longest time between two faults */
     bool ending;                  /* clients begin nothing */
@@ -160,6 +161,7 @@ void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(pr
 /* sim.c */
 struct sim_totals {
     uint64_t seeds, steps, faults, failures, commits, refusals, reads, unknown, flips, flips_found;
+    uint64_t collected;
 };
 /* Runs one seed and adds to the totals; a failure is reported on standard output. Returns the hash
  * of all that happened. */

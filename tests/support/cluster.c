@@ -163,6 +163,7 @@ status_t cluster_start(struct cluster *c, uint32_t number, struct error *error)
         .window_keys = c->config.window_keys,
         .checkpoint_bytes = c->config.checkpoint_bytes,
         .checkpoint_us = c->config.checkpoint_us,
+        .history_us = c->config.history_us,
         .log_keep_bytes = c->config.log_keep_bytes,
         .log_keep_max_bytes = c->config.log_keep_max_bytes,
         .wal = {.segment_size = segment, .zero_step = LOG_ZERO_STEP},
