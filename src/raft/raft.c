@@ -92,6 +92,8 @@ status_t raft_create(const struct raft_config *config, const struct raft_storage
     prng_seed(&r->prng, filled.seed ^ (filled.id * UINT64_C(0x9e3779b97f4a7c15)));
     r->soft_term = r->term;
     raft__become_follower(r, r->term, 0);
+    /* Before it stopped this node may have answered a leader that still counts on it. */
+    r->silence = filled.lease_us > 0 ? 0 : filled.election_timeout_ticks;
     *out = r;
     return OK;
 }
@@ -153,7 +155,9 @@ static void step_older_term(struct raft *r, const struct raft_message *m)
          * pre-vote: in both cases it must learn of our term, or we never follow. Any message of
          * ours tells. */
         raft__send(r, m->from,
-                   (struct raft_message){.type = RAFT_HEARTBEAT_RESPONSE, .term = r->term});
+                   (struct raft_message){.type = RAFT_HEARTBEAT_RESPONSE,
+                                         .term = r->term,
+                                         .commit = r->log.committed});
     } else if (m->type == RAFT_PREVOTE) {
         raft__send(
             r, m->from,
@@ -167,6 +171,7 @@ static status_t step_follow(struct raft *r, const struct raft_message *m)
     ASSERT(m->term == r->term);
     if (r->role == RAFT_LEADER || (r->leader != 0 && r->leader != m->from))
         return ERR_PROTOCOL;
+    r->silence = 0;
     if (r->role == RAFT_FOLLOWER && r->leader == m->from) {
         r->election_elapsed = 0;
         return OK;
@@ -246,8 +251,9 @@ status_t raft_propose(struct raft *r, const struct slice *datas, uint32_t count,
         bytes += raft__entry_cost(&(struct raft_entry){.data = datas[i]});
     }
     /* When nothing is on its way even a large proposal may go: it will not find more room later. */
-    if (log->uncommitted_bytes > 0 &&
-        log->uncommitted_bytes + bytes > r->config.max_uncommitted_bytes)
+    size_t pending = log->uncommitted_bytes > log->undurable_bytes ? log->uncommitted_bytes
+                                                                   : log->undurable_bytes;
+    if (pending > 0 && pending + bytes > r->config.max_uncommitted_bytes)
         return ERR_BUSY;
     *first_index = raft__log_last(log) + 1;
     for (uint32_t i = 0; i < count; i++)
@@ -268,9 +274,17 @@ status_t raft_read_index(struct raft *r, uint64_t context)
 void raft_campaign(struct raft *r)
 {
     ASSERT(!r->ready_open);
-    if (r->role != RAFT_LEADER && raft__may_campaign(r))
+    bool relied_on = r->config.lease_us > 0 && raft__in_lease(r);
+    if (r->role != RAFT_LEADER && raft__may_campaign(r) && !relied_on)
         raft__campaign(r, false);
     raft__check(r);
+}
+
+void raft_time(struct raft *r, uint64_t now_us)
+{
+    ASSERT(!r->ready_open);
+    if (now_us > r->now_us)
+        r->now_us = now_us;
 }
 
 void raft_status(const struct raft *r, struct raft_status *out)

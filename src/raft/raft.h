@@ -173,7 +173,7 @@ enum raft_message_type {
  *                       of the APPEND refused
  *   HEARTBEAT           -                       min(leader's,   -       -        round
  *                                               match of `to`)
- *   HEARTBEAT_RESPONSE  -                       -               -       -        round
+ *   HEARTBEAT_RESPONSE  -                       the sender's    -       -        round
  *   TIMEOUT_NOW         -                       -               -       -        -
  *
  * term: the sender's; of a PREVOTE and of a granting PREVOTE_RESPONSE the term the campaign would
@@ -240,7 +240,7 @@ struct raft_config {
     /* 0: no lease, every read is confirmed by a round of heartbeats. Else reads are answered at
      * once for so long after a round that a quorum answered. Must be set on all nodes alike, needs
      * check_quorum and raft_time, and must stay below the time in which T - 1 ticks pass on any
-     * node's clock, however fast: stale reads come of it otherwise. */
+     * node, however fast its clock and however late its ticks come: stale reads otherwise. */
     uint64_t lease_us;
     uint64_t seed;    /* different for each node and each start */
     uint64_t applied; /* last index in the durable state machine */

@@ -81,7 +81,7 @@ status_t raft__append_build(struct raft *r)
     return OK;
 }
 
-static void append_accept(struct raft *r, uint64_t to, uint64_t index)
+void raft__append_accept(struct raft *r, uint64_t to, uint64_t index)
 {
     ASSERT(index <= raft__log_last(&r->log));
     raft__send_after_persist(
@@ -137,7 +137,7 @@ status_t raft__append_request(struct raft *r, const struct raft_message *m)
     struct raft_log *log = &r->log;
     if (m->log_index < log->committed) {
         /* Late or repeated; what is committed is equal everywhere. */
-        append_accept(r, m->from, log->committed);
+        raft__append_accept(r, m->from, log->committed);
         return OK;
     }
     /* "2. Reply false if log doesn't contain an entry at prevLogIndex whose term matches
@@ -176,7 +176,7 @@ status_t raft__append_request(struct raft *r, const struct raft_message *m)
     uint64_t commit = m->commit < matches ? m->commit : matches;
     if (commit > log->committed)
         raft__commit(r, commit);
-    append_accept(r, m->from, matches);
+    raft__append_accept(r, m->from, matches);
     return OK;
 }
 
@@ -216,7 +216,9 @@ status_t raft__append_response(struct raft *r, const struct raft_message *m)
     p->recent_active = true;
     if (m->reject)
         return append_refused(r, p, m);
-    if (!raft__progress_accepted(p, m->log_index))
+    bool news = raft__progress_accepted(p, m->log_index);
+    raft__snapshot_ended(r, p, p->match);
+    if (!news)
         return OK;
     if (p->id == r->transferee)
         raft__transfer_advance(r);

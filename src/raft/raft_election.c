@@ -62,6 +62,8 @@ void raft__election_tick(struct raft *r)
     ASSERT(r->role != RAFT_LEADER);
     if (r->election_elapsed < UINT32_MAX)
         r->election_elapsed++;
+    if (r->silence < UINT32_MAX)
+        r->silence++;
     /* Figure 2, Followers: "If election timeout elapses without receiving AppendEntries RPC from
      * current leader or granting vote to candidate: convert to candidate"; Candidates: "If election
      * timeout elapses: start new election". */
@@ -74,8 +76,8 @@ void raft__election_tick(struct raft *r)
 bool raft__in_lease(const struct raft *r)
 {
     ASSERT(r->role != RAFT_LEADER || r->leader == r->id);
-    return r->config.check_quorum && r->leader != 0 &&
-           r->election_elapsed < r->config.election_timeout_ticks;
+    return r->config.check_quorum &&
+           (r->role == RAFT_LEADER || r->silence < r->config.election_timeout_ticks);
 }
 
 /* A PREVOTE of any term above ours, or a VOTE of ours. */
@@ -84,8 +86,10 @@ void raft__vote_request(struct raft *r, const struct raft_message *m)
     bool pre = m->type == RAFT_PREVOTE;
     ASSERT(m->term >= r->term);
     ASSERT(pre || m->term == r->term);
-    bool free_to_vote =
-        r->vote == m->from || (r->vote == 0 && r->leader == 0) || (pre && m->term > r->term);
+    /* Our term may have moved on without a leader since we heard one. */
+    bool sticky = raft__in_lease(r) && !m->transfer;
+    bool free_to_vote = r->vote == m->from || (r->vote == 0 && r->leader == 0 && !sticky) ||
+                        (pre && m->term > r->term);
     bool grant = free_to_vote && election_up_to_date(r, m->log_index, m->log_term);
     struct raft_message answer = {
         .type = pre ? RAFT_PREVOTE_RESPONSE : RAFT_VOTE_RESPONSE,

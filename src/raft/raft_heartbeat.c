@@ -15,6 +15,10 @@ void raft__heartbeat_broadcast(struct raft *r)
         ASSERT(p->match <= raft__log_last(&r->log));
         /* Only what is known to be the same there may be called committed. */
         uint64_t commit = r->log.committed < p->match ? r->log.committed : p->match;
+        if (p->round_awaited == 0) {
+            p->round_awaited = r->read_sequence;
+            p->round_sent_us = r->now_us;
+        }
         raft__send(r, p->id,
                    (struct raft_message){.type = RAFT_HEARTBEAT,
                                          .term = r->term,
@@ -59,6 +63,8 @@ void raft__leader_tick(struct raft *r)
     raft__transfer_advance(r);
     for (uint32_t i = 0; i < r->peer_count; i++)
         raft__progress_tick(&r->peers[i], raft__log_last(&r->log));
+    if (r->config.lease_us > 0)
+        r->read_sequence++; /* a round of its own, to know when what is answered was sent */
     raft__heartbeat_broadcast(r);
 }
 
@@ -69,6 +75,7 @@ status_t raft__heartbeat_request(struct raft *r, const struct raft_message *m)
     raft__send(r, m->from,
                (struct raft_message){.type = RAFT_HEARTBEAT_RESPONSE,
                                      .term = r->term,
+                                     .commit = r->log.committed,
                                      .read_sequence = m->read_sequence});
     if (m->commit > raft__log_last(&r->log)) {
         /* We once promised to hold that entry. Said once a term: heartbeats are many. */
@@ -101,6 +108,11 @@ status_t raft__heartbeat_response(struct raft *r, const struct raft_message *m)
             p->probe_sent = false;
         else if (p->state == RAFT_PROGRESS_REPLICATE)
             p->poke = true;
+    }
+    raft__snapshot_ended(r, p, m->commit);
+    if (p->round_awaited > 0 && m->read_sequence >= p->round_awaited) {
+        p->lease_start_us = p->round_sent_us;
+        p->round_awaited = 0;
     }
     if (m->read_sequence > p->read_acked) {
         p->read_acked = m->read_sequence;

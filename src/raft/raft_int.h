@@ -37,6 +37,7 @@ struct raft_log {
     uint64_t applied;
     size_t cached_bytes;      /* of items */
     size_t uncommitted_bytes; /* of items above committed */
+    size_t undurable_bytes;   /* of items above persisted */
     size_t cached_bytes_max;
     struct raft_dead *dead;
     uint32_t dead_count, dead_capacity;
@@ -55,13 +56,16 @@ struct raft_progress {
     uint64_t match; /* durable there and equal to ours up to here */
     uint64_t next;  /* to be sent next */
     bool probe_sent;
-    bool stalled;                   /* nothing moved for a whole heartbeat interval */
-    bool poke;                      /* send one empty APPEND whatever the window says */
-    bool snapshot_wanted;           /* SNAPSHOT, and the owner does not know yet */
-    bool recent_active;             /* heard from since the last check of the quorum */
-    uint64_t match_at_tick;         /* match at the last heartbeat interval */
-    uint64_t commit_sent;           /* told it that entries up to here are committed */
-    uint64_t read_acked;            /* newest heartbeat round it answered */
+    bool stalled;           /* nothing moved for a whole heartbeat interval */
+    bool poke;              /* send one empty APPEND whatever the window says */
+    bool snapshot_wanted;   /* SNAPSHOT, and the owner does not know yet */
+    bool recent_active;     /* heard from since the last check of the quorum */
+    uint64_t match_at_tick; /* match at the last heartbeat interval */
+    uint64_t commit_sent;   /* told it that entries up to here are committed */
+    uint64_t read_acked;    /* newest heartbeat round it answered */
+    uint64_t round_awaited; /* lease: an answer to this round, 0: none, that was sent at */
+    uint64_t round_sent_us;
+    uint64_t lease_start_us;        /* answered a round sent at this time; 0: none */
     struct raft_inflight *inflight; /* ring of window_messages places, oldest at inflight_head */
     uint32_t inflight_head, inflight_count;
     size_t inflight_bytes;
@@ -115,6 +119,8 @@ struct raft {
 
     struct prng prng;
     uint32_t election_elapsed, heartbeat_elapsed;
+    uint32_t silence;          /* ticks since a leader was heard, however many terms ago */
+    uint64_t now_us;           /* newest raft_time */
     uint32_t election_timeout; /* drawn from [T, 2T) */
 
     enum raft_vote votes[RAFT_MEMBERS_MAX]; /* of peers, in this campaign */
@@ -139,7 +145,10 @@ struct raft {
 
     struct raft_bundle bundles[RAFT_BUNDLES_MAX]; /* ring */
     uint32_t bundle_head, bundle_count;
-    uint64_t sequence;                           /* of the newest bundle */
+    uint64_t sequence; /* of the newest bundle */
+    /* The bundle that makes raft_restore durable; UINT64_MAX: not made yet; 0: none. Until then
+     * nothing is promised. */
+    uint64_t restored_sequence;
     struct raft_hard_state hard_state_handed;    /* as last given to the log thread */
     struct raft_hard_state hard_state_persisted; /* and as last reported durable */
 
@@ -166,6 +175,10 @@ void raft__log_append(struct raft_log *log, const struct raft_entry *entry);
 void raft__log_truncate(struct raft_log *log, uint64_t index, uint64_t previous_term,
                         uint64_t sequence);
 void raft__log_commit(struct raft_log *log, uint64_t index);
+/* Everything up to `index` is durable. */
+void raft__log_persisted(struct raft_log *log, uint64_t index);
+/* Nothing is left but the knowledge that the entry `index` was of `term`, committed and applied. */
+void raft__log_restore(struct raft_log *log, uint64_t index, uint64_t term);
 /* Entries from low on, below high, within max_bytes but at least one; they live in `arena`, in the
  * log or in the storage: valid until the next change of the log. */
 status_t raft__log_slice(const struct raft_log *log, uint64_t low, uint64_t high, size_t max_bytes,
@@ -229,6 +242,7 @@ struct raft_progress *raft__peer(struct raft *r, uint64_t id);
 /* ordered: by the leader, see raft_transfer.c. */
 void raft__campaign(struct raft *r, bool ordered);
 void raft__election_tick(struct raft *r);
+/* A leader was heard so lately that nobody else gets a vote. */
 bool raft__in_lease(const struct raft *r);
 void raft__vote_request(struct raft *r, const struct raft_message *m);
 void raft__vote_response(struct raft *r, const struct raft_message *m);
@@ -239,6 +253,8 @@ void raft__vote_own(struct raft *r);
 status_t raft__append_build(struct raft *r);
 status_t raft__append_request(struct raft *r, const struct raft_message *m);
 status_t raft__append_response(struct raft *r, const struct raft_message *m);
+/* Promises the leader that the log is equal to its own up to `index`. */
+void raft__append_accept(struct raft *r, uint64_t to, uint64_t index);
 /* May end the leadership: see there. */
 void raft__leader_commit(struct raft *r);
 /* To the end of the log; a membership is in effect with that. */
@@ -266,6 +282,10 @@ void raft__transfer_tick(struct raft *r);
 /* The leader was removed: it names a successor and steps down. */
 void raft__transfer_retire(struct raft *r);
 void raft__transfer_request(struct raft *r);
+
+/* raft_restore.c */
+/* The follower holds everything up to `holds`: is that enough for the log to go on from? */
+void raft__snapshot_ended(struct raft *r, struct raft_progress *p, uint64_t holds);
 
 /* raft_ready.c. From and to are filled in. */
 void raft__send(struct raft *r, uint64_t to, struct raft_message m);

@@ -4,8 +4,12 @@
  *             only in storage        | in memory, and in storage up to `persisted`
  *
  *     applied <= applying <= committed <= last        what the state machine got
- *                applying <= persisted <= handed <= last    what the log thread got
- *                offset   <= persisted + 1            what is not durable is in memory
+ *     persisted <= handed <= last                     what the log thread got
+ *     offset    <= persisted + 1                      what is not durable is in memory
+ *
+ * `committed` and `persisted` know nothing of each other: a majority of the others may have an
+ * entry on disk before we have. It goes to the state machine from memory then; the storage is only
+ * ever asked for what is below `offset`, thus durable.
  *
  * An index names an entry only together with a term: a follower's entries above `committed` may be
  * replaced (Figure 2, AppendEntries 3), also while the log thread still writes them. So three marks
@@ -115,6 +119,7 @@ void raft__log_append(struct raft_log *log, const struct raft_entry *entry)
     log->last_term = entry->term;
     log->cached_bytes += raft__entry_cost(item);
     log->uncommitted_bytes += raft__entry_cost(item);
+    log->undurable_bytes += raft__entry_cost(item);
 }
 
 /* The bytes left the log; someone may point to them until both marks are passed. */
@@ -156,6 +161,8 @@ void raft__log_truncate(struct raft_log *log, uint64_t index, uint64_t previous_
         struct raft_entry *item = log_at(log, raft__log_last(log));
         log->cached_bytes -= raft__entry_cost(item);
         log->uncommitted_bytes -= raft__entry_cost(item);
+        if (item->index > log->persisted)
+            log->undurable_bytes -= raft__entry_cost(item);
         log_release(log, item, item->index <= log->handed ? sequence : 0, 0);
         log->count--;
     }
@@ -178,6 +185,28 @@ void raft__log_commit(struct raft_log *log, uint64_t index)
     for (uint64_t i = from > log->offset ? from : log->offset; i <= index; i++)
         log->uncommitted_bytes -= raft__entry_cost(log_at(log, i));
     log->committed = index;
+}
+
+void raft__log_persisted(struct raft_log *log, uint64_t index)
+{
+    ASSERT(index >= log->persisted && index <= log->handed);
+    ASSERT(log->offset <= log->persisted + 1);
+    for (uint64_t i = log->persisted + 1; i <= index; i++)
+        log->undurable_bytes -= raft__entry_cost(log_at(log, i));
+    log->persisted = index;
+}
+
+void raft__log_restore(struct raft_log *log, uint64_t index, uint64_t term)
+{
+    ASSERT(index > log->committed);
+    ASSERT(log->applied == log->applying);
+    struct raft_log empty = {.storage = log->storage, .cached_bytes_max = log->cached_bytes_max};
+    raft__log_free(log);
+    *log = empty;
+    log->offset = index + 1;
+    log->last_term = term;
+    log->handed = log->persisted = index;
+    log->committed = log->applying = log->applied = index;
 }
 
 /* What a storage answers came from a disk: believe nothing that would break the order of the log.

@@ -2,8 +2,9 @@
  *
  *                     accepted                      rejected
  *     PROBE --------------------------> REPLICATE ------------> PROBE
- *       \                                   |
- *        `--- entries needed are gone ------'-----> BEHIND (until the leader's term ends)
+ *       | ^                                 |
+ *       | `----- it has a state from elsewhere: raft_restore.c ---- SNAPSHOT
+ *       `------- entries needed are gone ---------------------------^
  *
  * PROBE: the place where the logs meet is not known. One APPEND, then silence until its answer, or
  * until a heartbeat was answered an interval later (the APPEND or its answer is lost).
@@ -49,6 +50,8 @@ void raft__progress_reset(struct raft_progress *p, uint64_t next)
     p->match_at_tick = 0;
     p->commit_sent = 0;
     p->read_acked = 0;
+    p->round_awaited = 0;
+    p->lease_start_us = 0;
     p->recent_active = false;
     raft__progress_probe(p, next);
 }

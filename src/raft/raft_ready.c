@@ -65,18 +65,12 @@ static bool persist_wanted(const struct raft *r)
     if (r->bundle_count == RAFT_BUNDLES_MAX)
         return false;
     return r->log.handed < raft__log_last(&r->log) || r->out_after.count > 0 ||
-           term_or_vote_differ(r, &r->hard_state_handed);
-}
-
-static uint64_t apply_limit(const struct raft *r)
-{
-    const struct raft_log *log = &r->log;
-    return log->committed < log->persisted ? log->committed : log->persisted;
+           r->restored_sequence == UINT64_MAX || term_or_vote_differ(r, &r->hard_state_handed);
 }
 
 static bool apply_wanted(const struct raft *r)
 {
-    return r->batch_count < RAFT_BATCHES_MAX && r->log.applying < apply_limit(r);
+    return r->batch_count < RAFT_BATCHES_MAX && r->log.applying < r->log.committed;
 }
 
 static bool soft_differs(const struct raft *r)
@@ -100,7 +94,7 @@ bool raft_has_ready(const struct raft *r)
 /* Messages whose promise is durable already need not wait for the writes behind it. */
 static void ready_release_durable(struct raft *r)
 {
-    if (term_or_vote_differ(r, &r->hard_state_persisted))
+    if (term_or_vote_differ(r, &r->hard_state_persisted) || r->restored_sequence != 0)
         return;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < r->out_after.count; i++) {
@@ -137,6 +131,10 @@ static void ready_persist(struct raft *r, struct raft_ready *ready)
     }
     /* The commit index alone is not worth a write: it is a hint, and rides along. */
     bool commit_rides = ready->entry_count > 0 && log->committed > r->hard_state_handed.commit;
+    if (r->restored_sequence == UINT64_MAX) {
+        r->restored_sequence = bundle->sequence;
+        commit_rides = true;
+    }
     if (term_or_vote_differ(r, &r->hard_state_handed) || commit_rides) {
         ready->has_hard_state = true;
         r->hard_state_handed =
@@ -161,7 +159,7 @@ static status_t ready_apply(struct raft *r, struct raft_ready *ready)
     arena_reset(&batch->arena);
     const struct raft_entry *entries = NULL;
     uint32_t count = 0;
-    status_t status = raft__log_slice(log, log->applying + 1, apply_limit(r) + 1,
+    status_t status = raft__log_slice(log, log->applying + 1, log->committed + 1,
                                       r->config.max_apply_bytes, &batch->arena, &entries, &count);
     if (status == ERR_NOT_FOUND)
         return ERR_CORRUPT; /* dropped before it was applied */
@@ -175,7 +173,7 @@ static status_t ready_apply(struct raft *r, struct raft_ready *ready)
     r->batch_count++;
     ready->committed = copy;
     ready->committed_count = count;
-    ASSERT(log->applying <= apply_limit(r));
+    ASSERT(log->applying <= log->committed);
     return OK;
 }
 
@@ -250,13 +248,15 @@ void raft_persisted(struct raft *r, uint64_t sequence)
     while (r->bundle_count > 0 && bundle_at(r, 0)->sequence <= sequence) {
         struct raft_bundle *bundle = bundle_at(r, 0);
         if (bundle->last_index > r->log.persisted)
-            r->log.persisted = bundle->last_index;
+            raft__log_persisted(&r->log, bundle->last_index);
         r->hard_state_persisted = bundle->hard_state;
         mem_free(bundle->entries);
         mem_free(bundle->messages);
         r->bundle_head = (r->bundle_head + 1) % RAFT_BUNDLES_MAX;
         r->bundle_count--;
     }
+    if (r->restored_sequence <= sequence)
+        r->restored_sequence = 0;
     raft__log_bury(&r->log, sequence);
     if (r->role == RAFT_CANDIDATE && r->own_vote == RAFT_VOTE_NONE &&
         !term_or_vote_differ(r, &r->hard_state_persisted))

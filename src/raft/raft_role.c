@@ -44,7 +44,6 @@ void raft__check(const struct raft *r)
     const struct raft_log *log = &r->log;
     ASSERT(log->applied <= log->applying);
     ASSERT(log->applying <= log->committed);
-    ASSERT(log->applying <= log->persisted);
     ASSERT(log->committed <= raft__log_last(log));
     ASSERT(log->persisted <= log->handed);
     ASSERT(log->handed <= raft__log_last(log));
@@ -128,6 +127,8 @@ void raft__become_follower(struct raft *r, uint64_t term, uint64_t leader)
     role_enter_term(r, term);
     role_reset(r);
     raft__read_fail_all(r);
+    if (r->role == RAFT_LEADER)
+        r->silence = r->config.election_timeout_ticks; /* the one it heard was itself */
     r->leader = leader;
     r->noop_index = 0;
     r->transferee = 0;

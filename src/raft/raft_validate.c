@@ -109,6 +109,8 @@ status_t raft__config_validate(const struct raft_config *config)
         return ERR_INVALID;
     if (config->members.index > config->applied)
         return ERR_INVALID;
+    if (config->lease_us > 0 && !config->check_quorum)
+        return ERR_INVALID; /* nobody would keep the promise */
     if (config->heartbeat_ticks >= config->election_timeout_ticks)
         return ERR_INVALID;
     if (config->election_timeout_ticks > UINT32_MAX / 4 || config->max_inflight_messages > 65536)

@@ -190,9 +190,18 @@ static status_t meta_now(const struct replica *r, struct buffer *out)
     return replica__meta_encode(&meta, out);
 }
 
+/* Entries may be applied before they are durable here. Raft knows; the wal may still hold others in
+ * their places, which raft has replaced but not handed over yet. */
+static bool applied_is_durable(const struct replica *r)
+{
+    struct raft_status status;
+    raft_status(r->raft, &status);
+    return r->applied_index <= status.persisted;
+}
+
 struct kv_checkpoint *replica_checkpoint_take(struct replica *r)
 {
-    if (!replica__checkpoint_due(r) || r->applied_index > wal_durable_index(r->wal))
+    if (!replica__checkpoint_due(r) || !applied_is_durable(r))
         return NULL;
     /* A part of an entry may be in the tree while the disk is full: freeze whole entries only. */
     if (r->apply_blocked)
@@ -235,8 +244,7 @@ void replica_checkpoint_done(struct replica *r, struct kv_checkpoint *checkpoint
 /* It makes the next start quick; the log has everything anyway. */
 void replica__checkpoint_last(struct replica *r)
 {
-    if (r->failed || r->applied_index == r->checkpoint_index ||
-        r->applied_index > wal_durable_index(r->wal))
+    if (r->failed || r->applied_index == r->checkpoint_index || !applied_is_durable(r))
         return;
     struct buffer meta;
     struct error error;

@@ -81,6 +81,7 @@ static size_t raft_pack(const struct replica_message *message, PeerMessage *whol
     packed.hint_index = raft->hint_index;
     packed.hint_term = raft->hint_term;
     packed.read_sequence = raft->read_sequence;
+    packed.transfer = raft->transfer;
     struct arena arena = {0};
     RaftEntry *entries = arena_alloc(&arena, raft->entry_count * sizeof *entries);
     RaftEntry **pointers = arena_alloc(&arena, raft->entry_count * sizeof *pointers);
@@ -289,6 +290,7 @@ static void raft_receive(struct node *node, struct replica_message *message,
                                 .hint_index = packed->hint_index,
                                 .hint_term = packed->hint_term,
                                 .read_sequence = packed->read_sequence,
+                                .transfer = packed->transfer,
                                 .entries = entries,
                                 .entry_count = (uint32_t)packed->n_entries};
     message->type = REPLICA_RAFT;

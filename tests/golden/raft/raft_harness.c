@@ -84,7 +84,7 @@ static void put_message(struct buffer *out, const struct raft_message *m)
     case RAFT_TIMEOUT_NOW:
         break;
     case RAFT_HEARTBEAT_RESPONSE:
-        buffer_printf(out, " round=%" PRIu64, m->read_sequence);
+        buffer_printf(out, " commit=%" PRIu64 " round=%" PRIu64, m->commit, m->read_sequence);
         break;
     }
     buffer_append_string(out, "\n");

@@ -134,6 +134,10 @@ void node_crash(struct node *node, uint32_t bundles_kept, uint32_t applied_kept)
 {
     ASSERT(bundles_kept <= node->bundle_count);
     ASSERT(applied_kept <= node->applied_count);
+    struct raft_status s;
+    raft_status(node->raft, &s);
+    if (applied_kept > s.persisted)
+        applied_kept = (uint32_t)s.persisted;
     for (uint32_t i = 0; i < bundles_kept; i++)
         disk_write(&node->disk, &node->bundles[i]);
     node->bundle_count = 0;

@@ -70,7 +70,8 @@ void cluster_free(struct cluster *c);
 struct node *cluster_node(struct cluster *c, uint64_t id);
 void node_start(struct node *node);
 /* Power off: of the bundles with the log the first `bundles_kept` reached the disk, unanswered. The
- * state machine comes back with `applied_kept` entries. */
+ * state machine comes back with `applied_kept` entries, or with fewer when those were not durable.
+ */
 void node_crash(struct node *node, uint32_t bundles_kept, uint32_t applied_kept);
 /* To be followed by node_crash: of the bundle after the `bundles_kept` first the first `entries`
  * (and the cut before them) reach the disk, its hard state does not. */
