@@ -70,12 +70,7 @@ static status_t raft_start(struct replica *r, struct error *error)
     struct raft_config config;
     raft_config_default(&config);
     config.id = r->config.id;
-    if (!r->identity.joins)
-        r->members = r->identity.first;
-    config.members.count = r->members.count;
-    for (uint32_t i = 0; i < r->members.count; i++)
-        config.members.items[i] =
-            (struct raft_member){.id = r->members.items[i].id, .voter = r->members.items[i].voter};
+    replica__members_to_raft(&r->members_applied, &config.members);
     if (r->config.election_timeout_ticks)
         config.election_timeout_ticks = r->config.election_timeout_ticks;
     if (r->config.heartbeat_ticks)
@@ -91,8 +86,9 @@ static status_t raft_start(struct replica *r, struct error *error)
     status_t status = raft_create(&config, &storage, &hard_state, &r->raft);
     if (status == ERR_CORRUPT)
         return replica__log_lost(r, error);
-    return status == OK ? OK
-                        : error_set(error, status, "could not start raft: %s", status_text(status));
+    if (status != OK)
+        return error_set(error, status, "could not start raft: %s", status_text(status));
+    return replica__members_fetch(r, error);
 }
 
 static void replica_release(struct replica *r)
@@ -146,8 +142,10 @@ status_t replica_open(const struct replica_config *config, const struct replica_
     /* Numbers not used before the last restart: answers to that time's requests may still come. */
     env_random_bytes(r->env, &r->read_batch, sizeof r->read_batch);
     env_random_bytes(r->env, &r->commit_id, sizeof r->commit_id);
+    env_random_bytes(r->env, &r->admin_id, sizeof r->admin_id);
     r->read_batch >>= 1;
     r->commit_id >>= 1;
+    r->admin_id >>= 1;
     replica__ring_init(&r->bundles, sizeof(struct replica__bundle));
     replica__ring_init(&r->committed, sizeof(struct replica__committed));
     replica__ring_init(&r->proposals, sizeof(struct replica__proposal));
@@ -167,6 +165,7 @@ status_t replica_open(const struct replica_config *config, const struct replica_
     r->version_last = r->applied_version;
     r->checkpoint_index = r->applied_index;
     r->checkpoint_time_us = env_monotonic_us(r->env);
+    r->heard_us = r->checkpoint_time_us;
     *out = r;
     return OK;
 }
@@ -178,6 +177,7 @@ void replica_close(struct replica *r)
     ASSERT(!r->checkpoint_out && !r->work_out);
     replica__reads_fail(r, ERR_SHUTDOWN);
     replica__commits_fail(r, ERR_SHUTDOWN);
+    replica__admins_fail(r, ERR_SHUTDOWN);
     if (r->batch_out) {
         ASSERT(r->batch_blocked);
         wal_finish(r->wal, r->batch_out, ERR_DISK_FULL);
@@ -207,6 +207,9 @@ void replica_tick(struct replica *r)
     raft_tick(r->raft);
     replica__reads_tick(r, now_us);
     replica__commits_tick(r, now_us);
+    replica__admins_tick(r, now_us);
+    replica__members_tick(r, now_us);
+    replica__hello_tick(r, now_us);
     r->apply_retry = r->apply_blocked;
     r->batch_retry = r->batch_blocked;
     reserve_keep(r);
@@ -291,6 +294,7 @@ static void leadership_update(struct replica *r, const struct raft_ready *ready)
                  r->config.id, raft_role_name(r->role), r->term, r->leader);
         replica__reads_leader_changed(r);
         replica__commits_leader_changed(r);
+        replica__admins_leader_changed(r);
     }
 }
 
@@ -316,6 +320,8 @@ static bool bundle_take(struct replica *r)
     raft_advance(r->raft);
     if (r->failed)
         return false;
+    if (ready.members_changed)
+        replica__members_refresh(r);
     if (ready.soft_changed)
         leadership_update(r, &ready);
     return true;
@@ -341,6 +347,8 @@ void replica_pump(struct replica *r)
             replica__apply(r);
         replica__reads_applied(r);
         cluster_propose(r);
+        if (r->removed_index && r->role != RAFT_LEADER && !r->failed)
+            replica__removed_stop(r, r->removed_index); /* one that leads hands over first */
         again = again || r->loopback.count > 0 || raft_has_ready(r->raft);
     }
 }

@@ -66,15 +66,16 @@ enum replica_message_type {
     REPLICA_COMMIT_REQUEST = 3,
     /* status, version; index: the sending answered; body: reply, or the key in conflict */
     REPLICA_COMMIT_RESPONSE = 4,
-    REPLICA_FOREIGN = 5, /* "your cluster is not mine" */
-    /* id; index: the membership known to whom it is for (of _RESPONSE: to the leader); status;
-     * body: replica_admin_wire.c */
-    REPLICA_ADMIN_REQUEST = 6,
-    REPLICA_ADMIN_RESPONSE = 7,
-    REPLICA_REMOVED = 12,  /* "you are not in my cluster's membership", committed at `index` */
-    REPLICA_STRANGER = 13, /* the same, when another data directory has the place of this id */
-    REPLICA_HASH = 14,     /* to the leader: the state at `index` has the hash in the body */
-    REPLICA_VERDICT = 15,  /* from the leader: at `index` your state differs from the majority's */
+    REPLICA_FOREIGN = 5,        /* "your cluster is not mine" */
+    REPLICA_ADMIN_REQUEST = 6,  /* id; body: replica_admin_wire.c */
+    REPLICA_ADMIN_RESPONSE = 7, /* the same and status */
+    /* "You are not in my cluster's membership", committed at `index` */
+    REPLICA_REMOVED = 12,
+    /* The same, when another data directory has the place of this id; version: its uid */
+    REPLICA_STRANGER = 13,
+    REPLICA_HASH = 14,    /* to the leader: the state at `index` has the hash in the body */
+    REPLICA_VERDICT = 15, /* the answer: status, the majority's hash in the body */
+    REPLICA_HELLO = 16,   /* "I am here", of a node that hears of nobody */
 };
 /* "?" for a number that is no type. */
 const char *replica_message_type_name(enum replica_message_type type);

@@ -17,10 +17,10 @@ enum {
     EXPIRE_LIMIT = 512,
 };
 
-static struct slice system_key(const char *name, uint8_t bytes[32])
+struct slice replica__system_key(const char *name, uint8_t bytes[REPLICA_SYSTEM_KEY_MAX])
 {
     size_t size = strlen(name);
-    ASSERT(size < 31);
+    ASSERT(size < REPLICA_SYSTEM_KEY_MAX);
     bytes[0] = REPLICA_SYSTEM_PREFIX;
     memcpy(bytes + 1, name, size);
     return slice_make(bytes, size + 1);
@@ -42,10 +42,10 @@ static void expired_free(struct expired *expired)
 /* All empty when there is no record yet. */
 static status_t expired_load(struct replica *r, struct expired *out, struct error *error)
 {
-    uint8_t key[32];
+    uint8_t key[REPLICA_SYSTEM_KEY_MAX];
     struct slice stored;
     *out = (struct expired){0};
-    status_t status = kv_get_latest(r->kv, system_key("expire", key), &stored, error);
+    status_t status = kv_get_latest(r->kv, replica__system_key("expire", key), &stored, error);
     if (status != OK)
         return status == ERR_NOT_FOUND ? OK : status;
     struct msgpack_reader reader;
@@ -62,14 +62,15 @@ static status_t expired_load(struct replica *r, struct expired *out, struct erro
 
 static status_t expired_store(struct replica *r, const struct expired *expired, struct error *error)
 {
-    uint8_t key[32];
+    uint8_t key[REPLICA_SYSTEM_KEY_MAX];
     struct buffer record = {0};
     msgpack_put_array(&record, 4);
     msgpack_put_uint(&record, expired->index);
     msgpack_put_bin(&record, buffer_slice(&expired->start));
     msgpack_put_bin(&record, buffer_slice(&expired->end));
     msgpack_put_uint(&record, expired->newest);
-    status_t status = kv_put(r->kv, system_key("expire", key), buffer_slice(&record), error);
+    status_t status =
+        kv_put(r->kv, replica__system_key("expire", key), buffer_slice(&record), error);
     buffer_free(&record);
     return status;
 }
@@ -147,25 +148,13 @@ static status_t apply_effect(struct replica *r, const struct raft_entry *entry, 
     return OK;
 }
 
-static status_t apply_cluster(struct replica *r, struct slice body, struct error *error)
-{
-    if (body.size != REPLICA_CLUSTER_ID_SIZE)
-        return error_set(error, ERR_CORRUPT, "log entry with a cluster id of %zu bytes", body.size);
-    if (r->identity.has_cluster_id)
-        return OK; /* proposed twice by two first leaders: the first one counts */
-    memcpy(r->identity.cluster_id, body.data, REPLICA_CLUSTER_ID_SIZE);
-    r->identity.has_cluster_id = true;
-    status_t status = replica__identity_write(r->env, r->dir, &r->identity, error);
-    /* Known only once it is durable: on a full disk the entry is applied again. */
-    r->identity.has_cluster_id = status == OK;
-    return status;
-}
-
 static status_t apply_entry(struct replica *r, const struct raft_entry *entry, uint64_t *version,
                             struct error *error)
 {
     if (entry->type != RAFT_ENTRY_COMMAND)
         return OK;
+    if (entry->type == RAFT_ENTRY_MEMBERS)
+        return replica__members_apply(r, entry, error);
     struct slice body =
         slice_make(entry->data.data + 1, entry->data.size ? entry->data.size - 1 : 0);
     switch (entry->data.size ? entry->data.data[0] : 0) {
@@ -173,7 +162,8 @@ static status_t apply_entry(struct replica *r, const struct raft_entry *entry, u
     case REPLICA_ENTRY_REFUSAL:
         return apply_effect(r, entry, body, version, error);
     case REPLICA_ENTRY_CLUSTER:
-        return apply_cluster(r, body, error);
+    case REPLICA_ENTRY_RECOVER:
+        return replica__cluster_apply(r, body, entry->data.data[0] == REPLICA_ENTRY_RECOVER, error);
     default:
         return error_set(error, ERR_CORRUPT, "log entry %llu is of no known kind",
                          (unsigned long long)entry->index);

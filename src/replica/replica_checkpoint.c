@@ -74,7 +74,10 @@ status_t replica__meta_load(struct replica *r, struct error *error)
     r->applied_version = meta.version;
     r->applied_term = meta.term;
     r->received = meta.received;
-    return replica__forgotten_load(r, error);
+    status_t status = replica__forgotten_load(r, error);
+    if (status == OK)
+        status = replica__cluster_load(r, error);
+    return status == OK ? replica__members_load(r, error) : status;
 }
 
 /* ---- tree and log at open ----------------------------------------------------------------------

@@ -242,6 +242,51 @@ status_t replica_identity(struct env *env, const char *dir, uint64_t id,
     return OK;
 }
 
+/* ---- the cluster's identity -------------------------------------------------------------------
+ */
+
+/* The tree holds it under 01 "cluster", by the log alone: the first CLUSTER entry of all counts
+ * (two first leaders may propose one each), and each RECOVER entry after it. The file has it from
+ * there or from a join, and then keeps it. */
+
+static status_t cluster_note(struct replica *r, const uint8_t *id, struct error *error)
+{
+    memcpy(r->identity.cluster_id, id, REPLICA_CLUSTER_ID_SIZE);
+    r->identity.has_cluster_id = true;
+    status_t status = replica__identity_write(r->env, r->dir, &r->identity, error);
+    /* Known only once it is durable: on a full disk the entry is applied again. */
+    r->identity.has_cluster_id = status == OK;
+    return status;
+}
+
+status_t replica__cluster_load(struct replica *r, struct error *error)
+{
+    uint8_t key[REPLICA_SYSTEM_KEY_MAX];
+    struct slice stored;
+    status_t status = kv_get_latest(r->kv, replica__system_key("cluster", key), &stored, error);
+    if (status == ERR_NOT_FOUND || (status == OK && r->identity.has_cluster_id))
+        return OK;
+    if (status == OK && stored.size != REPLICA_CLUSTER_ID_SIZE)
+        return error_set(error, ERR_CORRUPT, "record of the cluster's identity is malformed");
+    return status == OK ? cluster_note(r, stored.data, error) : status;
+}
+
+status_t replica__cluster_apply(struct replica *r, struct slice body, bool recover,
+                                struct error *error)
+{
+    if (body.size != REPLICA_CLUSTER_ID_SIZE)
+        return error_set(error, ERR_CORRUPT, "log entry with a cluster id of %zu bytes", body.size);
+    uint8_t key[REPLICA_SYSTEM_KEY_MAX];
+    struct slice name = replica__system_key("cluster", key), stored;
+    status_t status = kv_get_latest(r->kv, name, &stored, error);
+    if (status == ERR_NOT_FOUND || (status == OK && recover))
+        status = kv_put(r->kv, name, body, error);
+    if (status != OK || r->identity.has_cluster_id)
+        return status;
+    status = kv_get_latest(r->kv, name, &stored, error);
+    return status == OK ? cluster_note(r, stored.data, error) : status;
+}
+
 /* ---- the first start --------------------------------------------------------------------------
  */
 

@@ -8,7 +8,11 @@ enum {
     REPLICA_ENTRY_EFFECT = 1,
     REPLICA_ENTRY_CLUSTER = 2,
     REPLICA_ENTRY_REFUSAL = 3,
+    REPLICA_ENTRY_CHECK = 4,   /* compare the states here; no body */
+    REPLICA_ENTRY_RECOVER = 5, /* a new identity of the cluster, as CLUSTER, but it counts always */
     REPLICA_SYSTEM_PREFIX = 0x01,
+    REPLICA_SYSTEM_KEY_MAX = 32,
+    REPLICA_REMOVED_KEPT = 256, /* uids of removed members that are remembered */
 };
 
 /* An outcome is kept for so long, measured by the versions of later effects. */
@@ -93,6 +97,29 @@ struct replica__identity {
     struct replica_members first; /* else those of the cluster at its start */
 };
 
+/* Directories that had a place in the cluster, oldest first. */
+struct replica__uid {
+    uint64_t id, uid;
+};
+struct replica__removed {
+    uint32_t count;
+    struct replica__uid items[REPLICA_REMOVED_KEPT];
+};
+
+/* The bodies of REPLICA_ADMIN_REQUEST and _RESPONSE. */
+struct replica__admin_request {
+    enum replica_admin_type type;
+    uint64_t token;
+    struct replica_member member;
+};
+struct replica__admin_response {
+    uint64_t token;
+    struct error error; /* its texts */
+    uint8_t cluster_id[REPLICA_CLUSTER_ID_SIZE];
+    struct replica_members members;
+    struct replica_check check;
+};
+
 struct replica {
     struct replica_config config;
     struct replica_host host;
@@ -103,7 +130,9 @@ struct replica {
     struct wal *wal;
     struct kv *kv;
     struct replica__identity identity;
-    struct replica_members members; /* in effect */
+    struct replica_members members;         /* in effect */
+    struct replica_members members_applied; /* committed */
+    uint64_t removed_index; /* applied: this node has no place any more; 0: it has */
     bool failed;
     struct error failure;
 
@@ -155,6 +184,8 @@ struct replica {
     uint64_t read_batch; /* number of the last batch sent */
     struct replica_commit *commits;
     uint64_t commit_id; /* of the last commit begun */
+    struct replica_admin *admins;
+    uint64_t admin_id; /* of the last one begun */
 
     /* leader */
     struct txn_certifier *certifier;
@@ -166,13 +197,17 @@ struct replica {
     uint64_t own_term_applied; /* the last term of which this node applied an entry */
     bool disk_low;
     bool cluster_proposed;
+    struct replica__uid uids_heard[REPLICA_MEMBERS_MAX]; /* in the order of `members` */
+    uint64_t catch_up_term, catch_up_us; /* replica_members_lead.c: when, in which term, */
+    uint64_t catch_up_index;             /* the log's last entry was this one */
 
     struct replica__ring loopback; /* struct replica__loopback * */
 
     uint64_t foreign[REPLICA_MEMBERS_MAX]; /* nodes that said we are not of their cluster */
     uint32_t foreign_count;
     uint64_t messages_refused;
-    uint64_t foreign_told_us;
+    uint64_t told_us[REPLICA_MEMBERS_MAX]; /* when a node was told to stop, by id modulo */
+    uint64_t heard_us;                     /* when another node was heard of last */
 };
 
 /* The replica stops for good; the first reason is kept. */
@@ -193,15 +228,65 @@ status_t replica__identity_write(struct env *env, const char *dir,
                                  const struct replica__identity *identity, struct error *error);
 /* Takes over from the configuration what only the first start is told. */
 status_t replica__identity_place(struct replica *r, struct error *error);
+/* Takes the cluster's identity from the tree, when it is not known otherwise. */
+status_t replica__cluster_load(struct replica *r, struct error *error);
+/* An entry of kind CLUSTER, or RECOVER. */
+status_t replica__cluster_apply(struct replica *r, struct slice body, bool recover,
+                                struct error *error);
 
 /* replica_members.c */
 /* NULL: it is not among them. */
 const struct replica_member *replica__member_find(const struct replica_members *members,
                                                   uint64_t id);
-bool replica__majority_reachable(const struct replica *r);
+bool replica__majority_reachable(const struct replica *r, const struct replica_members *members);
+void replica__members_to_raft(const struct replica_members *members, struct raft_members *out);
+/* Those applied, from the tree (again, after it was replaced). */
+status_t replica__members_load(struct replica *r, struct error *error);
+status_t replica__members_apply(struct replica *r, const struct raft_entry *entry,
+                                struct error *error);
+/* Takes those in effect from raft. Refresh: and tells the host, for they may have changed. */
+status_t replica__members_fetch(struct replica *r, struct error *error);
+void replica__members_refresh(struct replica *r);
+status_t replica__removed_load(struct replica *r, struct replica__removed *out,
+                               struct error *error);
+bool replica__removed_has(const struct replica__removed *removed, uint64_t id, uint64_t uid);
+
+/* replica_members_lead.c */
+/* The membership in effect is committed. */
+bool replica__members_settled(const struct replica *r);
+/* OK: `next` is in effect now. ERR_BUSY: try later. ERR_NO_QUORUM: it would leave none. */
+status_t replica__members_propose(struct replica *r, const struct replica_members *next,
+                                  struct error *error);
+void replica__uid_heard(struct replica *r, uint64_t id, uint64_t uid);
+void replica__members_tick(struct replica *r, uint64_t now_us);
+
+/* replica_sender.c */
+/* False: the message is dealt with, or turned away. */
+bool replica__sender_check(struct replica *r, const struct replica_message *message);
+/* The replica stops because the membership at `index` says so. */
+void replica__stranger_stop(struct replica *r, uint64_t index);
+void replica__removed_stop(struct replica *r, uint64_t index);
+/* A node that hears of nobody says that it is there: so it learns when it was removed. */
+void replica__hello_tick(struct replica *r, uint64_t now_us);
+
+/* replica_admin_wire.c */
+void replica__admin_request_encode(const struct replica__admin_request *request,
+                                   struct buffer *out);
+status_t replica__admin_request_decode(struct slice bytes, struct replica__admin_request *out);
+void replica__admin_response_encode(const struct replica__admin_response *response,
+                                    struct buffer *out);
+status_t replica__admin_response_decode(struct slice bytes, struct replica__admin_response *out);
+
+/* replica_admin.c: the node that was asked; replica_admin_judge.c: the leader */
+void replica__admin_response(struct replica *r, const struct replica_message *message);
+void replica__admins_tick(struct replica *r, uint64_t now_us);
+void replica__admins_leader_changed(struct replica *r);
+void replica__admins_fail(struct replica *r, status_t status);
+void replica__admin_request(struct replica *r, const struct replica_message *message);
 
 /* replica_apply.c */
 void replica__apply(struct replica *r);
+struct slice replica__system_key(const char *name, uint8_t bytes[REPLICA_SYSTEM_KEY_MAX]);
 /* The version of the newest outcome removed. */
 status_t replica__forgotten_load(struct replica *r, struct error *error);
 

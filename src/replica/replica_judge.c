@@ -154,9 +154,9 @@ static void judge(struct replica *r, struct asker from, const struct txn_request
         answer(r, from, sent_before ? ERR_OUTCOME_UNKNOWN : ERR_TOO_OLD, 0, (struct slice){0});
         return;
     }
-    if (!replica__majority_reachable(r) || disk_is_low(r)) {
-        answer(r, from, replica__majority_reachable(r) ? ERR_DISK_FULL : ERR_NO_QUORUM, 0,
-               (struct slice){0});
+    if (!replica__majority_reachable(r, &r->members) || disk_is_low(r)) {
+        answer(r, from, replica__majority_reachable(r, &r->members) ? ERR_DISK_FULL : ERR_NO_QUORUM,
+               0, (struct slice){0});
         return;
     }
     uint64_t now_us = env_wall_us(r->env);

@@ -34,6 +34,7 @@ const char *replica_message_type_name(enum replica_message_type type)
         [REPLICA_STRANGER] = "stranger",
         [REPLICA_HASH] = "hash",
         [REPLICA_VERDICT] = "verdict",
+        [REPLICA_HELLO] = "hello",
     };
     size_t count = sizeof names / sizeof *names;
     return (size_t)type < count && names[type] ? names[type] : "?";
@@ -52,6 +53,8 @@ bool replica__send(struct replica *r, struct replica_message *message)
         replica__read_request(r, message);
     else if (message->type == REPLICA_COMMIT_REQUEST)
         replica__commit_request(r, message);
+    else if (message->type == REPLICA_ADMIN_REQUEST)
+        replica__admin_request(r, message);
     else
         loopback_push(r, message);
     return true;
@@ -65,72 +68,24 @@ void replica__loopback_drain(struct replica *r)
         replica__ring_pop(&r->loopback);
         if (item->message.type == REPLICA_READ_RESPONSE)
             replica__read_response(r, &item->message);
+        else if (item->message.type == REPLICA_ADMIN_RESPONSE)
+            replica__admin_response(r, &item->message);
         else
             replica__commit_response(r, &item->message);
         mem_free(item);
     }
 }
 
-static bool cluster_known(const uint8_t id[REPLICA_CLUSTER_ID_SIZE])
-{
-    static const uint8_t unknown[REPLICA_CLUSTER_ID_SIZE];
-    return memcmp(id, unknown, REPLICA_CLUSTER_ID_SIZE) != 0;
-}
-
-enum { FOREIGN_TELL_US = 1000000 };
-
-/* A message of another cluster: tell the sender, at most once a second, and take nothing from it.
- */
-static void foreign_received(struct replica *r, const struct replica_message *message)
-{
-    r->messages_refused++;
-    uint64_t now_us = env_monotonic_us(r->env);
-    if (now_us - r->foreign_told_us < FOREIGN_TELL_US && r->foreign_told_us != 0)
-        return;
-    r->foreign_told_us = now_us;
-    log_warn("replica", "node %" PRIu64 " belongs to another cluster: its messages are refused",
-             message->from);
-    struct replica_message answer = {.type = REPLICA_FOREIGN, .to = message->from};
-    replica__send(r, &answer);
-}
-
-/* One node that says so may be the stray one itself; when most say so, we are. */
-static void foreign_told(struct replica *r, uint64_t node)
-{
-    for (uint32_t i = 0; i < r->foreign_count; i++)
-        if (r->foreign[i] == node)
-            return;
-    ASSERT(r->foreign_count < REPLICA_MEMBERS_MAX);
-    r->foreign[r->foreign_count++] = node;
-    if (r->foreign_count * 2 < r->members.count)
-        return;
-    struct error error;
-    error_set(&error, ERR_INVALID, "data directory \"%s\" belongs to another cluster", r->dir);
-    error_detail(&error, "Most of the nodes named as peers are of a different cluster.");
-    error_hint(&error, "Check --data and --peers.");
-    replica__fail(r, &error);
-}
-
 void replica_receive(struct replica *r, const struct replica_message *message)
 {
     if (r->failed)
         return;
-    if (!replica__member_find(&r->members, message->from) || message->to != r->config.id ||
-        message->from == r->config.id) {
+    if (message->to != r->config.id || message->from == r->config.id || message->from == 0) {
         r->messages_refused++;
         return;
     }
-    if (message->type == REPLICA_FOREIGN) {
-        if (r->identity.has_cluster_id &&
-            memcmp(message->cluster_id, r->identity.cluster_id, 16) != 0)
-            foreign_told(r, message->from);
+    if (!replica__sender_check(r, message))
         return;
-    }
-    if (r->identity.has_cluster_id && cluster_known(message->cluster_id) &&
-        memcmp(message->cluster_id, r->identity.cluster_id, REPLICA_CLUSTER_ID_SIZE) != 0) {
-        foreign_received(r, message);
-        return;
-    }
     replica__heard(r, message->from);
     status_t status = OK;
     switch (message->type) {
@@ -156,7 +111,17 @@ void replica_receive(struct replica *r, const struct replica_message *message)
     case REPLICA_COMMIT_RESPONSE:
         replica__commit_response(r, message);
         break;
+    case REPLICA_ADMIN_REQUEST:
+        replica__admin_request(r, message);
+        break;
+    case REPLICA_ADMIN_RESPONSE:
+        replica__admin_response(r, message);
+        break;
+    case REPLICA_HELLO:
+        break;
     case REPLICA_FOREIGN:
+    case REPLICA_REMOVED:
+    case REPLICA_STRANGER:
     default:
         r->messages_refused++;
     }

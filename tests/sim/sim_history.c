@@ -93,13 +93,14 @@ static void effect_take(struct sim *sim, uint64_t index, const struct txn_effect
 
 void sim_entry(struct sim *sim, uint64_t index, struct slice data)
 {
-    if (data.size == 0 || data.data[0] == REPLICA_ENTRY_CLUSTER)
+    bool refusal = data.size && data.data[0] == REPLICA_ENTRY_REFUSAL;
+    if (data.size == 0 || (data.data[0] != REPLICA_ENTRY_EFFECT && !refusal))
         return;
     struct txn_effect effect;
     if (txn_effect_decode(slice_make(data.data + 1, data.size - 1), &effect) != OK)
         sim_fail(sim, "entry %" PRIu64 " cannot be decoded", index);
     else
-        effect_take(sim, index, &effect, data.data[0] == REPLICA_ENTRY_REFUSAL);
+        effect_take(sim, index, &effect, refusal);
 }
 
 /* ---- the clients ---------------------------------------------------------------------------- */

@@ -10,7 +10,7 @@
 
 enum { TICK_US_DEFAULT = 20000, LOG_SEGMENT_DEFAULT = 256 * 1024, LOG_ZERO_STEP = 64 * 1024 };
 
-#define NODE_DIR "/node"
+const char *const cluster_node_dir = "/node";
 
 /* ---- clocks --------------------------------------------------------------------------------- */
 
@@ -146,6 +146,32 @@ static void node_failed(void *context, const struct error *error)
         cluster_note(node->cluster, "failed %u: %s", node->number + 1, error->message);
 }
 
+void cluster_set_join(struct cluster *c, uint32_t number, const struct replica_admin *answer)
+{
+    struct cluster_node *node = &c->nodes[number];
+    node->joins = answer != NULL;
+    node->members = (struct replica_members){0};
+    if (answer) {
+        node->members = answer->members;
+        memcpy(node->cluster_id, answer->cluster_id, sizeof node->cluster_id);
+        return;
+    }
+    node->members.count = c->config.founders;
+    for (uint32_t i = 0; i < c->config.founders; i++)
+        node->members.items[i] = (struct replica_member){.id = i + 1, .voter = true};
+}
+
+void cluster_wipe(struct cluster *c, uint32_t number)
+{
+    struct cluster_node *node = &c->nodes[number];
+    ASSERT(!node->replica);
+    cluster_note(c, "wipe %u", number + 1);
+    env_sim_destroy(node->machine);
+    node->machine = env_sim_create(prng_next(&c->prng));
+    node->clock_us = 0;
+    node->skew_us = 0;
+}
+
 status_t cluster_start(struct cluster *c, uint32_t number, struct error *error)
 {
     struct cluster_node *node = &c->nodes[number];
@@ -154,9 +180,10 @@ status_t cluster_start(struct cluster *c, uint32_t number, struct error *error)
     uint32_t segment = c->config.segment_size ? c->config.segment_size : LOG_SEGMENT_DEFAULT;
     struct replica_config config = {
         .env = env_sim_env(node->machine),
-        .dir = NODE_DIR,
+        .dir = cluster_node_dir,
         .id = number + 1,
-        .members.count = c->config.nodes,
+        .members = node->members,
+        .joins = node->joins,
         .tick_us = (uint32_t)c->config.tick_us,
         .election_timeout_ticks = 10,
         .heartbeat_ticks = 2,
@@ -166,10 +193,11 @@ status_t cluster_start(struct cluster *c, uint32_t number, struct error *error)
         .history_us = c->config.history_us,
         .log_keep_bytes = c->config.log_keep_bytes,
         .log_keep_max_bytes = c->config.log_keep_max_bytes,
+        .check_us = c->config.check_us,
+        .check_bytes_per_second = c->config.check_bytes_per_second,
         .wal = {.segment_size = segment, .zero_step = LOG_ZERO_STEP},
     };
-    for (uint32_t i = 0; i < c->config.nodes; i++)
-        config.members.items[i] = (struct replica_member){.id = i + 1, .voter = true};
+    memcpy(config.cluster_id, node->cluster_id, sizeof config.cluster_id);
     struct replica_host host = {.context = node,
                                 .send = cluster__send,
                                 .reachable = cluster__reachable,
@@ -255,8 +283,11 @@ void cluster_stop(struct cluster *c, uint32_t number)
 struct cluster *cluster_create(const struct cluster_config *config)
 {
     ASSERT(config->nodes >= 1 && config->nodes <= CLUSTER_NODES_MAX);
+    ASSERT(config->founders <= config->nodes);
     struct cluster *c = mem_zalloc(1, sizeof *c);
     c->config = *config;
+    if (!c->config.founders)
+        c->config.founders = config->nodes;
     if (!c->config.tick_us)
         c->config.tick_us = TICK_US_DEFAULT;
     c->trace_hash = 0xcbf29ce484222325u;
@@ -264,8 +295,9 @@ struct cluster *cluster_create(const struct cluster_config *config)
     for (uint32_t i = 0; i < config->nodes; i++) {
         c->nodes[i] = (struct cluster_node){
             .cluster = c, .number = i, .machine = env_sim_create(prng_next(&c->prng))};
+        cluster_set_join(c, i, NULL);
         struct error error;
-        status_t status = cluster_start(c, i, &error);
+        status_t status = i < c->config.founders ? cluster_start(c, i, &error) : OK;
         ASSERT(status == OK);
     }
     return c;

@@ -41,6 +41,7 @@ struct cluster_hooks {
 struct cluster_config {
     uint64_t seed;
     uint32_t nodes;
+    uint32_t founders; /* the first so many are the cluster at its start, others join; 0: all */
     struct cluster_hooks hooks;
     uint64_t tick_us; /* 0: 20 ms */
     /* Network. A message takes between the two; one in a thousand `late_permille` up to `late_us`
@@ -60,9 +61,10 @@ struct cluster_config {
     uint64_t checkpoint_bytes, checkpoint_us, history_us;
     uint64_t log_keep_bytes, log_keep_max_bytes;
     uint32_t segment_size;
+    uint64_t check_us, check_bytes_per_second;
 };
 
-/* Opens all nodes on empty disks. Stops the program when that fails. */
+/* Opens the founders on empty disks. Stops the program when that fails. */
 struct cluster *cluster_create(const struct cluster_config *config);
 void cluster_destroy(struct cluster *c);
 
@@ -97,6 +99,13 @@ void cluster_crash(struct cluster *c, uint32_t node, enum env_sim_survival survi
 void cluster_stop(struct cluster *c, uint32_t node);
 /* Starts a node that is down. */
 status_t cluster_start(struct cluster *c, uint32_t node, struct error *error);
+/* What the node, if its disk is empty, is told at its next start: the answer to the request that
+ * added it. NULL: what a founder is told. */
+void cluster_set_join(struct cluster *c, uint32_t node, const struct replica_admin *answer);
+/* An empty disk takes the place of the node's, which is down. */
+void cluster_wipe(struct cluster *c, uint32_t node);
+/* The directory a node's replica is in, on its machine. */
+extern const char *const cluster_node_dir;
 /* The leader that most recently came to be, or -1; an older one may think it still is. */
 int cluster_leader(struct cluster *c);
 /* The node does nothing for so long, as if its processes were stopped and then went on: messages

@@ -43,6 +43,9 @@ struct cluster_node {
     struct kv_checkpoint *checkpoint;
     struct replica_work *work;
     bool wakes, failed, goes_down;
+    bool joins; /* with what is told of its cluster: */
+    struct replica_members members;
+    uint8_t cluster_id[REPLICA_CLUSTER_ID_SIZE];
     struct error failure;
     uint64_t paused_until_us;
     uint64_t log_slow_us;

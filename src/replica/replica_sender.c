@@ -1,0 +1,192 @@
+/* Who may talk to this node, and who is told to stop.
+ *
+ *   another cluster      its messages are refused, it is told REPLICA_FOREIGN. One node that tells
+ *                        us so may be the stray one itself; when most do, we are, and stop
+ *   not a member         it may be one that this node does not know of yet, so its messages are
+ *                        taken (thesis 4.2.3) when it knows the cluster's id; but when the members
+ *                        applied are without it, it is told so: REPLICA_REMOVED
+ *   another directory    the id is a member's, but the uid is not the one on record: refused, for
+ *                        what the member has promised is not in that directory; REPLICA_STRANGER
+ *
+ * Who tells may itself be behind: a node just added hears from one that has not applied that yet.
+ * Therefore both carry the index of the membership they rest on, and who is told stops only when
+ * that is above the last one which it knows to have had a place in. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "replica/replica_int.h"
+
+enum { TELL_US = 1000000, HELLO_US = 2000000 };
+
+static bool cluster_known(const uint8_t id[REPLICA_CLUSTER_ID_SIZE])
+{
+    static const uint8_t unknown[REPLICA_CLUSTER_ID_SIZE];
+    return memcmp(id, unknown, REPLICA_CLUSTER_ID_SIZE) != 0;
+}
+
+/* Both know their cluster, and it is not the same. */
+static bool is_foreign(const struct replica *r, const struct replica_message *message)
+{
+    return r->identity.has_cluster_id && cluster_known(message->cluster_id) &&
+           memcmp(message->cluster_id, r->identity.cluster_id, REPLICA_CLUSTER_ID_SIZE) != 0;
+}
+
+/* ---- telling ----------------------------------------------------------------------------------
+ */
+
+/* At most once a second to each. */
+static void tell(struct replica *r, struct replica_message answer)
+{
+    uint64_t *told_us = &r->told_us[answer.to % REPLICA_MEMBERS_MAX];
+    uint64_t now_us = env_monotonic_us(r->env);
+    if (*told_us != 0 && now_us - *told_us < TELL_US)
+        return;
+    *told_us = now_us;
+    log_warn("replica", "node %" PRIu64 " is told that it is %s", answer.to,
+             answer.type == REPLICA_FOREIGN   ? "of another cluster"
+             : answer.type == REPLICA_REMOVED ? "not a member"
+                                              : "not the member of that id");
+    replica__send(r, &answer);
+}
+
+/* False: it is turned away. */
+static bool member_check(struct replica *r, const struct replica_message *message)
+{
+    const struct replica_member *now = replica__member_find(&r->members, message->from);
+    const struct replica_member *applied = replica__member_find(&r->members_applied, message->from);
+    uint64_t uid = now && now->uid ? now->uid : applied ? applied->uid : 0;
+    struct replica_message answer = {.to = message->from, .index = r->members_applied.index};
+    if (uid != 0 && message->uid != 0 && message->uid != uid) {
+        answer.type = REPLICA_STRANGER;
+        answer.version = uid;
+        if (applied && applied->uid == uid)
+            tell(r, answer);
+        return false;
+    }
+    if (now || applied || r->members_applied.index == 0)
+        return now || applied || cluster_known(message->cluster_id) || r->identity.joins;
+    answer.type = REPLICA_REMOVED;
+    tell(r, answer);
+    return cluster_known(message->cluster_id);
+}
+
+/* ---- being told -------------------------------------------------------------------------------
+ */
+
+static void foreign_told(struct replica *r, uint64_t node)
+{
+    struct replica_members members;
+    replica_members(r, &members);
+    for (uint32_t i = 0; i < r->foreign_count; i++)
+        if (r->foreign[i] == node)
+            return;
+    if (r->foreign_count == REPLICA_MEMBERS_MAX || !replica__member_find(&members, node))
+        return;
+    r->foreign[r->foreign_count++] = node;
+    if (r->foreign_count * 2 < members.count)
+        return;
+    struct error error;
+    error_set(&error, ERR_INVALID, "data directory \"%s\" belongs to another cluster", r->dir);
+    error_detail(&error, "Most of the nodes named as peers are of a different cluster.");
+    error_hint(&error, "Check --data and --peers.");
+    replica__fail(r, &error);
+}
+
+/* The last membership known to have had this directory in it. */
+static uint64_t place_known(const struct replica *r)
+{
+    uint64_t index = r->identity.joins ? r->identity.first.index : 0;
+    const struct replica_member *own = replica__member_find(&r->members_applied, r->config.id);
+    bool placed = own && (own->uid == 0 || own->uid == r->identity.uid);
+    return placed && r->members_applied.index > index ? r->members_applied.index : index;
+}
+
+void replica__stranger_stop(struct replica *r, uint64_t index)
+{
+    struct error error;
+    error_set(&error, ERR_INVALID, "node %" PRIu64 " of this cluster has another data directory",
+              r->config.id);
+    error_detail(&error,
+                 "Log entry %" PRIu64 " of the cluster says so; what node %" PRIu64
+                 " has promised in elections is not in \"%s\".",
+                 index, r->config.id, r->dir);
+    error_hint(&error,
+               "Start it with its own directory. If that is lost: \"toydb node remove %" PRIu64
+               "\", then start with an empty directory, --join and another --id.",
+               r->config.id);
+    replica__fail(r, &error);
+}
+
+void replica__removed_stop(struct replica *r, uint64_t index)
+{
+    struct error error;
+    error_set(&error, ERR_INVALID, "node %" PRIu64 " is not a member of the cluster", r->config.id);
+    error_detail(&error, "Log entry %" PRIu64 " removed it. Its data is kept in \"%s\".", index,
+                 r->dir);
+    error_hint(&error, "To make it a member again, start it with an empty directory and --join.");
+    r->identity.removed_index = index;
+    struct error write_error;
+    if (replica__identity_write(r->env, r->dir, &r->identity, &write_error) != OK)
+        log_warn("replica", "%s", write_error.message);
+    replica__fail(r, &error);
+}
+
+/* Only a node that this one knows of can tell it. */
+static void told(struct replica *r, const struct replica_message *message)
+{
+    struct replica_members members;
+    replica_members(r, &members);
+    bool counts = replica__member_find(&members, message->from) && message->index > place_known(r);
+    if (!counts)
+        r->messages_refused++;
+    else if (message->type == REPLICA_REMOVED)
+        replica__removed_stop(r, message->index);
+    else if (message->version != r->identity.uid)
+        replica__stranger_stop(r, message->index);
+}
+
+/* ---- both --------------------------------------------------------------------------------------
+ */
+
+bool replica__sender_check(struct replica *r, const struct replica_message *message)
+{
+    bool foreign = is_foreign(r, message);
+    if (message->type == REPLICA_FOREIGN) {
+        if (foreign)
+            foreign_told(r, message->from);
+        return false;
+    }
+    if (foreign) {
+        r->messages_refused++;
+        tell(r, (struct replica_message){.type = REPLICA_FOREIGN, .to = message->from});
+        return false;
+    }
+    if (message->type == REPLICA_REMOVED || message->type == REPLICA_STRANGER) {
+        told(r, message);
+        return false;
+    }
+    if (!member_check(r, message)) {
+        r->messages_refused++;
+        return false;
+    }
+    r->heard_us = env_monotonic_us(r->env);
+    if (r->role == RAFT_LEADER)
+        replica__uid_heard(r, message->from, message->uid);
+    return true;
+}
+
+void replica__hello_tick(struct replica *r, uint64_t now_us)
+{
+    if (now_us - r->heard_us < HELLO_US)
+        return;
+    r->heard_us = now_us;
+    struct replica_members members;
+    replica_members(r, &members);
+    for (uint32_t i = 0; i < members.count && !r->failed; i++) {
+        struct replica_message message = {.type = REPLICA_HELLO, .to = members.items[i].id};
+        if (message.to != r->config.id)
+            replica__send(r, &message);
+    }
+}
