@@ -13,6 +13,8 @@
 #define SEGMENT_SIZE_DEFAULT ((uint32_t)16 << 20)
 #define SEGMENT_SIZE_MIN     1024
 #define ZERO_STEP_DEFAULT    ((uint32_t)1 << 20)
+#define ZERO_STEP_MIN        512
+#define SPARE_FILES_DEFAULT  4
 /* Neighbours in a file are read in one piece up to this size. */
 #define READ_SIZE_MAX ((uint64_t)1 << 20)
 
@@ -46,11 +48,11 @@ status_t wal_open(struct env *env, const struct wal_config *config, struct wal *
     wal->node_id = config->node_id;
     wal->segment_size = config->segment_size != 0 ? config->segment_size : SEGMENT_SIZE_DEFAULT;
     ASSERT(wal->segment_size >= SEGMENT_SIZE_MIN && wal->segment_size <= WAL__SEGMENT_SIZE_MAX);
-    wal->writer = (struct wal__writer){.env = env,
-                                       .dir = wal->dir,
-                                       .segment_size = wal->segment_size,
-                                       .zero_step = config->zero_step != 0 ? config->zero_step
-                                                                           : ZERO_STEP_DEFAULT};
+    wal->zero_step = config->zero_step != 0 ? config->zero_step : ZERO_STEP_DEFAULT;
+    ASSERT(wal->zero_step >= ZERO_STEP_MIN && wal->zero_step <= WAL__SEGMENT_SIZE_MAX);
+    wal->spares_max = config->spare_files != 0 ? config->spare_files : SPARE_FILES_DEFAULT;
+    ASSERT(wal->spares_max < WAL__SPARES_MAX);
+    wal->writer = (struct wal__writer){.env = env, .dir = wal->dir, .zero_step = wal->zero_step};
     wal__index_init(&wal->index, 1, 0);
     status_t status = lock_dir(wal, error);
     if (status == OK)
@@ -67,13 +69,14 @@ void wal_close(struct wal *wal)
 {
     if (wal == NULL)
         return;
-    ASSERT(wal->out == NULL);
+    ASSERT(wal->out == NULL && wal->work == NULL);
     wal__batch_free(wal->staging);
     wal__batch_free(wal->spare);
     wal__index_free(&wal->index);
     env_file_close(wal->read_file);
     env_file_close(wal->writer.file);
     env_file_close(wal->lock);
+    mem_free(wal->files);
     mem_free(wal->dir);
     mem_free(wal);
 }
@@ -108,13 +111,35 @@ status_t wal_term(const struct wal *wal, uint64_t index, uint64_t *term)
     return OK;
 }
 
+struct wal__file *wal__file(const struct wal *wal, uint64_t sequence)
+{
+    ASSERT(sequence >= wal->oldest && sequence - wal->oldest < wal->file_count);
+    return &wal->files[sequence - wal->oldest];
+}
+
+struct wal_stats wal_stats(const struct wal *wal)
+{
+    struct wal_stats stats = wal->stats;
+    stats.files = wal->file_count;
+    for (uint32_t i = 0; i < wal->file_count; i++)
+        stats.bytes += wal->files[i].on_disk;
+    stats.spares = wal->spare_count;
+    for (uint32_t i = 0; i < wal->spare_count; i++)
+        stats.spare_bytes += wal->spares[i].size;
+    return stats;
+}
+
 /* Bytes from the entry's record to the end of the log, files taken as full. */
 static uint64_t bytes_from(const struct wal *wal, uint64_t index)
 {
     struct wal__slot slot = wal__index_slot(&wal->index, index);
     ASSERT(slot.sequence <= wal->tail.sequence);
-    uint64_t end = (wal->tail.sequence - slot.sequence) * wal->segment_size + wal->tail.offset;
-    return end > slot.offset ? end - slot.offset : 0;
+    uint64_t bytes = 0;
+    for (uint64_t sequence = slot.sequence; sequence < wal->tail.sequence; sequence++)
+        bytes += wal__file(wal, sequence)->size;
+    bytes += wal->tail.offset;
+    ASSERT(bytes > slot.offset);
+    return bytes - slot.offset;
 }
 
 uint64_t wal_index_within(const struct wal *wal, uint64_t bytes)
@@ -193,13 +218,16 @@ static status_t read_piece(struct wal *wal, uint64_t low, uint32_t count, uint64
     status = env_file_read(wal->read_file, slot.offset, bytes, (size_t)size, &got, error);
     if (status != OK)
         return status;
+    const struct wal__file *file = wal__file(wal, slot.sequence);
     uint64_t at = 0;
     for (uint32_t i = 0; i < count; i++) {
         slot = wal__index_slot(&wal->index, low + i);
         struct wal__place place = {.cluster_id = wal->cluster_id,
                                    .node_id = wal->node_id,
                                    .sequence = slot.sequence,
-                                   .offset = slot.offset};
+                                   .offset = slot.offset,
+                                   .salt = file->salt,
+                                   .version = file->version};
         struct wal__record record;
         if (at > got || !wal__record_decode(slice_make(bytes + at, got - at), &place, &record) ||
             record.type != WAL__ENTRY || record.index != low + i ||

@@ -3,22 +3,31 @@
  * The files are read from the oldest to the newest, and each record is applied as it was staged:
  * an entry replaces that index and all behind it, the last hard state counts. In detail:
  *
- *   1. Of the files there, those count that run without a gap up to the newest. Files before a gap
- *      are remains of a removal that a crash undid in part; if one in between was lost instead,
- *      rule 4 finds out. They are removed at the end.
- *   2. A newest file without a valid header and without one valid record is one whose creation was
- *      not finished (it has a file before it, or is number 1): it is removed, durably. Any other
- *      file without a valid header is corruption.
- *   3. The end of each file is judged (wal_scan.c). A torn end is cut off, in the newest file only:
- *      a file is durable before the next one is created. The cut is made durable before anything
- *      is written there, lest old records reappear behind new ones of the same length.
- *   4. Each header repeats what the log was when its file was begun. For the oldest file that is
- *      the state to begin with; in all others it must be what the records before have led to.
- *      Entries that the log says it has and that are in none of the files are corruption.
- *   5. What was read is made durable before it counts. After the death of a program, unlike that of
- *      a machine, the newest file may hold records that were written and not synced, and its name
- *      may be as new: the system remembers them, the disk does not. Nor is a plain sync enough: see
- *      write_again.
+ *   1. MISSING FILES. Of the files there, those count that run without a gap up to the newest.
+ * Files before a gap are remains of a drop that a crash undid in part; if one in between was lost
+ *      instead, rule 4 finds out. They are removed at the end.
+ *   2. HEADERS. A file gets its name when its header is durable (wal_spare.c), so one without a
+ *      valid header is corruption. But version 1 made the name first: a newest file (with one
+ *      before it, or number 1) that is all zeros behind a header that is not valid is one whose
+ *      creation was not finished: it is removed, durably.
+ *   3. ENDS. The end of each file is judged by what lies behind it (wal_scan.c): a hole, which is a
+ *      damaged or missing record with later ones behind it, is corruption; a torn end, which a
+ *      write that was not finished leaves, does not count and is not touched. As the log would go
+ *      on over such remains, it goes on in a new file instead.
+ *   4. ONE CHAIN. Each header repeats what the log was when its file was begun, and how the file
+ *      before ended. For the oldest file that is the state to begin with; in all others it must be
+ *      what the records before have led to, and where and with what they ended: or records that
+ *      were durable are damaged or missing. Entries that the log says it has and that are in none
+ *      of the files are corruption. (A header of version 1 does not know how the file before ended;
+ *      there a torn end before another file is corruption.)
+ *   5. DURABLE FIRST. What was read is made durable before it counts. After the death of a program,
+ *      unlike that of a machine, the newest file may hold records that were written and not synced,
+ *      and its name may be as new: the system remembers them, the disk does not. Nor is a plain
+ *      sync enough: see write_again.
+ *   6. COPIES AND REMAINS. A record counts only at its own offset in its own file, in the use of
+ *      that file it was written in, behind the record it was written behind (wal_format.c). So
+ *      what a recycled file held before, a copy of a record elsewhere, a file under another's name,
+ *      or what is left of a torn batch behind what was written since, is nothing, or corruption.
  *
  * What cannot be seen from here is the loss of the whole newest file, or of the whole directory;
  * Raft refuses to start when the state machine is ahead of the log. */
@@ -34,16 +43,19 @@
 struct recovery {
     struct wal *wal;
     struct error *error;
-    uint64_t *sequences; /* of all files there, ascending */
-    uint32_t count, capacity;
-    uint32_t start; /* the first one that counts */
+    struct wal__names names;
+    uint32_t start; /* the first file that counts */
     bool begun;     /* the oldest header was read */
     /* What the log says of itself. The index may lack the first of these entries while we are
      * still reading; rule 4 compares the two at the end. */
     uint64_t first_index;
     uint64_t first_term;
-    uint64_t tail; /* offset at which the newest file goes on */
-    uint64_t size; /* of the newest file, zeros counted */
+    /* The file read last. */
+    uint64_t tail; /* offset at which its records end */
+    uint64_t size; /* all of it */
+    uint32_t link; /* what its records end with */
+    uint32_t version;
+    enum wal__scan_end end;
 };
 
 static status_t corrupt(struct recovery *r, uint64_t sequence, uint64_t offset, const char *what)
@@ -60,49 +72,77 @@ static status_t corrupt(struct recovery *r, uint64_t sequence, uint64_t offset, 
 
 /* ---- files ---------------------------------------------------------------------------------- */
 
-static void note_name(void *context, const char *name)
+static void numbers_add(struct wal__numbers *numbers, uint64_t number)
 {
-    struct recovery *r = context;
-    uint64_t sequence;
-    if (!wal__file_name_parse(name, &sequence))
-        return;
-    r->sequences = vec_grow(r->sequences, &r->capacity, r->count + 1, sizeof *r->sequences);
-    r->sequences[r->count++] = sequence;
+    numbers->items =
+        vec_grow(numbers->items, &numbers->capacity, numbers->count + 1, sizeof *numbers->items);
+    numbers->items[numbers->count++] = number;
 }
 
-static int sequence_order(const void *a, const void *b)
+static void note_name(void *context, const char *name)
+{
+    struct wal__names *names = context;
+    uint64_t number;
+    if (wal__file_name_parse(name, &number))
+        numbers_add(&names->files, number);
+    else if (wal__spare_name_parse(name, &number))
+        numbers_add(&names->spares, number);
+}
+
+static int number_order(const void *a, const void *b)
 {
     uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
     return (left > right) - (left < right);
 }
 
+status_t wal__names_list(struct env *env, const char *dir, struct wal__names *names,
+                         struct error *error)
+{
+    *names = (struct wal__names){0};
+    status_t status = env_dir_list(env, dir, note_name, names, error);
+    struct wal__numbers *kinds[] = {&names->files, &names->spares};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (kinds[i]->count > 0)
+            qsort(kinds[i]->items, kinds[i]->count, sizeof *kinds[i]->items, number_order);
+    }
+    return status;
+}
+
+void wal__names_free(struct wal__names *names)
+{
+    mem_free(names->files.items);
+    mem_free(names->spares.items);
+    *names = (struct wal__names){0};
+}
+
 /* Rule 1. */
 static void find_start(struct recovery *r)
 {
-    r->start = r->count > 0 ? r->count - 1 : 0;
-    while (r->start > 0 && r->sequences[r->start - 1] + 1 == r->sequences[r->start])
+    r->start = r->names.files.count > 0 ? r->names.files.count - 1 : 0;
+    while (r->start > 0 && r->names.files.items[r->start - 1] + 1 == r->names.files.items[r->start])
         r->start--;
 }
 
-static status_t read_whole(struct recovery *r, uint64_t sequence, struct slice *out)
+status_t wal__file_read(struct env *env, const char *dir, uint64_t sequence, struct slice *out,
+                        struct error *error)
 {
-    char *path = wal__file_path(r->wal->dir, sequence);
+    char *path = wal__file_path(dir, sequence);
     struct env_file *file = NULL;
     uint8_t *bytes = NULL;
     uint64_t size = 0;
     size_t got = 0;
-    status_t status = env_file_open(r->wal->env, path, ENV_OPEN_READ_ONLY, &file, r->error);
+    status_t status = env_file_open(env, path, ENV_OPEN_READ_ONLY, &file, error);
     if (status == OK)
-        status = env_file_size(file, &size, r->error);
+        status = env_file_size(file, &size, error);
     if (status == OK && size > UINT32_MAX)
-        status = corrupt(r, sequence, UINT32_MAX, "the file is larger than any of ours");
+        status = error_set(error, ERR_CORRUPT, "log file \"%s\" is larger than any of ours", path);
     if (status == OK) {
         bytes = mem_try_alloc((size_t)size + 1);
         if (bytes == NULL)
-            status = error_set(r->error, ERR_NOMEM, "out of memory reading \"%s\"", path);
+            status = error_set(error, ERR_NOMEM, "out of memory reading \"%s\"", path);
     }
     if (status == OK)
-        status = env_file_read(file, 0, bytes, (size_t)size, &got, r->error);
+        status = env_file_read(file, 0, bytes, (size_t)size, &got, error);
     if (status == OK)
         *out = slice_make(bytes, got);
     else
@@ -175,7 +215,7 @@ static status_t apply_record(struct recovery *r, uint64_t offset, const struct w
 
 /* ---- one file ------------------------------------------------------------------------------- */
 
-/* Rule 4: the header of a file that is not the oldest. */
+/* Rule 4: the header of a file that is not the oldest repeats what the log was. */
 static bool header_agrees(const struct recovery *r, const struct wal__file_header *header)
 {
     const struct wal__index *index = &r->wal->index;
@@ -185,6 +225,17 @@ static bool header_agrees(const struct recovery *r, const struct wal__file_heade
            header->next_index == last + 1 && header->last_term == wal__index_term(index, last) &&
            header->hard_state.term == state->term && header->hard_state.vote == state->vote &&
            header->hard_state.commit == state->commit;
+}
+
+/* Rule 4: and that the file before is whole. */
+static status_t file_before_whole(struct recovery *r, const struct wal__file_header *header)
+{
+    bool whole = header->version == 1
+                     ? r->end == WAL__END_CLEAN
+                     : header->before_end == r->tail && header->before_link == r->link;
+    return whole ? OK
+                 : corrupt(r, header->sequence - 1, r->tail,
+                           "a record that was durable is damaged or missing");
 }
 
 static status_t apply_header(struct recovery *r, const struct wal__file_header *header)
@@ -200,10 +251,12 @@ static status_t apply_header(struct recovery *r, const struct wal__file_header *
     }
     if (header->sequence != wal->tail.sequence)
         return corrupt(r, wal->tail.sequence, 16, "the file has the name of another");
-    if (r->begun)
-        return header_agrees(r, header)
-                   ? OK
-                   : corrupt(r, wal->tail.sequence, 40, "records of the file before are missing");
+    if (r->begun) {
+        status_t status = file_before_whole(r, header);
+        if (status == OK && !header_agrees(r, header))
+            status = corrupt(r, wal->tail.sequence, 40, "records of the file before are missing");
+        return status;
+    }
     r->begun = true;
     r->first_index = header->first_index;
     r->first_term = header->first_term;
@@ -213,37 +266,44 @@ static status_t apply_header(struct recovery *r, const struct wal__file_header *
 }
 
 /* Rule 2. */
-static status_t bad_header(struct recovery *r, struct wal__scan *scan, bool newest,
-                           bool *unfinished)
+static status_t bad_header(struct recovery *r, struct slice bytes, bool newest, bool *unfinished)
 {
-    uint32_t batch;
-    bool may_be_first = r->begun || scan->place.sequence == 1;
-    *unfinished =
-        newest && may_be_first && wal__scan_find(scan, WAL__FILE_HEADER_SIZE, &batch) == 0;
-    return *unfinished ? OK : corrupt(r, scan->place.sequence, 0, "its header is damaged");
+    uint64_t sequence = r->wal->tail.sequence;
+    bool zeros = true;
+    for (uint64_t i = WAL__FILE_HEADER_SIZE; i < bytes.size && zeros; i++)
+        zeros = bytes.data[i] == 0;
+    /* The file before was durable to its end. */
+    bool may_be = sequence == 1 || (r->begun && r->version == 1 && r->end == WAL__END_CLEAN);
+    *unfinished = newest && may_be && zeros;
+    return *unfinished ? OK : corrupt(r, sequence, 0, "its header is damaged");
+}
+
+static void file_note(struct recovery *r, const struct wal__file_header *header, uint64_t size)
+{
+    struct wal *wal = r->wal;
+    wal->files = vec_grow(wal->files, &wal->file_capacity, wal->file_count + 1, sizeof *wal->files);
+    wal->files[wal->file_count++] = (struct wal__file){
+        .size = size, .on_disk = size, .salt = header->salt, .version = header->version};
 }
 
 static status_t scan_file(struct recovery *r, struct slice bytes, bool newest, bool *unfinished)
 {
     struct wal *wal = r->wal;
-    uint64_t sequence = wal->tail.sequence;
-    struct wal__place place = {
-        .cluster_id = wal->cluster_id, .node_id = wal->node_id, .sequence = sequence};
-    struct wal__scan scan;
-    wal__scan_init(&scan, bytes, &place);
     struct wal__file_header header;
     uint32_t version = 0;
     switch (wal__file_header_decode(bytes, &header, &version)) {
     case WAL__HEADER_OTHER_VERSION:
         return error_set(r->error, ERR_FORMAT,
-                         "log in \"%s\" has format version %u, this program reads version %d",
+                         "log in \"%s\" has format version %u, this program reads 1 to %d",
                          wal->dir, version, WAL__VERSION);
     case WAL__HEADER_BAD:
-        return bad_header(r, &scan, newest, unfinished);
+        return bad_header(r, bytes, newest, unfinished);
     case WAL__HEADER_OK:
         break;
     }
     status_t status = apply_header(r, &header);
+    struct wal__scan scan;
+    wal__scan_init(&scan, bytes, &header);
     struct wal__record record;
     uint64_t offset = scan.place.offset;
     while (status == OK && wal__scan_next(&scan, &record)) {
@@ -252,16 +312,19 @@ static status_t scan_file(struct recovery *r, struct slice bytes, bool newest, b
     }
     if (status != OK)
         return status;
-    uint64_t witness = 0;
-    enum wal__scan_end end = wal__scan_end(&scan, &witness);
-    if (end == WAL__END_CORRUPT || (end == WAL__END_TORN && !newest))
-        return corrupt(r, sequence, offset, "a record that was durable is damaged");
     r->tail = offset;
-    r->size = end == WAL__END_CLEAN ? bytes.size : offset;
-    if (end == WAL__END_TORN)
+    r->size = bytes.size;
+    r->link = scan.link;
+    r->version = header.version;
+    r->end = wal__scan_end(&scan);
+    if (r->end == WAL__END_CORRUPT)
+        return corrupt(r, header.sequence, offset, "a record that was durable is damaged");
+    if (r->end == WAL__END_TORN && newest)
         log_warn("wal",
-                 "\"%s\": cut a torn write off file %" PRIu64 " at offset %" PRIu64 " of %zu",
-                 wal->dir, sequence, offset, bytes.size);
+                 "\"%s\": file %" PRIu64 " has a torn write at offset %" PRIu64
+                 ", which does not count",
+                 wal->dir, header.sequence, offset);
+    file_note(r, &header, bytes.size);
     return OK;
 }
 
@@ -269,24 +332,25 @@ static status_t scan_file(struct recovery *r, struct slice bytes, bool newest, b
 
 static status_t scan_files(struct recovery *r)
 {
-    for (uint32_t i = r->start; i < r->count; i++) {
-        bool newest = i + 1 == r->count, unfinished = false;
+    for (uint32_t i = r->start; i < r->names.files.count; i++) {
+        bool newest = i + 1 == r->names.files.count, unfinished = false;
         uint64_t before = r->wal->tail.sequence;
-        if (r->sequences[i] == 0 || r->sequences[i] > UINT32_MAX)
-            return corrupt(r, r->sequences[i], 0, "the number in its name is absurd");
-        r->wal->tail.sequence = r->sequences[i];
+        if (r->names.files.items[i] == 0 || r->names.files.items[i] > UINT32_MAX)
+            return corrupt(r, r->names.files.items[i], 0, "the number in its name is absurd");
+        r->wal->tail.sequence = r->names.files.items[i];
         struct slice bytes = {0};
-        status_t status = read_whole(r, r->sequences[i], &bytes);
+        status_t status =
+            wal__file_read(r->wal->env, r->wal->dir, r->names.files.items[i], &bytes, r->error);
         if (status == OK)
             status = scan_file(r, bytes, newest, &unfinished);
         mem_free((void *)(uintptr_t)bytes.data);
         if (status == OK && unfinished) {
-            status = remove_file(r, r->sequences[i]);
-            /* Or it may come back, the newest still, when the file before has a torn end again. */
+            status = remove_file(r, r->names.files.items[i]);
+            /* Or it may come back, the newest still, beside another one with its number. */
             if (status == OK)
                 status = env_dir_sync(r->wal->env, r->wal->dir, r->error);
             r->wal->tail.sequence = before;
-            r->count--;
+            r->names.files.count--;
         }
         if (status != OK)
             return status;
@@ -302,7 +366,8 @@ static status_t check_complete(struct recovery *r)
         error_set(r->error, ERR_CORRUPT,
                   "log in \"%s\" lacks entries %" PRIu64 " to %" PRIu64
                   ": a file before \"%s/wal-%016" PRIx64 ".log\" is missing",
-                  wal->dir, r->first_index, wal->index.first - 1, wal->dir, r->sequences[r->start]);
+                  wal->dir, r->first_index, wal->index.first - 1, wal->dir,
+                  r->names.files.items[r->start]);
         error_hint(r->error, "Put the file back.");
         return ERR_CORRUPT;
     }
@@ -335,19 +400,18 @@ static status_t open_newest(struct recovery *r)
 {
     struct wal *wal = r->wal;
     char *path = wal__file_path(wal->dir, wal->tail.sequence);
-    uint64_t size = 0;
     status_t status = env_file_open(wal->env, path, 0, &wal->writer.file, r->error);
-    if (status == OK)
-        status = env_file_size(wal->writer.file, &size, r->error);
-    if (status == OK && r->size < size) /* rule 3 */
-        status = env_file_truncate(wal->writer.file, r->size, r->error);
     if (status == OK)
         status = write_again(r, wal->writer.file);
     if (status == OK)
         status = env_dir_sync(wal->env, wal->dir, r->error);
     wal->writer.sequence = wal->tail.sequence;
     wal->writer.allocated = r->size;
+    wal->writer.size = r->size;
     wal->tail.offset = r->tail;
+    wal->tail_size = r->size;
+    wal->tail_link = r->link;
+    wal->tail_closed = r->version != WAL__VERSION || r->end == WAL__END_TORN;
     mem_free(path);
     return status;
 }
@@ -359,57 +423,63 @@ static status_t remove_old(struct recovery *r)
     wal->oldest = wal->tail.sequence;
     if (wal__index_last(&wal->index) >= wal->index.first)
         wal->oldest = wal__index_slot(&wal->index, wal->index.first).sequence;
+    uint32_t needed = (uint32_t)(wal->tail.sequence - wal->oldest) + 1;
+    ASSERT(needed <= wal->file_count);
+    memmove(wal->files, wal->files + (wal->file_count - needed), needed * sizeof *wal->files);
+    wal->file_count = needed;
     status_t status = OK;
-    for (uint32_t i = 0; i < r->count && r->sequences[i] < wal->oldest && status == OK; i++)
-        status = remove_file(r, r->sequences[i]);
+    for (uint32_t i = 0;
+         i < r->names.files.count && r->names.files.items[i] < wal->oldest && status == OK; i++)
+        status = remove_file(r, r->names.files.items[i]);
     return status;
 }
 
 static status_t begin_log(struct wal *wal, struct error *error)
 {
     wal__index_init(&wal->index, 1, 0);
-    wal->tail = (struct wal__position){.sequence = 1, .offset = WAL__FILE_HEADER_SIZE};
+    wal->tail = (struct wal__position){0};
+    wal->tail_size = 0;
     wal->oldest = 1;
-    struct wal__file_header header = wal__header_now(wal, 1);
+    struct wal__chunk chunk = {0};
     uint8_t bytes[WAL__FILE_HEADER_SIZE];
-    wal__file_header_encode(bytes, &header);
-    return wal__writer_create_file(&wal->writer, 1, slice_make(bytes, sizeof bytes), error);
+    wal__file_begin(wal, &chunk, bytes);
+    status_t status =
+        wal__writer_begin_file(&wal->writer, &chunk, slice_make(bytes, sizeof bytes), error);
+    wal->files[0].on_disk = chunk.file_size;
+    return status;
 }
 
-struct wal__file_header wal__header_now(const struct wal *wal, uint64_t sequence)
+static status_t keep_spares(struct recovery *r)
 {
-    uint64_t last = wal__index_last(&wal->index);
-    return (struct wal__file_header){.sequence = sequence,
-                                     .cluster_id = wal->cluster_id,
-                                     .node_id = wal->node_id,
-                                     .first_index = wal->index.first,
-                                     .first_term = wal->index.first_term,
-                                     .next_index = last + 1,
-                                     .last_term = wal__index_term(&wal->index, last),
-                                     .hard_state = wal->hard_state};
+    status_t status = OK;
+    for (uint32_t i = 0; i < r->names.spares.count && status == OK; i++)
+        status = wal__spare_found(r->wal, r->names.spares.items[i], r->error);
+    return status;
 }
 
 status_t wal__recover(struct wal *wal, struct error *error)
 {
     struct recovery r = {.wal = wal, .error = error};
-    status_t status = env_dir_list(wal->env, wal->dir, note_name, &r, error);
+    status_t status = wal__names_list(wal->env, wal->dir, &r.names, error);
     if (status == OK) {
-        if (r.count > 0)
-            qsort(r.sequences, r.count, sizeof *r.sequences, sequence_order);
         find_start(&r);
         status = scan_files(&r);
     }
+    if (status == OK && r.begun)
+        status = check_complete(&r);
+    if (status == OK)
+        status = keep_spares(&r);
     if (status == OK && !r.begun) {
         status = begin_log(wal, error);
     } else if (status == OK) {
-        status = check_complete(&r);
-        if (status == OK)
-            status = open_newest(&r);
+        status = open_newest(&r);
         if (status == OK)
             status = remove_old(&r);
+        if (status == OK)
+            wal__spares_settle(wal); /* open_newest has synced the directory */
     }
     wal->durable_index = status == OK ? wal__index_last(&wal->index) : 0;
     wal->taken_index = wal->durable_index;
-    mem_free(r.sequences);
+    wal__names_free(&r.names);
     return status;
 }

@@ -1,6 +1,8 @@
 /* The owner's side of putting something in: the index learns of it at once, and the records go,
  * encoded for the place they will have, to the batch that is being filled. Where a record will lie
  * is decided here, the end of a file included; the log thread only carries bytes. */
+#include <string.h>
+
 #include "base/check.h"
 #include "base/mem.h"
 #include "wal/wal_int.h"
@@ -10,10 +12,13 @@
 
 static struct wal__place place_of(const struct wal *wal, struct wal__position position)
 {
+    const struct wal__file *file = wal__file(wal, position.sequence);
     return (struct wal__place){.cluster_id = wal->cluster_id,
                                .node_id = wal->node_id,
                                .sequence = position.sequence,
-                               .offset = position.offset};
+                               .offset = position.offset,
+                               .salt = file->salt,
+                               .version = file->version};
 }
 
 static struct wal_batch *staging(struct wal *wal)
@@ -39,14 +44,15 @@ static status_t reserve(struct wal *wal, uint64_t size, uint64_t records)
     struct wal_batch *batch = staging(wal);
     if (batch->bytes.size + size > STAGED_SIZE_MAX)
         return ERR_TOO_LONG;
-    /* Between two file headers lies half a file at the least, or one record. */
-    uint64_t files = size / (wal->segment_size / 2) + 2;
+    /* Between two file headers lies half of the smallest file at the least, or one record. */
+    uint64_t smallest = wal->zero_step < wal->segment_size ? wal->zero_step : wal->segment_size;
+    uint64_t files = size / (smallest / 2) + 3;
     if (files > records + 1)
         files = records + 1;
     return buffer_reserve(&batch->bytes, (size_t)(size + files * 2 * WAL__FILE_HEADER_SIZE));
 }
 
-static struct wal__chunk *chunk_add(struct wal *wal, bool creates)
+static struct wal__chunk *chunk_add(struct wal *wal)
 {
     struct wal_batch *batch = staging(wal);
     batch->chunks = vec_grow(batch->chunks, &batch->chunk_capacity, batch->chunk_count + 1,
@@ -56,22 +62,62 @@ static struct wal__chunk *chunk_add(struct wal *wal, bool creates)
                                  .offset = wal->tail.offset,
                                  .begin = batch->bytes.size,
                                  .end = batch->bytes.size,
-                                 .creates = creates};
+                                 .file_size = wal->tail_size};
     return chunk;
+}
+
+/* What the log is now, and the file that comes next. */
+static struct wal__file_header header_now(const struct wal *wal)
+{
+    uint64_t last = wal__index_last(&wal->index);
+    struct wal__file_header header = {.version = WAL__VERSION,
+                                      .sequence = wal->tail.sequence + 1,
+                                      .cluster_id = wal->cluster_id,
+                                      .node_id = wal->node_id,
+                                      .first_index = wal->index.first,
+                                      .first_term = wal->index.first_term,
+                                      .next_index = last + 1,
+                                      .last_term = wal__index_term(&wal->index, last),
+                                      .hard_state = wal->hard_state,
+                                      .before_end = wal->tail.offset,
+                                      .before_link = wal->tail_link};
+    env_random_bytes(wal->env, &header.salt, sizeof header.salt);
+    return header;
+}
+
+void wal__file_begin(struct wal *wal, struct wal__chunk *chunk,
+                     uint8_t bytes[WAL__FILE_HEADER_SIZE])
+{
+    struct wal__file_header header = header_now(wal);
+    ASSERT(header.sequence <= UINT32_MAX); /* slots have 32 bits for it: 64 PiB of log */
+    struct wal__spare spare = wal__spare_take(wal);
+    chunk->sequence = header.sequence;
+    chunk->offset = 0;
+    chunk->creates = true;
+    chunk->made = spare.number != 0;
+    chunk->settled = spare.settled;
+    chunk->spare = chunk->made ? spare.number : wal__spare_number(wal);
+    chunk->file_size = chunk->made ? spare.size : wal__next_size(wal);
+    wal->tail =
+        (struct wal__position){.sequence = header.sequence, .offset = WAL__FILE_HEADER_SIZE};
+    wal->tail_size = chunk->file_size;
+    wal->tail_link = wal__file_header_encode(bytes, &header);
+    wal->tail_closed = false;
+    wal->files = vec_grow(wal->files, &wal->file_capacity, wal->file_count + 1, sizeof *wal->files);
+    wal->files[wal->file_count++] = (struct wal__file){.size = wal->tail_size,
+                                                       .on_disk = spare.size,
+                                                       .salt = header.salt,
+                                                       .version = header.version};
 }
 
 static struct wal__chunk *file_begin(struct wal *wal)
 {
-    wal->tail = (struct wal__position){.sequence = wal->tail.sequence + 1, .offset = 0};
-    ASSERT(wal->tail.sequence <= UINT32_MAX); /* slots have 32 bits for it: 64 PiB of log */
-    struct wal__chunk *chunk = chunk_add(wal, true);
-    struct wal__file_header header = wal__header_now(wal, wal->tail.sequence);
+    struct wal__chunk *chunk = chunk_add(wal);
     uint8_t bytes[WAL__FILE_HEADER_SIZE];
-    wal__file_header_encode(bytes, &header);
+    wal__file_begin(wal, chunk, bytes);
     status_t status = buffer_append(&staging(wal)->bytes, bytes, sizeof bytes);
     ASSERT(status == OK); /* reserved */
     chunk->end = staging(wal)->bytes.size;
-    wal->tail.offset = sizeof bytes;
     return chunk;
 }
 
@@ -83,15 +129,16 @@ static struct wal__position put_record(struct wal *wal, struct wal__record *reco
     struct wal__chunk *chunk =
         batch->chunk_count > 0 ? &batch->chunks[batch->chunk_count - 1] : NULL;
     bool empty = wal->tail.offset == WAL__FILE_HEADER_SIZE;
-    if (wal->tail.offset + size > wal->segment_size && !empty)
+    if (wal->tail_closed || (wal->tail.offset + size > wal->tail_size && !empty))
         chunk = file_begin(wal);
     else if (chunk == NULL)
-        chunk = chunk_add(wal, false);
-    /* All before this batch is durable when it is written; of a file it creates, the header. */
+        chunk = chunk_add(wal);
+    /* All before this batch is durable when it is written. */
     record->batch = chunk->creates ? WAL__FILE_HEADER_SIZE : (uint32_t)chunk->offset;
+    record->link = wal->tail_link;
     struct wal__position at = wal->tail;
     struct wal__place place = place_of(wal, at);
-    wal__record_encode(&batch->bytes, &place, record);
+    wal->tail_link = wal__record_encode(&batch->bytes, &place, record);
     chunk->end = batch->bytes.size;
     wal->tail.offset += size;
     ASSERT(wal->tail.offset <= UINT32_MAX);
@@ -142,18 +189,22 @@ status_t wal_stage(struct wal *wal, const struct raft_hard_state *hard_state,
     return OK;
 }
 
-/* Files before the one that holds the oldest entry are removed with this batch. */
+/* Files before the one that holds the oldest entry are dropped with this batch. */
 static void forget_files(struct wal *wal)
 {
     uint64_t needed = wal->tail.sequence;
     if (wal__index_last(&wal->index) >= wal->index.first)
         needed = wal__index_slot(&wal->index, wal->index.first).sequence;
-    ASSERT(needed >= wal->oldest);
+    ASSERT(needed >= wal->oldest && needed <= wal->tail.sequence);
     struct wal_batch *batch = staging(wal);
-    if (batch->remove_from == batch->remove_before)
-        batch->remove_from = wal->oldest;
-    batch->remove_before = needed;
-    wal->oldest = needed;
+    for (; wal->oldest < needed; wal->oldest++) {
+        batch->drops = vec_grow(batch->drops, &batch->drop_capacity, batch->drop_count + 1,
+                                sizeof *batch->drops);
+        uint64_t size = wal__file(wal, wal->oldest)->on_disk;
+        batch->drops[batch->drop_count++] = wal__drop_make(wal, wal->oldest, size);
+        wal->file_count--;
+        memmove(wal->files, wal->files + 1, wal->file_count * sizeof *wal->files);
+    }
     if (wal->read_file != NULL && wal->read_sequence < needed) {
         env_file_close(wal->read_file);
         wal->read_file = NULL;
@@ -207,7 +258,25 @@ void wal__batch_free(struct wal_batch *batch)
         return;
     buffer_free(&batch->bytes);
     mem_free(batch->chunks);
+    mem_free(batch->drops);
     mem_free(batch);
+}
+
+/* The log thread is done with it: what it made of files. */
+static void files_note(struct wal *wal, const struct wal_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->chunk_count; i++) {
+        const struct wal__chunk *chunk = &batch->chunks[i];
+        if (chunk->sequence >= wal->oldest)
+            wal__file(wal, chunk->sequence)->on_disk = chunk->file_size;
+        if (!chunk->creates)
+            continue;
+        wal__spares_settle(wal); /* the directory was synced, before this batch's drops */
+        wal->stats.files_begun++;
+        wal->stats.files_late += !chunk->made;
+    }
+    for (uint32_t i = 0; i < batch->drop_count; i++)
+        wal__drop_done(wal, &batch->drops[i]);
 }
 
 void wal_finish(struct wal *wal, struct wal_batch *batch, status_t status)
@@ -218,6 +287,7 @@ void wal_finish(struct wal *wal, struct wal_batch *batch, status_t status)
         ASSERT(batch->chunks_written == batch->chunk_count);
         ASSERT(wal->taken_index >= wal->durable_index);
         wal->durable_index = wal->taken_index;
+        files_note(wal, batch);
     } else {
         wal->failed = status;
     }
@@ -229,8 +299,7 @@ void wal_finish(struct wal *wal, struct wal_batch *batch, status_t status)
     buffer_reset(&batch->bytes);
     batch->chunk_count = 0;
     batch->chunks_written = 0;
-    batch->remove_from = 0;
-    batch->remove_before = 0;
+    batch->drop_count = 0;
     wal->spare = batch;
 }
 

@@ -13,10 +13,18 @@ const struct wal_config fuzz_wal_config = {.dir = "log",
                                            .cluster_id = FUZZ_CLUSTER_ID,
                                            .node_id = FUZZ_NODE_ID,
                                            .segment_size = 2048,
-                                           .zero_step = 512};
+                                           .zero_step = 2048};
 
-/* The record at `from`, whatever it is, made into one whose CRCs are right. Returns its size. */
-static size_t seal_record(struct buffer *out, const struct wal__place *place, struct slice from)
+/* Where the file sealed before ends, and with what. */
+struct chain {
+    uint64_t end;
+    uint32_t link;
+};
+
+/* The record at `from`, whatever it is, made into one whose CRCs and link are right. Returns its
+ * size. */
+static size_t seal_record(struct buffer *out, const struct wal__place *place, struct slice from,
+                          uint32_t *link)
 {
     if (from.size < WAL__RECORD_HEADER_SIZE || from.data[16] == 0)
         return 0;
@@ -26,6 +34,7 @@ static size_t seal_record(struct buffer *out, const struct wal__place *place, st
         .type = (enum wal__record_type)((from.data[16] - 1) % 4 + 1),
         .entry_type = from.data[17],
         .batch = get_u32_le(from.data + 12) % (uint32_t)(place->offset + 1),
+        .link = place->version == 1 ? 0 : *link,
         .index = get_u64_le(from.data + 24),
         .term = get_u64_le(from.data + 32),
         .payload = slice_make(from.data + WAL__RECORD_HEADER_SIZE, size < room ? size : room),
@@ -33,12 +42,13 @@ static size_t seal_record(struct buffer *out, const struct wal__place *place, st
     size_t whole = (size_t)wal__record_size(record.payload.size);
     status_t status = buffer_reserve(out, whole);
     ASSERT(status == OK);
-    wal__record_encode(out, place, &record);
+    *link = wal__record_encode(out, place, &record);
     return whole < from.size ? whole : from.size;
 }
 
 /* The file with its CRCs put right up to the first place that cannot be a record. */
-static void seal_file(struct buffer *out, uint64_t sequence, struct slice bytes)
+static void seal_file(struct buffer *out, uint32_t version, uint64_t sequence, struct slice bytes,
+                      struct chain *chain)
 {
     if (bytes.size < WAL__FILE_HEADER_SIZE) {
         buffer_append_slice(out, bytes);
@@ -46,6 +56,7 @@ static void seal_file(struct buffer *out, uint64_t sequence, struct slice bytes)
     }
     uint64_t first = get_u64_le(bytes.data + 40), next = get_u64_le(bytes.data + 56);
     struct wal__file_header header = {
+        .version = version,
         .sequence = sequence,
         .cluster_id = FUZZ_CLUSTER_ID,
         .node_id = FUZZ_NODE_ID,
@@ -57,26 +68,36 @@ static void seal_file(struct buffer *out, uint64_t sequence, struct slice bytes)
                        .vote = get_u64_le(bytes.data + 80),
                        .commit = get_u64_le(bytes.data + 88)},
     };
+    if (version != 1) {
+        header.salt = get_u64_le(bytes.data + 112);
+        header.before_end = chain->end;
+        header.before_link = chain->link;
+    }
     uint8_t encoded[WAL__FILE_HEADER_SIZE];
-    wal__file_header_encode(encoded, &header);
+    chain->link = wal__file_header_encode(encoded, &header);
     buffer_append(out, encoded, sizeof encoded);
     struct wal__place place = {.cluster_id = FUZZ_CLUSTER_ID,
                                .node_id = FUZZ_NODE_ID,
                                .sequence = sequence,
-                               .offset = WAL__FILE_HEADER_SIZE};
+                               .offset = WAL__FILE_HEADER_SIZE,
+                               .salt = header.salt,
+                               .version = version};
     size_t at = WAL__FILE_HEADER_SIZE, size;
-    while ((size = seal_record(out, &place, slice_make(bytes.data + at, bytes.size - at))) > 0) {
+    while ((size = seal_record(out, &place, slice_make(bytes.data + at, bytes.size - at),
+                               &chain->link)) > 0) {
         at += size;
         place.offset = out->size;
     }
+    chain->end = place.offset;
     buffer_append(out, bytes.data + at, bytes.size - at);
 }
 
-static void put_file(struct env_sim *sim, uint64_t sequence, struct slice bytes, bool seal)
+static void put_file(struct env_sim *sim, uint64_t sequence, struct slice bytes, unsigned choices,
+                     struct chain *chain)
 {
     struct buffer sealed = {0};
-    if (seal) {
-        seal_file(&sealed, sequence, bytes);
+    if (choices & FUZZ_SEAL) {
+        seal_file(&sealed, choices & FUZZ_VERSION_1 ? 1 : WAL__VERSION, sequence, bytes, chain);
         bytes = buffer_slice(&sealed);
     }
     char *path = wal__file_path(fuzz_wal_config.dir, sequence);
@@ -128,6 +149,23 @@ static void use_log(struct env_sim *sim, struct wal *wal)
     wal_close(again);
 }
 
+static bool dump_record(void *context, const struct wal_dump_record *record)
+{
+    uint64_t *sum = context;
+    for (size_t i = 0; i < record->data.size; i++)
+        *sum += record->data.data[i];
+    return *sum != UINT64_MAX;
+}
+
+/* A tool reads it, whatever it is. */
+static void look_at(struct env_sim *sim)
+{
+    uint64_t sum = 0;
+    struct wal_dump dump = {.context = &sum, .record = dump_record};
+    status_t status = wal_dump(env_sim_env(sim), fuzz_wal_config.dir, &dump, NULL);
+    ASSERT(status == OK || status == ERR_FORMAT);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < FUZZ_HEADER_SIZE)
@@ -136,14 +174,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct env_sim *sim = env_sim_create(1);
     status_t status = env_dir_create(env_sim_env(sim), fuzz_wal_config.dir, NULL);
     ASSERT(status == OK);
-    bool seal = data[0] & FUZZ_SEAL;
+    struct chain chain = {0};
     struct slice files = slice_make(data + FUZZ_HEADER_SIZE, size - FUZZ_HEADER_SIZE);
     size_t first = get_u16_le(data + 1);
     if (first > files.size)
         first = files.size;
-    put_file(sim, 1, slice_make(files.data, first), seal);
+    put_file(sim, 1, slice_make(files.data, first), data[0], &chain);
     if (first < files.size)
-        put_file(sim, 2, slice_make(files.data + first, files.size - first), seal);
+        put_file(sim, 2, slice_make(files.data + first, files.size - first), data[0], &chain);
+    look_at(sim);
     struct wal *wal = NULL;
     struct error error = {0};
     status = wal_open(env_sim_env(sim), &fuzz_wal_config, &wal, &error);

@@ -6,7 +6,8 @@
 
 /* byte 0: choices; bytes 1 and 2, little-endian: size of the first file; then one or two files. */
 enum {
-    FUZZ_SEAL = 1, /* put right what CRCs cover, so that what is behind them is reached */
+    FUZZ_SEAL = 1,      /* put right what CRCs cover, so that what is behind them is reached */
+    FUZZ_VERSION_1 = 2, /* sealed files are of that version */
     FUZZ_HEADER_SIZE = 3,
 };
 

@@ -111,6 +111,8 @@ int main(int argc, char **argv)
         for (uint64_t k = 0; k < times; k++)
             size = spoil(bytes, size, &prng);
         bytes[0] = (uint8_t)(i % 4 != 0 ? FUZZ_SEAL : 0);
+        if (i % 8 == 1)
+            bytes[0] |= FUZZ_VERSION_1;
         LLVMFuzzerTestOneInput(bytes, size);
     }
     buffer_free(&good);

@@ -14,7 +14,7 @@
 
 #define DIR "log"
 
-extern const struct wal_config test_config; /* 4 KiB files, 1 KiB of zeros */
+extern const struct wal_config test_config; /* files of 4 KiB, from the first one on */
 
 struct wal *open_ok(struct env_sim *sim);
 /* Opening must fail with `status`, and `text` be in the message. */
@@ -32,5 +32,8 @@ void overwrite(struct env_sim *sim, const char *path, uint64_t offset, const voi
                size_t size);
 uint64_t file_size(struct env_sim *sim, const char *path);
 int file_count(struct env_sim *sim);
+int spare_count(struct env_sim *sim);
+/* Rewrites the files of a closed log as the first version of the format had them. */
+void make_version_1(struct env_sim *sim);
 
 #endif

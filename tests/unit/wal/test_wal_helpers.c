@@ -7,7 +7,7 @@
 #include "wal/wal_int.h"
 
 const struct wal_config test_config = {
-    .dir = DIR, .cluster_id = 0xc0ffee, .node_id = 3, .segment_size = 4096, .zero_step = 1024};
+    .dir = DIR, .cluster_id = 0xc0ffee, .node_id = 3, .segment_size = 4096, .zero_step = 4096};
 
 struct wal *open_ok(struct env_sim *sim)
 {
@@ -123,15 +123,79 @@ uint64_t file_size(struct env_sim *sim, const char *path)
     return size;
 }
 
-static void count_log_file(void *context, const char *name)
+struct counts {
+    int files, spares;
+};
+
+static void count_name(void *context, const char *name)
 {
-    uint64_t sequence;
-    *(int *)context += wal__file_name_parse(name, &sequence);
+    struct counts *counts = context;
+    uint64_t number;
+    counts->files += wal__file_name_parse(name, &number);
+    counts->spares += wal__spare_name_parse(name, &number);
+}
+
+static struct counts count_names(struct env_sim *sim)
+{
+    struct counts counts = {0};
+    assert_int_equal(env_dir_list(env_sim_env(sim), DIR, count_name, &counts, NULL), OK);
+    return counts;
 }
 
 int file_count(struct env_sim *sim)
 {
-    int count = 0;
-    assert_int_equal(env_dir_list(env_sim_env(sim), DIR, count_log_file, &count, NULL), OK);
-    return count;
+    return count_names(sim).files;
+}
+
+int spare_count(struct env_sim *sim)
+{
+    return count_names(sim).spares;
+}
+
+/* ---- the first version of the format -------------------------------------------------------- */
+
+static void file_to_version_1(struct buffer *out, struct slice bytes)
+{
+    struct wal__file_header header;
+    uint32_t version;
+    assert_int_equal(wal__file_header_decode(bytes, &header, &version), WAL__HEADER_OK);
+    struct wal__scan scan;
+    wal__scan_init(&scan, bytes, &header);
+    header.version = 1;
+    header.salt = 0;
+    header.before_end = 0;
+    header.before_link = 0;
+    assert_int_equal(buffer_reserve(out, bytes.size), OK);
+    wal__file_header_encode(out->data, &header);
+    out->size = WAL__FILE_HEADER_SIZE;
+    struct wal__place place = scan.place;
+    place.version = 1;
+    place.salt = 0;
+    struct wal__record record;
+    while (wal__scan_next(&scan, &record)) {
+        place.offset = out->size;
+        record.link = 0;
+        wal__record_encode(out, &place, &record);
+    }
+    while (out->size < bytes.size)
+        assert_int_equal(buffer_append_byte(out, 0), OK);
+}
+
+void make_version_1(struct env_sim *sim)
+{
+    struct wal__names names;
+    assert_int_equal(wal__names_list(env_sim_env(sim), DIR, &names, NULL), OK);
+    for (uint32_t i = 0; i < names.files.count; i++) {
+        struct slice bytes;
+        uint64_t sequence = names.files.items[i];
+        assert_int_equal(wal__file_read(env_sim_env(sim), DIR, sequence, &bytes, NULL), OK);
+        struct buffer old = {0};
+        file_to_version_1(&old, bytes);
+        char *path = wal__file_path(DIR, sequence);
+        overwrite(sim, path, 0, old.data, old.size);
+        mem_free(path);
+        buffer_free(&old);
+        mem_free((void *)(uintptr_t)bytes.data);
+    }
+    wal__names_free(&names);
 }
