@@ -66,11 +66,42 @@ static struct replica_work *close_take(struct replica *r)
     return NULL;
 }
 
+/* ---- the log's next file ----------------------------------------------------------------------
+ */
+
+struct log_work {
+    struct replica_work work;
+    struct wal_work *file;
+};
+
+static void log_work_run(struct replica_work *work)
+{
+    wal_work_run(((struct log_work *)work)->file);
+}
+
+static void log_work_done(struct replica *r, struct replica_work *work)
+{
+    wal_work_done(r->wal, ((struct log_work *)work)->file);
+    mem_free(work);
+}
+
+static struct replica_work *log_work_take(struct replica *r)
+{
+    struct wal_work *file = wal_work_take(r->wal);
+    if (!file)
+        return NULL;
+    struct log_work *work = mem_zalloc(1, sizeof *work);
+    work->work = (struct replica_work){.run = log_work_run, .done = log_work_done};
+    work->file = file;
+    return &work->work;
+}
+
 /* ---- taking turns -----------------------------------------------------------------------------
  */
 
 /* Each gives its next piece, or NULL when it has nothing to do now. */
 static struct replica_work *(*const kinds[])(struct replica *r) = {
+    log_work_take,
     close_take,
     replica__collect_take,
 };

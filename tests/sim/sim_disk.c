@@ -5,7 +5,7 @@
  * its nodes, and those that stopped stay out; the others, with all they ever promised, must go on.
  *
  * One place is left alone: the last batch of the log. Damage there cannot be told from a write that
- * a crash cut off (wal_scan.c says so), which is cut away, and with it a promise. */
+ * a crash cut off (wal_scan.c says so), which does not count, and with it a promise. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -86,13 +86,16 @@ static uint8_t *file_read(struct env *env, const char *path, uint64_t *size)
 }
 
 /* Where the last batch of a log file begins. Bytes before it were durable when it was written. */
-static uint64_t last_batch(uint32_t node, uint64_t sequence, struct slice bytes)
+static uint64_t last_batch(struct slice bytes)
 {
-    struct wal__place place = {.node_id = node + 1, .sequence = sequence};
+    struct wal__file_header header;
     struct wal__scan scan;
     struct wal__record record;
     uint64_t batch = 0;
-    wal__scan_init(&scan, bytes, &place);
+    uint32_t version;
+    if (wal__file_header_decode(bytes, &header, &version) != WAL__HEADER_OK)
+        return 0;
+    wal__scan_init(&scan, bytes, &header);
     while (wal__scan_next(&scan, &record))
         batch = record.batch;
     return batch;
@@ -107,14 +110,13 @@ static bool log_place(struct sim *sim, uint32_t node, char path[PATH_SIZE], uint
     if (env_dir_list(env, LOG_DIR, file_note, &files, &error) != OK || files.count == 0)
         return false;
     memcpy(path, files.paths[prng_below(&sim->prng, files.count)], PATH_SIZE);
-    uint64_t size, sequence;
+    uint64_t size;
     uint8_t *bytes = file_read(env, path, &size);
     if (!bytes)
         return false;
     uint64_t end = size;
-    if (strcmp(path, files.newest) == 0 &&
-        wal__file_name_parse(path + strlen(LOG_DIR "/"), &sequence))
-        end = last_batch(node, sequence, slice_make(bytes, (size_t)size));
+    if (strcmp(path, files.newest) == 0)
+        end = last_batch(slice_make(bytes, (size_t)size));
     /* Mostly where something is written. */
     for (int tries = 0; end > 0 && tries < 20; tries++) {
         *offset = prng_below(&sim->prng, end);
