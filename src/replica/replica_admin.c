@@ -149,6 +149,23 @@ void replica__admins_leader_changed(struct replica *r)
     }
 }
 
+/* A node that is asked for its own removal may hear of that before it hears the answer. */
+void replica__admins_removed(struct replica *r)
+{
+    struct replica_admin *admin = r->admins;
+    while (admin) {
+        struct replica_admin *next = admin->next;
+        if (admin->type == REPLICA_ADMIN_REMOVE && admin->member.id == r->config.id) {
+            for (uint32_t i = 0; i < r->members.count; i++)
+                if (r->members.items[i].id != r->config.id)
+                    admin->members.items[admin->members.count++] = r->members.items[i];
+            admin_done(r, admin, OK);
+            next = r->admins; /* the callback may have begun or ended others */
+        }
+        admin = next;
+    }
+}
+
 void replica__admins_fail(struct replica *r, status_t status)
 {
     while (r->admins)

@@ -151,10 +151,10 @@ static status_t apply_effect(struct replica *r, const struct raft_entry *entry, 
 static status_t apply_entry(struct replica *r, const struct raft_entry *entry, uint64_t *version,
                             struct error *error)
 {
-    if (entry->type != RAFT_ENTRY_COMMAND)
-        return OK;
     if (entry->type == RAFT_ENTRY_MEMBERS)
         return replica__members_apply(r, entry, error);
+    if (entry->type != RAFT_ENTRY_COMMAND)
+        return OK;
     struct slice body =
         slice_make(entry->data.data + 1, entry->data.size ? entry->data.size - 1 : 0);
     switch (entry->data.size ? entry->data.data[0] : 0) {

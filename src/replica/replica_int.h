@@ -281,6 +281,7 @@ status_t replica__admin_response_decode(struct slice bytes, struct replica__admi
 void replica__admin_response(struct replica *r, const struct replica_message *message);
 void replica__admins_tick(struct replica *r, uint64_t now_us);
 void replica__admins_leader_changed(struct replica *r);
+void replica__admins_removed(struct replica *r);
 void replica__admins_fail(struct replica *r, status_t status);
 void replica__admin_request(struct replica *r, const struct replica_message *message);
 

@@ -130,6 +130,7 @@ void replica__removed_stop(struct replica *r, uint64_t index)
     struct error write_error;
     if (replica__identity_write(r->env, r->dir, &r->identity, &write_error) != OK)
         log_warn("replica", "%s", write_error.message);
+    replica__admins_removed(r);
     replica__fail(r, &error);
 }
 
