@@ -60,6 +60,10 @@ status_t exec__expr_value(struct exec *exec, const struct expr *expr, struct val
     }
     if (expr->kind == EXPR_PARAMETER)
         return parameter_value(exec, expr, out, error);
+    if (expr->kind == EXPR_OUTER) {
+        *out = exec->top->cells[expr->index];
+        return OK;
+    }
     struct eval *eval;
     status_t status = exec__eval_compile(exec, expr, exec->arena, &eval, error);
     return status == OK ? exec__eval_constant(eval, out, error) : status;
@@ -96,8 +100,11 @@ static eval_fn *kernel_of(const struct expr *expr)
         return exec__cast_run;
     case EXPR_IN:
         return exec__in_run;
+    case EXPR_SUBQUERY:
+        return exec__subquery_run;
     case EXPR_CONSTANT:
     case EXPR_PARAMETER:
+    case EXPR_OUTER:
         break;
     }
     UNREACHABLE();
@@ -116,6 +123,10 @@ status_t exec__eval_compile(struct exec *exec, const struct expr *expr, struct a
     }
     if (expr->kind == EXPR_PARAMETER)
         return compile_parameter(eval, error);
+    if (expr->kind == EXPR_OUTER) {
+        eval_set_constant(eval, &exec->top->cells[expr->index]);
+        return OK;
+    }
     eval->run = kernel_of(expr);
     if (!eval->run)
         return error_sql(error, "0A000", expr->position, "function %s is not supported",

@@ -132,6 +132,7 @@ static status_t pi_run(struct eval *eval, const struct batch *in, struct error *
 
 uint64_t exec__random(struct exec *exec)
 {
+    exec = exec->top;
     if (!exec->prng_seeded) {
         uint64_t seed;
         env_random_bytes(exec->context.env, &seed, sizeof seed);

@@ -18,6 +18,9 @@ static open_fn *const open_functions[] = {
     [PLAN_TOP_N] = exec__sort_open,
     [PLAN_LIMIT] = exec__limit_open,
     [PLAN_DISTINCT] = exec__distinct_open,
+    [PLAN_APPEND] = exec__append_open,
+    [PLAN_INTERSECT] = exec__set_open,
+    [PLAN_EXCEPT] = exec__set_open,
     [PLAN_INSERT] = exec__modify_open,
     [PLAN_UPDATE] = exec__modify_open,
     [PLAN_DELETE] = exec__modify_open,
@@ -75,7 +78,12 @@ bool exec__text_is_stable(const struct plan *plan, uint32_t column)
     case PLAN_FILTER:
     case PLAN_LIMIT:
     case PLAN_DISTINCT:
+    case PLAN_INTERSECT:
+    case PLAN_EXCEPT:
         return exec__text_is_stable(plan->left, column);
+    case PLAN_APPEND:
+        return exec__text_is_stable(plan->left, column) &&
+               exec__text_is_stable(plan->right, column);
     case PLAN_PROJECT: {
         const struct expr *expr = plan->as.project.exprs[column];
         if (expr->kind == EXPR_COLUMN)
@@ -109,6 +117,7 @@ status_t exec__cancel_check(const struct exec *exec, struct error *error)
 
 status_t exec__memory_charge(struct exec *exec, size_t bytes, struct error *error)
 {
+    exec = exec->top;
     exec->memory_used += bytes;
     if (exec->memory_used <= exec->memory_budget)
         return OK;
@@ -120,6 +129,7 @@ status_t exec__memory_charge(struct exec *exec, size_t bytes, struct error *erro
 
 void exec__memory_release(struct exec *exec, size_t bytes)
 {
+    exec = exec->top;
     ASSERT(bytes <= exec->memory_used);
     exec->memory_used -= bytes;
 }
@@ -127,11 +137,12 @@ void exec__memory_release(struct exec *exec, size_t bytes)
 /* ---- the room's interface ----------------------------------------------------------------------
  */
 
-static void exec_init(struct exec *exec, const struct exec_context *context)
+void exec__init(struct exec *exec, const struct exec_context *context)
 {
     ASSERT(context->arena);
     ASSERT(context->batch_rows <= BATCH_ROWS_MAX);
     exec->context = *context;
+    exec->top = exec;
     exec->arena = context->arena;
     exec->batch_rows = context->batch_rows ? context->batch_rows : BATCH_ROWS_MAX;
     exec->memory_budget = context->memory_budget ? context->memory_budget : EXEC_MEMORY_DEFAULT;
@@ -143,7 +154,11 @@ status_t exec_open(const struct planned *planned, const struct exec_context *con
 {
     struct exec *exec = arena_zalloc(context->arena, sizeof *exec);
     *out = NULL;
-    exec_init(exec, context);
+    exec__init(exec, context);
+    exec->subquery_count = planned->subplan_count;
+    exec->subqueries =
+        arena_zalloc(context->arena, (planned->subplan_count + 1) * sizeof(struct subquery *));
+    exec->cells = arena_zalloc(context->arena, (planned->cell_count + 1) * sizeof *exec->cells);
     status_t status = exec__operator_open(exec, planned->root, &exec->root, error);
     if (status != OK) {
         exec_close(exec);
@@ -179,18 +194,50 @@ bool exec_figures(const struct exec *exec, const struct plan *node, struct exec_
             return true;
         }
     }
+    for (uint32_t i = 0; i < exec->measured_count; i++) {
+        if (exec->measured[i].plan == node) {
+            *out = exec->measured[i].figures;
+            return true;
+        }
+    }
     return false;
+}
+
+static void note_figures(struct exec *top, const struct operator* op)
+{
+    struct exec_measured *measured = NULL;
+    for (uint32_t i = 0; i < top->measured_count && !measured; i++) {
+        if (top->measured[i].plan == op->plan)
+            measured = &top->measured[i];
+    }
+    if (!measured) {
+        top->measured = arena_grow(top->arena, top->measured, &top->measured_capacity,
+                                   top->measured_count + 1, sizeof *top->measured);
+        measured = &top->measured[top->measured_count++];
+        *measured = (struct exec_measured){.plan = op->plan};
+    }
+    measured->figures.rows += op->figures.rows;
+    measured->figures.batches += op->figures.batches;
+    measured->figures.time_us += op->figures.time_us;
+}
+
+void exec__operators_close(struct exec *exec)
+{
+    for (struct operator* op = exec->opened; op; op = op->opened_before) {
+        if (exec->context.measure && exec != exec->top)
+            note_figures(exec->top, op);
+        if (op->ops->close)
+            op->ops->close(op);
+    }
+    exec->opened = NULL;
 }
 
 void exec_close(struct exec *exec)
 {
     if (!exec)
         return;
-    for (struct operator* op = exec->opened; op; op = op->opened_before) {
-        if (op->ops->close)
-            op->ops->close(op);
-    }
-    exec->opened = NULL;
+    exec__operators_close(exec);
+    exec__subqueries_close(exec);
     ASSERT(exec->memory_used == 0);
 }
 
@@ -198,7 +245,7 @@ status_t exec_constant(const struct expr *expr, const struct exec_context *conte
                        struct value *out, struct error *error)
 {
     struct exec *exec = arena_zalloc(context->arena, sizeof *exec);
-    exec_init(exec, context);
+    exec__init(exec, context);
     struct eval *eval;
     status_t status = exec__eval_compile(exec, expr, context->arena, &eval, error);
     return status == OK ? exec__eval_constant(eval, out, error) : status;

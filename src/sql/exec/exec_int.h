@@ -41,8 +41,18 @@ struct operator
     struct exec_figures figures;
 };
 
+struct subquery;
+
+/* One run of a plan: the statement's, or a subquery's within it. */
 struct exec {
     struct exec_context context;
+    struct exec *top;             /* the statement's own, itself included: it counts the memory */
+    struct value *cells;          /* of top: values of the rows around subqueries */
+    struct subquery **subqueries; /* of top, by number; made when first run */
+    uint32_t subquery_count;
+    struct exec_measured *measured; /* of top: operators that were closed before the end */
+    uint32_t measured_count;
+    uint32_t measured_capacity;
     struct arena *arena;
     uint32_t batch_rows;
     size_t memory_budget;
@@ -56,6 +66,17 @@ struct exec {
     int64_t row_id_next; /* 0: none was given yet */
     status_t failed;     /* an error is final: later calls give it again */
 };
+
+/* What operators of a node did in runs that are over. */
+struct exec_measured {
+    const struct plan *plan;
+    struct exec_figures figures;
+};
+
+void exec__init(struct exec *exec, const struct exec_context *context);
+/* Closes all that were opened; their figures are noted when measured. */
+void exec__operators_close(struct exec *exec);
+void exec__subqueries_close(struct exec *top);
 
 /* Zeroed memory of `size` for an operator, its inputs not yet opened. */
 void *exec__operator_create(struct exec *exec, const struct plan *plan,
@@ -84,6 +105,8 @@ status_t exec__aggregate_open(struct exec *, const struct plan *, struct operato
 status_t exec__sort_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__limit_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__distinct_open(struct exec *, const struct plan *, struct operator**, struct error *);
+status_t exec__append_open(struct exec *, const struct plan *, struct operator**, struct error *);
+status_t exec__set_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__modify_open(struct exec *, const struct plan *, struct operator**, struct error *);
 
 /* LIMIT and OFFSET as numbers; 2201W, 2201X when negative. */
@@ -190,7 +213,8 @@ eval_fn *exec__text_kernel(const struct expr *expr);
 eval_fn *exec__like_kernel(const struct expr *expr);
 eval_fn *exec__case_kernel(const struct expr *expr);
 /* Kernels of the other kinds. */
-eval_fn exec__and_run, exec__or_run, exec__case_run, exec__in_run, exec__cast_run;
+eval_fn exec__and_run, exec__or_run, exec__case_run, exec__in_run, exec__cast_run,
+    exec__subquery_run;
 /* 32 hexadecimal digits. */
 void exec__md5(struct slice text, char out[static 32]);
 
@@ -258,6 +282,10 @@ void exec__key_table_free(struct key_table *table);
 status_t exec__key_table_put(struct key_table *table, const struct vector *const *keys,
                              const uint32_t *rows, uint32_t count, uint32_t *numbers, bool *is_new,
                              struct error *error);
+
+/* numbers[i] of the tuple at rows[i], EXEC_NO_ROW when it is not there. */
+void exec__key_table_find(const struct key_table *table, const struct vector *const *keys,
+                          const uint32_t *rows, uint32_t count, uint32_t *numbers);
 
 /* ---- key ranges and reading rows (range.c, scan.c) ---------------------------------------------
  */

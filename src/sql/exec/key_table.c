@@ -83,6 +83,19 @@ static uint32_t find(const struct key_table *table, uint64_t hash, const struct 
     return EXEC_NO_ROW;
 }
 
+void exec__key_table_find(const struct key_table *table, const struct vector *const *keys,
+                          const uint32_t *rows, uint32_t count, uint32_t *numbers)
+{
+    uint64_t hashes[BATCH_ROWS_MAX];
+    ASSERT(count <= BATCH_ROWS_MAX);
+    exec__hash_rows(keys, table->keys.column_count, rows, count, hashes);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t slot;
+        numbers[i] = table->slot_count > 0 ? find(table, hashes[i], keys, rows ? rows[i] : i, &slot)
+                                           : EXEC_NO_ROW;
+    }
+}
+
 status_t exec__key_table_put(struct key_table *table, const struct vector *const *keys,
                              const uint32_t *rows, uint32_t count, uint32_t *numbers, bool *is_new,
                              struct error *error)

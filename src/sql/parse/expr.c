@@ -110,6 +110,16 @@ static struct ast_expr *parse_parenthesis(struct parse *parse)
     struct ast_expr *expr = parse__expr(parse);
     if (!expr)
         return NULL;
+    if (expr->kind == AST_SCALAR &&
+        (parse__set_follows(parse) || parse__is_keyword(parse, KEYWORD_ORDER) ||
+         parse__is_keyword(parse, KEYWORD_LIMIT))) {
+        /* ((SELECT ...) UNION ...): what was read is the first of the queries. */
+        expr->as.select = parse__select_rest(parse, expr->as.select, true);
+        if (!expr->as.select)
+            return NULL;
+        expr = parse__expr_finish(parse, expr, expr->as.select->height);
+        return expr && parse__expect(parse, TOKEN_RIGHT_PAREN) ? expr : NULL;
+    }
     if (parse__is(parse, TOKEN_COMMA)) {
         parse__unsupported(parse, "row values are");
         return NULL;
@@ -320,13 +330,19 @@ static struct ast_expr *parse_in(struct parse *parse, struct ast_expr *left, uin
         if (!expr->as.in.select)
             return NULL;
         highest = higher(highest, expr->as.in.select->height);
-    } else {
+    } else if (!parse__is(parse, TOKEN_RIGHT_PAREN)) {
+        /* Of none: PostgreSQL refuses it, SQLite and programs that write lists do not. */
         struct expr_list list = {0};
         if (!parse__expr_list(parse, &list))
             return NULL;
         expr->as.in.items = list.items;
         expr->as.in.count = list.count;
         highest = higher(highest, list.highest);
+        /* ((SELECT ...)) is the same as (SELECT ...). */
+        if (list.count == 1 && list.items[0]->kind == AST_SCALAR) {
+            expr->kind = AST_IN_SELECT;
+            expr->as.in.select = list.items[0]->as.select;
+        }
     }
     if (!parse__expect(parse, TOKEN_RIGHT_PAREN))
         return NULL;
@@ -359,6 +375,32 @@ static struct ast_expr *parse_cast_operator(struct parse *parse, struct ast_expr
     return parse__expr_finish(parse, expr, left->height);
 }
 
+/* ANY, SOME or ALL and a subquery behind a comparison. */
+static struct ast_expr *parse_quantified(struct parse *parse, struct ast_expr *left,
+                                         struct infix infix, uint32_t position)
+{
+    struct ast_expr *expr = parse__expr_new(parse, AST_QUANTIFIED, position);
+    expr->as.quantified.operand = left;
+    expr->as.quantified.operator= infix.operator;
+    expr->as.quantified.all = parse__is_keyword(parse, KEYWORD_ALL);
+    if (infix.precedence != PRECEDENCE_COMPARE) {
+        parse__unsupported(parse, "ANY, SOME or ALL behind an operator that is no comparison is");
+        return NULL;
+    }
+    parse__advance(parse);
+    if (!parse__expect(parse, TOKEN_LEFT_PAREN))
+        return NULL;
+    if (!parse__select_starts(&parse->token)) {
+        parse__unsupported(parse, "ANY, SOME or ALL of an array is");
+        return NULL;
+    }
+    expr->as.quantified.select = parse__select(parse);
+    if (!expr->as.quantified.select || !parse__expect(parse, TOKEN_RIGHT_PAREN))
+        return NULL;
+    return parse__expr_finish(parse, expr,
+                              higher(left->height, expr->as.quantified.select->height));
+}
+
 static struct ast_expr *parse_symbol(struct parse *parse, struct ast_expr *left, struct infix infix)
 {
     uint32_t position = parse->token.position;
@@ -366,10 +408,8 @@ static struct ast_expr *parse_symbol(struct parse *parse, struct ast_expr *left,
         return parse_cast_operator(parse, left);
     parse__advance(parse);
     if (parse__is_keyword(parse, KEYWORD_ANY) || parse__is_keyword(parse, KEYWORD_SOME) ||
-        parse__is_keyword(parse, KEYWORD_ALL)) {
-        parse__unsupported(parse, "comparison with ANY, SOME or ALL is");
-        return NULL;
-    }
+        parse__is_keyword(parse, KEYWORD_ALL))
+        return parse_quantified(parse, left, infix, position);
     struct ast_expr *right = parse__expr_at(parse, infix.precedence + 1);
     return make_binary(parse, infix.operator, position, left, right);
 }

@@ -53,7 +53,7 @@ static struct ast_expr *parse_exists(struct parse *parse)
     parse__advance(parse);
     if (!parse__expect(parse, TOKEN_LEFT_PAREN))
         return NULL;
-    if (!parse__select_starts(&parse->token)) {
+    if (!parse__select_starts(&parse->token) && !parse__is(parse, TOKEN_LEFT_PAREN)) {
         parse__syntax_error(parse);
         return NULL;
     }

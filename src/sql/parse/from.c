@@ -59,6 +59,11 @@ static struct ast_from *parse_parenthesis(struct parse *parse)
     }
     parse__advance(parse);
     struct ast_from *from = parse_joins(parse);
+    if (from && from->kind == AST_FROM_SELECT && !from->alias.text && parse__set_follows(parse)) {
+        from->select = parse__select_rest(parse, from->select, true);
+        if (!from->select)
+            return NULL;
+    }
     if (!from || !parse__expect(parse, TOKEN_RIGHT_PAREN))
         return NULL;
     if (from->kind == AST_FROM_SELECT && !from->alias.text)

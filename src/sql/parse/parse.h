@@ -43,25 +43,26 @@ struct ast_select;
 /* ---- expressions ----------------------------------------------------------------------------- */
 
 enum ast_expr_kind {
-    AST_LITERAL,   /* as.literal: number, text, TRUE, FALSE, NULL (of type SQL_UNKNOWN). A quoted
-                      string is SQL_TEXT; whoever compares it with another type may read it as that */
-    AST_PARAMETER, /* as.parameter: 0 for $1 */
-    AST_COLUMN,    /* as.column */
-    AST_UNARY,     /* as.binary.operator, .left */
-    AST_BINARY,    /* as.binary */
-    AST_AND,       /* as.list: two or more, in the order written */
-    AST_OR,        /* as.list */
-    AST_IS,        /* as.is: left IS [NOT] NULL, TRUE, FALSE, UNKNOWN */
-    AST_LIKE,      /* as.like */
-    AST_BETWEEN,   /* as.between */
-    AST_IN_LIST,   /* as.in: operand [NOT] IN (items...), one or more */
-    AST_IN_SELECT, /* as.in: operand [NOT] IN (select) */
-    AST_CASE,      /* as.match */
-    AST_CAST,      /* as.cast: CAST(operand AS type), operand::type */
-    AST_CALL,      /* as.call */
-    AST_SCALAR,    /* as.select: (SELECT ...) as a value */
-    AST_EXISTS,    /* as.select */
-    AST_DEFAULT,   /* the word DEFAULT; only directly in VALUES of INSERT and in SET of UPDATE */
+    AST_LITERAL,    /* as.literal: number, text, TRUE, FALSE, NULL (of type SQL_UNKNOWN). A quoted
+                       string is SQL_TEXT; whoever compares it with another type may read it as that */
+    AST_PARAMETER,  /* as.parameter: 0 for $1 */
+    AST_COLUMN,     /* as.column */
+    AST_UNARY,      /* as.binary.operator, .left */
+    AST_BINARY,     /* as.binary */
+    AST_AND,        /* as.list: two or more, in the order written */
+    AST_OR,         /* as.list */
+    AST_IS,         /* as.is: left IS [NOT] NULL, TRUE, FALSE, UNKNOWN */
+    AST_LIKE,       /* as.like */
+    AST_BETWEEN,    /* as.between */
+    AST_IN_LIST,    /* as.in: operand [NOT] IN (items...), none in a list that is empty */
+    AST_IN_SELECT,  /* as.in: operand [NOT] IN (select) */
+    AST_CASE,       /* as.match */
+    AST_CAST,       /* as.cast: CAST(operand AS type), operand::type */
+    AST_CALL,       /* as.call */
+    AST_SCALAR,     /* as.select: (SELECT ...) as a value */
+    AST_QUANTIFIED, /* as.quantified: operand <operator> ANY or ALL (select) */
+    AST_EXISTS,     /* as.select */
+    AST_DEFAULT,    /* the word DEFAULT; only directly in VALUES of INSERT and in SET of UPDATE */
 };
 
 enum ast_operator {
@@ -173,6 +174,12 @@ struct ast_expr {
             struct ast_expr *filter; /* FILTER (WHERE ...), or NULL */
         } call;
         struct ast_select *select; /* AST_SCALAR, AST_EXISTS */
+        struct {
+            enum ast_operator operator; /* a comparison, EQ to GE */
+            bool all;                   /* ALL; otherwise ANY or SOME */
+            struct ast_expr *operand;
+            struct ast_select *select;
+        } quantified;
     } as;
 };
 
@@ -220,10 +227,29 @@ struct ast_order {
     bool nulls_first; /* the default for DESC already put in */
 };
 
-/* SELECT, or VALUES when row_count > 0. */
+/* name [(a, b, ...)] AS (SELECT ...) of WITH. */
+struct ast_with {
+    struct ast_name name;
+    struct ast_name *columns; /* or NULL */
+    uint32_t column_count;
+    struct ast_select *select;
+};
+
+enum ast_set_kind { AST_SET_NONE, AST_SET_UNION, AST_SET_INTERSECT, AST_SET_EXCEPT };
+
+/* SELECT; VALUES when row_count > 0; two of them under a set operation when `set` says so. */
 struct ast_select {
     uint32_t position;
-    uint32_t height; /* of the tree below */
+    uint32_t height;        /* of the tree below */
+    struct ast_with *withs; /* in the order written; each may be named by those behind it */
+    uint32_t with_count;
+    bool recursive; /* WITH RECURSIVE: each may name itself, too */
+    /* left UNION right: of the rest only orders, limit and offset stand here. */
+    enum ast_set_kind set;
+    bool set_all;          /* UNION ALL */
+    uint32_t set_position; /* of the word */
+    struct ast_select *left;
+    struct ast_select *right;
     bool distinct;
     struct ast_target *targets; /* may be none: SELECT FROM t */
     uint32_t target_count;

@@ -22,6 +22,7 @@ enum keyword_class {
 #define KEYWORDS(X)                                                                                \
     X(ABORT, "abort", UNRESERVED, true)                                                            \
     X(ACTION, "action", UNRESERVED, true)                                                          \
+    X(ADD, "add", UNRESERVED, true)                                                                \
     X(ALL, "all", RESERVED, true)                                                                  \
     X(ALTER, "alter", UNRESERVED, true)                                                            \
     X(ANALYSE, "analyse", RESERVED, true)                                                          \
@@ -127,11 +128,13 @@ enum keyword_class {
     X(LOCALTIMESTAMP, "localtimestamp", RESERVED, true)                                            \
     X(LOCK, "lock", UNRESERVED, true)                                                              \
     X(MATCH, "match", UNRESERVED, true)                                                            \
+    X(MATERIALIZED, "materialized", UNRESERVED, true)                                              \
     X(MERGE, "merge", UNRESERVED, true)                                                            \
     X(NATURAL, "natural", FUNCTION, true)                                                          \
     X(NEXT, "next", UNRESERVED, true)                                                              \
     X(NO, "no", UNRESERVED, true)                                                                  \
     X(NOT, "not", RESERVED, true)                                                                  \
+    X(NOTHING, "nothing", UNRESERVED, true)                                                        \
     X(NOTNULL, "notnull", FUNCTION, false)                                                         \
     X(NULL, "null", RESERVED, true)                                                                \
     X(NULLIF, "nullif", COLUMN, true)                                                              \
@@ -151,9 +154,13 @@ enum keyword_class {
     X(PRIMARY, "primary", RESERVED, true)                                                          \
     X(READ, "read", UNRESERVED, true)                                                              \
     X(REAL, "real", COLUMN, true)                                                                  \
+    X(RECURSIVE, "recursive", UNRESERVED, true)                                                    \
     X(REFERENCES, "references", RESERVED, true)                                                    \
+    X(REINDEX, "reindex", UNRESERVED, true)                                                        \
     X(RELEASE, "release", UNRESERVED, true)                                                        \
+    X(RENAME, "rename", UNRESERVED, true)                                                          \
     X(REPEATABLE, "repeatable", UNRESERVED, true)                                                  \
+    X(REPLACE, "replace", UNRESERVED, true)                                                        \
     X(RESET, "reset", UNRESERVED, true)                                                            \
     X(RESTRICT, "restrict", UNRESERVED, true)                                                      \
     X(RETURNING, "returning", RESERVED, false)                                                     \
@@ -198,6 +205,7 @@ enum keyword_class {
     X(VARIADIC, "variadic", RESERVED, true)                                                        \
     X(VARYING, "varying", UNRESERVED, false)                                                       \
     X(VERBOSE, "verbose", FUNCTION, true)                                                          \
+    X(VIEW, "view", UNRESERVED, true)                                                              \
     X(WHEN, "when", RESERVED, true)                                                                \
     X(WHERE, "where", RESERVED, false)                                                             \
     X(WINDOW, "window", RESERVED, false)                                                           \
@@ -390,8 +398,15 @@ bool parse__type(struct parse *parse, struct type_spec *type, uint32_t *position
 struct ast_expr *parse__call(struct parse *parse);
 struct ast_expr *parse__call_keyword(struct parse *parse);
 
-/* select.c, from.c: the current token begins SELECT, VALUES or a parenthesis around one. */
+/* select.c, select_set.c, from.c: the current token begins SELECT, VALUES, WITH or a parenthesis
+ * around one. */
 struct ast_select *parse__select(struct parse *parse);
+/* SELECT or VALUES without what may stand behind a set operation. */
+struct ast_select *parse__select_plain(struct parse *parse);
+/* Goes on behind a query that was read: set operations, ORDER BY and so on. */
+struct ast_select *parse__select_rest(struct parse *parse, struct ast_select *left,
+                                      bool in_parentheses);
+bool parse__set_follows(const struct parse *parse);
 bool parse__select_starts(const struct token *token);
 /* VALUES in an INSERT may hold the word DEFAULT. */
 struct ast_select *parse__values(struct parse *parse, bool defaults);

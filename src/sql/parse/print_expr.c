@@ -260,6 +260,16 @@ static void print_in(const struct ast_expr *expr, struct buffer *out)
     buffer_append_string(out, "))");
 }
 
+static void print_quantified(const struct ast_expr *expr, struct buffer *out)
+{
+    buffer_append_string(out, "(");
+    ast_print_expr(expr->as.quantified.operand, out);
+    buffer_printf(out, " %s %s (", ast_operator_text(expr->as.quantified.operator),
+                  expr->as.quantified.all ? "ALL" : "ANY");
+    parse__print_select(expr->as.quantified.select, out);
+    buffer_append_string(out, "))");
+}
+
 static void print_cast(const struct ast_expr *expr, struct buffer *out)
 {
     char type[64];
@@ -328,6 +338,9 @@ void ast_print_expr(const struct ast_expr *expr, struct buffer *out)
         buffer_append_string(out, expr->kind == AST_EXISTS ? "EXISTS (" : "(");
         parse__print_select(expr->as.select, out);
         buffer_append_string(out, ")");
+        break;
+    case AST_QUANTIFIED:
+        print_quantified(expr, out);
         break;
     case AST_DEFAULT:
         buffer_append_string(out, "DEFAULT");
@@ -438,9 +451,39 @@ static void print_body(const struct ast_select *select, struct buffer *out)
     print_clause(" HAVING ", select->having, out);
 }
 
+static void print_withs(const struct ast_select *select, struct buffer *out)
+{
+    for (uint32_t i = 0; i < select->with_count; i++) {
+        const struct ast_with *with = &select->withs[i];
+        buffer_append_string(out, i ? ", " : select->recursive ? "WITH RECURSIVE " : "WITH ");
+        ast_print_name(with->name.text, out);
+        if (with->columns) {
+            buffer_append_string(out, " ");
+            parse__print_names(with->columns, with->column_count, out);
+        }
+        buffer_append_string(out, " AS (");
+        parse__print_select(with->select, out);
+        buffer_append_string(out, i + 1 < select->with_count ? ")" : ") ");
+    }
+}
+
+static void print_set(const struct ast_select *select, struct buffer *out)
+{
+    static const char *const words[] = {
+        [AST_SET_UNION] = "UNION", [AST_SET_INTERSECT] = "INTERSECT", [AST_SET_EXCEPT] = "EXCEPT"};
+    buffer_append_string(out, "(");
+    parse__print_select(select->left, out);
+    buffer_printf(out, ") %s%s (", words[select->set], select->set_all ? " ALL" : "");
+    parse__print_select(select->right, out);
+    buffer_append_string(out, ")");
+}
+
 void parse__print_select(const struct ast_select *select, struct buffer *out)
 {
-    if (select->row_count)
+    print_withs(select, out);
+    if (select->set)
+        print_set(select, out);
+    else if (select->row_count)
         print_rows(select, out);
     else
         print_body(select, out);

@@ -1,4 +1,4 @@
-/* SELECT and VALUES, up to and with ORDER BY, LIMIT and OFFSET. */
+/* SELECT and VALUES, and ORDER BY, LIMIT and OFFSET behind them. */
 #include "base/check.h"
 #include "parse_int.h"
 
@@ -200,17 +200,6 @@ bool parse__select_tail(struct parse *parse, struct ast_select *select)
 
 /* ---- the body -------------------------------------------------------------------------------- */
 
-static bool refuse_set_operation(struct parse *parse)
-{
-    if (parse__is_keyword(parse, KEYWORD_UNION))
-        return parse__unsupported(parse, "UNION is");
-    if (parse__is_keyword(parse, KEYWORD_INTERSECT))
-        return parse__unsupported(parse, "INTERSECT is");
-    if (parse__is_keyword(parse, KEYWORD_EXCEPT))
-        return parse__unsupported(parse, "EXCEPT is");
-    return true;
-}
-
 static bool parse_grouping(struct parse *parse, struct ast_select *select)
 {
     if (parse__accept_keyword(parse, KEYWORD_GROUP)) {
@@ -228,7 +217,7 @@ static bool parse_grouping(struct parse *parse, struct ast_select *select)
     }
     if (parse__is_keyword(parse, KEYWORD_WINDOW))
         return parse__unsupported(parse, "WINDOW is");
-    return refuse_set_operation(parse);
+    return !parse->failed;
 }
 
 /* The height of a tree of FROM items. */
@@ -311,7 +300,7 @@ static bool parse_values_row(struct parse *parse, struct ast_select *select, str
     return true;
 }
 
-struct ast_select *parse__values(struct parse *parse, bool defaults)
+static struct ast_select *parse_values_rows(struct parse *parse, bool defaults)
 {
     struct ast_select *select = arena_zalloc(parse->arena, sizeof *select);
     struct expr_list list = {0};
@@ -325,41 +314,25 @@ struct ast_select *parse__values(struct parse *parse, bool defaults)
     select->rows = list.items;
     note_height(select, list.highest);
     ASSERT(list.count == select->row_count * select->column_count);
-    if (!refuse_set_operation(parse) || !parse__select_tail(parse, select))
-        return NULL;
     return select;
 }
 
-struct ast_select *parse__select(struct parse *parse)
+struct ast_select *parse__values(struct parse *parse, bool defaults)
 {
-    struct ast_select *select = NULL;
-    if (parse__is_keyword(parse, KEYWORD_WITH)) {
-        parse__unsupported(parse, "WITH is");
-        parse__hint(parse, "Write the query in FROM: (SELECT ...) AS name.");
-        return NULL;
-    }
-    if (!parse__enter(parse)) {
-        parse__leave(parse);
-        return NULL;
-    }
-    if (parse__is_keyword(parse, KEYWORD_VALUES)) {
-        select = parse__values(parse, false);
-    } else if (parse__accept(parse, TOKEN_LEFT_PAREN)) {
-        /* (SELECT ...) as a whole statement. */
-        select = parse__select(parse);
-        if (select && (!parse__expect(parse, TOKEN_RIGHT_PAREN) || !refuse_set_operation(parse)))
-            select = NULL;
-    } else if (parse__is_keyword(parse, KEYWORD_SELECT)) {
-        select = arena_zalloc(parse->arena, sizeof *select);
-        select->position = parse->token.position;
-        select->height = 1;
-        if (!parse_select_body(parse, select) || !parse__select_tail(parse, select))
-            select = NULL;
-    } else {
+    struct ast_select *select = parse_values_rows(parse, defaults);
+    return select ? parse__select_rest(parse, select, false) : NULL;
+}
+
+struct ast_select *parse__select_plain(struct parse *parse)
+{
+    if (parse__is_keyword(parse, KEYWORD_VALUES))
+        return parse_values_rows(parse, false);
+    if (!parse__is_keyword(parse, KEYWORD_SELECT)) {
         parse__syntax_error(parse);
+        return NULL;
     }
-    if (select && !parse__check_height(parse, select->height))
-        select = NULL;
-    parse__leave(parse);
-    return select;
+    struct ast_select *select = arena_zalloc(parse->arena, sizeof *select);
+    select->position = parse->token.position;
+    select->height = 1;
+    return parse_select_body(parse, select) ? select : NULL;
 }

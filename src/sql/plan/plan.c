@@ -11,9 +11,7 @@ static status_t plan_select(struct planner *planner, const struct ast_select *as
     status_t status = plan__bind_select(planner, ast, &query);
     if (status)
         return status;
-    plan__rewrite_query(planner, query);
-    plan__push_down(planner, query);
-    if ((status = plan__choose_query(planner, query, &stage)))
+    if ((status = plan__finish_query(planner, query, &stage)))
         return status;
     out->root = stage.plan;
     out->returns_rows = true;
@@ -40,6 +38,28 @@ static status_t plan_by_kind(struct planner *planner, const struct ast_statement
     }
 }
 
+/* Every block is laid out by itself: what it takes from the one around are constants to it. */
+static status_t plan_subqueries(struct planner *planner, struct planned *out)
+{
+    out->subplans =
+        arena_alloc(planner->arena, (planner->subquery_count + 1) * sizeof(struct subplan *));
+    out->cell_count = planner->cell_count;
+    for (uint32_t i = 0; i < planner->subquery_count; i++) {
+        struct subquery *subquery = planner->subqueries[i];
+        struct stage stage;
+        if (!subquery->query)
+            continue; /* it has become a part of another block */
+        status_t status = plan__finish_query(planner, subquery->query, &stage);
+        if (status)
+            return status;
+        subquery->subplan.plan = stage.plan;
+        subquery->subplan.number = out->subplan_count;
+        out->subplans[out->subplan_count++] = &subquery->subplan;
+        out->is_short &= stage.is_short;
+    }
+    return OK;
+}
+
 static const struct plan_options no_options;
 
 status_t plan_statement(const struct ast_statement *statement, const struct catalog *catalog,
@@ -61,6 +81,8 @@ status_t plan_statement(const struct ast_statement *statement, const struct cata
                given * sizeof *planner.parameter_types);
     *out = (struct planned){.parameter_types = planner.parameter_types, .parameter_count = count};
     status_t status = plan_by_kind(&planner, statement, out);
+    if (!status)
+        status = plan_subqueries(&planner, out);
     if (status)
         return status;
     for (uint32_t i = 0; i < count; i++) {

@@ -31,10 +31,12 @@ enum expr_kind {
     EXPR_COLUMN,    /* of the input batch; in a join's condition the left columns come first */
     EXPR_AND,       /* n-ary, three-valued */
     EXPR_OR,
-    EXPR_CALL, /* a strict or special operator or function on `arguments` */
-    EXPR_CASE, /* arguments: when, then, when, then, ..., else (always present) */
-    EXPR_CAST, /* one argument, to `type` */
-    EXPR_IN,   /* arguments[0] IN (arguments[1..]); NULLs as SQL says */
+    EXPR_CALL,     /* a strict or special operator or function on `arguments` */
+    EXPR_CASE,     /* arguments: when, then, when, then, ..., else (always present) */
+    EXPR_CAST,     /* one argument, to `type` */
+    EXPR_IN,       /* arguments[0] IN (arguments[1..]); NULLs as SQL says */
+    EXPR_OUTER,    /* in a subquery: a value of the row around it, cell `index` of the statement */
+    EXPR_SUBQUERY, /* `subplan`; arguments: its operands, then the values of its cells */
 };
 
 /* Arguments have equal types where the operator is binary on one type (the binder inserts casts);
@@ -140,6 +142,29 @@ struct expr {
     uint32_t argument_count;
     bool is_volatile;   /* random(), or has it inside: not folded, not moved */
     uint32_t cast_bits; /* EXPR_CAST to integer: 16 or 32 when the value must fit (22003), else 0 */
+    const struct subplan *subplan; /* EXPR_SUBQUERY */
+};
+
+enum subplan_kind {
+    SUBPLAN_SCALAR, /* the one value of its one row; NULL without a row, 21000 with several */
+    SUBPLAN_EXISTS, /* whether it has a row */
+    SUBPLAN_IN,     /* whether the operand equals a value of it; NULLs as SQL says */
+    SUBPLAN_ANY,    /* whether `operand comparison value` holds for one, for each of its values */
+    SUBPLAN_ALL
+};
+
+/* A query inside an expression. Before it runs the arguments behind the operands are put into its
+ * cells, where EXPR_OUTER finds them; it depends on nothing else, so with the same values in its
+ * cells it need not run again. */
+struct subplan {
+    enum subplan_kind kind;
+    enum expr_call comparison; /* ANY, ALL: NE to GE */
+    uint32_t number;           /* its place in planned.subplans */
+    uint32_t operand_count;    /* IN, ANY, ALL: 1; otherwise 0 */
+    uint32_t cell_count;
+    const uint32_t *cells; /* of the statement */
+    struct plan *plan;     /* one column, but for EXISTS */
+    uint32_t position;
 };
 
 enum aggregate_kind {
@@ -183,6 +208,9 @@ enum plan_kind {
     PLAN_TOP_N, /* sort with a limit (and offset) known */
     PLAN_LIMIT,
     PLAN_DISTINCT,
+    PLAN_APPEND,    /* all rows of the left input, then all of the right one */
+    PLAN_INTERSECT, /* rows of the left input that the right one has, by as.set.all how often */
+    PLAN_EXCEPT,    /* likewise those that the right one has not */
     PLAN_INSERT,
     PLAN_UPDATE,
     PLAN_DELETE,
@@ -267,6 +295,9 @@ struct plan {
             struct expr *offset;
         } limit;
         struct {
+            bool all; /* repetitions are rows of their own; otherwise each row comes out once */
+        } set;        /* PLAN_INTERSECT, PLAN_EXCEPT */
+        struct {
             const struct table *table;
             /* INSERT: the input has one column a column of the table, already cast to the column's
                kind; ranges, lengths, NOT NULL, UNIQUE, FOREIGN KEY are checked by the executor.
@@ -296,6 +327,9 @@ struct planned {
     struct plan *root;
     enum sql_type *parameter_types; /* inferred; what stays unknown is text */
     uint32_t parameter_count;
+    struct subplan **subplans; /* queries inside expressions */
+    uint32_t subplan_count;
+    uint32_t cell_count;
     bool returns_rows; /* SELECT, VALUES */
     bool writes;
     /* True when it touches at most some hundred rows, by key: it may run where it arrived. */

@@ -118,6 +118,10 @@ status_t plan__bind_aggregate(struct scope *scope, const struct ast_expr *ast,
         return status;
     } else {
         status = plan__bind_expr(&inner, ast->as.call.arguments[0], &aggregate.argument);
+        if (!status && plan__has_outer(aggregate.argument) &&
+            !plan__has_columns(aggregate.argument))
+            status = error_sql(planner->error, "0A000", ast->position,
+                               "an aggregate over columns of an outer query is not supported");
         if (!status)
             status = type_aggregate(planner, &aggregate, ast->position);
     }
@@ -184,6 +188,7 @@ static status_t group_target(struct scope *scope, const struct ast_select *ast,
     quiet.error = &ignored;
     struct scope probe = *scope;
     probe.planner = &quiet;
+    probe.local = true;
     status_t status = plan__bind_column(&probe, group, &column);
     for (uint32_t i = 0; status && i < ast->target_count; i++) {
         const struct ast_target *target = &ast->targets[i];

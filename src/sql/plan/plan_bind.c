@@ -267,6 +267,18 @@ static status_t bind_clauses(struct planner *planner, const struct ast_select *a
     return plan__check_grouping(planner, query);
 }
 
+/* What WITH names, in sight until the block is bound. */
+static void push_withs(struct planner *planner, const struct ast_select *ast)
+{
+    for (uint32_t i = 0; i < ast->with_count; i++) {
+        struct with *with = arena_zalloc(planner->arena, sizeof *with);
+        with->ast = &ast->withs[i];
+        with->next = planner->withs;
+        with->outer = planner->outer;
+        planner->withs = with;
+    }
+}
+
 status_t plan__bind_select(struct planner *planner, const struct ast_select *ast,
                            struct query **out)
 {
@@ -274,10 +286,17 @@ status_t plan__bind_select(struct planner *planner, const struct ast_select *ast
     bool keep_unknown = planner->keep_unknown;
     planner->keep_unknown = false; /* for the outermost block only */
     query->distinct = ast->distinct;
+    if (planner->depth >= QUERY_DEPTH_MAX)
+        return error_sql(planner->error, "54001", ast->position,
+                         "queries are nested more than %d deep", QUERY_DEPTH_MAX);
+    const struct with *withs = planner->withs;
+    planner->depth++;
+    push_withs(planner, ast);
     status_t status;
-    if (ast->row_count > 0) {
-        struct scope scope = {.planner = planner, .query = query, .clause = "ORDER BY"};
-        status = bind_values(planner, ast, query);
+    if (ast->row_count > 0 || ast->set) {
+        struct scope scope = {
+            .planner = planner, .query = query, .clause = "ORDER BY", .local = true};
+        status = ast->set ? plan__bind_set(planner, ast, query) : bind_values(planner, ast, query);
         if (!status)
             status = bind_orders(&scope, ast);
     } else {
@@ -287,6 +306,8 @@ status_t plan__bind_select(struct planner *planner, const struct ast_select *ast
         status = bind_count(planner, ast->limit, "LIMIT", &query->limit);
     if (!status)
         status = bind_count(planner, ast->offset, "OFFSET", &query->offset);
+    planner->withs = withs;
+    planner->depth--;
     if (status)
         return status;
     finish_orders(query);

@@ -49,7 +49,7 @@ uint32_t *plan__positions(struct planner *planner, const struct query *query,
 }
 
 /* An operator that passes its input's columns on. */
-static void put_over(struct planner *planner, enum plan_kind kind, struct stage *stage)
+void plan__put_over(struct planner *planner, enum plan_kind kind, struct stage *stage)
 {
     struct plan *below = stage->plan;
     stage->plan = plan__operator(planner, kind, below->column_count, below, NULL);
@@ -86,7 +86,7 @@ void plan__add_filter(struct planner *planner, struct query *query, struct stage
     for (uint32_t i = 0; i < conditions->count; i++)
         stage->rows *= plan__selectivity(conditions->items[i]);
     stage->rows = fmax(stage->rows, 1);
-    put_over(planner, PLAN_FILTER, stage);
+    plan__put_over(planner, PLAN_FILTER, stage);
     stage->plan->as.filter.predicate = predicate;
 }
 
@@ -168,6 +168,8 @@ static status_t choose_base(struct planner *planner, struct query *query, struct
         }
         return plan__choose_from(planner, query, query->from, &wish, out);
     }
+    if (query->set)
+        return plan__choose_set(planner, query, out);
     uint32_t columns = query->is_values ? query->outputs.count : 0;
     *out = (struct stage){.is_short = query->row_count <= 1000};
     out->plan = plan__operator(planner, PLAN_VALUES, columns, NULL, NULL);
@@ -279,7 +281,7 @@ static void add_sort_and_limit(struct planner *planner, struct query *query, str
             keys[i].expr = plan__resolve(planner, orders[i].expr, positions);
         }
         stage->cost += plan__sort_cost(stage->rows, wanted);
-        put_over(planner, top_n ? PLAN_TOP_N : PLAN_SORT, stage);
+        plan__put_over(planner, top_n ? PLAN_TOP_N : PLAN_SORT, stage);
         stage->plan->as.sort.keys = keys;
         stage->plan->as.sort.key_count = query->order_count;
         if (top_n) {
@@ -293,7 +295,7 @@ static void add_sort_and_limit(struct planner *planner, struct query *query, str
                    plan__is_constant(query->limit) &&
                    (!query->offset || plan__is_constant(query->offset)) && wanted <= SHORT_ROWS;
         stage->is_short |= few;
-        put_over(planner, PLAN_LIMIT, stage);
+        plan__put_over(planner, PLAN_LIMIT, stage);
         stage->plan->as.limit.limit = query->limit;
         stage->plan->as.limit.offset = query->offset;
     }
@@ -338,7 +340,7 @@ static void project_first(struct planner *planner, struct query *query, struct s
     uint32_t first = add_project(planner, query, stage, all.items, names, all.count);
     if (query->distinct) {
         stage->rows = fmax(1, stage->rows / 2);
-        put_over(planner, PLAN_DISTINCT, stage);
+        plan__put_over(planner, PLAN_DISTINCT, stage);
     }
     for (uint32_t i = 0; i < query->order_count; i++) {
         orders[i] = query->orders[i];
@@ -376,4 +378,11 @@ status_t plan__choose_query(struct planner *planner, struct query *query, struct
     /* The operator may be shared with nobody: it bears the names of the outputs. */
     out->plan->names = query->output_names;
     return OK;
+}
+
+status_t plan__finish_query(struct planner *planner, struct query *query, struct stage *out)
+{
+    plan__rewrite_query(planner, query);
+    plan__push_down(planner, query);
+    return plan__choose_query(planner, query, out);
 }

@@ -1,6 +1,7 @@
 /* Plans drawn as trees. */
 #include <string.h>
 
+#include "base/mem.h"
 #include "sql/plan/plan_int.h"
 
 enum { DRAWN_RANGES = 4, DRAWN_ROWS = 3 };
@@ -212,6 +213,14 @@ static void print_operator(const struct plan *plan, struct buffer *out)
     case PLAN_DISTINCT:
         buffer_append_string(out, "Distinct");
         return;
+    case PLAN_APPEND:
+        buffer_append_string(out, "Append");
+        return;
+    case PLAN_INTERSECT:
+    case PLAN_EXCEPT:
+        buffer_append_string(out, plan->kind == PLAN_INTERSECT ? "Intersect" : "Except");
+        buffer_append_string(out, plan->as.set.all ? " (all)" : "");
+        return;
     case PLAN_INSERT:
     case PLAN_UPDATE:
     case PLAN_DELETE:
@@ -246,6 +255,25 @@ struct drawing {
     struct buffer *out;
 };
 
+static void draw(struct drawing *drawing, const struct plan *plan, const char *lead);
+
+static void indent_children(struct buffer *indent, const char *lead)
+{
+    if (lead[0])
+        buffer_append_string(indent, strcmp(lead, "└─ ") == 0 ? "   " : "│  ");
+}
+
+static void draw_subplan(struct drawing *drawing, const struct subplan *subplan, const char *lead)
+{
+    struct buffer *indent = &drawing->indent;
+    buffer_append_slice(drawing->out, buffer_slice(indent));
+    buffer_printf(drawing->out, "%sSubquery %u\n", lead, subplan->number + 1);
+    size_t before = indent->size;
+    indent_children(indent, lead);
+    draw(drawing, subplan->plan, "└─ ");
+    indent->size = before;
+}
+
 /* `lead` stands in front of the node's own line. */
 static void draw(struct drawing *drawing, const struct plan *plan, const char *lead)
 {
@@ -261,12 +289,16 @@ static void draw(struct drawing *drawing, const struct plan *plan, const char *l
         drawing->note(drawing->context, plan, out);
     buffer_append_byte(out, '\n');
     size_t before = indent->size;
-    if (lead[0])
-        buffer_append_string(indent, strcmp(lead, "└─ ") == 0 ? "   " : "│  ");
+    indent_children(indent, lead);
+    struct subplans found = {0};
+    plan__find_subplans(plan, &found);
     if (plan->left)
-        draw(drawing, plan->left, plan->right ? "├─ " : "└─ ");
+        draw(drawing, plan->left, plan->right || found.count > 0 ? "├─ " : "└─ ");
     if (plan->right)
-        draw(drawing, plan->right, "└─ ");
+        draw(drawing, plan->right, found.count > 0 ? "├─ " : "└─ ");
+    for (uint32_t i = 0; i < found.count; i++)
+        draw_subplan(drawing, found.items[i], i + 1 < found.count ? "├─ " : "└─ ");
+    mem_free(found.items);
     indent->size = before;
 }
 

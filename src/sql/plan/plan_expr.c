@@ -67,6 +67,12 @@ static enum expr_call binary_call(enum ast_operator op)
     return calls[op];
 }
 
+enum expr_call plan__comparison_call(enum ast_operator op)
+{
+    ASSERT(plan__is_comparison(binary_call(op)));
+    return binary_call(op);
+}
+
 static status_t bind_binary(struct scope *scope, const struct ast_expr *ast, struct expr **out)
 {
     struct expr *left;
@@ -239,7 +245,6 @@ static status_t bind_in(struct scope *scope, const struct ast_expr *ast, struct 
 {
     struct planner *planner = scope->planner;
     uint32_t count = ast->as.in.count + 1;
-    ASSERT(count >= 2);
     struct expr **items = arena_alloc(planner->arena, count * sizeof *items);
     status_t status = plan__bind_expr(scope, ast->as.in.operand, &items[0]);
     for (uint32_t i = 1; i < count && !status; i++) {
@@ -254,6 +259,10 @@ static status_t bind_in(struct scope *scope, const struct ast_expr *ast, struct 
         status = plan__unify(planner, "IN", items, count, 1, &type);
     if (status)
         return status;
+    if (count == 1) { /* IN (): nothing is in it */
+        *out = plan__constant(planner, value_boolean(ast->as.in.negated), ast->position);
+        return OK;
+    }
     struct expr *expr = plan__node(planner, EXPR_IN, SQL_BOOLEAN, ast->position);
     expr->arguments = items;
     expr->argument_count = count;
@@ -381,8 +390,8 @@ status_t plan__bind_expr(struct scope *scope, const struct ast_expr *ast, struct
     case AST_IN_SELECT:
     case AST_SCALAR:
     case AST_EXISTS:
-        return error_sql(error, "0A000", ast->position,
-                         "subqueries in expressions are not supported yet");
+    case AST_QUANTIFIED:
+        return plan__bind_subquery(scope, ast, out);
     case AST_DEFAULT:
         return error_sql(error, "42601", ast->position, "DEFAULT is not allowed in this context");
     }

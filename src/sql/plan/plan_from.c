@@ -105,17 +105,50 @@ static status_t rename_columns(struct planner *planner, const struct ast_from *a
     return OK;
 }
 
+static const struct with *find_with(const struct planner *planner, const char *name)
+{
+    const struct with *with = planner->withs;
+    while (with && strcmp(with->ast->name.text, name) != 0)
+        with = with->next;
+    return with;
+}
+
+/* The query of a WITH, bound anew for each place that names it: it sees what was in sight there. */
+static status_t bind_with(struct planner *planner, const struct with *with, struct query **out)
+{
+    const struct with *withs = planner->withs;
+    struct scope *outer = planner->outer;
+    planner->withs = with->next;
+    planner->outer = with->outer;
+    status_t status = plan__bind_select(planner, with->ast->select, out);
+    planner->withs = withs;
+    planner->outer = outer;
+    if (status)
+        return status;
+    if (with->ast->column_count > (*out)->outputs.count)
+        return error_sql(planner->error, "42P10", with->ast->name.position,
+                         "WITH query \"%s\" has %u columns available but %u columns specified",
+                         with->ast->name.text, (*out)->outputs.count, with->ast->column_count);
+    for (uint32_t i = 0; i < with->ast->column_count; i++)
+        (*out)->output_names[i] = with->ast->columns[i].text;
+    return OK;
+}
+
 static status_t bind_leaf(struct planner *planner, struct query *query, const struct ast_from *ast,
                           struct from_node **out)
 {
     struct relation relation = {.alias = ast->alias.text};
     status_t status;
     if (ast->kind == AST_FROM_TABLE) {
-        if ((status = plan__find_table(planner, &ast->name, &relation.table)))
-            return status;
-        relation.column_count = relation.table->column_count;
         if (!relation.alias)
-            relation.alias = relation.table->name;
+            relation.alias = ast->name.text;
+        const struct with *with = find_with(planner, ast->name.text);
+        status = with ? bind_with(planner, with, &relation.derived)
+                      : plan__find_table(planner, &ast->name, &relation.table);
+        if (status)
+            return status;
+        relation.column_count =
+            with ? relation.derived->outputs.count : relation.table->column_count;
     } else {
         if ((status = plan__bind_select(planner, ast->select, &relation.derived)))
             return status;
@@ -228,12 +261,15 @@ static status_t bind_qualified(struct scope *scope, const struct ast_expr *ast, 
     struct query *query = scope->query;
     const struct relation *relation = query ? relation_by_alias(query, in_sight, table) : NULL;
     if (!relation) {
+        bool found;
+        status_t status = plan__bind_outer(scope, ast, &found, out);
+        if (found)
+            return status;
         bool known = query && relation_by_alias(query, UINT64_MAX, table);
-        status_t status =
-            error_sql(scope->planner->error, "42P01", ast->position,
-                      known ? "invalid reference to FROM-clause entry for table \"%s\""
-                            : "missing FROM-clause entry for table \"%s\"",
-                      table);
+        status = error_sql(scope->planner->error, "42P01", ast->position,
+                           known ? "invalid reference to FROM-clause entry for table \"%s\""
+                                 : "missing FROM-clause entry for table \"%s\"",
+                           table);
         if (known)
             error_hint(scope->planner->error,
                        "There is an entry for table \"%s\", but it cannot be referenced from this "
@@ -262,8 +298,11 @@ status_t plan__bind_column(struct scope *scope, const struct ast_expr *ast, stru
     if (scope->from)
         count = find_unqualified(scope->planner, scope->query, scope->from,
                                  ast->as.column.name.text, ast->position, out);
-    if (count == 0)
-        return no_such_column(scope, ast, in_sight);
+    if (count == 0) {
+        bool found;
+        status_t status = plan__bind_outer(scope, ast, &found, out);
+        return found ? status : no_such_column(scope, ast, in_sight);
+    }
     if (count > 1)
         return error_sql(scope->planner->error, "42702", ast->position,
                          "column reference \"%s\" is ambiguous", ast->as.column.name.text);

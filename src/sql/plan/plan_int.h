@@ -21,7 +21,41 @@ struct planner {
     struct error *error;
     enum sql_type *parameter_types;
     uint32_t parameter_count;
-    bool keep_unknown; /* outputs of the next block may stay untyped: INSERT gives them types */
+    bool keep_unknown;   /* outputs of the next block may stay untyped: INSERT gives them types */
+    struct scope *outer; /* what is in sight around the block being bound, or NULL */
+    uint32_t depth;      /* blocks inside blocks */
+    struct subquery **subqueries; /* all that were bound, in that order */
+    uint32_t subquery_count;
+    uint32_t subquery_capacity;
+    uint32_t cell_count;
+    const struct with *withs; /* in sight, the innermost first */
+};
+
+/* Blocks inside blocks, those of views included: binding and choosing recurse over them. */
+enum { QUERY_DEPTH_MAX = 600 };
+
+/* A query inside an expression, from binding to the end of planning. */
+struct subquery {
+    struct subplan subplan; /* what the finished plan has of it; first */
+    struct query *query;
+    uint32_t *cells;
+    uint32_t cell_capacity;
+    struct expr **values; /* of the cells, over the block around */
+    uint32_t value_capacity;
+};
+
+/* Bound once though GROUP BY 1 names it a second time. */
+struct bound_subquery {
+    const struct ast_expr *ast;
+    struct expr *expr;
+    struct bound_subquery *next;
+};
+
+/* A name of WITH, in sight behind it. */
+struct with {
+    const struct ast_with *ast;
+    const struct with *next;
+    struct scope *outer; /* as it was at the WITH */
 };
 
 struct exprs {
@@ -113,6 +147,12 @@ struct query {
     bool is_values;
     struct expr **rows; /* row-major */
     uint32_t row_count;
+
+    struct bound_subquery *bound_subqueries; /* newest first */
+
+    enum ast_set_kind set; /* of two queries, whose columns are this one's */
+    bool set_all;
+    struct query *inputs[2];
 };
 
 /* What names mean while an expression is bound. */
@@ -123,6 +163,9 @@ struct scope {
     const char *clause;           /* "WHERE", for messages */
     bool aggregates;              /* allowed here */
     bool in_aggregate;
+    bool local;                /* names of blocks around are not looked for */
+    struct scope *outer;       /* while a subquery in it is bound: planner->outer as it was */
+    struct subquery *subquery; /* the one that is being bound */
 };
 
 /* ---- expressions: plan_node.c ---------------------------------------------------------------- */
@@ -148,6 +191,7 @@ bool plan__is_false_or_null(const struct expr *expr);
 /* The relations whose columns occur. */
 uint64_t plan__relations(const struct query *query, const struct expr *expr);
 bool plan__has_columns(const struct expr *expr);
+bool plan__has_outer(const struct expr *expr); /* EXPR_OUTER */
 /* Marks every slot that occurs as used. */
 void plan__mark_used(struct query *query, const struct expr *expr);
 /* A copy in which every slot s is column positions[s] of the input. Unchanged parts are shared. */
@@ -160,6 +204,9 @@ bool plan__is_strict(const struct expr *expr);
 /* The comparison with its sides exchanged; the same for what is not one. */
 enum expr_call plan__commute(enum expr_call call);
 bool plan__is_comparison(enum expr_call call); /* EQ to GE */
+enum expr_call plan__comparison_call(enum ast_operator op);
+/* A constant for one run of the block: also a parameter, or a value of the row around. */
+bool plan__is_fixed(const struct expr *expr);
 
 /* ---- typing: plan_type.c --------------------------------------------------------------------- */
 
@@ -192,7 +239,8 @@ status_t plan__type_function(struct planner *planner, const char *name, struct e
                              uint32_t count, uint32_t position, struct expr **out);
 bool plan__aggregate_by_name(const char *name, enum aggregate_kind *kind);
 
-/* ---- binding: plan_expr.c, plan_from.c, plan_bind.c, plan_aggregate.c -------------------------
+/* ---- binding: plan_expr.c, plan_from.c, plan_bind.c, plan_aggregate.c, plan_subquery.c,
+ * plan_set.c
  */
 
 status_t plan__bind_expr(struct scope *scope, const struct ast_expr *ast, struct expr **out);
@@ -217,6 +265,16 @@ uint32_t plan__add_slot(struct planner *planner, struct query *query, struct slo
 status_t plan__bind_aggregate(struct scope *scope, const struct ast_expr *ast,
                               enum aggregate_kind kind, struct expr **out);
 status_t plan__bind_groups(struct scope *scope, const struct ast_select *ast);
+/* A query inside an expression of the scope. */
+status_t plan__bind_subquery(struct scope *scope, const struct ast_expr *ast, struct expr **out);
+/* A column of a block around the scope's, as a cell. When there is none *found is false (and the
+ * error is not told); otherwise the status counts. */
+status_t plan__bind_outer(struct scope *scope, const struct ast_expr *ast, bool *found,
+                          struct expr **out);
+status_t plan__bind_set(struct planner *planner, const struct ast_select *ast, struct query *query);
+/* Output i of a block becomes of the type; 42804 with `what` when it cannot. */
+status_t plan__coerce_output(struct planner *planner, struct query *query, uint32_t i,
+                             enum sql_type type);
 /* After outputs, HAVING and ORDER BY are bound: puts group columns in the place of equal
  * expressions, 42803 for what is neither grouped nor aggregated. */
 status_t plan__check_grouping(struct planner *planner, struct query *query);
@@ -253,6 +311,8 @@ struct wish {
     double limit; /* rows wanted, 0: all */
 };
 
+/* An operator that passes its input's columns on. */
+void plan__put_over(struct planner *planner, enum plan_kind kind, struct stage *stage);
 struct plan *plan__operator(struct planner *planner, enum plan_kind kind, uint32_t column_count,
                             struct plan *left, struct plan *right);
 /* Types and names of what a stage produces, from its slots. */
@@ -269,6 +329,9 @@ bool plan__choose_lookup(struct planner *planner, struct query *query, uint32_t 
 status_t plan__choose_from(struct planner *planner, struct query *query, struct from_node *node,
                            const struct wish *wish, struct stage *out);
 status_t plan__choose_query(struct planner *planner, struct query *query, struct stage *out);
+/* Rewrites a bound block and chooses its plan. */
+status_t plan__finish_query(struct planner *planner, struct query *query, struct stage *out);
+status_t plan__choose_set(struct planner *planner, struct query *query, struct stage *out);
 /* What a sort of so many rows costs. */
 double plan__sort_cost(double rows, double limit);
 void plan__add_filter(struct planner *planner, struct query *query, struct stage *stage,
@@ -362,6 +425,17 @@ struct path plan__best_lookup(const struct access *access);
 status_t plan__insert(struct planner *planner, const struct ast_insert *ast, struct planned *out);
 status_t plan__update(struct planner *planner, const struct ast_update *ast, struct planned *out);
 status_t plan__delete(struct planner *planner, const struct ast_delete *ast, struct planned *out);
+
+/* ---- plans looked through: plan_walk.c ---------------------------------------------------------
+ */
+
+/* Subqueries in the expressions of one node, each once; items to be freed. */
+struct subplans {
+    const struct subplan **items;
+    uint32_t count;
+    uint32_t capacity;
+};
+void plan__find_subplans(const struct plan *plan, struct subplans *out);
 
 /* ---- printing: plan_print.c -------------------------------------------------------------------
  */

@@ -263,10 +263,8 @@ static status_t insert_select(struct target *target, const struct ast_insert *as
     }
     if (status)
         return status;
-    plan__rewrite_query(planner, query);
-    plan__push_down(planner, query);
     struct stage stage;
-    if ((status = plan__choose_query(planner, query, &stage)))
+    if ((status = plan__finish_query(planner, query, &stage)))
         return status;
     return project_onto_table(target, stage.plan, out);
 }
@@ -280,8 +278,8 @@ status_t plan__insert(struct planner *planner, const struct ast_insert *ast, str
     if (status)
         return status;
     const struct ast_select *source = ast->source;
-    bool plain = !source || (source->row_count > 0 && source->order_count == 0 && !source->limit &&
-                             !source->offset);
+    bool plain = !source || (source->row_count > 0 && source->with_count == 0 &&
+                             source->order_count == 0 && !source->limit && !source->offset);
     struct plan *input;
     status = plain ? insert_values(&target, ast, &input) : insert_select(&target, ast, &input);
     if (status)
@@ -314,10 +312,8 @@ static status_t open_block(struct planner *planner, const struct table *table, c
 static status_t close_block(struct planner *planner, struct query *query, enum plan_kind kind,
                             const struct table *table, struct planned *out)
 {
-    plan__rewrite_query(planner, query);
-    plan__push_down(planner, query);
     struct stage stage;
-    status_t status = plan__choose_query(planner, query, &stage);
+    status_t status = plan__finish_query(planner, query, &stage);
     if (status)
         return status;
     out->root = modify(planner, kind, table, stage.plan);

@@ -126,7 +126,10 @@ bool plan__equal(const struct expr *a, const struct expr *b)
         return false;
     if (a->kind == EXPR_CONSTANT)
         return constants_equal(a, b);
-    if ((a->kind == EXPR_COLUMN || a->kind == EXPR_PARAMETER) && a->index != b->index)
+    bool indexed = a->kind == EXPR_COLUMN || a->kind == EXPR_PARAMETER || a->kind == EXPR_OUTER;
+    if (indexed && a->index != b->index)
+        return false;
+    if (a->kind == EXPR_SUBQUERY && a->subplan != b->subplan)
         return false;
     if (a->kind == EXPR_CALL && a->call != b->call)
         return false;
@@ -137,6 +140,11 @@ bool plan__equal(const struct expr *a, const struct expr *b)
             return false;
     }
     return true;
+}
+
+bool plan__is_fixed(const struct expr *expr)
+{
+    return expr->kind == EXPR_CONSTANT || expr->kind == EXPR_PARAMETER || expr->kind == EXPR_OUTER;
 }
 
 bool plan__is_constant(const struct expr *expr)
@@ -167,6 +175,17 @@ uint64_t plan__relations(const struct query *query, const struct expr *expr)
     for (uint32_t i = 0; i < expr->argument_count; i++)
         set |= plan__relations(query, expr->arguments[i]);
     return set;
+}
+
+bool plan__has_outer(const struct expr *expr)
+{
+    if (expr->kind == EXPR_OUTER)
+        return true;
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        if (plan__has_outer(expr->arguments[i]))
+            return true;
+    }
+    return false;
 }
 
 bool plan__has_columns(const struct expr *expr)

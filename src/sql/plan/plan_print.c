@@ -123,6 +123,8 @@ static enum precedence level_of(const struct expr *expr)
         return LEVEL_OR;
     case EXPR_IN:
         return LEVEL_LIKE;
+    case EXPR_SUBQUERY:
+        return expr->subplan->operand_count > 0 ? LEVEL_LIKE : LEVEL_PRIMARY;
     case EXPR_CALL:
         return call_level(expr->call);
     case EXPR_CONSTANT:
@@ -133,6 +135,7 @@ static enum precedence level_of(const struct expr *expr)
 }
 
 static void print(const struct expr *expr, enum precedence least, struct buffer *out);
+static void print_subquery(const struct expr *expr, struct buffer *out);
 
 static void print_list(struct expr **items, uint32_t count, enum precedence least,
                        const char *separator, struct buffer *out)
@@ -263,6 +266,12 @@ static void print_plain(const struct expr *expr, struct buffer *out)
                       : expr->cast_bits == 32 ? "int"
                                               : type_name(expr->type));
         return;
+    case EXPR_OUTER:
+        buffer_printf(out, "outer.%s", expr->name ? expr->name : "value");
+        return;
+    case EXPR_SUBQUERY:
+        print_subquery(expr, out);
+        return;
     case EXPR_IN:
         print(expr->arguments[0], LEVEL_LIKE + 1, out);
         buffer_append_string(out, " IN (");
@@ -271,6 +280,30 @@ static void print_plain(const struct expr *expr, struct buffer *out)
         return;
     }
     UNREACHABLE();
+}
+
+/* The subquery itself is drawn below the line. */
+static void print_subquery(const struct expr *expr, struct buffer *out)
+{
+    const struct subplan *subplan = expr->subplan;
+    if (subplan->operand_count > 0)
+        print(expr->arguments[0], LEVEL_LIKE + 1, out);
+    switch (subplan->kind) {
+    case SUBPLAN_SCALAR:
+        break;
+    case SUBPLAN_EXISTS:
+        buffer_append_string(out, "EXISTS ");
+        break;
+    case SUBPLAN_IN:
+        buffer_append_string(out, " IN ");
+        break;
+    case SUBPLAN_ANY:
+    case SUBPLAN_ALL:
+        buffer_printf(out, " %s %s ", plan__operator_text(subplan->comparison),
+                      subplan->kind == SUBPLAN_ALL ? "ALL" : "ANY");
+        break;
+    }
+    buffer_printf(out, "(subquery %u)", subplan->number + 1);
 }
 
 /* In parentheses when it binds looser than its surroundings ask for. */

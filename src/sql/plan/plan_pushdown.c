@@ -122,11 +122,6 @@ static void flatten(struct planner *planner, struct from_node *node)
 /* ---- equalities -------------------------------------------------------------------------------
  */
 
-static bool is_fixed(const struct expr *expr)
-{
-    return expr->kind == EXPR_CONSTANT || expr->kind == EXPR_PARAMETER;
-}
-
 /* column = constant or parameter: the value, or NULL. */
 static struct expr *fixed_value(const struct expr *condition, uint32_t slot)
 {
@@ -134,7 +129,7 @@ static struct expr *fixed_value(const struct expr *condition, uint32_t slot)
         return NULL;
     struct expr *left = condition->arguments[0];
     bool matches = left->kind == EXPR_COLUMN && left->index == slot;
-    return matches && is_fixed(condition->arguments[1]) ? condition->arguments[1] : NULL;
+    return matches && plan__is_fixed(condition->arguments[1]) ? condition->arguments[1] : NULL;
 }
 
 static bool equates_columns(const struct expr *condition)
@@ -299,22 +294,43 @@ static bool has_volatile_output(const struct query *query)
     return false;
 }
 
+/* Whether conditions on a block's columns may be conditions inside it. */
+static bool is_open(const struct query *query)
+{
+    bool open = !query->limit && !query->offset && !query->is_values && !has_volatile_output(query);
+    for (int i = 0; i < 2 && query->set && open; i++)
+        open = is_open(query->inputs[i]);
+    return open;
+}
+
+/* The condition, over slots of the block around, as one inside the block. */
+static void sink_into(struct planner *planner, struct query *query, struct expr *condition,
+                      uint32_t slot_first)
+{
+    struct expr *inside = plan__substitute(planner, condition, slot_first, query->outputs.items,
+                                           query->outputs.count);
+    if (!query->set) {
+        plan__append(planner, query->aggregated ? &query->having : &query->where, inside);
+        return;
+    }
+    /* The columns of a set operation are slots of its own, from 0 on. */
+    for (int i = 0; i < 2; i++)
+        sink_into(planner, query->inputs[i], inside, 0);
+}
+
 static void sink_leaf(struct planner *planner, struct query *query, struct from_node *leaf,
                       const struct exprs *conditions)
 {
     const struct relation *relation = &query->relations[leaf->relation];
     struct query *derived = relation->derived;
-    bool open = derived && !derived->limit && !derived->offset && !derived->is_values &&
-                !has_volatile_output(derived);
+    bool open = derived && is_open(derived);
     for (uint32_t i = 0; i < conditions->count; i++) {
         struct expr *condition = conditions->items[i];
         if (!open || condition->is_volatile || plan__relations(query, condition) == 0) {
             plan__append(planner, &leaf->filters, condition);
             continue;
         }
-        struct expr *inside = plan__substitute(planner, condition, relation->slot_first,
-                                               derived->outputs.items, derived->outputs.count);
-        plan__append(planner, derived->aggregated ? &derived->having : &derived->where, inside);
+        sink_into(planner, derived, condition, relation->slot_first);
     }
     if (derived)
         plan__push_down(planner, derived);
@@ -397,10 +413,14 @@ static void leave_in_place(struct planner *planner, struct query *query, struct 
 void plan__push_down(struct planner *planner, struct query *query)
 {
     if (planner->options->no_pushdown) {
+        for (int i = 0; i < 2 && query->set; i++)
+            plan__push_down(planner, query->inputs[i]);
         if (query->from)
             leave_in_place(planner, query, query->from);
         return;
     }
+    for (int i = 0; i < 2 && query->set; i++)
+        plan__push_down(planner, query->inputs[i]);
     push_having(planner, query);
     if (!query->from)
         return;

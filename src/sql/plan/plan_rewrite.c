@@ -74,8 +74,7 @@ static struct expr *equated_column(const struct expr *expr)
     if ((!is_equality && expr->kind != EXPR_IN) || expr->arguments[0]->kind != EXPR_COLUMN)
         return NULL;
     for (uint32_t i = 1; i < expr->argument_count; i++) {
-        enum expr_kind kind = expr->arguments[i]->kind;
-        if (kind != EXPR_CONSTANT && kind != EXPR_PARAMETER)
+        if (!plan__is_fixed(expr->arguments[i]))
             return NULL;
     }
     return expr->arguments[0];
@@ -312,8 +311,7 @@ static struct expr *simplify_comparison(struct planner *planner, struct expr *ex
 {
     struct expr *left = expr->arguments[0];
     struct expr *right = expr->arguments[1];
-    bool turned = (left->kind == EXPR_CONSTANT || left->kind == EXPR_PARAMETER) &&
-                  right->kind != EXPR_CONSTANT && right->kind != EXPR_PARAMETER;
+    bool turned = plan__is_fixed(left) && !plan__is_fixed(right);
     if (turned)
         expr = plan__call2(planner, plan__commute(expr->call), SQL_BOOLEAN, expr->position, right,
                            left);
@@ -335,6 +333,8 @@ static struct expr *simplify_node(struct planner *planner, struct expr *expr)
         return expr;
     if (expr->kind == EXPR_AND || expr->kind == EXPR_OR)
         return simplify_junction(planner, expr);
+    if (expr->kind == EXPR_SUBQUERY)
+        return expr;
     if (expr->kind == EXPR_CASE)
         return simplify_case(planner, expr);
     struct expr *folded = expr->is_volatile ? NULL : plan__fold(planner, expr);
@@ -400,6 +400,8 @@ static void simplify_each(struct planner *planner, struct expr **items, uint32_t
 
 void plan__rewrite_query(struct planner *planner, struct query *query)
 {
+    for (int i = 0; i < 2 && query->set; i++)
+        plan__rewrite_query(planner, query->inputs[i]);
     simplify_each(planner, query->outputs.items, query->outputs.count);
     simplify_each(planner, query->groups.items, query->groups.count);
     simplify_each(planner, query->rows, query->row_count * query->outputs.count);

@@ -36,7 +36,7 @@ static void test_keywords_sorted(void **state)
         if (k > 1)
             assert_true(strcmp(parse__keyword_text((enum keyword)(k - 1)), text) < 0);
     }
-    assert_int_equal(parse__keyword_find("nothing"), KEYWORD_NONE);
+    assert_int_equal(parse__keyword_find("nonsense"), KEYWORD_NONE);
     assert_int_equal(parse__keyword_find(""), KEYWORD_NONE);
 }
 
