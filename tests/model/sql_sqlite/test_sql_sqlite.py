@@ -3,8 +3,9 @@
 Every seed makes a few tables with keys and indexes, then inserts, updates, deletes and queries at
 random. Rows of queries, errors (whether, not which), counts, and after each change the whole table
 are compared. Left out is what the two see differently on purpose: SQLite checks uniqueness row by
-row within an UPDATE, its arithmetic overflows into doubles, and it takes a constant ON of an inner
-join for a condition of the whole (a bug when a RIGHT JOIN follows).
+row within an UPDATE, its arithmetic overflows into doubles, a subquery of a change may see what the
+change has done already, and it takes a constant ON of an inner join for a condition of the whole (a
+bug when a RIGHT JOIN follows).
 
 usage: test_sql_sqlite.py SQL_PIPE [FIRST_SEED [SEEDS]]
 """
@@ -38,6 +39,10 @@ class Generator:
             for j in range(self.random.randint(1, 5)):
                 columns.append((f"c{j}", self.pick("IIIDTTB")))
             self.tables[f"t{i}"] = columns
+        self.nested = 0  # subqueries around the place being written
+        self.aliases = 0
+        self.withs = {}  # names of WITH in sight
+        self.changed = None  # SQLite's subqueries may see the half-done change of this table
 
     def chance(self, part):
         return self.random.random() < part
@@ -67,6 +72,7 @@ class Generator:
 
     def insert(self):
         name = self.pick(list(self.tables))
+        self.changed = name
         columns = [c for c in self.tables[name] if c[0] == "id" or self.chance(0.85)]
         names = ", ".join(c for c, _ in columns)
         if self.chance(0.1):
@@ -87,6 +93,7 @@ class Generator:
 
     def update(self):
         name = self.pick(list(self.tables))
+        self.changed = name
         scope = [("", self.tables[name])]
         if self.chance(0.1):
             changes = [f"id = id {self.pick('+-')} {self.random.randint(0, 70)}"]
@@ -99,6 +106,7 @@ class Generator:
 
     def delete(self):
         name = self.pick(list(self.tables))
+        self.changed = name
         where = self.expression([("", self.tables[name])], "B", 1)
         few = f" AND id < {self.random.randint(0, 40)}" if self.chance(0.5) else ""
         return f"DELETE FROM {name} WHERE {where}{few}"
@@ -132,6 +140,8 @@ class Generator:
         def sub(wanted):
             return self.expression(scope, wanted, depth + 1)
 
+        if self.nested < 2 and self.chance(0.06):
+            return self.subquery(scope, kind)
         other = self.pick("ITD")
         choice = self.random.random()
         if choice < 0.12:
@@ -188,6 +198,9 @@ class Generator:
         mixed = self.pick("ID") if kind in "ID" else kind
         patterns = ["'a%'", "'%b'", "'_'", "'a_'", "'%'", "''", "'_é'", "'%\\_%' ESCAPE '\\'"]
         items = [self.literal(kind) if self.chance(0.7) else sub(kind) for _ in range(4)]
+        count = self.random.randint(1, 4)
+        if items[0].startswith("(SELECT"):
+            count = 4  # x IN ((SELECT ...)) is a list to SQLite
         return self.pick([
             lambda: f"({sub(kind)} {self.pick(['=', '<>', '<', '<=', '>', '>='])} {sub(mixed)})",
             lambda: f"({sub(kind)} {self.pick(['=', '<>', '<', '<=', '>', '>='])} {sub(mixed)})",
@@ -195,10 +208,43 @@ class Generator:
             lambda: f"(NOT {sub('B')})",
             lambda: f"({sub(kind)} IS {no}NULL)",
             lambda: f"({sub(kind)} {no}BETWEEN {sub(kind)} AND {sub(kind)})",
-            lambda: f"({sub(kind)} {no}IN ({', '.join(items[:self.random.randint(1, 4)])}))",
+            lambda: f"({sub(kind)} {no}IN ({', '.join(items[:count])}))",
             lambda: f"({sub('T')} {no}LIKE {self.pick(patterns)})",
             lambda: f"({sub(kind)} IS {no}DISTINCT FROM {sub(kind)})",
         ])()
+
+    # ---- queries inside expressions
+
+    def subquery(self, scope, kind):
+        """Of a kind, over one table and what is in sight around it."""
+        self.nested += 1
+        self.aliases += 1
+        alias = f"s{self.aliases}"
+        name = self.pick([t for t in self.tables if t != self.changed])
+        inner = [(alias, self.tables[name])]
+        # A name without its table would mean the table inside.
+        around = [] if any(not a for a, _ in scope) else scope
+        source = f"FROM {name} AS {alias}"
+        where = f" WHERE {self.expression(inner + around, 'B', 2)}" if self.chance(0.8) else ""
+        key = self.column(around, "I")
+        if key and self.chance(0.5):
+            own = self.column(inner, "I")
+            where += (" AND " if where else " WHERE ") + f"{own} {self.pick(['=', '=', '<'])} {key}"
+        no = self.pick(["", "NOT "])
+        if kind == "B" and self.chance(0.5):
+            text = f"({no}EXISTS (SELECT {self.pick(['1', '*'])} {source}{where}))"
+        elif kind == "B":
+            wanted = self.pick("IIDT")
+            operand = self.expression(scope, wanted, 3)
+            value = self.expression(inner + around, wanted, 2)
+            text = f"({operand} {no}IN (SELECT {value} {source}{where}))"
+        elif self.chance(0.6):
+            text = f"(SELECT {self.aggregate(inner, kind)} {source}{where})"
+        else:
+            value = self.expression(inner + around, kind, 2)
+            text = f"(SELECT {value} {source}{where} ORDER BY {alias}.id LIMIT 1)"
+        self.nested -= 1
+        return text
 
     def aggregate(self, scope, kind):
         def sub(wanted):
@@ -219,6 +265,9 @@ class Generator:
     # ---- queries
 
     def relation(self, alias):
+        if self.withs and self.chance(0.5):
+            name = self.pick(list(self.withs))
+            return f"{name} AS {alias}", self.withs[name]
         name = self.pick(list(self.tables))
         columns = self.tables[name]
         if self.chance(0.88):
@@ -268,6 +317,35 @@ class Generator:
 
     def select(self):
         """A query and whether the order of its rows is defined."""
+        dice = self.random.random()
+        if dice < 0.1:
+            return self.set_operation()
+        if dice > 0.08 + 0.1:
+            return self.simple()
+        name = self.pick(list(self.tables))
+        columns = self.tables[name]
+        where = self.expression([("", columns)], "B", 1)
+        self.withs = {"w0": columns}
+        query, ordered = self.simple()
+        self.withs = {}
+        return f"WITH w0 AS (SELECT * FROM {name} WHERE {where}) {query}", ordered
+
+    def set_operation(self):
+        kinds = self.random.choices("IIDTB", k=self.random.randint(1, 3))
+        sides = []
+        for _ in range(2):
+            source, scope = self.tables_from()
+            items = [self.expression(scope, kind, 2) for kind in kinds]
+            where = f" WHERE {self.expression(scope, 'B', 1)}" if self.chance(0.7) else ""
+            sides.append(f"SELECT {', '.join(items)} FROM {source}{where}")
+        word = self.pick(["UNION", "UNION ALL", "INTERSECT", "EXCEPT"])
+        query = f"{sides[0]} {word} {sides[1]}"
+        if self.chance(0.3):
+            query += " ORDER BY " + ", ".join(f"{i + 1} NULLS LAST" for i in range(len(kinds)))
+            return query + f" LIMIT {self.pick([0, 1, 3])}", True
+        return query, False
+
+    def simple(self):
         source, scope = self.tables_from()
         where = f" WHERE {self.expression(scope, 'B', self.pick([0, 1, 2]))}"
         where = where if self.chance(0.6) else ""
@@ -432,7 +510,9 @@ class Comparison:
             elif i < 25 or dice < 0.37:
                 make = self.generator.insert if i < 25 or dice < 0.25 else \
                     self.generator.update if dice < 0.33 else self.generator.delete
-                difference, can_go_on = self.change(make())
+                text = make()
+                self.generator.changed = None
+                difference, can_go_on = self.change(text)
                 if not can_go_on:
                     return difference
             else:
@@ -453,7 +533,7 @@ def main():
         compared += comparison.compared
         if difference:
             different += 1
-            print(f"# seed {seed}: {comparison.log[-1]}\n#   {difference}")
+            print("\n".join(f"# seed {seed}: {text}" for text in comparison.log[-2:]), f"\n#   {difference}")
     print(f"# {compared} statements compared")
     print(f"{'not ok' if different else 'ok'} 1 - {seeds} random databases agree with SQLite")
     ended = toydb.end()
