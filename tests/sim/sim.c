@@ -26,6 +26,7 @@ static void on_down(void *context, uint32_t node)
 {
     struct sim *sim = context;
     sim_clients_down(sim, node);
+    sim_sql_down(sim, node);
     sim_raft_down(sim, node);
 }
 
@@ -40,6 +41,7 @@ static void on_stepped(void *context, uint32_t node)
     struct sim *sim = context;
     sim_check_node(sim, node);
     sim_finished_check(sim);
+    sim_sql_stepped(sim, node);
 }
 
 /* Each seed has its own sort of network, disk and cluster. */
@@ -95,7 +97,7 @@ static bool at_rest(void *context)
     struct sim *sim = context;
     if (has_problem(sim))
         return true;
-    if (!sim_clients_idle(sim))
+    if (!sim_clients_idle(sim) || !sim_sql_idle(sim))
         return false;
     uint64_t applied = 0;
     for (uint32_t i = 0; i < sim->nodes; i++) {
@@ -111,16 +113,33 @@ static bool at_rest(void *context)
     return true;
 }
 
+static bool is_audited(void *context)
+{
+    struct sim *sim = context;
+    return has_problem(sim) || (sim_sql_audited(sim) && sim_sql_idle(sim));
+}
+
+/* Each node is asked by SQL. */
+static void nodes_audit(struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->nodes && !has_problem(sim); i++)
+        if (cluster_replica(sim->cluster, i) && sim_sql_audit(sim, i) &&
+            !cluster_run_until(sim->cluster, END_US, is_audited, sim))
+            sim_fail(sim, "node %u does not answer in %d s", i + 1, END_US / SECOND_US);
+}
+
 /* Everything comes right once the faults are over. */
 static void end_run(struct sim *sim)
 {
     if (cluster_run_until(sim->cluster, END_US, at_rest, sim)) {
+        nodes_audit(sim);
         if (!has_problem(sim))
             sim_check_end(sim);
         return;
     }
     struct buffer busy = {0};
     sim_clients_describe(sim, &busy);
+    sim_sql_describe(sim, &busy);
     buffer_append_byte(&busy, '\0');
     sim_fail(sim, "no rest %d s after the last fault: leader %d;%s", END_US / SECOND_US,
              cluster_leader(sim->cluster) + 1, (const char *)busy.data);
@@ -169,7 +188,9 @@ uint64_t sim_run(const struct sim_options *options, const char *program, struct 
     prng_seed(&sim->prng, options->seed);
     sim_raft_start(sim);
     cluster_begin(sim);
-    sim_clients_start(sim, (uint32_t)prng_between(&sim->prng, 3, SIM_CLIENTS_MAX));
+    bool sql = prng_chance(&sim->prng, 1, 2);
+    sim_clients_start(sim, (uint32_t)prng_between(&sim->prng, 3, sql ? 6 : SIM_CLIENTS_MAX));
+    sim_sql_start(sim, sql ? (uint32_t)prng_between(&sim->prng, 2, SIM_SQL_CLIENTS_MAX) : 0);
     sim_faults_start(sim);
     uint64_t length_us = prng_between(&sim->prng, FAULTS_US / 2, FAULTS_US);
     if (!cluster_run_until(sim->cluster, length_us, has_problem, sim)) {
@@ -187,12 +208,15 @@ uint64_t sim_run(const struct sim_options *options, const char *program, struct 
     totals->refusals += sim->refusals;
     totals->reads += sim->reads;
     totals->unknown += sim->unknown;
+    totals->sql_commits += sim->sql_commits;
+    totals->sql_refusals += sim->sql_refusals;
     totals->flips += sim->flips;
     totals->flips_found += sim->flips_found;
     totals->collected += sim->collected;
     cluster_destroy(sim->cluster);
     sim_history_free(sim);
     sim_clients_free(sim);
+    sim_sql_free(sim);
     sim_raft_free(sim);
     sim_running = NULL;
     mem_free(sim);
@@ -209,6 +233,8 @@ void sim_totals_add(struct sim_totals *sum, const struct sim_totals *more)
     sum->refusals += more->refusals;
     sum->reads += more->reads;
     sum->unknown += more->unknown;
+    sum->sql_commits += more->sql_commits;
+    sum->sql_refusals += more->sql_refusals;
     sum->flips += more->flips;
     sum->flips_found += more->flips_found;
     sum->collected += more->collected;
@@ -218,6 +244,7 @@ void sim_totals_print(const struct sim_totals *t)
 {
     printf("%" PRIu64 " commits, %" PRIu64 " refused, %" PRIu64 " read only, %" PRIu64 " unknown\n",
            t->commits, t->refusals, t->reads, t->unknown);
+    printf("%" PRIu64 " SQL jobs done, %" PRIu64 " refused\n", t->sql_commits, t->sql_refusals);
     printf("%" PRIu64 " bits flipped, %" PRIu64 " nodes stopped for it, %" PRIu64
            " versions collected\n",
            t->flips, t->flips_found, t->collected);

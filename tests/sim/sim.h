@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/map.h"
 #include "base/prng.h"
 #include "cluster.h"
 
@@ -28,6 +29,7 @@ enum {
     SIM_KEY_MAX = 16,
     SIM_PROBLEM_MAX = 600,
     SIM_FAULTS_MAX = 24,
+    SIM_SQL_CLIENTS_MAX = 6,
 };
 
 /* ---- the model ------------------------------------------------------------------------------ */
@@ -112,10 +114,17 @@ struct sim_verdicts {
     uint64_t last; /* sequence of the last outcome in the log */
 };
 
+/* Any other origin of commits, as the log tells. */
+struct sim_origin {
+    uint64_t last; /* sequence */
+    bool refused;
+};
+
 /* ---- the whole ------------------------------------------------------------------------------ */
 
 struct sim_client;
 struct sim_raft;
+struct sim_sql;
 
 /* What became of a node's disk. */
 enum sim_damage {
@@ -139,7 +148,9 @@ struct sim {
     struct sim_client *clients[SIM_CLIENTS_MAX];
     uint32_t client_count;
     struct sim_raft *raft;
+    struct sim_sql *sql;
     struct sim_verdicts verdicts[SIM_CLIENTS_MAX];
+    struct map others;            /* origins that are no client's here: struct sim_origin */
     struct sim_attempt *finished; /* to be checked after this step */
     uint64_t acknowledged;        /* the newest version anyone was told of */
     uint64_t collected;           /* versions that nodes have let go, at the end */
@@ -151,7 +162,7 @@ struct sim {
     bool injected[CLUSTER_NODES_MAX]; /* an I/O failure was ordered there */
     enum sim_damage damage[CLUSTER_NODES_MAX];
     uint64_t flips, flips_found;
-    uint64_t faults, commits, refusals, unknown, reads;
+    uint64_t faults, commits, refusals, unknown, reads, sql_commits, sql_refusals;
     char problem[SIM_PROBLEM_MAX]; /* "": none */
 };
 
@@ -161,7 +172,7 @@ void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(pr
 /* sim.c */
 struct sim_totals {
     uint64_t seeds, steps, faults, failures, commits, refusals, reads, unknown, flips, flips_found;
-    uint64_t collected;
+    uint64_t collected, sql_commits, sql_refusals;
 };
 /* Runs one seed and adds to the totals; a failure is reported on standard output. Returns the hash
  * of all that happened. */
@@ -179,6 +190,18 @@ void sim_clients_down(struct sim *sim, uint32_t node);
 bool sim_clients_idle(struct sim *sim);
 /* Each client still busy, for the report. */
 void sim_clients_describe(struct sim *sim, struct buffer *out);
+
+/* sim_sql.c */
+void sim_sql_start(struct sim *sim, uint32_t count);
+void sim_sql_free(struct sim *sim);
+/* After each pump of a node. */
+void sim_sql_stepped(struct sim *sim, uint32_t node);
+void sim_sql_down(struct sim *sim, uint32_t node);
+bool sim_sql_idle(const struct sim *sim);
+void sim_sql_describe(const struct sim *sim, struct buffer *out);
+/* Asks a node for all that must be true; false when there is nothing to ask. */
+bool sim_sql_audit(struct sim *sim, uint32_t node);
+bool sim_sql_audited(const struct sim *sim);
 
 /* sim_history.c */
 struct sim_verdict *sim_verdict_of(struct sim *sim, uint32_t client, uint64_t sequence);

@@ -26,6 +26,12 @@ void sim_history_free(struct sim *sim)
     }
     for (uint32_t i = 0; i < SIM_CLIENTS_MAX; i++)
         mem_free(sim->verdicts[i].items);
+    uint32_t place = 0;
+    struct slice origin;
+    void *value;
+    while (map_next(&sim->others, &place, &origin, &value))
+        mem_free(value);
+    map_free(&sim->others);
     sim_model_free(&sim->model);
 }
 
@@ -58,6 +64,51 @@ void sim_attempt_free(struct sim_attempt *attempt)
 
 /* ---- the log -------------------------------------------------------------------------------- */
 
+static void effect_write(struct sim *sim, const struct txn_effect *effect)
+{
+    struct txn_write_cursor cursor;
+    struct slice key, value;
+    bool tombstone;
+    txn_writes_begin(effect->writes, &cursor);
+    while (txn_writes_next(&cursor, &key, &value, &tombstone))
+        sim_model_write(&sim->model, key, effect->version, value, tombstone);
+}
+
+/* Of a client here: its origin is "c" and two digits. Each sequence is used once. */
+static bool client_effect_counts(struct sim *sim, const struct txn_effect *effect, bool refusal)
+{
+    uint32_t client = (uint32_t)(effect->id.origin.data[1] - '0') * 10 +
+                      (uint32_t)(effect->id.origin.data[2] - '0');
+    uint64_t sequence = effect->id.sequence;
+    struct sim_verdict *verdict = sim_verdict_of(sim, client, sequence);
+    if (sequence <= sim->verdicts[client].last)
+        return false; /* a second copy: it changes nothing */
+    sim->verdicts[client].last = sequence;
+    if (refusal)
+        return false;
+    verdict->log_version = effect->version;
+    if (verdict->told_refused)
+        sim_fail(sim, "c%02u.%" PRIu64 " was refused, but committed at version %" PRIu64, client,
+                 sequence, effect->version);
+    return true;
+}
+
+/* Of a SQL session or request (exactly once, txn.h): a sequence that was refused may come again. */
+static bool other_effect_counts(struct sim *sim, const struct txn_effect *effect, bool refusal)
+{
+    struct sim_origin *origin = map_get(&sim->others, effect->id.origin);
+    if (!origin) {
+        origin = mem_zalloc(1, sizeof *origin);
+        (void)map_put(&sim->others, effect->id.origin, origin);
+    }
+    uint64_t sequence = effect->id.sequence;
+    if (sequence < origin->last || (sequence == origin->last && !origin->refused))
+        return false;
+    origin->last = sequence;
+    origin->refused = refusal;
+    return !refusal;
+}
+
 static void effect_take(struct sim *sim, uint64_t index, const struct txn_effect *effect,
                         bool refusal)
 {
@@ -65,30 +116,12 @@ static void effect_take(struct sim *sim, uint64_t index, const struct txn_effect
         sim_fail(sim, "entry %" PRIu64 " has version %" PRIu64 " after %" PRIu64, index,
                  effect->version, sim->model.version);
     sim->model.version = effect->version;
-    /* Origins are "c" and two digits. */
-    if (effect->id.origin.size != 3) {
-        sim_fail(sim, "entry %" PRIu64 " is of an origin nobody has", index);
-        return;
-    }
-    uint32_t client = (uint32_t)(effect->id.origin.data[1] - '0') * 10 +
-                      (uint32_t)(effect->id.origin.data[2] - '0');
-    uint64_t sequence = effect->id.sequence;
-    struct sim_verdict *verdict = sim_verdict_of(sim, client, sequence);
-    if (sequence <= sim->verdicts[client].last)
-        return; /* a second copy: it changes nothing */
-    sim->verdicts[client].last = sequence;
-    if (refusal)
-        return;
-    verdict->log_version = effect->version;
-    if (verdict->told_refused)
-        sim_fail(sim, "c%02u.%" PRIu64 " was refused, but committed at version %" PRIu64, client,
-                 sequence, effect->version);
-    struct txn_write_cursor cursor;
-    struct slice key, value;
-    bool tombstone;
-    txn_writes_begin(effect->writes, &cursor);
-    while (txn_writes_next(&cursor, &key, &value, &tombstone))
-        sim_model_write(&sim->model, key, effect->version, value, tombstone);
+    struct slice origin = effect->id.origin;
+    bool counts = origin.size == 3 && origin.data[0] == 'c'
+                      ? client_effect_counts(sim, effect, refusal)
+                      : other_effect_counts(sim, effect, refusal);
+    if (counts)
+        effect_write(sim, effect);
 }
 
 void sim_entry(struct sim *sim, uint64_t index, struct slice data)
