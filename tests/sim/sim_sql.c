@@ -165,7 +165,7 @@ void sim_sql_down(struct sim *sim, uint32_t number)
         if (commits || client->open) {
             client->open = true;
             client_rest(client, STATE_ASK);
-        } else if (client->state != STATE_IDLE) {
+        } else if (client->state != STATE_IDLE && client->job != JOB_SCHEMA) {
             client_rest(client, STATE_IDLE); /* a transaction that never came to its COMMIT */
         }
     }
@@ -570,6 +570,10 @@ static void client_timer(void *context)
             client_rest(client, STATE_IDLE);
         return;
     case STATE_NEXT:
+        if (!client->session && !client_connect(client)) {
+            client_rest(client, STATE_NEXT);
+            return;
+        }
         if (client->job == JOB_SCHEMA)
             id_next(client);
         text_submit(client);
