@@ -1,21 +1,36 @@
 /* Plays the scripts beside this file: stories of a small cluster, told in commands.
  *
- *     cluster 3 [prevote=off] [check_quorum=off] [inflight=2] [append_bytes=40] [uncommitted=1000]
+ *     cluster 3 [nodes=4]           nodes 1 to 3 are voters; further ones wait to be told
+ *         [prevote=off] [check_quorum=off] [lease=100] [inflight=2] [append_bytes=40]
+ *         [uncommitted=1000]
  *     preload 1 term=8 1 1 4 5      node 1 comes back with a disk holding entries of these terms
- *     tick 1 [count]                time passes on node 1
+ *     tick 1 [count]                a tick passes on node 1
+ *     time 1 5000                   the clock of node 1
  *     campaign 1
  *     propose 1 x y                 two commands at node 1
  *     read 1 700                    a read index request with context 700
- *     deliver [from=1] [to=2] [max=1] [quiet]    oldest messages first, until none is left; quiet:
- * show what comes of them, not the messages themselves drop [from=1] [to=2]          loses what is
- * on the way isolate 1 / heal              cuts node 1 off: what it sends and is sent is lost disk
- * 1 slow|fast              slow: bundles wait for `persist` persist 1                     one
- * bundle becomes durable crash 1 / start 1             power off: what was not durable is gone
+ *     members 1 1 2 3 4l            node 1 is asked for these members; 4 as a learner
+ *     force 1 1 2 3 4               the same, and node 1 does not ask whether it may
+ *     transfer 1 [2]
+ *     deliver [from=1] [to=2] [type=APPEND] [max=1] [quiet]
+ *                                   oldest messages first, until none is left; quiet: show what
+ *                                   comes of them, not the messages themselves
+ *     drop [from=1] [to=2] [type=APPEND]
+ *                                   loses what is on the way
+ *     isolate 1 / cut 1 2 / heal    what goes between them is lost
+ *     disk 1 slow|fast              slow: bundles wait for `persist`
+ *     persist 1                     one bundle becomes durable
+ *     crash 1 / start 1             power off: what was not durable is gone
+ *     compact 1 5                   node 1 drops its log up to 5
+ *     snapshot 1 3                  the owner brings node 3 the state of node 1
+ *     snapshot_failed 1 3           the owner of leader 1 gave that up
  *     status [1]
+ *     who [1]                       the members node 1 goes by
  *     log 1
  *
  * Entries are written index/term. Disks are fast and state machines prompt unless told otherwise.
  */
+#include <dirent.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,95 +41,25 @@
 #include <cmocka.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "golden.h"
 #include "raft/raft_int.h"
-#include "raft_cluster.h"
+#include "raft_show.h"
 
 struct stage {
     struct cluster c;
     bool open;
     bool slow[CLUSTER_NODES_MAX];
-    bool cut[CLUSTER_NODES_MAX];
+    bool cut[CLUSTER_NODES_MAX][CLUSTER_NODES_MAX];
     bool quiet;
     struct buffer *out;
 };
 
-static void put_entry(struct buffer *out, const struct raft_entry *e)
-{
-    buffer_printf(out, "%" PRIu64 "/%" PRIu64 " ", e->index, e->term);
-    if (e->type == RAFT_ENTRY_NOOP)
-        buffer_append_string(out, "(noop)");
-    else
-        buffer_append_slice(out, e->data);
-}
-
-static void put_message(struct buffer *out, const struct raft_message *m)
-{
-    buffer_printf(out, "  %" PRIu64 " -> %" PRIu64 "  %s term=%" PRIu64, m->from, m->to,
-                  raft_message_type_name(m->type), m->term);
-    switch (m->type) {
-    case RAFT_PREVOTE:
-    case RAFT_VOTE:
-        buffer_printf(out, " last=%" PRIu64 "/%" PRIu64, m->log_index, m->log_term);
-        break;
-    case RAFT_PREVOTE_RESPONSE:
-    case RAFT_VOTE_RESPONSE:
-        buffer_append_string(out, m->reject ? " no" : " yes");
-        break;
-    case RAFT_APPEND:
-        buffer_printf(out, " after=%" PRIu64 "/%" PRIu64 " commit=%" PRIu64 " [", m->log_index,
-                      m->log_term, m->commit);
-        for (uint32_t i = 0; i < m->entry_count; i++) {
-            buffer_append_string(out, i > 0 ? ", " : "");
-            put_entry(out, &m->entries[i]);
-        }
-        buffer_append_string(out, "]");
-        break;
-    case RAFT_APPEND_RESPONSE:
-        if (m->reject)
-            buffer_printf(out, " refuses %" PRIu64 ", try %" PRIu64 "/%" PRIu64, m->log_index,
-                          m->hint_index, m->hint_term);
-        else
-            buffer_printf(out, " holds %" PRIu64, m->log_index);
-        break;
-    case RAFT_HEARTBEAT:
-        buffer_printf(out, " commit=%" PRIu64 " round=%" PRIu64, m->commit, m->read_sequence);
-        break;
-    case RAFT_TIMEOUT_NOW:
-        break;
-    case RAFT_HEARTBEAT_RESPONSE:
-        buffer_printf(out, " commit=%" PRIu64 " round=%" PRIu64, m->commit, m->read_sequence);
-        break;
-    }
-    buffer_append_string(out, "\n");
-}
-
 static void on_bundle(void *context, struct node *node, const struct raft_ready *ready)
 {
     struct stage *stage = context;
-    if (ready->soft_changed)
-        buffer_printf(stage->out, "node %" PRIu64 ": %s in term %" PRIu64 ", leader %" PRIu64 "\n",
-                      node->id, raft_role_name(ready->role), ready->term, ready->leader);
-    if (ready->sequence != 0 && stage->slow[node->id - 1]) {
-        buffer_printf(stage->out, "node %" PRIu64 ": bundle %" PRIu64 " to the log:", node->id,
-                      ready->sequence);
-        if (ready->has_hard_state)
-            buffer_printf(stage->out, " term=%" PRIu64 " vote=%" PRIu64, ready->hard_state.term,
-                          ready->hard_state.vote);
-        for (uint32_t i = 0; i < ready->entry_count; i++) {
-            buffer_append_string(stage->out, " ");
-            put_entry(stage->out, &ready->entries[i]);
-        }
-        buffer_printf(stage->out, "; messages held back: %u\n",
-                      (unsigned)ready->messages_after_persist_count);
-    }
-    for (uint32_t i = 0; i < ready->committed_count; i++) {
-        if (i == 0)
-            buffer_printf(stage->out, "node %" PRIu64 ": applies ", node->id);
-        put_entry(stage->out, &ready->committed[i]);
-        buffer_append_string(stage->out, i + 1 < ready->committed_count ? ", " : "\n");
-    }
+    show_bundle(stage->out, node, ready, stage->slow[node->id - 1]);
 }
 
 static void on_read(void *context, struct node *node, const struct raft_read_state *read)
@@ -143,7 +88,7 @@ static void settle(struct stage *stage)
     }
     for (uint32_t i = 0; i < c->network_count;) {
         const struct raft_message *m = &c->network[i]->m;
-        if (stage->cut[m->from - 1] || stage->cut[m->to - 1])
+        if (stage->cut[m->from - 1][m->to - 1])
             cluster_drop(c, i);
         else
             i++;
@@ -172,10 +117,13 @@ static void run_cluster(struct stage *stage, const struct golden_case *c)
     config.max_inflight_messages = (uint32_t)golden_arg_long(c, "inflight", 64);
     config.max_append_bytes = (size_t)golden_arg_long(c, "append_bytes", 0);
     config.max_uncommitted_bytes = (size_t)golden_arg_long(c, "uncommitted", 0);
+    config.lease_us = (uint64_t)golden_arg_long(c, "lease", 0);
+    uint32_t voters = (uint32_t)strtoul(c->args, NULL, 10);
+    uint32_t nodes = (uint32_t)golden_arg_long(c, "nodes", (long)voters);
     stage_close(stage);
     memset(stage->slow, 0, sizeof stage->slow);
     memset(stage->cut, 0, sizeof stage->cut);
-    cluster_init(&stage->c, (uint32_t)strtoul(c->args, NULL, 10), &config, 1);
+    cluster_init_some(&stage->c, nodes, voters, &config, 1);
     stage->c.observer =
         (struct cluster_observer){.context = stage, .bundle = on_bundle, .read = on_read};
     stage->open = true;
@@ -240,6 +188,10 @@ static void run_propose(struct stage *stage, const struct golden_case *c)
 static bool matches(const struct golden_case *c, const struct raft_message *m)
 {
     long from = golden_arg_long(c, "from", 0), to = golden_arg_long(c, "to", 0);
+    char type[32];
+    if (golden_arg_text(c, "type", type, sizeof type) &&
+        strcmp(type, raft_message_type_name(m->type)) != 0)
+        return false;
     return (from == 0 || m->from == (uint64_t)from) && (to == 0 || m->to == (uint64_t)to);
 }
 
@@ -254,7 +206,7 @@ static void run_deliver(struct stage *stage, const struct golden_case *c)
             continue;
         }
         if (!quiet)
-            put_message(stage->out, m);
+            show_message(stage->out, m);
         uint64_t to = m->to;
         status_t status = cluster_deliver(&stage->c, i);
         if (status != OK)
@@ -275,56 +227,24 @@ static void run_drop(struct stage *stage, const struct golden_case *c)
             continue;
         }
         buffer_append_string(stage->out, "lost:");
-        put_message(stage->out, &stage->c.network[i]->m);
+        show_message(stage->out, &stage->c.network[i]->m);
         cluster_drop(&stage->c, i);
     }
-}
-
-static const char *state_name(enum raft_progress_state state)
-{
-    return state == RAFT_PROGRESS_PROBE       ? "probe"
-           : state == RAFT_PROGRESS_REPLICATE ? "replicate"
-                                              : "snapshot";
-}
-
-static void put_status(struct buffer *out, struct node *node)
-{
-    if (node->raft == NULL) {
-        buffer_printf(out, "node %" PRIu64 ": down\n", node->id);
-        return;
-    }
-    struct raft_status s;
-    raft_status(node->raft, &s);
-    buffer_printf(out,
-                  "node %" PRIu64 ": %s term=%" PRIu64 " vote=%" PRIu64 " leader=%" PRIu64
-                  " last=%" PRIu64 "/%" PRIu64 " durable=%" PRIu64 " commit=%" PRIu64
-                  " applied=%" PRIu64 "\n",
-                  s.id, raft_role_name(s.role), s.term, s.vote, s.leader, s.last_index, s.last_term,
-                  s.persisted, s.commit, s.applied);
-    for (uint32_t i = 0; i < s.peer_count; i++)
-        buffer_printf(out,
-                      "  to %" PRIu64 ": %s match=%" PRIu64 " next=%" PRIu64 " on the way=%u\n",
-                      s.peers[i].id, state_name(s.peers[i].state), s.peers[i].match,
-                      s.peers[i].next, (unsigned)s.peers[i].inflight_messages);
 }
 
 static void run_status(struct stage *stage, const struct golden_case *c)
 {
     if (c->args[0] != '\0') {
-        put_status(stage->out, node_of(stage, c));
+        show_status(stage->out, node_of(stage, c));
         return;
     }
     for (uint32_t i = 0; i < stage->c.count; i++)
-        put_status(stage->out, &stage->c.nodes[i]);
+        show_status(stage->out, &stage->c.nodes[i]);
 }
 
 static void run_log(struct stage *stage, const struct golden_case *c)
 {
-    struct node *node = node_of(stage, c);
-    for (uint64_t i = 1; node_term(node, i) != 0; i++)
-        buffer_printf(stage->out, "%s%" PRIu64 "/%" PRIu64, i > 1 ? " " : "", i,
-                      node_term(node, i));
-    buffer_append_string(stage->out, "\n");
+    show_log(stage->out, node_of(stage, c));
 }
 
 static void run_read(struct stage *stage, const struct golden_case *c)
@@ -376,7 +296,22 @@ static void run_start(struct stage *stage, const struct golden_case *c)
 
 static void run_isolate(struct stage *stage, const struct golden_case *c)
 {
-    stage->cut[node_of(stage, c)->id - 1] = true;
+    uint64_t id = node_of(stage, c)->id;
+    for (uint32_t i = 0; i < stage->c.count; i++)
+        stage->cut[i][id - 1] = stage->cut[id - 1][i] = true;
+}
+
+/* The number that is word `at` behind the node; 0 when there is none. */
+static uint64_t number(const struct golden_case *c, uint32_t at)
+{
+    char text[16][32];
+    return words(c, text) > at ? strtoul(text[at], NULL, 10) : 0;
+}
+
+static void run_cut(struct stage *stage, const struct golden_case *c)
+{
+    uint64_t a = node_of(stage, c)->id, b = number(c, 0);
+    stage->cut[a - 1][b - 1] = stage->cut[b - 1][a - 1] = true;
 }
 
 static void run_heal(struct stage *stage, const struct golden_case *c)
@@ -385,16 +320,119 @@ static void run_heal(struct stage *stage, const struct golden_case *c)
     memset(stage->cut, 0, sizeof stage->cut);
 }
 
+static void members_of(const struct golden_case *c, struct raft_members *members)
+{
+    char ids[16][32];
+    uint32_t count = words(c, ids);
+    for (uint32_t i = 0; i < count; i++) {
+        char *end;
+        uint64_t id = strtoul(ids[i], &end, 10);
+        members->items[members->count++] = (struct raft_member){.id = id, .voter = *end != 'l'};
+    }
+}
+
+static void run_members(struct stage *stage, const struct golden_case *c)
+{
+    struct raft_members members = {0};
+    uint64_t index;
+    members_of(c, &members);
+    status_t status = raft_propose_members(node_of(stage, c)->raft, &members, &index);
+    if (status == OK)
+        buffer_printf(stage->out, "proposed as %" PRIu64 "\n", index);
+    else
+        buffer_printf(stage->out, "%s\n", status_name(status));
+}
+
+static void run_force(struct stage *stage, const struct golden_case *c)
+{
+    struct raft_members members = {0};
+    members_of(c, &members);
+    struct raft *r = node_of(stage, c)->raft;
+    struct raft_entry entry = {
+        .index = raft__log_last(&r->log) + 1, .term = r->term, .type = RAFT_ENTRY_MEMBERS};
+    struct buffer bytes = {0};
+    members.index = entry.index;
+    raft_members_encode(&members, &bytes);
+    entry.data = buffer_slice(&bytes);
+    raft__append_entry(r, &entry);
+    buffer_free(&bytes);
+    buffer_printf(stage->out, "appended as %" PRIu64 "\n", entry.index);
+}
+
+static void run_who(struct stage *stage, const struct golden_case *c)
+{
+    for (uint32_t i = 0; i < stage->c.count; i++) {
+        struct node *node = &stage->c.nodes[i];
+        if (node->raft == NULL || (c->args[0] != '\0' && node != node_of(stage, c)))
+            continue;
+        struct raft_members members;
+        raft_members(node->raft, &members);
+        buffer_printf(stage->out, "node %" PRIu64 ": ", node->id);
+        show_members(stage->out, &members);
+        buffer_printf(stage->out, " (entry %" PRIu64 ")\n", members.index);
+    }
+}
+
+static void put_outcome(struct stage *stage, status_t status)
+{
+    if (status != OK)
+        buffer_printf(stage->out, "%s\n", status_name(status));
+}
+
+static void run_transfer(struct stage *stage, const struct golden_case *c)
+{
+    put_outcome(stage, raft_transfer(node_of(stage, c)->raft, number(c, 0)));
+}
+
+static void run_compact(struct stage *stage, const struct golden_case *c)
+{
+    node_compact(node_of(stage, c), number(c, 0));
+}
+
+static void run_snapshot(struct stage *stage, const struct golden_case *c)
+{
+    put_outcome(stage, node_restore(cluster_node(&stage->c, number(c, 0)), node_of(stage, c)));
+}
+
+static void run_snapshot_failed(struct stage *stage, const struct golden_case *c)
+{
+    raft_snapshot_failed(node_of(stage, c)->raft, number(c, 0));
+}
+
+static void run_time(struct stage *stage, const struct golden_case *c)
+{
+    raft_time(node_of(stage, c)->raft, number(c, 0));
+}
+
 static const struct {
     const char *name;
     void (*run)(struct stage *stage, const struct golden_case *c);
 } commands[] = {
-    {"cluster", run_cluster},   {"preload", run_preload}, {"tick", run_tick},
-    {"campaign", run_campaign}, {"propose", run_propose}, {"read", run_read},
-    {"deliver", run_deliver},   {"drop", run_drop},       {"isolate", run_isolate},
-    {"heal", run_heal},         {"disk", run_disk},       {"persist", run_persist},
-    {"crash", run_crash},       {"start", run_start},     {"status", run_status},
+    {"cluster", run_cluster},
+    {"preload", run_preload},
+    {"tick", run_tick},
+    {"campaign", run_campaign},
+    {"propose", run_propose},
+    {"read", run_read},
+    {"deliver", run_deliver},
+    {"drop", run_drop},
+    {"isolate", run_isolate},
+    {"heal", run_heal},
+    {"disk", run_disk},
+    {"persist", run_persist},
+    {"crash", run_crash},
+    {"start", run_start},
+    {"status", run_status},
     {"log", run_log},
+    {"members", run_members},
+    {"force", run_force},
+    {"who", run_who},
+    {"transfer", run_transfer},
+    {"compact", run_compact},
+    {"snapshot", run_snapshot},
+    {"snapshot_failed", run_snapshot_failed},
+    {"time", run_time},
+    {"cut", run_cut},
 };
 
 static void run_case(void *context, const struct golden_case *c, struct buffer *out)
@@ -427,35 +465,56 @@ static void play(const char *name)
     assert_int_equal(mismatches, 0);
 }
 
-#define STORY(name)                                                                                \
-    static void story_##name(void **state)                                                         \
-    {                                                                                              \
-        (void)state;                                                                               \
-        play(#name ".txt");                                                                        \
-    }
+static const char *const stories[] = {
+    /* the paper */
+    "election",
+    "split_vote",
+    "figure7",
+    "figure8",
+    "restart",
+    "vote_persistence",
+    /* the thesis, by section */
+    "prevote",
+    "check_quorum",
+    "reads",
+    "leader_disk",
+    "pipeline",
+    "replaced_while_writing",
+};
 
-STORY(election)
-STORY(split_vote)
-STORY(prevote)
-STORY(figure7)
-STORY(figure8)
-STORY(reads)
-STORY(restart)
-STORY(vote_persistence)
-STORY(pipeline)
-STORY(check_quorum)
-STORY(leader_disk)
-STORY(replaced_while_writing)
+enum { STORIES = sizeof stories / sizeof stories[0] };
+
+static void test_story(void **state)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s.txt", (const char *)*state);
+    play(name);
+}
+
+/* A script that no test plays tells nothing. */
+static void test_all_are_played(void **state)
+{
+    (void)state;
+    char path[1024];
+    snprintf(path, sizeof path, "%s/tests/golden/raft", getenv("TOYDB_SOURCE_ROOT"));
+    DIR *dir = opendir(path);
+    assert_non_null(dir);
+    uint32_t scripts = 0;
+    for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+        size_t length = strlen(entry->d_name);
+        scripts += length > 4 && strcmp(entry->d_name + length - 4, ".txt") == 0;
+    }
+    closedir(dir);
+    assert_int_equal(scripts, STORIES);
+}
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(story_election),    cmocka_unit_test(story_split_vote),
-        cmocka_unit_test(story_prevote),     cmocka_unit_test(story_figure7),
-        cmocka_unit_test(story_figure8),     cmocka_unit_test(story_reads),
-        cmocka_unit_test(story_restart),     cmocka_unit_test(story_vote_persistence),
-        cmocka_unit_test(story_pipeline),    cmocka_unit_test(story_check_quorum),
-        cmocka_unit_test(story_leader_disk), cmocka_unit_test(story_replaced_while_writing),
-    };
+    log_configure(LOG_OFF, NULL, NULL);
+    struct CMUnitTest tests[STORIES + 1] = {cmocka_unit_test(test_all_are_played)};
+    for (uint32_t i = 0; i < STORIES; i++)
+        tests[i + 1] = (struct CMUnitTest){.name = stories[i],
+                                           .test_func = test_story,
+                                           .initial_state = (void *)(uintptr_t)stories[i]};
     return cmocka_run_group_tests_name("raft_stories", tests, NULL, NULL);
 }

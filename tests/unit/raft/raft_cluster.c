@@ -5,37 +5,50 @@
 #include "base/mem.h"
 #include "raft/raft_int.h"
 
+uint64_t disk_last_index(const struct disk *disk)
+{
+    return disk->base + disk->count;
+}
+
+uint64_t disk_term_at(const struct disk *disk, uint64_t index)
+{
+    if (index < disk->base || index > disk_last_index(disk))
+        return 0;
+    return index == disk->base ? disk->base_term : disk->entries[index - disk->base - 1].term;
+}
+
 static uint64_t disk_first(void *context)
 {
-    (void)context;
-    return 1;
+    const struct disk *disk = context;
+    return disk->base + 1;
 }
 
 static uint64_t disk_last(void *context)
 {
-    const struct disk *disk = context;
-    return disk->count;
+    return disk_last_index(context);
 }
 
 static status_t disk_term(void *context, uint64_t index, uint64_t *term)
 {
     const struct disk *disk = context;
-    ASSERT(index <= disk->count);
-    *term = index == 0 ? 0 : disk->entries[index - 1].term;
-    return OK;
+    ASSERT(index <= disk_last_index(disk));
+    *term = disk_term_at(disk, index);
+    return index >= disk->base ? OK : ERR_NOT_FOUND;
 }
 
 static status_t disk_entries(void *context, uint64_t low, uint64_t high, size_t max_bytes,
                              struct arena *arena, struct raft_entry **entries, uint32_t *count)
 {
     struct disk *disk = context;
-    ASSERT(low >= 1 && low < high && high <= (uint64_t)disk->count + 1);
+    ASSERT(low >= 1 && low < high && high <= disk_last_index(disk) + 1);
     disk->reads++;
+    if (low <= disk->base)
+        return ERR_NOT_FOUND;
     struct raft_entry *out = arena_alloc(arena, (size_t)(high - low) * sizeof *out);
     size_t bytes = 0;
     *count = 0;
     for (uint64_t i = low; i < high; i++) {
-        const struct raft_entry *e = &disk->entries[i - 1];
+        const struct raft_entry *e = &disk->entries[i - disk->base - 1];
         bytes += e->data.size;
         if (*count > 0 && bytes > max_bytes)
             break;
@@ -49,13 +62,14 @@ static status_t disk_entries(void *context, uint64_t low, uint64_t high, size_t 
 
 static void disk_cut(struct disk *disk, uint64_t from)
 {
-    while (disk->count >= from)
+    ASSERT(from > disk->base);
+    while (disk_last_index(disk) >= from)
         mem_free((void *)disk->entries[--disk->count].data.data);
 }
 
 void disk_append(struct disk *disk, const struct raft_entry *entry)
 {
-    ASSERT(entry->index == (uint64_t)disk->count + 1);
+    ASSERT(entry->index == disk_last_index(disk) + 1);
     disk->entries =
         vec_grow(disk->entries, &disk->capacity, disk->count + 1, sizeof *disk->entries);
     struct raft_entry *to = &disk->entries[disk->count++];
@@ -76,14 +90,38 @@ static void disk_write(struct disk *disk, const struct raft_ready *ready)
         disk->hard_state = ready->hard_state;
 }
 
+static void members_note(struct cluster *c, const struct raft_members *members)
+{
+    c->memberships = vec_grow(c->memberships, &c->membership_capacity, c->membership_count + 1,
+                              sizeof *c->memberships);
+    c->memberships[c->membership_count++] = *members;
+}
+
+const struct raft_members *cluster_members_at(const struct cluster *c, uint64_t index)
+{
+    uint32_t at = c->membership_count - 1;
+    while (c->memberships[at].index > index)
+        at--;
+    return &c->memberships[at];
+}
+
 void cluster_init(struct cluster *c, uint32_t count, const struct raft_config *config,
                   uint64_t seed)
 {
-    ASSERT(count > 0 && count <= CLUSTER_NODES_MAX);
+    cluster_init_some(c, count, count, config, seed);
+}
+
+void cluster_init_some(struct cluster *c, uint32_t count, uint32_t voters,
+                       const struct raft_config *config, uint64_t seed)
+{
+    ASSERT(count > 0 && voters <= count && count <= CLUSTER_NODES_MAX);
     *c = (struct cluster){.count = count, .config = *config, .seed = seed, .ack_apply = true};
-    c->config.members.count = count;
+    struct raft_members members = {.count = voters};
+    for (uint32_t i = 0; i < voters; i++)
+        members.items[i] = (struct raft_member){.id = i + 1, .voter = true};
+    members_note(c, &members);
     for (uint32_t i = 0; i < count; i++) {
-        c->config.members.items[i] = (struct raft_member){.id = i + 1, .voter = true};
+        c->nodes[i].joins = i >= voters;
         c->nodes[i].cluster = c;
         c->nodes[i].id = i + 1;
     }
@@ -99,12 +137,13 @@ void cluster_free(struct cluster *c)
     for (uint32_t i = 0; i < c->count; i++) {
         struct node *node = &c->nodes[i];
         raft_destroy(node->raft);
-        disk_cut(&node->disk, 1);
+        disk_cut(&node->disk, node->disk.base + 1);
         mem_free(node->disk.entries);
         mem_free(node->bundles);
         mem_free(node->applied);
         mem_free(node->batches);
     }
+    mem_free(c->memberships);
 }
 
 struct node *cluster_node(struct cluster *c, uint64_t id)
@@ -120,6 +159,9 @@ void node_start(struct node *node)
     config.id = node->id;
     config.seed = node->cluster->seed + 1000 * ++node->starts;
     config.applied = node->applied_count;
+    config.members = *cluster_members_at(node->cluster, node->applied_count);
+    if (node->joins && config.members.index == 0)
+        config.members.count = 0;
     node->applied_acked = node->applied_count;
     struct raft_storage storage = {.context = &node->disk,
                                    .first_index = disk_first,
@@ -138,6 +180,8 @@ void node_crash(struct node *node, uint32_t bundles_kept, uint32_t applied_kept)
     raft_status(node->raft, &s);
     if (applied_kept > s.persisted)
         applied_kept = (uint32_t)s.persisted;
+    if (applied_kept < node->disk.base)
+        applied_kept = (uint32_t)node->disk.base;
     for (uint32_t i = 0; i < bundles_kept; i++)
         disk_write(&node->disk, &node->bundles[i]);
     node->bundle_count = 0;
@@ -188,6 +232,16 @@ static void node_send(struct node *node, const struct raft_message *messages, ui
     }
 }
 
+static void members_apply(struct cluster *c, const struct raft_entry *e)
+{
+    if (e->type != RAFT_ENTRY_MEMBERS || e->index <= c->memberships[c->membership_count - 1].index)
+        return;
+    struct raft_members members;
+    status_t status = raft_members_decode(e->data, &members);
+    ASSERT(status == OK && members.index == e->index);
+    members_note(c, &members);
+}
+
 static void node_apply(struct node *node, const struct raft_ready *ready)
 {
     struct cluster *c = node->cluster;
@@ -205,6 +259,7 @@ static void node_apply(struct node *node, const struct raft_ready *ready)
             (struct applied_entry){.index = e->index, .term = e->term, .hash = slice_hash(e->data)};
         if (c->observer.applied)
             c->observer.applied(c->observer.context, node, e);
+        members_apply(c, e);
     }
 }
 
@@ -299,12 +354,51 @@ void cluster_duplicate(struct cluster *c, uint32_t at)
     network_push(c, &c->network[at]->m);
 }
 
+void node_compact(struct node *node, uint64_t index)
+{
+    struct disk *disk = &node->disk;
+    struct raft_status s;
+    raft_status(node->raft, &s);
+    ASSERT(index >= disk->base && index <= s.applied && index <= s.persisted);
+    uint32_t count = (uint32_t)(index - disk->base);
+    disk->base_term = disk_term_at(disk, index);
+    disk->base = index;
+    for (uint32_t i = 0; i < count; i++)
+        mem_free((void *)disk->entries[i].data.data);
+    disk->count -= count;
+    memmove(disk->entries, disk->entries + count, disk->count * sizeof *disk->entries);
+}
+
+/* The state is durable when raft hears of it; the log is not cut yet then, but recovery would do
+ * it, for the state's place is not in it. So cutting it here is the same. */
+status_t node_restore(struct node *node, const struct node *from)
+{
+    struct raft_status s;
+    raft_status(from->raft, &s);
+    uint32_t index = (uint32_t)(s.applied < s.persisted ? s.applied : s.persisted);
+    ASSERT(index <= from->applied_count);
+    if (!raft_idle(node->raft))
+        return ERR_BUSY;
+    uint64_t term = index > 0 ? from->applied[index - 1].term : 0;
+    const struct raft_members *members = cluster_members_at(node->cluster, index);
+    status_t status = raft_restore(node->raft, index, term, members);
+    if (status != OK)
+        return status;
+    disk_cut(&node->disk, node->disk.base + 1);
+    node->disk.base = index;
+    node->disk.base_term = term;
+    node->applied = vec_grow(node->applied, &node->applied_capacity, index, sizeof *node->applied);
+    memcpy(node->applied, from->applied, index * sizeof *node->applied);
+    node->applied_count = node->applied_acked = index;
+    return OK;
+}
+
 uint64_t node_term(struct node *node, uint64_t index)
 {
     uint64_t term = 0;
     if (node->raft == NULL || index > raft__log_last(&node->raft->log))
         return 0;
     status_t status = raft__log_term(&node->raft->log, index, &term);
-    ASSERT(status == OK);
-    return term;
+    ASSERT(status == OK || (status == ERR_NOT_FOUND && index < node->disk.base));
+    return status == OK ? term : 0;
 }

@@ -11,7 +11,8 @@
 
 struct disk {
     struct raft_hard_state hard_state;
-    struct raft_entry *entries; /* entries[i] has index i + 1; bytes owned */
+    uint64_t base, base_term;   /* the entry before the oldest held; 0/0: nothing was dropped */
+    struct raft_entry *entries; /* entries[i] has index base + i + 1; bytes owned */
     uint32_t count, capacity;
     uint64_t reads; /* calls of entries(), for tests of the memory */
 };
@@ -34,6 +35,7 @@ struct node {
     struct raft_ready *batches; /* with the state machine: committed entries not acknowledged */
     uint32_t batch_count, batch_capacity;
     uint64_t starts;
+    bool joins; /* was no member when the cluster began */
 };
 
 /* A message on its way, with entries of its own. */
@@ -53,7 +55,11 @@ struct cluster_observer {
 struct cluster {
     struct node nodes[CLUSTER_NODES_MAX]; /* id - 1 */
     uint32_t count;
-    struct raft_config config; /* but for id, seed and applied */
+    struct raft_config config; /* but for id, seed, members and applied */
+    /* What was ever applied, by index; the first one is what the cluster began with. State machines
+     * know from it which members are those of a place in the log. */
+    struct raft_members *memberships;
+    uint32_t membership_count, membership_capacity;
     uint64_t seed;
     struct parcel **network; /* oldest first */
     uint32_t network_count, network_capacity;
@@ -62,16 +68,27 @@ struct cluster {
     bool break_ack_early; /* sends messages_after_persist before the write: a broken owner */
 };
 
+/* The last entry held, or the one before the oldest. */
+uint64_t disk_last_index(const struct disk *disk);
+/* 0: not known there (any more). */
+uint64_t disk_term_at(const struct disk *disk, uint64_t index);
 /* The bytes are copied. */
 void disk_append(struct disk *disk, const struct raft_entry *entry);
+/* All nodes are voters. */
 void cluster_init(struct cluster *c, uint32_t count, const struct raft_config *config,
                   uint64_t seed);
+/* Nodes 1 to `voters` are the voters; the others, up to `count`, wait to be told. */
+void cluster_init_some(struct cluster *c, uint32_t count, uint32_t voters,
+                       const struct raft_config *config, uint64_t seed);
+/* The members as of what was applied up to `index`, for a node that was there from the start or was
+ * brought a state. */
+const struct raft_members *cluster_members_at(const struct cluster *c, uint64_t index);
 void cluster_free(struct cluster *c);
 struct node *cluster_node(struct cluster *c, uint64_t id);
 void node_start(struct node *node);
 /* Power off: of the bundles with the log the first `bundles_kept` reached the disk, unanswered. The
- * state machine comes back with `applied_kept` entries, or with fewer when those were not durable.
- */
+ * state machine comes back with `applied_kept` entries, or as near as can be: not with what is not
+ * durable, and with all that the log has no longer. */
 void node_crash(struct node *node, uint32_t bundles_kept, uint32_t applied_kept);
 /* To be followed by node_crash: of the bundle after the `bundles_kept` first the first `entries`
  * (and the cut before them) reach the disk, its hard state does not. */
@@ -87,7 +104,12 @@ void node_ack_applied(struct node *node);
 status_t cluster_deliver(struct cluster *c, uint32_t at);
 void cluster_drop(struct cluster *c, uint32_t at);
 void cluster_duplicate(struct cluster *c, uint32_t at);
-/* Term of the entry at index in the node's memory and disk; 0 when it has none. */
+/* Drops the log up to `index`, which is applied and durable. */
+void node_compact(struct node *node, uint64_t index);
+/* Replaces the node's state by that of `from`, as of what that has applied and has durable. */
+status_t node_restore(struct node *node, const struct node *from);
+/* Term of the entry at index in the node's memory and disk; 0 when it has none, or none any more.
+ */
 uint64_t node_term(struct node *node, uint64_t index);
 
 #endif

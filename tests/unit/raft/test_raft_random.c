@@ -1,15 +1,21 @@
 /* Safety by random histories: clusters of 3 and 5 nodes under lost, repeated and reordered
- * messages, partitions, slow disks and power cuts, one seed a history. After each step the checkers
- * below hold the properties of Figure 3 of the paper, and what the header promises:
+ * messages, partitions, slow disks and power cuts, one seed a history; while members come, go and
+ * change their role, leadership is handed over, logs are cut and followers are brought snapshots.
+ * After each step the checkers below hold the properties of Figure 3 of the paper, and what the
+ * header promises:
  *
  *   Election Safety       at most one leader a term
  *   one vote              no node is heard voting twice in a term, over restarts too
  *   Log Matching          (index, term) names one entry and one predecessor, everywhere, for ever
- *   durable quorum        what counts as committed anywhere is on the disks of a majority
+ *   durable quorum        what counts as committed anywhere is on the disks of a majority of those
+ *                         who voted when it was
  *   Leader Completeness   a new leader's log holds all that is committed
  *   State Machine Safety  no two nodes apply different entries at one index
  *   linearizable reads    the index answered is not below any commit known when the read was asked
- *   liveness              when the faults end, all nodes come to apply a fresh proposal
+ *   liveness              when the faults end, all members come to apply a fresh proposal
+ *
+ * In every third history reads may use a lease; there time passes, and no node's ticks come faster
+ * than that.
  *
  * RAFT_SEEDS=n in the environment runs n histories instead, RAFT_SEED=n just that one. */
 #include <inttypes.h>
@@ -22,10 +28,23 @@
 #include <cmocka.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "raft_cluster.h"
 
-enum { TERMS_MAX = 4096, LOG_MAX = 8192, READS_MAX = 4096, STEPS = 2000 };
+enum {
+    TERMS_MAX = 4096,
+    LOG_MAX = 8192,
+    READS_MAX = 4096,
+    STEPS = 2500,
+    TICK_US = 1000,
+    TIMEOUT_TICKS = 5,
+    /* Five ticks, the first of which may come at once. */
+    LEASE_US = (TIMEOUT_TICKS - 1) * TICK_US,
+};
+
+/* What is broken on purpose, to see it caught. */
+enum sabotage { NOTHING_BROKEN, PROMISES_EARLY, LEASE_TOO_LONG };
 
 /* (index, term) -> content and predecessor: an open hash table. */
 struct known_entry {
@@ -47,7 +66,11 @@ struct history {
     uint64_t read_floor[READS_MAX];
     uint8_t read_state[READS_MAX]; /* 1 asked, 2 answered */
     uint32_t reads;
-    uint64_t reads_ok, elections;
+    uint64_t reads_ok, elections, changes, transfers, snapshots;
+    bool wanted[CLUSTER_NODES_MAX][CLUSTER_NODES_MAX]; /* leader, follower that needs a snapshot */
+    uint64_t now_us;
+    uint64_t ticked_us[CLUSTER_NODES_MAX];
+    uint64_t drowsy; /* a node whose ticks do not come, while all else does */
     bool cut[CLUSTER_NODES_MAX][CLUSTER_NODES_MAX];
     uint64_t proposals;
     const char *failure;
@@ -109,6 +132,8 @@ static void observe_bundle(void *context, struct node *node, const struct raft_r
         entry_seen(h, e, terms[e->index - 1]);
         terms[e->index] = e->term;
     }
+    for (uint32_t i = 0; i < ready->snapshot_count; i++)
+        h->wanted[node->id - 1][ready->snapshots[i] - 1] = true;
     if (ready->has_hard_state && ready->entry_count > 0)
         require(h, ready->hard_state.commit <= ready->entries[ready->entry_count - 1].index,
                 "hard state commits more than is stored");
@@ -139,26 +164,34 @@ static void observe_read(void *context, struct node *node, const struct raft_rea
     }
 }
 
-static uint32_t durable_copies(struct history *h, uint64_t index, uint64_t term)
+/* By the members that the node which says so goes by. */
+static bool durable_at_majority(struct history *h, struct node *node, uint64_t index, uint64_t term)
 {
-    uint32_t copies = 0;
-    for (uint32_t i = 0; i < h->c.count; i++) {
-        const struct disk *disk = &h->c.nodes[i].disk;
-        copies += disk->count >= index && disk->entries[index - 1].term == term;
+    struct raft_members members;
+    raft_members(node->raft, &members);
+    uint32_t copies = 0, voters = 0;
+    for (uint32_t i = 0; i < members.count; i++) {
+        if (!members.items[i].voter)
+            continue;
+        const struct disk *disk = &cluster_node(&h->c, members.items[i].id)->disk;
+        copies += disk->base >= index || disk_term_at(disk, index) == term;
+        voters++;
     }
-    return copies;
+    return copies > voters / 2;
 }
 
 static void check_commits(struct history *h, struct node *node, const struct raft_status *s)
 {
     uint64_t *seen = &h->commit_seen[node->id - 1];
+    if (*seen < node->disk.base)
+        *seen = node->disk.base; /* a state from elsewhere, or what was applied before a crash */
     for (uint64_t i = *seen + 1; i <= s->commit; i++) {
         uint64_t term = node_term(node, i);
         if (i > h->committed) {
             require(h, i == h->committed + 1, "commits skip an index");
             h->committed = i;
             h->committed_term[i] = term;
-            require(h, durable_copies(h, i, term) >= h->c.count / 2 + 1,
+            require(h, durable_at_majority(h, node, i, term),
                     "an entry is committed that a majority does not hold on disk");
         }
         require(h, h->committed_term[i] == term, "two nodes commit different entries");
@@ -176,7 +209,8 @@ static void check_leader(struct history *h, struct node *node, const struct raft
     require(h, *leader == 0, "two leaders in one term");
     *leader = (uint32_t)node->id;
     h->elections++;
-    for (uint64_t i = 1; i <= h->committed; i++)
+    require(h, node->disk.base <= h->committed, "a state holds what is not committed");
+    for (uint64_t i = node->disk.base + 1; i <= h->committed; i++)
         require(h, node_term(node, i) == h->committed_term[i],
                 "a new leader lacks a committed entry");
 }
@@ -193,6 +227,12 @@ static void check(struct history *h)
         if (s.role == RAFT_LEADER)
             check_leader(h, node, &s);
     }
+}
+
+static void clock_tell(struct history *h, struct node *node)
+{
+    if (h->c.config.lease_us > 0)
+        raft_time(node->raft, h->now_us);
 }
 
 static void after(struct history *h, struct node *node)
@@ -221,9 +261,10 @@ static void act_start(struct history *h, struct node *node)
 {
     uint64_t *terms = h->handed_terms[node->id - 1];
     memset(terms, 0, LOG_MAX * sizeof *terms);
-    for (uint32_t i = 0; i < node->disk.count; i++)
-        terms[i + 1] = node->disk.entries[i].term;
+    for (uint64_t i = node->disk.base; i <= disk_last_index(&node->disk); i++)
+        terms[i] = disk_term_at(&node->disk, i);
     node_start(node);
+    clock_tell(h, node);
     after(h, node);
 }
 
@@ -245,10 +286,109 @@ static void act_propose(struct history *h, struct node *node)
         after(h, node);
 }
 
+/* A node comes, goes, or changes its role; sometimes two do, which is refused for voters. */
+static void act_members(struct history *h, struct node *node)
+{
+    struct raft_members members;
+    raft_members(node->raft, &members);
+    for (uint32_t times = prng_chance(&h->prng, 1, 8) ? 2 : 1; times > 0; times--) {
+        uint64_t id = prng_between(&h->prng, 1, h->c.count);
+        uint32_t at = 0;
+        while (at < members.count && members.items[at].id != id)
+            at++;
+        if (at == members.count)
+            members.items[members.count++] =
+                (struct raft_member){.id = id, .voter = prng_chance(&h->prng, 1, 2)};
+        else if (prng_chance(&h->prng, 1, 2))
+            members.items[at].voter = !members.items[at].voter;
+        else
+            members.items[at] = members.items[--members.count];
+    }
+    uint64_t index;
+    status_t status = raft_propose_members(node->raft, &members, &index);
+    require(h,
+            status == OK || status == ERR_NOT_LEADER || status == ERR_BUSY || status == ERR_INVALID,
+            "a membership was refused oddly");
+    h->changes += status == OK;
+    after(h, node);
+}
+
+static void act_transfer(struct history *h, struct node *node)
+{
+    uint64_t to = prng_below(&h->prng, h->c.count + 1);
+    h->transfers += raft_transfer(node->raft, to) == OK;
+    after(h, node);
+}
+
+static void act_compact(struct history *h, struct node *node)
+{
+    struct raft_status s;
+    raft_status(node->raft, &s);
+    uint64_t limit = s.applied < s.persisted ? s.applied : s.persisted;
+    if (limit > node->disk.base)
+        node_compact(node, prng_between(&h->prng, node->disk.base, limit));
+}
+
+static bool needs_snapshot(const struct node *leader, uint64_t id)
+{
+    struct raft_status s;
+    raft_status(leader->raft, &s);
+    for (uint32_t i = 0; i < s.peer_count; i++)
+        if (s.peers[i].id == id)
+            return s.peers[i].state == RAFT_PROGRESS_SNAPSHOT;
+    return false;
+}
+
+/* Someone was asked to bring somebody a state: it arrives, or fails. */
+static void act_snapshot(struct history *h, struct node *leader, struct node *to)
+{
+    bool *wanted = &h->wanted[leader->id - 1][to->id - 1];
+    if (!*wanted || leader->raft == NULL || to->raft == NULL || h->failure != NULL)
+        return;
+    if (!needs_snapshot(leader, to->id)) {
+        *wanted = false;
+        return;
+    }
+    clock_tell(h, to);
+    status_t status = prng_chance(&h->prng, 1, 4) ? ERR_TIMEOUT : node_restore(to, leader);
+    if (status == ERR_BUSY)
+        return;
+    if (status == OK) {
+        h->snapshots++;
+        h->handed_terms[to->id - 1][to->disk.base] = to->disk.base_term;
+    } else {
+        require(h, status == ERR_TIMEOUT || status == ERR_EXISTS || status == ERR_INVALID,
+                "a state was refused oddly");
+        *wanted = false;
+        raft_snapshot_failed(leader->raft, to->id);
+        after(h, leader);
+    }
+    after(h, to);
+}
+
+static void act_snapshots(struct history *h)
+{
+    for (uint32_t i = 0; i < h->c.count; i++)
+        for (uint32_t k = 0; k < h->c.count; k++)
+            act_snapshot(h, &h->c.nodes[i], &h->c.nodes[k]);
+}
+
+static void act_tick(struct history *h, struct node *node)
+{
+    uint64_t *ticked = &h->ticked_us[node->id - 1];
+    if (node->id == h->drowsy || (h->c.config.lease_us > 0 && h->now_us - *ticked < TICK_US))
+        return;
+    *ticked = h->now_us;
+    clock_tell(h, node);
+    raft_tick(node->raft);
+    after(h, node);
+}
+
 static void act_read(struct history *h, struct node *node)
 {
     if (h->reads == READS_MAX)
         return;
+    clock_tell(h, node);
     if (raft_read_index(node->raft, h->reads) == OK) {
         h->read_floor[h->reads] = h->committed;
         h->read_state[h->reads++] = 1;
@@ -257,11 +397,40 @@ static void act_read(struct history *h, struct node *node)
         after(h, node);
 }
 
+static uint64_t a_leader(struct history *h)
+{
+    for (uint32_t i = 0; i < h->c.count; i++) {
+        struct raft_status s;
+        if (h->c.nodes[i].raft == NULL)
+            continue;
+        raft_status(h->c.nodes[i].raft, &s);
+        if (s.role == RAFT_LEADER)
+            return s.id;
+    }
+    return 0;
+}
+
+/* The leader alone, who also does not notice how long. */
+static void act_isolate_leader(struct history *h)
+{
+    uint64_t leader = a_leader(h);
+    if (leader == 0)
+        return;
+    h->drowsy = leader;
+    for (uint32_t i = 0; i < h->c.count; i++)
+        h->cut[i][leader - 1] = h->cut[leader - 1][i] = true;
+}
+
 static void act_partition(struct history *h)
 {
+    if (h->c.config.lease_us > 0 && prng_chance(&h->prng, 1, 2)) {
+        act_isolate_leader(h);
+        return;
+    }
     bool side[CLUSTER_NODES_MAX];
     bool heal = prng_chance(&h->prng, 1, 2);
     bool one_way = prng_chance(&h->prng, 1, 4);
+    h->drowsy = prng_chance(&h->prng, 1, 2) ? a_leader(h) : 0;
     for (uint32_t i = 0; i < h->c.count; i++)
         side[i] = prng_chance(&h->prng, 1, 2);
     for (uint32_t i = 0; i < h->c.count; i++)
@@ -285,6 +454,8 @@ static void act_network(struct history *h)
     }
     if (prng_chance(&h->prng, 1, 20))
         cluster_duplicate(c, at);
+    if (c->nodes[to - 1].raft)
+        clock_tell(h, &c->nodes[to - 1]);
     status_t status = cluster_deliver(c, at);
     require(h, status == OK, "a message of a correct node was refused");
     if (c->nodes[to - 1].raft)
@@ -296,26 +467,36 @@ static void act(struct history *h)
     struct cluster *c = &h->c;
     struct node *node = &c->nodes[prng_below(&h->prng, c->count)];
     uint64_t dice = prng_below(&h->prng, 1000);
-    if (dice < 4) {
+    h->now_us += prng_below(&h->prng, TICK_US / 5);
+    /* Where leases matter, a leader must be left alone for long enough to be deposed. */
+    bool calm = h->c.config.lease_us > 0;
+    if (dice < (calm ? 2 : 4)) {
         act_partition(h);
     } else if (node->raft == NULL) {
         if (dice < 200)
             act_start(h, node);
-    } else if (dice < 8) {
+    } else if (dice < (calm ? 3 : 8)) {
         act_crash(h, node);
     } else if (dice < 170) {
-        raft_tick(node->raft);
-        after(h, node);
+        act_tick(h, node);
     } else if (dice < 340) {
         node_persist(node);
         after(h, node);
     } else if (dice < 400) {
         act_propose(h, node);
-    } else if (dice < 440) {
+    } else if (dice < (calm ? 560 : 440)) {
         act_read(h, node);
-    } else if (dice < 480) {
+    } else if (dice < 600) {
         node_ack_applied(node);
         after(h, node);
+    } else if (dice < 608) {
+        act_members(h, node);
+    } else if (dice < 612) {
+        act_transfer(h, node);
+    } else if (dice < 620) {
+        act_compact(h, node);
+    } else if (dice < 650) {
+        act_snapshots(h);
     } else {
         act_network(h);
     }
@@ -323,10 +504,43 @@ static void act(struct history *h)
 
 static bool all_applied(struct history *h, uint64_t index)
 {
-    for (uint32_t i = 0; i < h->c.count; i++)
-        if (h->c.nodes[i].applied_count < index)
+    const struct raft_members *members = cluster_members_at(&h->c, index);
+    for (uint32_t i = 0; i < members->count; i++)
+        if (cluster_node(&h->c, members->items[i].id)->applied_count < index)
             return false;
     return index > 0;
+}
+
+static uint64_t applied_term(struct history *h, uint64_t index)
+{
+    for (uint32_t i = 0; i < h->c.count; i++)
+        if (h->c.nodes[i].applied_count >= index)
+            return h->c.nodes[i].applied[index - 1].term;
+    return 0;
+}
+
+static void heal_disks(struct history *h)
+{
+    for (uint32_t i = 0; i < h->c.count; i++) {
+        node_ack_applied(&h->c.nodes[i]);
+        while (node_persist(&h->c.nodes[i]))
+            after(h, &h->c.nodes[i]);
+    }
+}
+
+static void heal_propose(struct history *h, uint64_t *target, uint64_t *target_term)
+{
+    for (uint32_t i = 0; i < h->c.count; i++) {
+        struct node *node = &h->c.nodes[i];
+        struct raft_status s;
+        raft_status(node->raft, &s);
+        if (s.role != RAFT_LEADER || s.term == *target_term)
+            continue;
+        struct slice data = slice_from_string("the last word");
+        if (raft_propose(node->raft, &data, 1, target) == OK)
+            *target_term = s.term;
+        after(h, node);
+    }
 }
 
 /* The faults end: does the cluster come to work again? */
@@ -334,48 +548,36 @@ static void heal(struct history *h)
 {
     struct cluster *c = &h->c;
     memset(h->cut, 0, sizeof h->cut);
+    h->drowsy = 0;
     for (uint32_t i = 0; i < c->count; i++)
         if (c->nodes[i].raft == NULL)
             act_start(h, &c->nodes[i]);
     uint64_t target = 0, target_term = 0;
     for (uint32_t round = 0; round < 300 && h->failure == NULL; round++) {
-        for (uint32_t i = 0; i < c->count; i++) {
-            raft_tick(c->nodes[i].raft);
-            after(h, &c->nodes[i]);
-        }
+        h->now_us += TICK_US;
+        for (uint32_t i = 0; i < c->count; i++)
+            act_tick(h, &c->nodes[i]);
         for (uint32_t budget = 5000; c->network_count > 0 && budget > 0; budget--) {
-            uint64_t to = c->network[0]->m.to;
+            struct node *to = cluster_node(c, c->network[0]->m.to);
+            clock_tell(h, to);
             require(h, cluster_deliver(c, 0) == OK, "a message of a correct node was refused");
-            after(h, cluster_node(c, to));
-            for (uint32_t i = 0; i < c->count; i++) {
-                node_ack_applied(&c->nodes[i]);
-                while (node_persist(&c->nodes[i]))
-                    after(h, &c->nodes[i]);
-            }
+            after(h, to);
+            heal_disks(h);
         }
-        for (uint32_t i = 0; i < c->count; i++) {
-            while (node_persist(&c->nodes[i]))
-                after(h, &c->nodes[i]);
-            struct raft_status s;
-            raft_status(c->nodes[i].raft, &s);
-            if (s.role != RAFT_LEADER || s.term == target_term)
-                continue;
-            struct slice data = slice_from_string("the last word");
-            if (raft_propose(c->nodes[i].raft, &data, 1, &target) == OK)
-                target_term = s.term;
-            after(h, &c->nodes[i]);
-        }
-        if (all_applied(h, target) && h->c.nodes[0].applied[target - 1].term == target_term)
+        heal_disks(h);
+        act_snapshots(h);
+        heal_propose(h, &target, &target_term);
+        if (all_applied(h, target) && applied_term(h, target) == target_term)
             return;
     }
     require(h, false, "the healed cluster does not come to work");
 }
 
 struct totals {
-    uint64_t histories, elections, commits, reads_ok;
+    uint64_t histories, elections, commits, reads_ok, changes, transfers, snapshots;
 };
 
-static struct history *history_new(uint64_t seed)
+static struct history *history_new(uint64_t seed, enum sabotage sabotage)
 {
     struct history *h = mem_zalloc(1, sizeof *h);
     h->seed = seed;
@@ -383,7 +585,7 @@ static struct history *history_new(uint64_t seed)
     struct raft_config config;
     raft_config_default(&config);
     /* Small limits, so that they are met. */
-    config.election_timeout_ticks = 5;
+    config.election_timeout_ticks = TIMEOUT_TICKS;
     static const size_t append_bytes[] = {1, 40, 4096};
     config.max_append_bytes = append_bytes[prng_below(&h->prng, 3)];
     config.max_inflight_messages = (uint32_t)prng_between(&h->prng, 1, 6);
@@ -393,7 +595,15 @@ static struct history *history_new(uint64_t seed)
     config.max_apply_bytes = prng_chance(&h->prng, 1, 2) ? 1 : 1000;
     config.pre_vote = !prng_chance(&h->prng, 1, 4);
     config.check_quorum = !prng_chance(&h->prng, 1, 4);
-    cluster_init(&h->c, prng_chance(&h->prng, 1, 2) ? 3 : 5, &config, seed);
+    if (sabotage == LEASE_TOO_LONG || prng_chance(&h->prng, 1, 3)) {
+        config.check_quorum = true;
+        config.lease_us = sabotage == LEASE_TOO_LONG ? 20 * LEASE_US : LEASE_US;
+    }
+    uint32_t count = prng_chance(&h->prng, 1, 2) ? 3 : 5;
+    uint32_t voters =
+        prng_chance(&h->prng, 1, 2) ? count : (uint32_t)prng_between(&h->prng, 1, count);
+    cluster_init_some(&h->c, count, voters, &config, seed);
+    h->c.break_ack_early = sabotage == PROMISES_EARLY;
     h->c.ack_apply = prng_chance(&h->prng, 1, 2);
     h->c.observer = (struct cluster_observer){.context = h,
                                               .sent = observe_sent,
@@ -403,10 +613,9 @@ static struct history *history_new(uint64_t seed)
     return h;
 }
 
-static const char *run_history(uint64_t seed, bool ack_early, struct totals *totals)
+static const char *run_history(uint64_t seed, enum sabotage sabotage, struct totals *totals)
 {
-    struct history *h = history_new(seed);
-    h->c.break_ack_early = ack_early;
+    struct history *h = history_new(seed, sabotage);
     for (uint32_t step = 0; step < STEPS && h->failure == NULL; step++)
         act(h);
     if (h->failure == NULL)
@@ -415,6 +624,9 @@ static const char *run_history(uint64_t seed, bool ack_early, struct totals *tot
     totals->elections += h->elections;
     totals->commits += h->committed;
     totals->reads_ok += h->reads_ok;
+    totals->changes += h->changes;
+    totals->transfers += h->transfers;
+    totals->snapshots += h->snapshots;
     const char *failure = h->failure;
     cluster_free(&h->c);
     mem_free(h);
@@ -435,35 +647,58 @@ static void test_histories(void **state)
     struct totals totals = {0};
     uint64_t failed = 0;
     for (uint64_t seed = first; seed < first + count; seed++)
-        failed += run_history(seed, false, &totals) != NULL;
+        failed += run_history(seed, NOTHING_BROKEN, &totals) != NULL;
     printf("# %" PRIu64 " histories, %" PRIu64 " elections, %" PRIu64 " commits, %" PRIu64
-           " reads, %" PRIu64 " failed\n",
-           totals.histories, totals.elections, totals.commits, totals.reads_ok, failed);
+           " reads, %" PRIu64 " changes, %" PRIu64 " transfers, %" PRIu64 " snapshots, %" PRIu64
+           " failed\n",
+           totals.histories, totals.elections, totals.commits, totals.reads_ok, totals.changes,
+           totals.transfers, totals.snapshots, failed);
     assert_int_equal(failed, 0);
     /* Histories in which nothing happens would prove nothing. */
     assert_true(totals.elections > totals.histories);
     assert_true(totals.commits > totals.histories * 10);
     assert_true(totals.reads_ok > totals.histories);
+    assert_true(totals.changes > totals.histories);
+    assert_true(totals.transfers * 2 > totals.histories);
+    assert_true(totals.snapshots * 2 > totals.histories);
+}
+
+static uint64_t caught(enum sabotage sabotage, uint64_t seeds)
+{
+    struct totals totals = {0};
+    uint64_t count = 0;
+    setenv("RAFT_QUIET", "1", 1);
+    for (uint64_t seed = 1; seed <= seeds; seed++)
+        count += run_history(seed, sabotage, &totals) != NULL;
+    unsetenv("RAFT_QUIET");
+    return count;
 }
 
 /* The checkers can fail: an owner that sends promises before they are durable is caught. */
 static void test_early_promises_are_caught(void **state)
 {
     (void)state;
-    struct totals totals = {0};
-    uint64_t caught = 0;
-    setenv("RAFT_QUIET", "1", 1);
-    for (uint64_t seed = 1; seed <= 20; seed++)
-        caught += run_history(seed, true, &totals) != NULL;
-    unsetenv("RAFT_QUIET");
-    assert_true(caught > 10);
+    uint64_t count = caught(PROMISES_EARLY, 20);
+    printf("# early promises: %" PRIu64 " of 20 seeds\n", count);
+    assert_true(count > 5);
+}
+
+/* So is a lease that outlives the promise it rests on. */
+static void test_long_leases_are_caught(void **state)
+{
+    (void)state;
+    uint64_t count = caught(LEASE_TOO_LONG, 100);
+    printf("# long leases: %" PRIu64 " of 100 seeds\n", count);
+    assert_true(count > 5);
 }
 
 int main(void)
 {
+    log_configure(LOG_OFF, NULL, NULL); /* much goes wrong here on purpose */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_histories),
         cmocka_unit_test(test_early_promises_are_caught),
+        cmocka_unit_test(test_long_leases_are_caught),
     };
     return cmocka_run_group_tests_name("raft_random", tests, NULL, NULL);
 }
