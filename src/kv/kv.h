@@ -55,6 +55,10 @@ status_t kv_open(struct env *env, const char *path, const struct kv_options *opt
 /* NULL is allowed. All snapshots must be closed, no checkpoint and no load under way (asserted).
  * What was not checkpointed is dropped. */
 void kv_close(struct kv *kv);
+/* Moves the store's file to another name in the same directory, durably; what has that name is
+ * replaced at once and in whole. The store stays open and everything goes on as before. Writer's
+ * thread, no snapshot open on another. ERR_IO: nobody knows under which name the file is. */
+status_t kv_rename(struct kv *kv, const char *path, struct error *error);
 /* The app_meta of the checkpoint the store was opened at, or of the last one that ended since;
  * empty for a new store. Valid until the next kv_checkpoint_end. */
 struct slice kv_meta(const struct kv *kv);

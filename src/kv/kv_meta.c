@@ -140,6 +140,17 @@ static status_t sync_parent(struct env *env, const char *path, struct error *err
     return status;
 }
 
+status_t kv_rename(struct kv *kv, const char *path, struct error *error)
+{
+    ASSERT(!kv->read_only && kv->running == NULL);
+    status_t status = env_file_rename(kv->env, kv->path, path, error);
+    if (status != OK)
+        return status;
+    mem_free(kv->path);
+    kv->path = mem_strdup(path);
+    return sync_parent(kv->env, path, error);
+}
+
 status_t kv__meta_settle(struct kv *kv, uint64_t file_size, struct error *error)
 {
     ASSERT(kv->map != NULL && !kv->read_only);

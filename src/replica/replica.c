@@ -16,6 +16,7 @@ enum {
     CHECKPOINT_US_DEFAULT = 30 * 1000000,
     LOG_KEEP_DEFAULT = 64 << 20,
     LOG_KEEP_MAX_DEFAULT = 512 << 20,
+    SNAPSHOT_RATE_DEFAULT = 32 << 20,
 };
 
 /* ---- failure ----------------------------------------------------------------------------------
@@ -50,6 +51,9 @@ static status_t storage_open(struct replica *r, struct error *error)
         return status;
     char path[1024];
     snprintf(path, sizeof path, "%s/data.toydb", r->dir);
+    status = replica__receiver_clean(r, error);
+    if (status != OK)
+        return status;
     status = kv_open(r->env, path, NULL, &r->kv, error);
     if (status != OK)
         return status;
@@ -93,6 +97,8 @@ static status_t raft_start(struct replica *r, struct error *error)
 
 static void replica_release(struct replica *r)
 {
+    replica__sends_destroy(r);
+    replica__receiver_destroy(r);
     raft_destroy(r->raft);
     wal_close(r->wal);
     kv_close(r->kv);
@@ -122,6 +128,8 @@ static void config_defaults(struct replica_config *config)
         config->log_keep_bytes = LOG_KEEP_DEFAULT;
     if (!config->log_keep_max_bytes)
         config->log_keep_max_bytes = LOG_KEEP_MAX_DEFAULT;
+    if (!config->snapshot_bytes_per_second)
+        config->snapshot_bytes_per_second = SNAPSHOT_RATE_DEFAULT;
     if (config->log_keep_max_bytes < config->log_keep_bytes)
         config->log_keep_max_bytes = config->log_keep_bytes;
 }
@@ -151,6 +159,8 @@ status_t replica_open(const struct replica_config *config, const struct replica_
     replica__ring_init(&r->proposals, sizeof(struct replica__proposal));
     replica__ring_init(&r->reads_asked, sizeof(struct replica__read_asked));
     replica__ring_init(&r->loopback, sizeof(struct replica__loopback *));
+    replica__sends_create(r);
+    replica__receiver_create(r);
     uint32_t window = config->window_keys ? config->window_keys : WINDOW_KEYS_DEFAULT;
     r->certifier = txn_certifier_create(window);
     replica__collect_create(r);
@@ -204,7 +214,9 @@ void replica_tick(struct replica *r)
     if (r->failed)
         return;
     uint64_t now_us = env_monotonic_us(r->env);
-    raft_tick(r->raft);
+    if (!replica__receiver_holds(r))
+        raft_tick(r->raft);
+    replica__sends_tick(r);
     replica__reads_tick(r, now_us);
     replica__commits_tick(r, now_us);
     replica__admins_tick(r, now_us);
@@ -324,6 +336,8 @@ static bool bundle_take(struct replica *r)
         replica__members_refresh(r);
     if (ready.soft_changed)
         leadership_update(r, &ready);
+    for (uint32_t i = 0; i < ready.snapshot_count; i++)
+        replica__snapshot_needed(r, ready.snapshots[i]);
     return true;
 }
 
@@ -337,7 +351,7 @@ void replica_pump(struct replica *r)
         replica__reads_flush(r);
         bundles_finish(r);
         again = false;
-        while (!r->failed && raft_has_ready(r->raft)) {
+        while (!r->failed && !replica__receiver_holds(r) && raft_has_ready(r->raft)) {
             again = true;
             if (!bundle_take(r))
                 return;
@@ -349,7 +363,9 @@ void replica_pump(struct replica *r)
         cluster_propose(r);
         if (r->removed_index && r->role != RAFT_LEADER && !r->failed)
             replica__removed_stop(r, r->removed_index); /* one that leads hands over first */
-        again = again || r->loopback.count > 0 || raft_has_ready(r->raft);
+        replica__receiver_pump(r);
+        again = again || r->loopback.count > 0 ||
+                (!replica__receiver_holds(r) && raft_has_ready(r->raft));
     }
 }
 
@@ -431,7 +447,9 @@ void replica_status(struct replica *r, struct replica_status *out)
                                    .version = r->applied_version,
                                    .checkpoint_index = r->checkpoint_index,
                                    .has_cluster_id = r->identity.has_cluster_id,
-                                   .messages_refused = r->messages_refused};
+                                   .messages_refused = r->messages_refused,
+                                   .snapshot_bytes_sent = r->snapshot_bytes_sent,
+                                   .snapshot_bytes_received = r->snapshot_bytes_received};
     memcpy(out->cluster_id, r->identity.cluster_id, REPLICA_CLUSTER_ID_SIZE);
     raft_status(r->raft, &out->raft);
     out->commit_index = out->raft.commit;

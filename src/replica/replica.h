@@ -69,6 +69,14 @@ enum replica_message_type {
     REPLICA_FOREIGN = 5,        /* "your cluster is not mine" */
     REPLICA_ADMIN_REQUEST = 6,  /* id; body: replica_admin_wire.c */
     REPLICA_ADMIN_RESPONSE = 7, /* the same and status */
+    /* id: of the snapshot; index, version: where it stands; body: [term of index, bytes, about] */
+    REPLICA_SNAPSHOT_OFFER = 8,
+    /* id; version: number of the fetch; index: bytes wanted, 0: not now; body: the key behind which
+     * to go on; status: not OK: the snapshot is not needed */
+    REPLICA_SNAPSHOT_FETCH = 9,
+    /* id; version: number of the fetch answered; status: ERR_NOT_FOUND: the snapshot is gone; body:
+     * replica_snapshot_chunk.c */
+    REPLICA_SNAPSHOT_CHUNK = 10,
     /* "You are not in my cluster's membership", committed at `index` */
     REPLICA_REMOVED = 12,
     /* The same, when another data directory has the place of this id; version: its uid */
@@ -384,6 +392,7 @@ struct replica_status {
     struct raft_status raft;
     uint32_t commits_waiting, reads_waiting; /* of this node's clients */
     uint64_t messages_refused;
+    uint64_t snapshot_bytes_sent, snapshot_bytes_received; /* since it was opened */
 };
 void replica_status(struct replica *replica, struct replica_status *out);
 /* The nodes that this one has to do with: the membership in effect, committed or not; of a node

@@ -198,7 +198,7 @@ void replica__apply(struct replica *r)
     bool any = false;
     r->apply_retry = false;
     /* A checkpoint must not be ahead of the log: one that is due waits for it here. */
-    uint64_t limit = replica__checkpoint_due(r) ? wal_durable_index(r->wal) : UINT64_MAX;
+    uint64_t limit = replica__checkpoint_due(r) ? replica__durable_index(r) : UINT64_MAX;
     while (r->committed.count && !r->failed) {
         struct replica__committed *burst = replica__ring_at(&r->committed, 0);
         if (burst->at == burst->count) {

@@ -146,8 +146,11 @@ static uint64_t needed_index(const struct replica *r)
     uint64_t now_us = env_monotonic_us(r->env);
     for (uint32_t i = 0; i < status.peer_count; i++) {
         const struct raft_peer_status *peer = &status.peers[i];
-        if (peer->match + 1 < needed && heard_lately(r, peer->id, now_us))
-            needed = peer->match + 1;
+        uint64_t next = replica__sends_needs(r, peer->id);
+        if (next == 0)
+            next = peer->match + 1;
+        if (next < needed && heard_lately(r, peer->id, now_us))
+            needed = next;
     }
     return needed;
 }
@@ -178,8 +181,9 @@ static void log_compact(struct replica *r)
 
 bool replica__checkpoint_due(const struct replica *r)
 {
-    if (r->failed || r->checkpoint_out ||
-        (r->applied_index == r->checkpoint_index && replica__collect_removed(r) == 0))
+    bool changed = r->applied_index != r->checkpoint_index || replica__collect_removed(r) > 0;
+    if (r->failed || r->checkpoint_out || !changed || replica__receiver_wants_rest(r) ||
+        replica__receiver_holds(r))
         return false;
     return r->applied_bytes >= r->config.checkpoint_bytes ||
            env_monotonic_us(r->env) - r->checkpoint_time_us >= r->config.checkpoint_us;
@@ -195,16 +199,16 @@ static status_t meta_now(const struct replica *r, struct buffer *out)
 
 /* Entries may be applied before they are durable here. Raft knows; the wal may still hold others in
  * their places, which raft has replaced but not handed over yet. */
-static bool applied_is_durable(const struct replica *r)
+uint64_t replica__durable_index(const struct replica *r)
 {
     struct raft_status status;
     raft_status(r->raft, &status);
-    return r->applied_index <= status.persisted;
+    return status.persisted;
 }
 
 struct kv_checkpoint *replica_checkpoint_take(struct replica *r)
 {
-    if (!replica__checkpoint_due(r) || !applied_is_durable(r))
+    if (!replica__checkpoint_due(r) || r->applied_index > replica__durable_index(r))
         return NULL;
     /* A part of an entry may be in the tree while the disk is full: freeze whole entries only. */
     if (r->apply_blocked)
@@ -247,7 +251,8 @@ void replica_checkpoint_done(struct replica *r, struct kv_checkpoint *checkpoint
 /* It makes the next start quick; the log has everything anyway. */
 void replica__checkpoint_last(struct replica *r)
 {
-    if (r->failed || r->applied_index == r->checkpoint_index || !applied_is_durable(r))
+    if (r->failed || r->applied_index == r->checkpoint_index ||
+        r->applied_index > replica__durable_index(r))
         return;
     struct buffer meta;
     struct error error;

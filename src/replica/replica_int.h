@@ -59,6 +59,8 @@ struct replica__loopback {
 };
 
 struct replica__retired;
+struct replica__sends;
+struct replica__receiver;
 
 /* When another node last sent something. */
 struct replica__heard {
@@ -177,6 +179,11 @@ struct replica {
     struct replica_work *work_out;
     uint32_t work_turn;               /* the kind that is asked first */
     struct replica__retired *retired; /* trees still read by some transaction */
+
+    /* snapshots */
+    struct replica__sends *sends;
+    struct replica__receiver *receiver;
+    uint64_t snapshot_bytes_sent, snapshot_bytes_received;
 
     /* this node's clients */
     struct replica_read *reads; /* in order of asking */
@@ -336,6 +343,8 @@ struct replica__meta {
 };
 status_t replica__meta_encode(const struct replica__meta *meta, struct buffer *out);
 bool replica__checkpoint_due(const struct replica *r);
+/* All entries that were handed out up to this one are durable here. */
+uint64_t replica__durable_index(const struct replica *r);
 /* At the end, when nothing has failed. */
 void replica__checkpoint_last(struct replica *r);
 /* Where the checkpoint that the tree was opened at stood. */
@@ -347,6 +356,36 @@ status_t replica__log_reconcile(struct replica *r, struct error *error);
 status_t replica__log_lost(struct replica *r, struct error *error);
 /* A member has sent something. */
 void replica__heard(struct replica *r, uint64_t id);
+
+/* replica_snapshot_send.c */
+void replica__sends_create(struct replica *r);
+/* NULL is allowed. No work may be out. */
+void replica__sends_destroy(struct replica *r);
+/* Raft named a node that needs a snapshot. */
+void replica__snapshot_needed(struct replica *r, uint64_t peer);
+void replica__sends_tick(struct replica *r);
+struct replica_work *replica__sends_work(struct replica *r);
+/* The first entry a node will need that is being sent a snapshot; 0: it is not. */
+uint64_t replica__sends_needs(const struct replica *r, uint64_t peer);
+void replica__snapshot_fetch(struct replica *r, const struct replica_message *message);
+
+/* replica_snapshot_receive.c */
+void replica__receiver_create(struct replica *r);
+/* NULL is allowed. No work may be out. */
+void replica__receiver_destroy(struct replica *r);
+/* At open: removes what an earlier life left behind. */
+status_t replica__receiver_clean(struct replica *r, struct error *error);
+struct replica_work *replica__receiver_work(struct replica *r);
+/* Swaps trees when one is ready and raft at rest. */
+void replica__receiver_pump(struct replica *r);
+/* Raft must be given nothing and asked for nothing. */
+bool replica__receiver_holds(const struct replica *r);
+/* Raft must come to rest: no new checkpoint. */
+bool replica__receiver_wants_rest(const struct replica *r);
+/* Raft's messages are to be dropped. */
+bool replica__receiver_silences(const struct replica *r);
+void replica__snapshot_offer(struct replica *r, const struct replica_message *message);
+void replica__snapshot_chunk(struct replica *r, const struct replica_message *message);
 
 /* replica_work.c */
 /* The tree was replaced: it is closed once its last snapshot is. */

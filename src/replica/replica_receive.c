@@ -30,6 +30,9 @@ const char *replica_message_type_name(enum replica_message_type type)
         [REPLICA_FOREIGN] = "foreign",
         [REPLICA_ADMIN_REQUEST] = "admin",
         [REPLICA_ADMIN_RESPONSE] = "admin-response",
+        [REPLICA_SNAPSHOT_OFFER] = "snapshot-offer",
+        [REPLICA_SNAPSHOT_FETCH] = "snapshot-fetch",
+        [REPLICA_SNAPSHOT_CHUNK] = "snapshot-chunk",
         [REPLICA_REMOVED] = "removed",
         [REPLICA_STRANGER] = "stranger",
         [REPLICA_HASH] = "hash",
@@ -90,6 +93,8 @@ void replica_receive(struct replica *r, const struct replica_message *message)
     status_t status = OK;
     switch (message->type) {
     case REPLICA_RAFT:
+        if (replica__receiver_silences(r))
+            break;
         /* Raft checks the rest: what it says of its own sender must be true. */
         status = message->raft && message->raft->from == message->from
                      ? raft_step(r->raft, message->raft)
@@ -110,6 +115,15 @@ void replica_receive(struct replica *r, const struct replica_message *message)
         break;
     case REPLICA_COMMIT_RESPONSE:
         replica__commit_response(r, message);
+        break;
+    case REPLICA_SNAPSHOT_OFFER:
+        replica__snapshot_offer(r, message);
+        break;
+    case REPLICA_SNAPSHOT_FETCH:
+        replica__snapshot_fetch(r, message);
+        break;
+    case REPLICA_SNAPSHOT_CHUNK:
+        replica__snapshot_chunk(r, message);
         break;
     case REPLICA_ADMIN_REQUEST:
         replica__admin_request(r, message);

@@ -195,6 +195,7 @@ status_t cluster_start(struct cluster *c, uint32_t number, struct error *error)
         .log_keep_max_bytes = c->config.log_keep_max_bytes,
         .check_us = c->config.check_us,
         .check_bytes_per_second = c->config.check_bytes_per_second,
+        .snapshot_bytes_per_second = c->config.snapshot_bytes_per_second,
         .wal = {.segment_size = segment, .zero_step = LOG_ZERO_STEP},
     };
     memcpy(config.cluster_id, node->cluster_id, sizeof config.cluster_id);
@@ -222,7 +223,8 @@ static void work_tear(struct cluster_node *node)
     struct prng *prng = &node->cluster->prng;
     struct error error = {0};
     bool log_first = prng_chance(prng, 1, 2);
-    env_sim_power_off_after(node->machine, prng_below(prng, 6));
+    if (!env_sim_is_off(node->machine))
+        env_sim_power_off_after(node->machine, prng_below(prng, 6));
     if (node->batch && log_first)
         (void)wal_write(node->batch, &error);
     if (node->checkpoint)
