@@ -254,12 +254,27 @@ static inline status_t kv__page_get(struct kv *kv, uint32_t id, uint32_t level,
 
 /* Starts an empty node in a page that belongs to this epoch. */
 struct kv__page *kv__page_init(struct kv *kv, uint32_t id, uint32_t level);
+/* Where the key begins in a cell of such a page. */
+static inline uint32_t kv__cell_key_at(uint32_t level, const uint8_t *cell)
+{
+    return level != 0 ? 4 : (cell[1] & 0x80) != 0 ? 10 : 2;
+}
+
 /* Key of entry `index`, in place. */
-struct slice kv__page_key(const struct kv__page *page, uint32_t index);
+static inline struct slice kv__page_key(const struct kv__page *page, uint32_t index)
+{
+    const struct kv__slot *slot = &kv__page_slots(page)[index];
+    const uint8_t *cell = (const uint8_t *)page + slot->offset;
+    return slice_make(cell + kv__cell_key_at(page->level, cell), slot->key_size);
+}
+
 /* The whole cell, in place. */
 struct slice kv__page_cell(const struct kv__page *page, uint32_t index);
 uint32_t kv__page_child(const struct kv__page *page, uint32_t index);
 void kv__page_set_child(struct kv__page *page, uint32_t index, uint32_t child);
+
+/* In a leaf cell's size: the value is in a run of its own. */
+#define KV_CELL_LONG 0x8000u
 
 /* What a leaf cell says about its value. */
 struct kv__value {
@@ -267,7 +282,17 @@ struct kv__value {
     uint32_t overflow;         /* first page of the run, or 0 */
     uint32_t size;             /* of the value */
 };
-struct kv__value kv__page_value(const struct kv__page *page, uint32_t index);
+static inline struct kv__value kv__page_value(const struct kv__page *page, uint32_t index)
+{
+    const struct kv__slot *slot = &kv__page_slots(page)[index];
+    const uint8_t *cell = (const uint8_t *)page + slot->offset;
+    ASSERT(page->level == 0 && index < page->count);
+    uint32_t size = get_u16_le(cell);
+    if (__builtin_expect((size & KV_CELL_LONG) != 0, 0))
+        return (struct kv__value){.overflow = get_u32_le(cell + 2), .size = get_u32_le(cell + 6)};
+    return (struct kv__value){.inline_bytes = slice_make(cell + 2 + slot->key_size, size),
+                              .size = size};
+}
 
 /* First index in [first, count) whose key is >= `key`; *exact when equal. */
 uint32_t kv__page_search(const struct kv__page *page, uint32_t first, struct slice key,
@@ -284,12 +309,6 @@ void kv__page_remove(struct kv__page *page, uint32_t index);
 /* Building a node anew: append in order (there must be room), then seal. */
 void kv__page_append(struct kv__page *page, struct slice cell, uint32_t key_size);
 void kv__page_seal(struct kv__page *page);
-/* Where the key begins in a cell of such a page. */
-static inline uint32_t kv__cell_key_at(uint32_t level, const uint8_t *cell)
-{
-    return level != 0 ? 4 : (cell[1] & 0x80) != 0 ? 10 : 2;
-}
-
 /* ---- kv_tree.c ------------------------------------------------------------------------------ */
 
 #define KV_CELL_SIZE_MAX (10u + KV_KEY_SIZE_MAX + KV_PAGE_SIZE_MAX / 4)

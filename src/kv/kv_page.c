@@ -40,7 +40,6 @@
 
 #define HEADER_SIZE ((uint32_t)sizeof(struct kv__page))
 #define SLOT_SIZE   ((uint32_t)sizeof(struct kv__slot))
-#define LONG_VALUE  0x8000u
 #define CRC_SIZE    4u
 
 static uint32_t key_head(struct slice key, uint32_t prefix)
@@ -83,13 +82,6 @@ static uint32_t cell_size(const struct kv__page *page, uint32_t index)
     return key_at + slot->key_size + value_size;
 }
 
-struct slice kv__page_key(const struct kv__page *page, uint32_t index)
-{
-    const struct kv__slot *slot = &kv__page_slots(page)[index];
-    const uint8_t *cell = page_bytes(page) + slot->offset;
-    return slice_make(cell + kv__cell_key_at(page->level, cell), slot->key_size);
-}
-
 struct slice kv__page_cell(const struct kv__page *page, uint32_t index)
 {
     ASSERT(index < page->count);
@@ -107,18 +99,6 @@ void kv__page_set_child(struct kv__page *page, uint32_t index, uint32_t child)
 {
     ASSERT(page->level != 0 && index < page->count);
     put_u32_le((uint8_t *)page + kv__page_slots(page)[index].offset, child);
-}
-
-struct kv__value kv__page_value(const struct kv__page *page, uint32_t index)
-{
-    const struct kv__slot *slot = &kv__page_slots(page)[index];
-    const uint8_t *cell = page_bytes(page) + slot->offset;
-    ASSERT(page->level == 0 && index < page->count);
-    uint32_t size = get_u16_le(cell);
-    if ((size & LONG_VALUE) != 0)
-        return (struct kv__value){.overflow = get_u32_le(cell + 2), .size = get_u32_le(cell + 6)};
-    return (struct kv__value){.inline_bytes = slice_make(cell + 2 + slot->key_size, size),
-                              .size = size};
 }
 
 /* ---- searching ------------------------------------------------------------------------------ */
