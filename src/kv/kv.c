@@ -11,6 +11,7 @@
  *   cursors, get    kv_cursor.c      read under a pin
  *   pages           kv_alloc.c       are reused when no epoch that reaches them matters any more
  *   checkpoints     kv_checkpoint.c  make a published epoch durable
+ *   scrubbing       kv_scrub.c       reads all pages again, now and then
  *   proof           kv_check.c       of all that */
 #include <stdio.h>
 
@@ -117,6 +118,7 @@ static void take_meta(struct kv *kv, uint64_t file_size)
     kv->epoch = meta->epoch + 1;
     kv->frozen_epoch = meta->epoch;
     kv->verified_epoch = meta->epoch;
+    atomic_store(&kv->durable_epoch, meta->epoch);
     kv->verified_pages = pages;
     kv->verified = mem_zalloc((pages + 63u) / 64, sizeof *kv->verified);
     atomic_store(&kv->published_root[meta->epoch & 1], meta->root);

@@ -167,6 +167,21 @@ status_t kv_checkpoint_end(struct kv *kv, struct kv_checkpoint *checkpoint, stru
 /* The three steps in a row, on the writer's thread. */
 status_t kv_checkpoint(struct kv *kv, struct slice app_meta, struct error *error);
 
+/* ---- scrubbing (any thread) ------------------------------------------------------------------ */
+
+/* Where a walk over all pages stands. The caller's; zeros begin it. */
+struct kv_scrub {
+    uint64_t pages;    /* looked at so far */
+    uint64_t damaged;  /* of them */
+    uint64_t rounds;   /* whole walks done */
+    uint32_t key_size; /* the next step goes on from this key */
+    uint8_t key[KV_KEY_SIZE_MAX];
+};
+/* Reads about the next `pages` pages of the newest published tree anew and proves checksum and
+ * layout; ends early when the round ends. ERR_CORRUPT: the step met damage (`error` names the first
+ * page) and ended; the next one goes on behind it. ERR_BUSY: as kv_snapshot_open. */
+status_t kv_scrub_step(struct kv *kv, struct kv_scrub *scrub, uint32_t pages, struct error *error);
+
 /* ---- inspection (writer's thread) ------------------------------------------------------------ */
 
 struct kv_stats {

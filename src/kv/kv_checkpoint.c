@@ -98,6 +98,7 @@ status_t kv_checkpoint_end(struct kv *kv, struct kv_checkpoint *checkpoint, stru
     if (status == OK) {
         struct kv__page_list before = kv->freelist;
         kv->durable = checkpoint->meta;
+        atomic_store(&kv->durable_epoch, kv->durable.epoch);
         kv->freelist = checkpoint->freelist;
         for (uint32_t i = 0; i < before.count; i++)
             if (!kv__alloc_free(kv, before.items[i], 1))

@@ -190,7 +190,8 @@ struct kv {
 
     /* Checkpoints. */
     struct kv__meta durable;
-    struct kv__page_list freelist; /* pages of the durable free list */
+    _Atomic uint64_t durable_epoch; /* of it, for other threads */
+    struct kv__page_list freelist;  /* pages of the durable free list */
     struct kv_checkpoint *running;
     struct kv_load *loading;
     uint64_t frozen_epoch; /* of the running checkpoint, else of the durable one */

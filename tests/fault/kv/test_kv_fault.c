@@ -509,6 +509,27 @@ static bool reads_show_damage(struct world *world)
     return damage || status != OK;
 }
 
+/* A whole round tells the damaged page, once. */
+static bool scrub_shows_damage(struct world *world, uint32_t page)
+{
+    struct kv_scrub scrub = {0};
+    uint32_t told = 0;
+    while (scrub.rounds == 0) {
+        status_t status = kv_scrub_step(world->kv, &scrub, 7, &world->error);
+        if (status == OK)
+            continue;
+        char text[32];
+        (void)snprintf(text, sizeof text, "page %u ", page);
+        assert_int_equal(status, ERR_CORRUPT);
+        /* A run is known by its first page. */
+        assert_true(strstr(world->error.message, text) != NULL ||
+                    strstr(world->error.message, "wrong checksum") != NULL);
+        told++;
+    }
+    assert_true(told <= 1 && scrub.damaged == told);
+    return told != 0;
+}
+
 static void expect_flip_found(struct world *world, uint32_t page, bool is_free)
 {
     status_t status = open_kv(world);
@@ -520,13 +541,15 @@ static void expect_flip_found(struct world *world, uint32_t page, bool is_free)
     struct kv_stats stats;
     kv_stats(world->kv, &stats);
     bool reported = kv_check(world->kv, NULL, NULL, &world->error) == ERR_CORRUPT;
-    bool damage = false;
-    if (stats.meta_pages_bad == 0)
+    bool damage = false, scrubbed = false;
+    if (stats.meta_pages_bad == 0) {
+        scrubbed = scrub_shows_damage(world, page);
         damage = reads_show_damage(world);
+    }
     if (page < KV_META_PAGES)
         assert_true(stats.meta_pages_bad == 1);
     else
-        assert_true(is_free ? !reported && !damage : reported && damage);
+        assert_true(is_free ? !reported && !damage && !scrubbed : reported && damage && scrubbed);
     close_kv(world);
 }
 

@@ -42,6 +42,7 @@ struct world {
     uint32_t *frozen;    /* of the running checkpoint */
     struct kv_checkpoint *checkpoint;
     struct view views[SNAPSHOTS];
+    struct kv_scrub scrub;
     uint8_t *value;
     uint32_t next_seed;
 };
@@ -134,6 +135,8 @@ static void check_kv(struct world *world)
 {
     struct error error;
     expect_ok(world, kv_check(world->kv, report, NULL, &error), &error);
+    for (uint64_t round = world->scrub.rounds; world->scrub.rounds == round;)
+        expect_ok(world, kv_scrub_step(world->kv, &world->scrub, 100, &error), &error);
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */

@@ -3,7 +3,7 @@
  *
  * The writer keeps one rule: in every published state all keys hold the same number (its version).
  * Readers open snapshots, walk them, and find the rule kept twice over, however long the walk
- * lasts, and never an older version than they saw before. */
+ * lasts, and never an older version than they saw before. A scrubber finds all pages sound. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -84,6 +84,17 @@ static void read_on(void *argument)
     atomic_fetch_add(&world->versions_seen, seen);
 }
 
+static void scrub_on(void *argument)
+{
+    struct world *world = argument;
+    struct kv_scrub scrub = {0};
+    while (!atomic_load(&world->done) || scrub.rounds < 3)
+        if (kv_scrub_step(world->kv, &scrub, 5, NULL) != OK)
+            atomic_store(&world->broken, true);
+    if (scrub.damaged > 0 || scrub.pages == 0)
+        atomic_store(&world->broken, true);
+}
+
 static void write_checkpoints(void *argument)
 {
     struct writer_thread *thread = argument;
@@ -145,7 +156,7 @@ static void readers_beside_the_writer(void **state)
     char directory[] = "/tmp/toydb_kv_XXXXXX", path[64];
     struct world world = {0};
     struct writer_thread checkpoints = {.mutex = env_mutex_create(), .cond = env_cond_create()};
-    struct env_thread *readers[READERS], *writer;
+    struct env_thread *readers[READERS], *writer, *scrubber;
     struct kv_checkpoint *running = NULL;
     uint32_t ended = 0;
     (void)state;
@@ -154,6 +165,7 @@ static void readers_beside_the_writer(void **state)
     assert_int_equal(kv_open(env_real(), path, NULL, &world.kv, NULL), OK);
     for (uint32_t i = 0; i < READERS; i++)
         readers[i] = env_thread_start("reader", read_on, &world);
+    scrubber = env_thread_start("scrub", scrub_on, &world);
     writer = env_thread_start("checkpoint", write_checkpoints, &checkpoints);
 
     uint64_t version = 0;
@@ -165,6 +177,7 @@ static void readers_beside_the_writer(void **state)
     atomic_store(&world.done, true);
     for (uint32_t i = 0; i < READERS; i++)
         env_thread_join(readers[i]);
+    env_thread_join(scrubber);
     env_mutex_lock(checkpoints.mutex);
     checkpoints.stop = true;
     env_cond_signal(checkpoints.cond);
