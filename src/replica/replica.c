@@ -79,6 +79,8 @@ static status_t raft_start(struct replica *r, struct error *error)
         config.election_timeout_ticks = r->config.election_timeout_ticks;
     if (r->config.heartbeat_ticks)
         config.heartbeat_ticks = r->config.heartbeat_ticks;
+    if (r->config.log_cache_bytes)
+        config.max_cached_bytes = (size_t)r->config.log_cache_bytes;
     config.max_entry_bytes = REPLICA_REQUEST_SIZE_MAX;
     config.max_uncommitted_bytes = 2 * (size_t)REPLICA_REQUEST_SIZE_MAX;
     config.applied = r->applied_index;

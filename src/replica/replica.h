@@ -164,6 +164,7 @@ struct replica_config {
     uint64_t checkpoint_us;      /* time between checkpoints while there are changes; 0: 30 s */
     uint64_t log_keep_bytes;     /* of log kept in any case; 0: 64 MiB */
     uint64_t log_keep_max_bytes; /* kept for a member that needs it; 0: 512 MiB */
+    uint64_t log_cache_bytes;    /* of it in memory; 0: 8 MiB */
     uint64_t snapshot_bytes_per_second; /* sent as leader, to all; 0: 32 MiB */
     uint64_t disk_reserve_bytes;     /* a leader with less free refuses commits (53100); 0: none */
     uint64_t history_us;             /* versions overwritten more recently are kept; 0: none are */

@@ -41,7 +41,8 @@
 enum {
     OFFER_US = 1000000,
     SILENT_US = 60 * 1000000,
-    CHUNK_BYTES_MAX = 4 << 20, /* whatever a receiver asks for */
+    CHUNK_BYTES_MIN = 1024,
+    CHUNKS_PER_SECOND = 16, /* at the least: a low rate is not kept by rare large pieces */
     /* Unused allowance is kept for so long: a burst of that many microseconds' worth. */
     BURST_US = 100000,
 };
@@ -239,6 +240,17 @@ uint64_t replica__sends_needs(const struct replica *r, uint64_t peer)
 /* ---- pieces ------------------------------------------------------------------------------------
  */
 
+/* Whatever a receiver asks for. */
+static uint32_t chunk_bytes(const struct replica *r, uint64_t wanted)
+{
+    uint64_t most = r->config.snapshot_bytes_per_second / CHUNKS_PER_SECOND;
+    if (most < CHUNK_BYTES_MIN)
+        most = CHUNK_BYTES_MIN;
+    if (most > REPLICA_CHUNK_BYTES)
+        most = REPLICA_CHUNK_BYTES;
+    return (uint32_t)(wanted < most ? wanted : most);
+}
+
 void replica__snapshot_fetch(struct replica *r, const struct replica_message *message)
 {
     struct send *send = send_find(r, message->from);
@@ -267,7 +279,7 @@ void replica__snapshot_fetch(struct replica *r, const struct replica_message *me
         return; /* only says that it is still at it */
     send->asked = true;
     send->number = message->version;
-    send->wanted = message->index < CHUNK_BYTES_MAX ? (uint32_t)message->index : CHUNK_BYTES_MAX;
+    send->wanted = chunk_bytes(r, message->index);
     send->after_size = (uint32_t)message->body.size;
     if (message->body.size)
         memcpy(send->after, message->body.data, message->body.size);

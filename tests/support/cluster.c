@@ -193,6 +193,7 @@ status_t cluster_start(struct cluster *c, uint32_t number, struct error *error)
         .history_us = c->config.history_us,
         .log_keep_bytes = c->config.log_keep_bytes,
         .log_keep_max_bytes = c->config.log_keep_max_bytes,
+        .log_cache_bytes = c->config.log_cache_bytes,
         .check_us = c->config.check_us,
         .check_bytes_per_second = c->config.check_bytes_per_second,
         .snapshot_bytes_per_second = c->config.snapshot_bytes_per_second,
