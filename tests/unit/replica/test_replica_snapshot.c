@@ -9,10 +9,10 @@
 
 #include <cmocka.h>
 
+#include "admin_client.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "replica/replica_snapshot_int.h"
-#include "replica_client.h"
 
 enum { VALUE = 60 << 10 };
 
@@ -320,6 +320,36 @@ static void test_judges_after_the_swap(void **state)
     cluster_destroy(cluster);
 }
 
+/* An empty directory that joins: all it will ever know of the cluster comes with the snapshot. */
+static void test_empty_node_joins(void **state)
+{
+    (void)state;
+    struct cluster_config config = small_log(0);
+    config.nodes = 4;
+    config.founders = 3;
+    config.log_cache_bytes = 1;
+    struct scene scene = {.cluster = cluster_create(&config), .away = 3};
+    scene.leader = cluster_leader_wait(scene.cluster);
+    fill(scene.cluster, scene.leader, 0, 60);
+    scene.filled = 60;
+    cluster_put(scene.cluster, scene.leader, "apple", "new");
+    cluster_run_us(scene.cluster, 2 * SECOND_US);
+    node_join(scene.cluster, scene.away, scene.leader, true);
+    voter_wait(scene.cluster, scene.away, scene.leader);
+    assert_true(bytes_received(&scene) > 60 * VALUE);
+    cluster_run_us(scene.cluster, SECOND_US);
+    struct replica_members there = members_of(scene.cluster, scene.leader);
+    struct replica_members here = members_of(scene.cluster, scene.away);
+    assert_int_equal(here.index, there.index);
+    assert_int_equal(here.count, 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_int_equal(here.items[i].uid, there.items[i].uid);
+        assert_string_equal(here.items[i].address, there.items[i].address);
+    }
+    expect_caught_up(&scene);
+    cluster_destroy(scene.cluster);
+}
+
 /* ---- when it does not --------------------------------------------------------------------------
  */
 
@@ -569,7 +599,6 @@ static void test_bad_offers(void **state)
     assert_int_equal(receiver(&scene)->state, REPLICA__FETCHING);
     cluster_run_us(cluster, SECOND_US);
     assert_int_equal(receiver(&scene)->state, REPLICA__IDLE);
-    /* To the leader: a fetch of nothing it offered, and one that makes no sense. */
     expect_caught_up(&scene);
     buffer_free(&body);
     cluster_destroy(cluster);
@@ -706,6 +735,7 @@ int main(void)
         cmocka_unit_test(test_rate_is_limited),
         cmocka_unit_test(test_readers_during_the_swap),
         cmocka_unit_test(test_judges_after_the_swap),
+        cmocka_unit_test(test_empty_node_joins),
         cmocka_unit_test(test_lost_connection_resumes),
         cmocka_unit_test(test_bad_network),
         cmocka_unit_test(test_leader_dies),
