@@ -19,7 +19,7 @@ status_t sql__table_find(const struct catalog *catalog, const struct ast_name *n
     return ERR_SQL;
 }
 
-static status_t reload_catalog(struct sql_session *session)
+status_t sql__reload_catalog(struct sql_session *session)
 {
     struct catalog *catalog;
     status_t status = catalog_load(session->txn, &catalog, &session->error);
@@ -130,7 +130,7 @@ static status_t create_table(struct sql_session *session)
     status_t status = convert_table(session, create, &definition);
     if (!status)
         status = catalog_create_table(session->txn, session->catalog, &definition, &session->error);
-    return status ? status : reload_catalog(session);
+    return status ? status : sql__reload_catalog(session);
 }
 
 /* ---- CREATE INDEX ---------------------------------------------------------------------------- */
@@ -184,8 +184,43 @@ static status_t create_index(struct sql_session *session)
     status = catalog_create_index(session->txn, session->catalog, table, &definition,
                                   create->unique, &index_id, &session->error);
     if (!status)
-        status = reload_catalog(session);
+        status = sql__reload_catalog(session);
     return status ? status : fill_index(session, table_id, index_id);
+}
+
+/* ---- REINDEX --------------------------------------------------------------------------------- */
+
+static status_t rebuild(struct sql_session *session, const struct table *table,
+                        const struct index *index)
+{
+    if (index->id == 0)
+        return OK; /* the rows themselves */
+    status_t status = catalog_clear_index(session->txn, table, index, &session->error);
+    if (status)
+        return status;
+    session->changed = true;
+    return fill_index(session, table->id, index->id);
+}
+
+static status_t reindex(struct sql_session *session)
+{
+    const struct ast_reindex *reindex = session->statement->as.reindex;
+    const char *name = reindex->name.text;
+    const struct table *table = NULL;
+    const struct index *index =
+        reindex->is_table ? NULL : catalog_index(session->catalog, name, &table);
+    snprintf(session->tag, sizeof session->tag, "REINDEX");
+    if (index)
+        return rebuild(session, table, index);
+    table = reindex->is_index ? NULL : catalog_table(session->catalog, name);
+    if (!table)
+        return error_sql(&session->error, reindex->is_index ? "42704" : "42P01",
+                         reindex->name.position, "%s \"%s\" does not exist",
+                         reindex->is_index ? "index" : "relation", name);
+    status_t status = OK;
+    for (uint32_t i = 0; i < table->index_count && !status; i++)
+        status = rebuild(session, table, &table->indexes[i]);
+    return status;
 }
 
 /* ---- DROP ------------------------------------------------------------------------------------ */
@@ -221,6 +256,11 @@ static status_t drop_one_table(struct sql_session *session, const struct ast_nam
                                bool if_exists)
 {
     const struct table *table = catalog_table(session->catalog, name->text);
+    if (!table && catalog_view(session->catalog, name->text)) {
+        error_sql(&session->error, "42809", name->position, "\"%s\" is not a table", name->text);
+        error_hint(&session->error, "Use DROP VIEW to remove a view.");
+        return ERR_SQL;
+    }
     if (!table && if_exists)
         return OK;
     if (!table) {
@@ -234,7 +274,7 @@ static status_t drop_one_table(struct sql_session *session, const struct ast_nam
     status_t status = catalog_drop_table(session->txn, session->catalog, table, &session->error);
     if (status && session->error.position == 0)
         session->error.position = name->position;
-    return status ? status : reload_catalog(session);
+    return status ? status : sql__reload_catalog(session);
 }
 
 static status_t drop_tables(struct sql_session *session)
@@ -266,7 +306,7 @@ static status_t drop_one_index(struct sql_session *session, const struct ast_nam
         catalog_drop_index(session->txn, session->catalog, table, index, &session->error);
     if (status && session->error.position == 0)
         session->error.position = name->position;
-    return status ? status : reload_catalog(session);
+    return status ? status : sql__reload_catalog(session);
 }
 
 static status_t drop_indexes(struct sql_session *session)
@@ -284,7 +324,14 @@ status_t sql__ddl_run(struct sql_session *session)
     ASSERT(session->txn && session->catalog_fresh);
     switch (session->statement->kind) {
     case AST_CREATE_TABLE:
-        return create_table(session);
+        return session->statement->as.create_table->source ? sql__create_table_as(session)
+                                                           : create_table(session);
+    case AST_CREATE_VIEW:
+        return sql__create_view(session);
+    case AST_DROP_VIEW:
+        return sql__drop_views(session);
+    case AST_REINDEX:
+        return reindex(session);
     case AST_CREATE_INDEX:
         return create_index(session);
     case AST_DROP_TABLE:

@@ -198,6 +198,13 @@ void sql__statement_context(struct sql_session *session, struct exec_context *co
 /* ddl.c: CREATE and DROP; set changed_schema when they changed anything. */
 status_t sql__ddl_run(struct sql_session *session);
 
+/* After a change the picture of the schema is read anew from the session's own transaction. */
+status_t sql__reload_catalog(struct sql_session *session);
+/* ddl_query.c */
+status_t sql__create_view(struct sql_session *session);
+status_t sql__drop_views(struct sql_session *session);
+status_t sql__create_table_as(struct sql_session *session);
+
 /* show.c: SHOW TABLES, COLUMNS, INDEXES, CREATE TABLE into the result. */
 status_t sql__show_schema(struct sql_session *session);
 /* 42P01 with the nearest name for a hint. */

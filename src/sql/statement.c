@@ -14,6 +14,9 @@ bool sql__statement_is_ddl(const struct ast_statement *statement)
     case AST_DROP_TABLE:
     case AST_CREATE_INDEX:
     case AST_DROP_INDEX:
+    case AST_CREATE_VIEW:
+    case AST_DROP_VIEW:
+    case AST_REINDEX:
         return true;
     default:
         return false;
@@ -147,7 +150,8 @@ status_t sql__statement_prepare(struct sql_session *session, bool *is_short)
     if (status)
         return status;
     /* Without a plan: SHOW, CREATE TABLE. Dropping and indexing touch as many rows as there are. */
-    *is_short = statement->kind == AST_SHOW || statement->kind == AST_CREATE_TABLE;
+    *is_short = statement->kind == AST_SHOW || statement->kind == AST_CREATE_VIEW ||
+                (statement->kind == AST_CREATE_TABLE && !statement->as.create_table->source);
     if (!part)
         return OK;
     status = make_plan(session, part);

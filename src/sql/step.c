@@ -75,10 +75,12 @@ static bool end_block(struct sql_session *session, struct sql_event *event)
 static const char *verb(const struct ast_statement *statement)
 {
     static const char *const verbs[] = {
-        [AST_INSERT] = "INSERT",         [AST_UPDATE] = "UPDATE",
-        [AST_DELETE] = "DELETE",         [AST_CREATE_TABLE] = "CREATE TABLE",
-        [AST_DROP_TABLE] = "DROP TABLE", [AST_CREATE_INDEX] = "CREATE INDEX",
-        [AST_DROP_INDEX] = "DROP INDEX", [AST_EXPLAIN] = "EXPLAIN ANALYZE",
+        [AST_INSERT] = "INSERT",           [AST_UPDATE] = "UPDATE",
+        [AST_DELETE] = "DELETE",           [AST_CREATE_TABLE] = "CREATE TABLE",
+        [AST_DROP_TABLE] = "DROP TABLE",   [AST_CREATE_INDEX] = "CREATE INDEX",
+        [AST_DROP_INDEX] = "DROP INDEX",   [AST_CREATE_VIEW] = "CREATE VIEW",
+        [AST_DROP_VIEW] = "DROP VIEW",     [AST_REINDEX] = "REINDEX",
+        [AST_EXPLAIN] = "EXPLAIN ANALYZE",
     };
     ASSERT(statement->kind < sizeof verbs / sizeof *verbs && verbs[statement->kind]);
     return verbs[statement->kind];

@@ -60,6 +60,46 @@ const struct table *catalog_table_by_id(const struct catalog *catalog, uint32_t 
     return NULL;
 }
 
+const struct view *catalog_view(const struct catalog *catalog, const char *name)
+{
+    ASSERT(catalog && name);
+    for (uint32_t i = 0; i < catalog->view_count; i++) {
+        if (strcmp(catalog->views[i]->name, name) == 0)
+            return catalog->views[i];
+    }
+    return NULL;
+}
+
+const struct view *catalog_view_by_id(const struct catalog *catalog, uint32_t id)
+{
+    ASSERT(catalog);
+    uint32_t low = 0;
+    uint32_t high = catalog->view_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (catalog->views[middle]->id == id)
+            return catalog->views[middle];
+        if (catalog->views[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+const struct view *catalog_dependent_view(const struct catalog *catalog, uint32_t relation_id)
+{
+    ASSERT(catalog);
+    for (uint32_t i = 0; i < catalog->view_count; i++) {
+        const struct view *view = catalog->views[i];
+        for (uint32_t j = 0; j < view->use_count; j++) {
+            if (view->uses[j].relation_id == relation_id)
+                return view;
+        }
+    }
+    return NULL;
+}
+
 const struct index *catalog_index(const struct catalog *catalog, const char *name,
                                   const struct table **table)
 {

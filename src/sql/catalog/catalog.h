@@ -82,11 +82,31 @@ struct table {
     uint32_t referenced_by_count;
 };
 
+/* What a view is made of: a table or another view, and how much of it there was then: the ordinal
+ * its next column would have got. A star in the view means the columns below. */
+struct view_use {
+    uint32_t relation_id;
+    uint32_t ordinal_end;
+};
+
+/* A query with a name. */
+struct view {
+    uint32_t id; /* of the same numbers as tables */
+    const char *name;
+    const char *sql; /* one SELECT, VALUES or WITH */
+    const char **columns;
+    uint32_t column_count;
+    struct view_use *uses;
+    uint32_t use_count;
+};
+
 struct catalog {
     uint64_t version;
     struct table **tables;       /* sorted by name */
     struct table **tables_by_id; /* the same, sorted by id */
     uint32_t table_count;
+    struct view **views; /* sorted by id */
+    uint32_t view_count;
     struct arena arena;
     _Atomic uint32_t references;
 };
@@ -105,6 +125,10 @@ void catalog_release(struct catalog *catalog);
 /* NULL when there is none. Names are as folded by the lexer (lower case unless quoted). */
 const struct table *catalog_table(const struct catalog *catalog, const char *name);
 const struct table *catalog_table_by_id(const struct catalog *catalog, uint32_t id);
+const struct view *catalog_view(const struct catalog *catalog, const char *name);
+const struct view *catalog_view_by_id(const struct catalog *catalog, uint32_t id);
+/* The first view made of this table or view, or NULL. */
+const struct view *catalog_dependent_view(const struct catalog *catalog, uint32_t relation_id);
 /* Index names are unique in the whole schema, as in PostgreSQL. */
 const struct index *catalog_index(const struct catalog *catalog, const char *name,
                                   const struct table **table);
@@ -185,8 +209,26 @@ struct table_definition {
  * 42804 datatype mismatch, 42P16 invalid table definition, 2BP01 dependent objects. */
 status_t catalog_create_table(struct store_txn *txn, const struct catalog *catalog,
                               const struct table_definition *definition, struct error *error);
+struct view_definition {
+    const char *name;
+    uint32_t position;
+    const char *sql;
+    const char *const *columns;
+    uint32_t column_count;
+    const struct view_use *uses;
+    uint32_t use_count;
+};
+
+/* With `replaced` in its place: it keeps its id, and its columns must come first and bear the same
+ * names (42P16). Errors: 42P07 the name is taken, 42701 a column twice, 42622. */
+status_t catalog_create_view(struct store_txn *txn, const struct catalog *catalog,
+                             const struct view_definition *definition, const struct view *replaced,
+                             struct error *error);
+/* Refused (2BP01) while other views are made of it. */
+status_t catalog_drop_view(struct store_txn *txn, const struct catalog *catalog,
+                           const struct view *view, struct error *error);
 /* Removes the schema rows and all of the table's data. Refused (2BP01) while other tables
- * reference it. */
+ * reference it or a view is made of it. */
 status_t catalog_drop_table(struct store_txn *txn, const struct catalog *catalog,
                             const struct table *table, struct error *error);
 /* Writes the schema rows and gives back the index's id, which the next picture has; filling it is
@@ -194,6 +236,9 @@ status_t catalog_drop_table(struct store_txn *txn, const struct catalog *catalog
 status_t catalog_create_index(struct store_txn *txn, const struct catalog *catalog,
                               const struct table *table, const struct key_definition *definition,
                               bool unique, uint16_t *index_id, struct error *error);
+/* Removes the entries of a secondary index, to be filled anew. */
+status_t catalog_clear_index(struct store_txn *txn, const struct table *table,
+                             const struct index *index, struct error *error);
 /* Removes the schema rows and the entries. Refused (2BP01) when it is a primary key or a foreign
  * key needs it. */
 status_t catalog_drop_index(struct store_txn *txn, const struct catalog *catalog,

@@ -11,7 +11,10 @@
  *   6 foreign_keys          table, id             | name, parent table, parent index, child index,
  *                                                   on delete, on update
  *   7 foreign_key_columns   table, id, place      | child ordinal (the parent's columns are those
- * of its index) */
+ * of its index)
+ *   8 views                 id                    | name, SQL
+ *   9 view_columns          view, place           | name
+ *  10 view_uses             view, relation        | ordinal_end */
 #ifndef SQL_CATALOG_CATALOG_INT_H
 #define SQL_CATALOG_CATALOG_INT_H
 
@@ -32,6 +35,9 @@ enum system_table {
     SYSTEM_INDEX_COLUMNS,
     SYSTEM_FOREIGN_KEYS,
     SYSTEM_FOREIGN_KEY_COLUMNS,
+    SYSTEM_VIEWS,
+    SYSTEM_VIEW_COLUMNS,
+    SYSTEM_VIEW_USES,
     SYSTEM_TABLE_END
 };
 
@@ -67,6 +73,10 @@ status_t catalog__table_row_write(struct store_txn *txn, const struct table *tab
                                   struct error *error);
 status_t catalog__index_write(struct store_txn *txn, const struct table *table,
                               const struct index *index, struct error *error);
+
+/* 2BP01 when a view is made of a relation; `what` is "table t" or "view v". */
+status_t catalog__no_view_depends(const struct catalog *catalog, uint32_t relation_id,
+                                  const char *what, const char *name, struct error *error);
 
 /* ---- names.c ----------------------------------------------------------------------------------
  */

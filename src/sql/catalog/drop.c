@@ -18,7 +18,7 @@ static status_t table_free_to_drop(const struct catalog *catalog, const struct t
         error_hint(error, "Drop the table %s first.", child->name);
         return ERR_SQL;
     }
-    return OK;
+    return catalog__no_view_depends(catalog, table->id, "table", table->name, error);
 }
 
 /* Everything of the table lies under its first five bytes, whatever the index. */
@@ -72,6 +72,17 @@ static status_t index_free_to_drop(const struct catalog *catalog, const struct t
     return OK;
 }
 
+status_t catalog_clear_index(struct store_txn *txn, const struct table *table,
+                             const struct index *index, struct error *error)
+{
+    ASSERT(index->id != 0);
+    struct buffer prefix = {0};
+    index_key_prefix(table, index, &prefix);
+    status_t status = catalog__prefix_remove(txn, buffer_slice(&prefix), error);
+    buffer_free(&prefix);
+    return status;
+}
+
 status_t catalog_drop_index(struct store_txn *txn, const struct catalog *catalog,
                             const struct table *table, const struct index *index,
                             struct error *error)
@@ -84,11 +95,8 @@ status_t catalog_drop_index(struct store_txn *txn, const struct catalog *catalog
         status = catalog__rows_remove(txn, SYSTEM_INDEXES, key, 2, error);
     if (status == OK)
         status = catalog__rows_remove(txn, SYSTEM_INDEX_COLUMNS, key, 2, error);
-    struct buffer prefix = {0};
-    index_key_prefix(table, index, &prefix);
     if (status == OK)
-        status = catalog__prefix_remove(txn, buffer_slice(&prefix), error);
-    buffer_free(&prefix);
+        status = catalog_clear_index(txn, table, index, error);
     if (status == OK)
         status = catalog__version_bump(txn, error);
     return status;

@@ -26,6 +26,7 @@ struct loader {
     struct catalog *catalog;
     struct growing *tables; /* ascending by id */
     uint32_t capacity;
+    uint32_t view_capacity;
     struct growing *at; /* the table of the last row, or NULL */
     struct arena scratch;
     struct batch *decoded[SYSTEM_TABLE_END]; /* one row each */
@@ -259,6 +260,58 @@ static bool load_foreign_key_column(struct loader *loader)
     return true;
 }
 
+static bool load_view(struct loader *loader)
+{
+    struct catalog *catalog = loader->catalog;
+    struct view *view = arena_zalloc(&catalog->arena, sizeof *view);
+    view->name = string(loader, 1);
+    view->sql = string(loader, 2);
+    uint32_t count = catalog->view_count;
+    if (!view->name || !view->sql || !number(loader, 0, u32_end, &view->id) ||
+        (count > 0 && catalog->views[count - 1]->id >= view->id))
+        return false;
+    catalog->views = arena_grow(&catalog->arena, catalog->views, &loader->view_capacity, count + 1,
+                                sizeof(struct view *));
+    catalog->views[catalog->view_count++] = view;
+    return true;
+}
+
+/* The view the row's first column names; its rows come one behind the other. */
+static struct view *view_of_row(const struct loader *loader)
+{
+    uint32_t id;
+    if (!number(loader, 0, u32_end, &id))
+        return NULL;
+    return (struct view *)catalog_view_by_id(loader->catalog, id);
+}
+
+static bool load_view_column(struct loader *loader)
+{
+    uint32_t place;
+    struct view *view = view_of_row(loader);
+    if (!view || !number(loader, 1, u32_end, &place) || place != view->column_count)
+        return false;
+    uint32_t capacity = view->column_count; /* grown one by one: few */
+    view->columns = arena_grow(&loader->catalog->arena, view->columns, &capacity, place + 1,
+                               sizeof *view->columns);
+    view->columns[place] = string(loader, 2);
+    view->column_count++;
+    return view->columns[place] != NULL;
+}
+
+static bool load_view_use(struct loader *loader)
+{
+    struct view *view = view_of_row(loader);
+    if (!view)
+        return false;
+    uint32_t capacity = view->use_count;
+    view->uses = arena_grow(&loader->catalog->arena, view->uses, &capacity, view->use_count + 1,
+                            sizeof *view->uses);
+    struct view_use *use = &view->uses[view->use_count++];
+    return number(loader, 1, u32_end, &use->relation_id) &&
+           number(loader, 2, u32_end, &use->ordinal_end);
+}
+
 static status_t entry_load(struct loader *loader, const struct store_entry *entry,
                            struct error *error)
 {
@@ -272,6 +325,9 @@ static status_t entry_load(struct loader *loader, const struct store_entry *entr
         [SYSTEM_INDEX_COLUMNS] = {"index columns", load_index_column},
         [SYSTEM_FOREIGN_KEYS] = {"foreign keys", load_foreign_key},
         [SYSTEM_FOREIGN_KEY_COLUMNS] = {"foreign key columns", load_foreign_key_column},
+        [SYSTEM_VIEWS] = {"views", load_view},
+        [SYSTEM_VIEW_COLUMNS] = {"view columns", load_view_column},
+        [SYSTEM_VIEW_USES] = {"view uses", load_view_use},
     };
     uint32_t which = entry->key.size < 5 ? 0 : get_u32_be(entry->key.data + 1);
     if (which >= SYSTEM_TABLE_END || !loads[which].load)

@@ -25,7 +25,8 @@ bool catalog__relation_exists(const struct catalog *catalog, const struct table 
                               const char *name)
 {
     ASSERT(catalog && name);
-    if (catalog_table(catalog, name) || catalog_index(catalog, name, NULL))
+    if (catalog_table(catalog, name) || catalog_index(catalog, name, NULL) ||
+        catalog_view(catalog, name))
         return true;
     return table && (strcmp(table->name, name) == 0 || index_named(table, name));
 }

@@ -29,6 +29,9 @@ static const struct system_layout layouts[SYSTEM_TABLE_END] = {
                              {SQL_INTEGER, SQL_INTEGER, SQL_TEXT, SQL_INTEGER, SQL_INTEGER,
                               SQL_INTEGER, SQL_INTEGER, SQL_INTEGER}},
     [SYSTEM_FOREIGN_KEY_COLUMNS] = {4, 3, {SQL_INTEGER, SQL_INTEGER, SQL_INTEGER, SQL_INTEGER}},
+    [SYSTEM_VIEWS] = {3, 1, {SQL_INTEGER, SQL_TEXT, SQL_TEXT}},
+    [SYSTEM_VIEW_COLUMNS] = {3, 2, {SQL_INTEGER, SQL_INTEGER, SQL_TEXT}},
+    [SYSTEM_VIEW_USES] = {3, 2, {SQL_INTEGER, SQL_INTEGER, SQL_INTEGER}},
 };
 
 const struct system_layout *catalog__layout(enum system_table table)

@@ -97,6 +97,44 @@ static bool parse_create_index(struct parse *parse, struct ast_statement *statem
     return true;
 }
 
+/* [OR REPLACE] VIEW name [(a, b, ...)] AS query, behind CREATE. */
+static bool parse_create_view(struct parse *parse, struct ast_statement *statement, bool or_replace)
+{
+    struct ast_create_view *create = arena_zalloc(parse->arena, sizeof *create);
+    statement->kind = AST_CREATE_VIEW;
+    statement->as.create_view = create;
+    create->or_replace = or_replace;
+    if (!parse__expect_keyword(parse, KEYWORD_VIEW) ||
+        !parse__if_exists(parse, true, &create->if_not_exists) ||
+        !parse__table_name(parse, &create->view))
+        return false;
+    if (parse__is(parse, TOKEN_LEFT_PAREN) &&
+        !parse__name_list(parse, &create->columns, &create->column_count))
+        return false;
+    if (!parse__expect_keyword(parse, KEYWORD_AS))
+        return false;
+    size_t start = parse->token.start;
+    create->select = parse__select(parse);
+    if (!create->select)
+        return false;
+    create->sql = slice_make(parse->text.data + start, parse->previous_end - start);
+    if (parse->parameter_count > 0)
+        return parse__fail(parse, "42P02", create->view.position, "a view cannot have parameters");
+    return true;
+}
+
+/* REINDEX [INDEX | TABLE] name. */
+bool parse__reindex(struct parse *parse, struct ast_statement *statement)
+{
+    struct ast_reindex *reindex = arena_zalloc(parse->arena, sizeof *reindex);
+    statement->kind = AST_REINDEX;
+    statement->as.reindex = reindex;
+    parse__advance(parse);
+    reindex->is_index = parse__accept_keyword(parse, KEYWORD_INDEX);
+    reindex->is_table = !reindex->is_index && parse__accept_keyword(parse, KEYWORD_TABLE);
+    return parse__table_name(parse, &reindex->name);
+}
+
 bool parse__create(struct parse *parse, struct ast_statement *statement)
 {
     parse__advance(parse);
@@ -109,10 +147,19 @@ bool parse__create(struct parse *parse, struct ast_statement *statement)
         return parse_create_index(parse, statement, false);
     if (parse__accept_keyword(parse, KEYWORD_UNIQUE))
         return parse_create_index(parse, statement, true);
+    if (parse__is_keyword(parse, KEYWORD_VIEW))
+        return parse_create_view(parse, statement, false);
+    if (parse__accept_keyword(parse, KEYWORD_OR)) {
+        if (!parse__expect_keyword(parse, KEYWORD_REPLACE))
+            return false;
+        if (!parse__is_keyword(parse, KEYWORD_VIEW))
+            return parse__unsupported(parse, "CREATE OR REPLACE of anything but a view is");
+        return parse_create_view(parse, statement, true);
+    }
     if (parse__is(parse, TOKEN_WORD) && !parse->token.keyword) {
         static const char *const known[] = {
-            "temp",     "temporary", "view",    "sequence", "function", "type",      "schema",
-            "database", "role",      "trigger", "domain",   "unlogged", "extension",
+            "temp",     "temporary", "sequence", "function", "type",     "schema",
+            "database", "role",      "trigger",  "domain",   "unlogged", "extension",
         };
         for (size_t i = 0; i < sizeof known / sizeof *known; i++)
             if (strcmp(parse->token.name, known[i]) == 0)
@@ -140,9 +187,12 @@ bool parse__drop(struct parse *parse, struct ast_statement *statement)
     uint32_t capacity = 0;
     statement->as.drop = drop;
     parse__advance(parse);
-    statement->kind = parse__is_keyword(parse, KEYWORD_INDEX) ? AST_DROP_INDEX : AST_DROP_TABLE;
-    if (!parse__accept_keyword(parse, KEYWORD_INDEX) &&
-        !parse__expect_keyword(parse, KEYWORD_TABLE))
+    statement->kind = parse__is_keyword(parse, KEYWORD_INDEX)  ? AST_DROP_INDEX
+                      : parse__is_keyword(parse, KEYWORD_VIEW) ? AST_DROP_VIEW
+                                                               : AST_DROP_TABLE;
+    if (statement->kind != AST_DROP_TABLE)
+        parse__advance(parse);
+    else if (!parse__expect_keyword(parse, KEYWORD_TABLE))
         return false;
     if (!parse__if_exists(parse, false, &drop->if_exists))
         return false;

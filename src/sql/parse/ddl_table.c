@@ -243,11 +243,6 @@ static bool parse_table_constraint(struct parse *parse, struct table_body *body)
 
 static bool parse_body(struct parse *parse, struct table_body *body)
 {
-    if (parse__is_keyword(parse, KEYWORD_AS)) {
-        parse__unsupported(parse, "CREATE TABLE AS is");
-        parse__hint(parse, "Create the table, then INSERT INTO ... SELECT.");
-        return false;
-    }
     if (!parse__expect(parse, TOKEN_LEFT_PAREN))
         return false;
     if (parse__accept(parse, TOKEN_RIGHT_PAREN))
@@ -261,6 +256,41 @@ static bool parse_body(struct parse *parse, struct table_body *body)
     return parse__expect(parse, TOKEN_RIGHT_PAREN);
 }
 
+/* [(a, b, ...)] AS of CREATE TABLE ... AS; false, with nothing read, when it is none. */
+static bool parse_as(struct parse *parse, struct ast_create_table *table)
+{
+    struct parse saved = *parse;
+    if (parse__is(parse, TOKEN_LEFT_PAREN)) {
+        parse__advance(parse);
+        bool names =
+            parse__token_is_name(&parse->token) && (parse__peek(parse)->kind == TOKEN_COMMA ||
+                                                    parse__peek(parse)->kind == TOKEN_RIGHT_PAREN);
+        *parse = saved;
+        if (!names || !parse__name_list(parse, &table->names, &table->name_count))
+            return false;
+    }
+    if (parse__accept_keyword(parse, KEYWORD_AS))
+        return true;
+    if (!parse->failed) {
+        *parse = saved;
+        table->names = NULL;
+        table->name_count = 0;
+    }
+    return false;
+}
+
+/* The query, and WITH [NO] DATA. */
+static bool parse_source(struct parse *parse, struct ast_create_table *table)
+{
+    table->source = parse__select(parse);
+    if (!table->source)
+        return false;
+    if (!parse__accept_keyword(parse, KEYWORD_WITH))
+        return !parse->failed;
+    table->no_data = parse__accept_keyword(parse, KEYWORD_NO);
+    return parse__expect_keyword(parse, KEYWORD_DATA);
+}
+
 /* The current token is TABLE. */
 struct ast_create_table *parse__create_table(struct parse *parse)
 {
@@ -268,7 +298,11 @@ struct ast_create_table *parse__create_table(struct parse *parse)
     struct table_body body = {.table = table};
     parse__advance(parse);
     if (!parse__if_exists(parse, true, &table->if_not_exists) ||
-        !parse__table_name(parse, &table->table) || !parse_body(parse, &body))
+        !parse__table_name(parse, &table->table))
+        return NULL;
+    if (parse_as(parse, table))
+        return parse_source(parse, table) ? table : NULL;
+    if (parse->failed || !parse_body(parse, &body))
         return NULL;
     if (parse__is_keyword(parse, KEYWORD_AS) || parse__is_keyword(parse, KEYWORD_WITH)) {
         parse__unsupported(parse, "this option of CREATE TABLE is");

@@ -281,6 +281,9 @@ enum ast_statement_kind {
     AST_DROP_TABLE,
     AST_CREATE_INDEX,
     AST_DROP_INDEX,
+    AST_CREATE_VIEW,
+    AST_DROP_VIEW,
+    AST_REINDEX,
     AST_BEGIN,
     AST_COMMIT,
     AST_ROLLBACK,
@@ -359,6 +362,28 @@ struct ast_create_table {
     uint32_t unique_count;
     struct ast_foreign_key *foreign_keys;
     uint32_t foreign_key_count;
+    /* CREATE TABLE ... AS: the columns are those of the query, nothing else stands here. */
+    struct ast_select *source; /* or NULL */
+    struct ast_name *names;    /* of the first columns, or NULL */
+    uint32_t name_count;
+    bool no_data; /* WITH NO DATA */
+};
+
+struct ast_create_view {
+    struct ast_name view;
+    struct ast_name *columns; /* names of the first columns, or NULL */
+    uint32_t column_count;
+    struct ast_select *select;
+    struct slice sql; /* its text, as ast_statement.text */
+    bool or_replace;
+    bool if_not_exists;
+};
+
+/* REINDEX [INDEX | TABLE] name. */
+struct ast_reindex {
+    struct ast_name name;
+    bool is_index; /* the word was there; */
+    bool is_table; /* with neither it may be either */
 };
 
 struct ast_drop {
@@ -420,7 +445,9 @@ struct ast_statement {
         struct ast_update *update;
         struct ast_delete *delete;
         struct ast_create_table *create_table;
-        struct ast_drop *drop; /* AST_DROP_TABLE, AST_DROP_INDEX */
+        struct ast_drop *drop; /* AST_DROP_TABLE, AST_DROP_INDEX, AST_DROP_VIEW */
+        struct ast_create_view *create_view;
+        struct ast_reindex *reindex;
         struct ast_create_index *create_index;
         struct ast_begin *begin;
         struct ast_explain *explain;

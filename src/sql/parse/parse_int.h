@@ -66,6 +66,7 @@ enum keyword_class {
     X(CURRENT_TIME, "current_time", RESERVED, true)                                                \
     X(CURRENT_TIMESTAMP, "current_timestamp", RESERVED, true)                                      \
     X(CURRENT_USER, "current_user", RESERVED, true)                                                \
+    X(DATA, "data", UNRESERVED, true)                                                              \
     X(DEALLOCATE, "deallocate", UNRESERVED, true)                                                  \
     X(DECLARE, "declare", UNRESERVED, true)                                                        \
     X(DEFAULT, "default", RESERVED, true)                                                          \
@@ -421,6 +422,7 @@ bool parse__update(struct parse *parse, struct ast_statement *statement);
 bool parse__delete(struct parse *parse, struct ast_statement *statement);
 bool parse__create(struct parse *parse, struct ast_statement *statement);
 bool parse__drop(struct parse *parse, struct ast_statement *statement);
+bool parse__reindex(struct parse *parse, struct ast_statement *statement);
 struct ast_create_table *parse__create_table(struct parse *parse);
 /* IF NOT EXISTS, IF EXISTS. */
 bool parse__if_exists(struct parse *parse, bool negated, bool *out);

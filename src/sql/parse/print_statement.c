@@ -103,10 +103,25 @@ static void print_foreign_key(const struct ast_foreign_key *key, struct buffer *
     buffer_append_string(out, key->restrict_update ? " ON UPDATE RESTRICT" : "");
 }
 
+static void print_source(const struct ast_create_table *table, struct buffer *out)
+{
+    if (table->names) {
+        buffer_append_string(out, " ");
+        parse__print_names(table->names, table->name_count, out);
+    }
+    buffer_append_string(out, " AS ");
+    parse__print_select(table->source, out);
+    buffer_append_string(out, table->no_data ? " WITH NO DATA" : "");
+}
+
 static void print_create_table(const struct ast_create_table *table, struct buffer *out)
 {
     buffer_printf(out, "CREATE TABLE %s", table->if_not_exists ? "IF NOT EXISTS " : "");
     ast_print_name(table->table.text, out);
+    if (table->source) {
+        print_source(table, out);
+        return;
+    }
     buffer_append_string(out, " (");
     for (uint32_t i = 0; i < table->column_count; i++) {
         buffer_append_string(out, i ? ", " : "");
@@ -119,6 +134,20 @@ static void print_create_table(const struct ast_create_table *table, struct buff
     for (uint32_t i = 0; i < table->foreign_key_count; i++)
         print_foreign_key(&table->foreign_keys[i], out);
     buffer_append_string(out, ")");
+}
+
+static void print_create_view(const struct ast_create_view *view, struct buffer *out)
+{
+    buffer_printf(out, "CREATE %sVIEW %s", view->or_replace ? "OR REPLACE " : "",
+                  view->if_not_exists ? "IF NOT EXISTS " : "");
+    ast_print_name(view->view.text, out);
+    buffer_append_string(out, " ");
+    if (view->columns) {
+        parse__print_names(view->columns, view->column_count, out);
+        buffer_append_string(out, " ");
+    }
+    buffer_append_string(out, "AS ");
+    parse__print_select(view->select, out);
 }
 
 static void print_drop(const struct ast_drop *drop, const char *what, struct buffer *out)
@@ -224,6 +253,19 @@ void ast_print(const struct ast_statement *statement, struct buffer *out)
         break;
     case AST_DROP_INDEX:
         print_drop(statement->as.drop, "INDEX", out);
+        break;
+    case AST_CREATE_VIEW:
+        print_create_view(statement->as.create_view, out);
+        break;
+    case AST_DROP_VIEW:
+        print_drop(statement->as.drop, "VIEW", out);
+        break;
+    case AST_REINDEX:
+        buffer_printf(out, "REINDEX %s",
+                      statement->as.reindex->is_index   ? "INDEX "
+                      : statement->as.reindex->is_table ? "TABLE "
+                                                        : "");
+        ast_print_name(statement->as.reindex->name.text, out);
         break;
     case AST_BEGIN:
         buffer_append_string(out, statement->as.begin->read_only ? "BEGIN READ ONLY" : "BEGIN");

@@ -46,7 +46,8 @@ static struct ast_select *parse_plain(struct parse *parse, bool *in_parentheses)
     return select && parse__expect(parse, TOKEN_RIGHT_PAREN) ? select : NULL;
 }
 
-static struct ast_select *parse_set(struct parse *parse, struct ast_select *left, enum ast_set_kind set)
+static struct ast_select *parse_set(struct parse *parse, struct ast_select *left,
+                                    enum ast_set_kind set)
 {
     struct ast_select *select = arena_zalloc(parse->arena, sizeof *select);
     select->position = left->position;

@@ -263,6 +263,8 @@ bool parse__statement(struct parse *parse, struct ast_statement *statement)
         return parse__create(parse, statement);
     case KEYWORD_DROP:
         return parse__drop(parse, statement);
+    case KEYWORD_REINDEX:
+        return parse__reindex(parse, statement);
     case KEYWORD_BEGIN:
     case KEYWORD_START:
         return parse_begin_statement(parse, statement);

@@ -323,6 +323,12 @@ struct plan_options {
     void *table_rows_context;
 };
 
+struct plan_use {
+    uint32_t relation_id;
+    uint32_t ordinal_end; /* as in struct view_use */
+    bool direct;          /* not through a view */
+};
+
 struct planned {
     struct plan *root;
     enum sql_type *parameter_types; /* inferred; what stays unknown is text */
@@ -330,6 +336,9 @@ struct planned {
     struct subplan **subplans; /* queries inside expressions */
     uint32_t subplan_count;
     uint32_t cell_count;
+    /* Tables and views it names itself, and through views. */
+    struct plan_use *uses;
+    uint32_t use_count;
     bool returns_rows; /* SELECT, VALUES */
     bool writes;
     /* True when it touches at most some hundred rows, by key: it may run where it arrived. */

@@ -12,8 +12,15 @@ status_t plan__find_table(struct planner *planner, const struct ast_name *name,
 {
     ASSERT(planner->catalog && name->text);
     *out = catalog_table(planner->catalog, name->text);
-    if (*out)
+    if (*out) {
+        plan__note_use(planner, (*out)->id, (*out)->ordinal_next);
         return OK;
+    }
+    if (catalog_view(planner->catalog, name->text)) {
+        error_sql(planner->error, "42809", name->position, "\"%s\" is a view", name->text);
+        error_hint(planner->error, "Only tables can be written to.");
+        return ERR_SQL;
+    }
     status_t status = error_sql(planner->error, "42P01", name->position,
                                 "relation \"%s\" does not exist", name->text);
     const char *near = catalog_nearest_table(planner->catalog, name->text);
@@ -143,12 +150,15 @@ static status_t bind_leaf(struct planner *planner, struct query *query, const st
         if (!relation.alias)
             relation.alias = ast->name.text;
         const struct with *with = find_with(planner, ast->name.text);
-        status = with ? bind_with(planner, with, &relation.derived)
-                      : plan__find_table(planner, &ast->name, &relation.table);
+        const struct view *view = with ? NULL : catalog_view(planner->catalog, ast->name.text);
+        status = with   ? bind_with(planner, with, &relation.derived)
+                 : view ? plan__bind_view(planner, view, &relation.derived)
+                        : plan__find_table(planner, &ast->name, &relation.table);
         if (status)
             return status;
+        relation.view = view;
         relation.column_count =
-            with ? relation.derived->outputs.count : relation.table->column_count;
+            relation.derived ? relation.derived->outputs.count : relation.table->column_count;
     } else {
         if ((status = plan__bind_select(planner, ast->select, &relation.derived)))
             return status;
@@ -355,6 +365,24 @@ static status_t merge_column(struct planner *planner, struct query *query, struc
     return OK;
 }
 
+/* Whether a star means the column: not when it has come to its table after the view that has the
+ * star. */
+static bool is_starred(const struct planner *planner, const struct query *query, uint32_t at)
+{
+    const struct slot *slot = &query->slots[at];
+    if (slot->hidden || !planner->view)
+        return !slot->hidden;
+    const struct table *table = query->relations[slot->relation].table;
+    const struct view *view = query->relations[slot->relation].view;
+    uint32_t id = table ? table->id : view ? view->id : 0;
+    uint32_t ordinal = table ? table->columns[slot->place].ordinal : slot->place;
+    for (uint32_t i = 0; i < planner->view->use_count; i++) {
+        if (planner->view->uses[i].relation_id == id)
+            return ordinal < planner->view->uses[i].ordinal_end;
+    }
+    return true;
+}
+
 /* Visits every column name in sight below a node, as a star would show them. */
 struct visible {
     const char *name;
@@ -376,7 +404,7 @@ static void collect_visible(struct planner *planner, struct query *query,
             arena_grow(planner->arena, out->items, &out->capacity, need, sizeof *out->items);
         for (uint32_t i = 0; i < relation->column_count; i++) {
             uint32_t slot = relation->slot_first + i;
-            if (!query->slots[slot].hidden)
+            if (is_starred(planner, query, slot))
                 out->items[out->count++] = (struct visible){
                     query->slots[slot].name, plan__column(planner, query, slot, position)};
         }
@@ -485,7 +513,7 @@ static status_t expand_table(struct scope *scope, const struct ast_target *targe
                          "missing FROM-clause entry for table \"%s\"", target->table.text);
     for (uint32_t i = 0; i < relation->column_count; i++) {
         uint32_t slot = relation->slot_first + i;
-        if (query->slots[slot].hidden)
+        if (!is_starred(scope->planner, query, slot))
             continue;
         struct expr *column = plan__column(scope->planner, query, slot, target->position);
         plan__add_output(scope->planner, query, column, query->slots[slot].name);

@@ -29,6 +29,10 @@ struct planner {
     uint32_t subquery_capacity;
     uint32_t cell_count;
     const struct with *withs; /* in sight, the innermost first */
+    const struct view *view;  /* whose query is being bound, or NULL */
+    struct plan_use *uses;
+    uint32_t use_count;
+    uint32_t use_capacity;
 };
 
 /* Blocks inside blocks, those of views included: binding and choosing recurse over them. */
@@ -86,6 +90,7 @@ struct relation {
     const char *alias;         /* NULL: a derived table without one */
     const struct table *table; /* or NULL */
     struct query *derived;     /* or NULL */
+    const struct view *view;   /* that the derived table is the query of, or NULL */
     const char **names;        /* renamed columns, or NULL: the table's own */
     uint32_t slot_first;
     uint32_t column_count;
@@ -247,11 +252,15 @@ status_t plan__bind_expr(struct scope *scope, const struct ast_expr *ast, struct
 /* Binds, requires boolean, splits AND into conjuncts. */
 status_t plan__bind_condition(struct scope *scope, const struct ast_expr *ast, struct exprs *out);
 status_t plan__bind_column(struct scope *scope, const struct ast_expr *ast, struct expr **out);
+/* The query of a view, as a derived table. */
+status_t plan__bind_view(struct planner *planner, const struct view *view, struct query **out);
 status_t plan__bind_from(struct planner *planner, struct query *query, const struct ast_from *ast,
                          struct from_node **out);
 /* Adds the one table that UPDATE and DELETE are about. */
 status_t plan__bind_table(struct planner *planner, struct query *query, const struct table *table,
                           const char *alias, struct from_node **out);
+/* Notes that the statement is made of a table or view. */
+void plan__note_use(struct planner *planner, uint32_t relation_id, uint32_t ordinal_end);
 /* 42P01 with a hint when there is none. */
 status_t plan__find_table(struct planner *planner, const struct ast_name *name,
                           const struct table **out);

@@ -9,7 +9,7 @@ struct expr *plan__node(struct planner *planner, enum expr_kind kind, enum sql_t
     struct expr *expr = arena_zalloc(planner->arena, sizeof *expr);
     expr->kind = kind;
     expr->type = type;
-    expr->position = position;
+    expr->position = planner->view ? 0 : position; /* a view's text is not the statement's */
     return expr;
 }
 
