@@ -19,6 +19,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 SYSTEM = {
     "nghttp2/nghttp2.h": {"grpc"},
     "uv.h": {"server"},
+    "xxhash.h": {"replica"},
     "histedit.h": {"bin"},
     "editline/readline.h": {"bin"},
     "termios.h": {"bin"},

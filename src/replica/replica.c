@@ -14,6 +14,7 @@ enum {
     WINDOW_KEYS_DEFAULT = 65536,
     CHECKPOINT_BYTES_DEFAULT = 32 << 20,
     CHECKPOINT_US_DEFAULT = 30 * 1000000,
+    CHECK_BYTES_PER_SECOND_DEFAULT = 32 << 20,
     LOG_KEEP_DEFAULT = 64 << 20,
     LOG_KEEP_MAX_DEFAULT = 512 << 20,
     SNAPSHOT_RATE_DEFAULT = 32 << 20,
@@ -42,7 +43,7 @@ void replica__fail_status(struct replica *r, status_t status, const char *what)
 /* ---- opening and closing ------------------------------------------------------------------------
  */
 
-static status_t storage_open(struct replica *r, struct error *error)
+status_t replica__storage_open(struct replica *r, struct error *error)
 {
     status_t status = replica__identity_load(r->env, r->dir, r->config.id, &r->identity, error);
     if (status == OK)
@@ -97,10 +98,11 @@ static status_t raft_start(struct replica *r, struct error *error)
     return replica__members_fetch(r, error);
 }
 
-static void replica_release(struct replica *r)
+void replica__release(struct replica *r)
 {
     replica__sends_destroy(r);
     replica__receiver_destroy(r);
+    replica__check_drop(r);
     raft_destroy(r->raft);
     wal_close(r->wal);
     kv_close(r->kv);
@@ -126,6 +128,10 @@ static void config_defaults(struct replica_config *config)
         config->checkpoint_bytes = CHECKPOINT_BYTES_DEFAULT;
     if (!config->checkpoint_us)
         config->checkpoint_us = CHECKPOINT_US_DEFAULT;
+    if (!config->check_us)
+        config->check_us = 3600 * (uint64_t)1000000;
+    if (!config->check_bytes_per_second)
+        config->check_bytes_per_second = CHECK_BYTES_PER_SECOND_DEFAULT;
     if (!config->log_keep_bytes)
         config->log_keep_bytes = LOG_KEEP_DEFAULT;
     if (!config->log_keep_max_bytes)
@@ -136,8 +142,8 @@ static void config_defaults(struct replica_config *config)
         config->log_keep_max_bytes = config->log_keep_bytes;
 }
 
-status_t replica_open(const struct replica_config *config, const struct replica_host *host,
-                      struct replica **out, struct error *error)
+struct replica *replica__create(const struct replica_config *config,
+                                const struct replica_host *host)
 {
     ASSERT(config->env && config->dir && config->id && config->tick_us);
     struct replica *r = mem_zalloc(1, sizeof *r);
@@ -166,18 +172,25 @@ status_t replica_open(const struct replica_config *config, const struct replica_
     uint32_t window = config->window_keys ? config->window_keys : WINDOW_KEYS_DEFAULT;
     r->certifier = txn_certifier_create(window);
     replica__collect_create(r);
-    status_t status = storage_open(r, error);
+    r->heard_us = r->checked_us = env_monotonic_us(r->env);
+    return r;
+}
+
+status_t replica_open(const struct replica_config *config, const struct replica_host *host,
+                      struct replica **out, struct error *error)
+{
+    struct replica *r = replica__create(config, host);
+    status_t status = replica__storage_open(r, error);
     if (status == OK)
         status = raft_start(r, error);
     if (status != OK) {
-        replica_release(r);
+        replica__release(r);
         return status;
     }
     txn_certifier_start(r->certifier, r->applied_version);
     r->version_last = r->applied_version;
     r->checkpoint_index = r->applied_index;
     r->checkpoint_time_us = env_monotonic_us(r->env);
-    r->heard_us = r->checkpoint_time_us;
     *out = r;
     return OK;
 }
@@ -195,7 +208,7 @@ void replica_close(struct replica *r)
         wal_finish(r->wal, r->batch_out, ERR_DISK_FULL);
     }
     replica__checkpoint_last(r);
-    replica_release(r);
+    replica__release(r);
 }
 
 /* Room in the tree for what is committed already when the disk becomes full: a leader refuses new
@@ -224,6 +237,7 @@ void replica_tick(struct replica *r)
     replica__admins_tick(r, now_us);
     replica__members_tick(r, now_us);
     replica__hello_tick(r, now_us);
+    replica__check_tick(r, now_us);
     r->apply_retry = r->apply_blocked;
     r->batch_retry = r->batch_blocked;
     reserve_keep(r);

@@ -157,7 +157,7 @@ static status_t judge(struct replica *r, const struct replica__admin_request *re
     case REPLICA_ADMIN_TRANSFER:
         return judge_transfer(r, request->member.id, request->token, error);
     case REPLICA_ADMIN_CHECK:
-        return error_set(error, ERR_UNSUPPORTED, "consistency checks are not supported");
+        return replica__check_asked(r, &response->token, &response->check, error);
     case REPLICA_ADMIN_LIST:
         return in_effect(r, error);
     }

@@ -164,6 +164,9 @@ static status_t apply_entry(struct replica *r, const struct raft_entry *entry, u
     case REPLICA_ENTRY_CLUSTER:
     case REPLICA_ENTRY_RECOVER:
         return replica__cluster_apply(r, body, entry->data.data[0] == REPLICA_ENTRY_RECOVER, error);
+    case REPLICA_ENTRY_CHECK:
+        r->check_index = entry->index;
+        return OK;
     default:
         return error_set(error, ERR_CORRUPT, "log entry %llu is of no known kind",
                          (unsigned long long)entry->index);
@@ -229,6 +232,12 @@ void replica__apply(struct replica *r)
             r->own_term_applied = entry->term;
         any = true;
         replica__proposal_applied(r, entry->index, version);
+        if (r->check_index == r->applied_index && !r->failed) {
+            applied_publish(r);
+            any = false;
+            if (!r->failed)
+                replica__check_begin(r, r->applied_index);
+        }
     }
     if (any && !r->failed)
         applied_publish(r);

@@ -53,8 +53,8 @@ static void identity_print(const struct replica__identity *identity, struct buff
     }
 }
 
-static status_t file_write(struct env *env, const char *path, struct slice text,
-                           struct error *error)
+status_t replica__file_write(struct env *env, const char *path, struct slice text,
+                             struct error *error)
 {
     struct env_file *file = NULL;
     status_t status = env_file_open(env, path, ENV_OPEN_CREATE, &file, error);
@@ -82,7 +82,7 @@ status_t replica__identity_write(struct env *env, const char *dir,
     identity_print(identity, &text);
     ASSERT(!text.failed);
     snprintf(temporary, sizeof temporary, "%s.new", path);
-    status = file_write(env, temporary, buffer_slice(&text), error);
+    status = replica__file_write(env, temporary, buffer_slice(&text), error);
     if (status == OK)
         status = env_file_rename(env, temporary, path, error);
     buffer_free(&text);
@@ -206,6 +206,25 @@ static status_t identity_check(const char *dir, uint64_t id,
     return OK;
 }
 
+/* A node that was found to hold other data than the others must not be started by mistake. */
+static status_t quarantine_check(struct env *env, const char *dir, struct error *error)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%s", dir, REPLICA_QUARANTINE_FILE);
+    struct env_file *file = NULL;
+    status_t status = env_file_open(env, path, ENV_OPEN_READ_ONLY, &file, error);
+    env_file_close(file);
+    if (status != OK)
+        return status == ERR_NOT_FOUND ? OK : status;
+    error_set(error, ERR_INVALID, "data directory \"%s\" is in quarantine", dir);
+    error_detail(error, "A consistency check found other data in it than in most of the cluster.");
+    error_hint(error,
+               "Replace the node: remove it, and join with an empty directory. To start it "
+               "all the same, remove \"%s\".",
+               path);
+    return ERR_INVALID;
+}
+
 status_t replica__identity_load(struct env *env, const char *dir, uint64_t id,
                                 struct replica__identity *out, struct error *error)
 {
@@ -214,6 +233,8 @@ status_t replica__identity_load(struct env *env, const char *dir, uint64_t id,
     status_t status = path_make(dir, path, sizeof path, error);
     if (status == OK)
         status = env_dir_create(env, dir, error);
+    if (status == OK)
+        status = quarantine_check(env, dir, error);
     if (status != OK)
         return status;
     status = identity_read(env, path, out, error);

@@ -15,6 +15,8 @@ enum {
     REPLICA_REMOVED_KEPT = 256, /* uids of removed members that are remembered */
 };
 
+#define REPLICA_QUARANTINE_FILE "QUARANTINE"
+
 /* An outcome is kept for so long, measured by the versions of later effects. */
 static const uint64_t REPLICA_OUTCOME_KEEP_US = 600 * (uint64_t)1000000;
 
@@ -122,6 +124,18 @@ struct replica__admin_response {
     struct replica_check check;
 };
 
+/* The leader's consistency checks. */
+struct replica__checks {
+    struct replica_check now; /* index 0: none is under way */
+    struct replica_check last;
+    uint64_t term; /* in which the one under way was proposed */
+    uint64_t begun_us, deadline_us;
+    uint64_t ended_us; /* the last */
+    bool majority_seen;
+};
+
+struct replica__hashing;
+
 struct replica {
     struct replica_config config;
     struct replica_host host;
@@ -208,6 +222,12 @@ struct replica {
     uint64_t catch_up_term, catch_up_us; /* replica_members_lead.c: when, in which term, */
     uint64_t catch_up_index;             /* the log's last entry was this one */
 
+    /* consistency checks */
+    struct replica__hashing *hashing; /* of this node; NULL: nothing to hash or to report */
+    uint64_t check_index;             /* the CHECK entry applied last, and */
+    uint64_t checked_us;              /* when */
+    struct replica__checks checks;
+
     struct replica__ring loopback; /* struct replica__loopback * */
 
     uint64_t foreign[REPLICA_MEMBERS_MAX]; /* nodes that said we are not of their cluster */
@@ -228,11 +248,21 @@ bool replica__send(struct replica *r, struct replica_message *message);
 /* Answers of this node to itself that wait. */
 void replica__loopback_drain(struct replica *r);
 
+/* replica.c: a replica that is not open yet; its storage, all but raft; and its end, open or not.
+ */
+struct replica *replica__create(const struct replica_config *config,
+                                const struct replica_host *host);
+status_t replica__storage_open(struct replica *r, struct error *error);
+void replica__release(struct replica *r);
+
 /* replica_identity.c: the file that tells whose directory this is. Load makes a new one. */
 status_t replica__identity_load(struct env *env, const char *dir, uint64_t id,
                                 struct replica__identity *out, struct error *error);
 status_t replica__identity_write(struct env *env, const char *dir,
                                  const struct replica__identity *identity, struct error *error);
+/* Writes a file anew and makes its bytes durable. */
+status_t replica__file_write(struct env *env, const char *path, struct slice text,
+                             struct error *error);
 /* Takes over from the configuration what only the first start is told. */
 status_t replica__identity_place(struct replica *r, struct error *error);
 /* Takes the cluster's identity from the tree, when it is not known otherwise. */
@@ -275,6 +305,22 @@ void replica__stranger_stop(struct replica *r, uint64_t index);
 void replica__removed_stop(struct replica *r, uint64_t index);
 /* A node that hears of nobody says that it is there: so it learns when it was removed. */
 void replica__hello_tick(struct replica *r, uint64_t now_us);
+
+/* replica_check.c: this node's hash */
+/* The CHECK entry at `index` was applied last, and published. */
+void replica__check_begin(struct replica *r, uint64_t index);
+/* Forgets it: it was answered, or the tree is another one now. */
+void replica__check_drop(struct replica *r);
+struct replica_work *replica__check_take(struct replica *r);
+void replica__check_report(struct replica *r, uint64_t now_us);
+void replica__check_verdict(struct replica *r, const struct replica_message *message);
+
+/* replica_check_lead.c: the leader's comparison */
+void replica__check_hash(struct replica *r, const struct replica_message *message);
+/* As an admin request is judged; see there for *token. */
+status_t replica__check_asked(struct replica *r, uint64_t *token, struct replica_check *out,
+                              struct error *error);
+void replica__check_tick(struct replica *r, uint64_t now_us);
 
 /* replica_admin_wire.c */
 void replica__admin_request_encode(const struct replica__admin_request *request,

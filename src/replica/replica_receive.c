@@ -58,6 +58,8 @@ bool replica__send(struct replica *r, struct replica_message *message)
         replica__commit_request(r, message);
     else if (message->type == REPLICA_ADMIN_REQUEST)
         replica__admin_request(r, message);
+    else if (message->type == REPLICA_HASH)
+        replica__check_hash(r, message);
     else
         loopback_push(r, message);
     return true;
@@ -73,6 +75,8 @@ void replica__loopback_drain(struct replica *r)
             replica__read_response(r, &item->message);
         else if (item->message.type == REPLICA_ADMIN_RESPONSE)
             replica__admin_response(r, &item->message);
+        else if (item->message.type == REPLICA_VERDICT)
+            replica__check_verdict(r, &item->message);
         else
             replica__commit_response(r, &item->message);
         mem_free(item);
@@ -130,6 +134,12 @@ void replica_receive(struct replica *r, const struct replica_message *message)
         break;
     case REPLICA_ADMIN_RESPONSE:
         replica__admin_response(r, message);
+        break;
+    case REPLICA_HASH:
+        replica__check_hash(r, message);
+        break;
+    case REPLICA_VERDICT:
+        replica__check_verdict(r, message);
         break;
     case REPLICA_HELLO:
         break;

@@ -15,6 +15,7 @@ struct replica__retired {
 void replica__retire(struct replica *r, struct kv *kv)
 {
     ASSERT(kv && kv != r->kv);
+    replica__check_drop(r); /* its hash would be that of a tree that is no more */
     struct replica__retired *retired = mem_alloc(sizeof *retired);
     *retired = (struct replica__retired){.kv = kv, .next = r->retired};
     r->retired = retired;
@@ -101,7 +102,12 @@ static struct replica_work *log_work_take(struct replica *r)
 
 /* Each gives its next piece, or NULL when it has nothing to do now. */
 static struct replica_work *(*const kinds[])(struct replica *r) = {
-    log_work_take, replica__receiver_work, replica__sends_work, close_take, replica__collect_take,
+    log_work_take,
+    replica__receiver_work,
+    replica__sends_work,
+    close_take,
+    replica__collect_take,
+    replica__check_take,
 };
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
