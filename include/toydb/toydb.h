@@ -165,6 +165,9 @@ struct toydb_node {
     bool voter;
     uint64_t match_index;
     uint64_t last_heard_us;
+    uint64_t uid;        /* of its data directory; 0: not known yet */
+    bool promote;        /* a learner that becomes a voter when it has caught up */
+    bool needs_snapshot; /* as the leader knows */
 };
 
 /* A node's view of itself and the cluster; see StatusResponse in protobuf/toydb.proto. */
@@ -196,6 +199,67 @@ struct toydb_status {
 enum toydb_result toydb_status(struct toydb_session *session, struct toydb_status **out,
                                struct toydb_error *error);
 void toydb_status_free(struct toydb_status *status);
+
+/* ---- administration -------------------------------------------------------------------------
+ *
+ * See ToyDBAdmin in protobuf/toydb.proto. Any node may be asked; the leader decides. TOYDB_ERROR:
+ * refused, *error says why. TOYDB_UNREACHABLE: no leader was found, nothing was changed.
+ * TOYDB_LOST: it may be under way; asking again is harmless. `timeout_ms`: how long to wait for
+ * what is wished to be so. What was left of a request is cancelled and dropped. */
+
+struct toydb_member {
+    uint32_t id;
+    uint64_t uid; /* of its data directory; 0: not known */
+    const char *address;
+    bool voter;
+    bool promote; /* a learner that is to become a voter */
+};
+
+struct toydb_members {
+    uint8_t cluster_id[16];
+    uint64_t index; /* of the log entry that made this membership */
+    uint32_t count;
+    const struct toydb_member *items;
+};
+void toydb_members_free(struct toydb_members *members); /* NULL is allowed */
+
+/* Makes a node a member, or changes the address of one; without `promote` it stays a learner. *out
+ * (which may be NULL) is the caller's, here and below. */
+enum toydb_result toydb_node_add(struct toydb_session *session, const struct toydb_member *node,
+                                 uint32_t timeout_ms, struct toydb_members **out,
+                                 struct toydb_error *error);
+/* The same for the node that calls, whose uid is known. */
+enum toydb_result toydb_node_join(struct toydb_session *session, const struct toydb_member *node,
+                                  uint32_t timeout_ms, struct toydb_members **out,
+                                  struct toydb_error *error);
+enum toydb_result toydb_node_remove(struct toydb_session *session, uint32_t id, uint32_t timeout_ms,
+                                    struct toydb_members **out, struct toydb_error *error);
+enum toydb_result toydb_node_promote(struct toydb_session *session, uint32_t id,
+                                     uint32_t timeout_ms, struct toydb_members **out,
+                                     struct toydb_error *error);
+/* id 0: any other voter. *leader: 0 when the answering node does not know it yet. */
+enum toydb_result toydb_leader_transfer(struct toydb_session *session, uint32_t id,
+                                        uint32_t timeout_ms, uint32_t *leader,
+                                        struct toydb_error *error);
+
+struct toydb_checked_node {
+    uint32_t id;
+    bool voter;
+    bool answered; /* in time */
+    bool differs;  /* from the majority: it is in quarantine */
+    char hash[33]; /* of what it holds, in hexadecimal; empty when it has not answered */
+};
+
+struct toydb_check {
+    uint64_t index; /* the state after this log entry was compared */
+    bool majority;  /* more than half of the voters agree; else none is judged */
+    uint32_t count;
+    const struct toydb_checked_node *nodes;
+};
+/* Compares what the replicas hold. */
+enum toydb_result toydb_check_cluster(struct toydb_session *session, uint32_t timeout_ms,
+                                      struct toydb_check **out, struct toydb_error *error);
+void toydb_check_free(struct toydb_check *check); /* NULL is allowed */
 
 #ifdef __cplusplus
 }

@@ -8,6 +8,7 @@
  *   lines.c          text line by line from a file, a string or standard input
  *   config.c         settings of `toydb start` from file, environment and flags
  *   status_view.c    a cluster's status as a table or JSON
+ *   admin.c          what the commands that change the cluster share
  *   workload*.c      `toydb workload` (workload_int.h) */
 #ifndef BIN_BIN_INT_H
 #define BIN_BIN_INT_H
@@ -39,6 +40,9 @@ int bin__start(int argc, char **argv);
 int bin__cluster(int argc, char **argv);
 int bin__status(int argc, char **argv);
 int bin__workload(int argc, char **argv);
+int bin__node(int argc, char **argv);
+int bin__transfer_leader(int argc, char **argv);
+int bin__check(int argc, char **argv);
 
 /* Says on standard error what is wrong with the arguments and how to see the right ones; returns
  * BIN__EXIT_USAGE. `command`: "toysql" or "toydb start". */
@@ -60,7 +64,18 @@ bool bin__write_stdout(void *context, const void *data, size_t size);
 
 /* ---- config.c ------------------------------------------------------------------------------- */
 
-enum bin__setting { BIN__ID, BIN__DATA, BIN__LISTEN, BIN__PEERS, BIN__LOG_LEVEL, BIN__SETTINGS };
+enum bin__setting {
+    BIN__ID,
+    BIN__DATA,
+    BIN__LISTEN,
+    BIN__ADVERTISE,
+    BIN__PEERS,
+    BIN__JOIN,
+    BIN__LEARNER,
+    BIN__DRAIN,
+    BIN__LOG_LEVEL,
+    BIN__SETTINGS
+};
 
 /* Where a setting was given; a later place outdoes an earlier one. */
 enum bin__origin { BIN__NOWHERE, BIN__FROM_FILE, BIN__FROM_ENVIRONMENT, BIN__FROM_FLAG };
@@ -70,7 +85,7 @@ struct bin__config {
     enum bin__origin origins[BIN__SETTINGS];
 };
 
-/* "id", "data", "listen", "peers", "log-level". */
+/* "id", "data", "listen" and so on. */
 const char *bin__setting_name(enum bin__setting setting);
 void bin__config_set(struct bin__config *config, enum bin__setting setting, enum bin__origin origin,
                      const char *value);
@@ -86,11 +101,43 @@ status_t bin__config_resolve(const struct bin__config *config, struct server_con
                              struct error *error);
 void bin__config_free(struct bin__config *config);
 
+/* ---- admin.c -------------------------------------------------------------------------------- */
+
+enum { BIN__ADMIN_WORDS_MAX = 4 };
+
+/* What the commands for administration take, each some of it. */
+struct bin__admin {
+    const char *command; /* "toydb node add" */
+    const char *host;
+    uint32_t timeout_ms;
+    bool learner;                            /* --learner */
+    bool cluster;                            /* --cluster */
+    const char *words[BIN__ADMIN_WORDS_MAX]; /* that are no options */
+    uint32_t word_count;
+    struct toydb_session *session;
+};
+
+/* Reads -H, --timeout, --help and, if allowed, --learner and --cluster, from argv[1] on. -1: go on;
+ * else what to end with. */
+int bin__admin_parse(struct bin__admin *admin, int argc, char **argv, const char *help,
+                     bool takes_learner, bool takes_cluster);
+/* Word number `at` must be a node's id. False: said so. */
+bool bin__admin_id(const struct bin__admin *admin, uint32_t at, uint32_t *id);
+/* Opens admin->session on one of the hosts; when that is lost any member is good enough. Returns an
+ * enum bin__exit, and has said what went wrong. */
+int bin__admin_open(struct bin__admin *admin);
+/* Says on standard error what *error does, closes the session; returns what to end with. */
+int bin__admin_end(struct bin__admin *admin, enum toydb_result result,
+                   const struct toydb_error *error);
+
 /* ---- status_view.c -------------------------------------------------------------------------- */
 
 /* `leader_view`: the leader's own status, which alone tells how far the others are; may be NULL. */
 void bin__status_table(struct bin__output *output, const struct toydb_status *status,
                        const struct toydb_status *leader_view);
+/* The members only. */
+void bin__nodes_table(struct bin__output *output, const struct toydb_status *status,
+                      const struct toydb_status *leader_view);
 void bin__status_json(struct buffer *out, const struct toydb_status *status,
                       const struct toydb_status *leader_view);
 /* The status of the leader that `status` names, asked at its own address; NULL when it is the same

@@ -9,26 +9,43 @@ static const char command[] = "toydb start";
 
 static const char help[] =
     "Usage: toydb start --data DIR [OPTIONS]\n"
-    "Runs one node until it is sent SIGTERM or SIGINT.\n"
+    "Runs one node until it is sent SIGTERM or SIGINT. Then another node leads, if this one did,\n"
+    "statements and open transactions may end, and clients are told to go on elsewhere; a second\n"
+    "signal cuts that short.\n"
     "\n"
     "      --data DIR               where it keeps its data; made when missing\n"
     "      --id N                   its number in the cluster, from 1 [1]\n"
     "      --listen HOST:PORT       where clients and other nodes reach it\n"
-    "                               [its address in --peers, else 127.0.0.1:9601]\n"
-    "      --peers 1=HOST:PORT,...  all nodes of the cluster, this one too [a cluster of one]\n"
+    "                               [its address in the cluster, else 127.0.0.1:9601]\n"
+    "      --advertise HOST:PORT    where the others are told to reach it, if elsewhere "
+    "[--listen]\n"
+    "      --drain SECONDS          how long statements and transactions may take to end when it\n"
+    "                               is stopped [10]\n"
     "      --log-level LEVEL        debug, info, warn, error or off [info]\n"
     "      --config FILE            a file of lines like: data = /var/lib/toydb\n"
     "      --help                   show this\n"
     "\n"
-    "A flag outdoes an environment variable (TOYDB_DATA, TOYDB_ID, TOYDB_LISTEN, TOYDB_PEERS,\n"
-    "TOYDB_LOG_LEVEL), which outdoes the file.\n";
+    "For its first start, with an empty directory, one of\n"
+    "      --peers 1=HOST:PORT,...  all nodes of a new cluster, this one too [a cluster of one]\n"
+    "      --join HOST:PORT,...     nodes of the cluster that it is to join; it gets their data,\n"
+    "                               then a vote\n"
+    "      --learner                with --join: it stays without a vote until it is promoted\n"
+    "Later starts know it from the directory.\n"
+    "\n"
+    "A flag outdoes an environment variable (TOYDB_DATA, TOYDB_LOG_LEVEL and so on), which "
+    "outdoes\n"
+    "the file.\n";
 
 enum { OPTION_CONFIG = 256, OPTION_PG, OPTION_HTTP, OPTION_HELP };
 
 static const struct option options[] = {{"id", required_argument, NULL, BIN__ID},
                                         {"data", required_argument, NULL, BIN__DATA},
                                         {"listen", required_argument, NULL, BIN__LISTEN},
+                                        {"advertise", required_argument, NULL, BIN__ADVERTISE},
                                         {"peers", required_argument, NULL, BIN__PEERS},
+                                        {"join", required_argument, NULL, BIN__JOIN},
+                                        {"learner", no_argument, NULL, BIN__LEARNER},
+                                        {"drain", required_argument, NULL, BIN__DRAIN},
                                         {"log-level", required_argument, NULL, BIN__LOG_LEVEL},
                                         {"config", required_argument, NULL, OPTION_CONFIG},
                                         {"pg", required_argument, NULL, OPTION_PG},
@@ -58,7 +75,8 @@ static int arguments_parse(int argc, char **argv, struct bin__config *config, co
         case '?':
             return bin__usage_error(command, "unknown option %s", argv[optind - 1]);
         default:
-            bin__config_set(config, (enum bin__setting)option, BIN__FROM_FLAG, optarg);
+            bin__config_set(config, (enum bin__setting)option, BIN__FROM_FLAG,
+                            optarg ? optarg : "on");
             break;
         }
     }

@@ -17,7 +17,11 @@ static const struct {
     [BIN__ID] = {"id", "TOYDB_ID"},
     [BIN__DATA] = {"data", "TOYDB_DATA"},
     [BIN__LISTEN] = {"listen", "TOYDB_LISTEN"},
+    [BIN__ADVERTISE] = {"advertise", "TOYDB_ADVERTISE"},
     [BIN__PEERS] = {"peers", "TOYDB_PEERS"},
+    [BIN__JOIN] = {"join", "TOYDB_JOIN"},
+    [BIN__LEARNER] = {"learner", "TOYDB_LEARNER"},
+    [BIN__DRAIN] = {"drain", "TOYDB_DRAIN"},
     [BIN__LOG_LEVEL] = {"log-level", "TOYDB_LOG_LEVEL"},
 };
 
@@ -172,30 +176,124 @@ static status_t resolve_text(const struct bin__config *config, enum bin__setting
     return OK;
 }
 
+/* NULL: not among the peers. */
 static const char *peer_address(const struct server_config *config)
 {
     for (uint32_t i = 0; i < config->peer_count; i++)
         if (config->peers[i].id == config->id)
             return config->peers[i].address;
-    return config->peer_count ? NULL : "127.0.0.1:9601";
+    return NULL;
 }
 
-static status_t resolve_listen(const struct bin__config *config, struct server_config *out,
-                               struct error *error)
+/* host:port, or OK for none. *any: the host stands for all of the machine's addresses. */
+static status_t address_check(const struct bin__config *config, enum bin__setting setting,
+                              const char *address, bool *any, struct error *error)
 {
     char where[80], host[SERVER_ADDRESS_MAX];
     uint16_t port;
     struct error wrong;
+    *any = false;
+    if (!*address)
+        return OK;
+    if (server_address_parse(address, host, sizeof host, &port, &wrong) != OK)
+        return error_set(error, ERR_INVALID, "%s: %s", place(config, setting, where, sizeof where),
+                         wrong.message);
+    *any = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+    return OK;
+}
+
+/* Where to listen, and where the others reach this node: as given, else as the peers have it, else
+ * as the data directory will tell. */
+static status_t resolve_addresses(const struct bin__config *config, struct server_config *out,
+                                  struct error *error)
+{
+    char where[80];
+    bool listen_any, advertise_any;
     const char *own = peer_address(out);
-    if (!own)
+    bool listen_given = *out->listen != '\0';
+    if (out->peer_count && !own)
         return error_set(error, ERR_INVALID, "%s does not name node %llu itself",
                          place(config, BIN__PEERS, where, sizeof where),
                          (unsigned long long)out->id);
-    if (!*out->listen)
-        snprintf(out->listen, sizeof out->listen, "%s", own);
-    if (server_address_parse(out->listen, host, sizeof host, &port, &wrong) != OK)
+    if (!listen_given)
+        snprintf(out->listen, sizeof out->listen, "%s", own ? own : "127.0.0.1:9601");
+    out->listen_known = !listen_given && !own;
+    status_t status = address_check(config, BIN__LISTEN, out->listen, &listen_any, error);
+    if (status == OK && !*out->advertise && (own || (listen_given && !listen_any)))
+        snprintf(out->advertise, sizeof out->advertise, "%s", own ? own : out->listen);
+    if (status == OK)
+        status = address_check(config, BIN__ADVERTISE, out->advertise, &advertise_any, error);
+    if (status == OK && (advertise_any || (*out->join && listen_any && !*out->advertise)))
+        return error_set(error, ERR_INVALID,
+                         "other nodes cannot reach this one at \"%s\": say with --advertise "
+                         "where they can",
+                         advertise_any ? out->advertise : out->listen);
+    return status;
+}
+
+static status_t resolve_log_level(const struct bin__config *config, struct server_config *out,
+                                  struct error *error)
+{
+    char where[80];
+    const char *level = config->values[BIN__LOG_LEVEL];
+    int number = level ? log_level_parse(level) : LOG_INFO;
+    if (number < 0)
+        return error_set(error, ERR_INVALID,
+                         "%s must be debug, info, warn, error or off, not \"%.100s\"",
+                         place(config, BIN__LOG_LEVEL, where, sizeof where), level);
+    out->log_level = (enum log_level)number;
+    return OK;
+}
+
+static status_t resolve_switch(const struct bin__config *config, enum bin__setting setting,
+                               bool *out, struct error *error)
+{
+    char where[80];
+    const char *value = config->values[setting];
+    *out = value && (strcmp(value, "on") == 0 || strcmp(value, "true") == 0);
+    if (value && !*out && strcmp(value, "off") != 0 && strcmp(value, "false") != 0)
+        return error_set(error, ERR_INVALID, "%s must be on or off, not \"%.100s\"",
+                         place(config, setting, where, sizeof where), value);
+    return OK;
+}
+
+/* The cluster that the node is to belong to. */
+static status_t resolve_cluster(const struct bin__config *config, struct server_config *out,
+                                struct error *error)
+{
+    char where[80], other[80];
+    struct error wrong;
+    const char *peers = config->values[BIN__PEERS];
+    if (peers && server_peers_parse(peers, out, &wrong) != OK)
         return error_set(error, ERR_INVALID, "%s: %s",
-                         place(config, BIN__LISTEN, where, sizeof where), wrong.message);
+                         place(config, BIN__PEERS, where, sizeof where), wrong.message);
+    status_t status = resolve_text(config, BIN__JOIN, out->join, sizeof out->join, error);
+    if (status == OK && *out->join && out->peer_count)
+        return error_set(error, ERR_INVALID,
+                         "%s and %s exclude each other: a node joins a cluster, or begins one with "
+                         "its peers",
+                         place(config, BIN__JOIN, where, sizeof where),
+                         place(config, BIN__PEERS, other, sizeof other));
+    if (status == OK)
+        status = resolve_switch(config, BIN__LEARNER, &out->learner, error);
+    if (status == OK && out->learner && !*out->join)
+        return error_set(error, ERR_INVALID, "%s goes with --join",
+                         place(config, BIN__LEARNER, where, sizeof where));
+    return status;
+}
+
+static status_t resolve_drain(const struct bin__config *config, struct server_config *out,
+                              struct error *error)
+{
+    char where[80];
+    uint64_t seconds;
+    const char *drain = config->values[BIN__DRAIN];
+    if (!drain)
+        return OK;
+    if (!bin__number_parse(drain, 1, 3600, &seconds))
+        return error_set(error, ERR_INVALID, "%s must be seconds from 1 to 3600, not \"%.100s\"",
+                         place(config, BIN__DRAIN, where, sizeof where), drain);
+    out->drain_us = seconds * 1000000;
     return OK;
 }
 
@@ -203,29 +301,25 @@ status_t bin__config_resolve(const struct bin__config *config, struct server_con
                              struct error *error)
 {
     char where[80];
-    struct error wrong;
     *out = (struct server_config){.id = 1, .log_level = LOG_INFO};
     const char *id = config->values[BIN__ID];
     if (id && !bin__number_parse(id, 1, UINT32_MAX, &out->id))
         return error_set(error, ERR_INVALID, "%s must be a positive number, not \"%.100s\"",
                          place(config, BIN__ID, where, sizeof where), id);
-    const char *level = config->values[BIN__LOG_LEVEL];
-    int level_number = level ? log_level_parse(level) : LOG_INFO;
-    if (level_number < 0)
-        return error_set(error, ERR_INVALID,
-                         "%s must be debug, info, warn, error or off, not \"%.100s\"",
-                         place(config, BIN__LOG_LEVEL, where, sizeof where), level);
-    out->log_level = (enum log_level)level_number;
-    const char *peers = config->values[BIN__PEERS];
-    if (peers && server_peers_parse(peers, out, &wrong) != OK)
-        return error_set(error, ERR_INVALID, "%s: %s",
-                         place(config, BIN__PEERS, where, sizeof where), wrong.message);
-    if (!config->values[BIN__DATA] || !*config->values[BIN__DATA])
+    status_t status = resolve_log_level(config, out, error);
+    if (status == OK)
+        status = resolve_cluster(config, out, error);
+    if (status == OK)
+        status = resolve_drain(config, out, error);
+    if (status == OK && (!config->values[BIN__DATA] || !*config->values[BIN__DATA]))
         return error_set(error, ERR_INVALID, "no data directory given (--data DIR or TOYDB_DATA)");
-    status_t status = resolve_text(config, BIN__DATA, out->data_dir, sizeof out->data_dir, error);
+    if (status == OK)
+        status = resolve_text(config, BIN__DATA, out->data_dir, sizeof out->data_dir, error);
     if (status == OK)
         status = resolve_text(config, BIN__LISTEN, out->listen, sizeof out->listen, error);
-    return status == OK ? resolve_listen(config, out, error) : status;
+    if (status == OK)
+        status = resolve_text(config, BIN__ADVERTISE, out->advertise, sizeof out->advertise, error);
+    return status == OK ? resolve_addresses(config, out, error) : status;
 }
 
 void bin__config_free(struct bin__config *config)

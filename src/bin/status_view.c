@@ -72,20 +72,26 @@ static void print_summary(struct bin__output *output, const struct toydb_status 
                   status->checkpoint_index);
 }
 
-void bin__status_table(struct bin__output *output, const struct toydb_status *status,
-                       const struct toydb_status *leader_view)
+/* "yes", or why not. */
+static const char *votes_text(const struct toydb_node *node)
+{
+    if (node->voter)
+        return "yes";
+    return node->promote ? "soon" : "no";
+}
+
+void bin__nodes_table(struct bin__output *output, const struct toydb_status *status,
+                      const struct toydb_status *leader_view)
 {
     static const struct toydb_column columns[] = {
         {.name = "node", .type = TOYDB_INTEGER},      {.name = "address", .type = TOYDB_TEXT},
         {.name = "role", .type = TOYDB_TEXT},         {.name = "votes", .type = TOYDB_TEXT},
-        {.name = "log index", .type = TOYDB_INTEGER}, {.name = "behind", .type = TOYDB_INTEGER}};
+        {.name = "log index", .type = TOYDB_INTEGER}, {.name = "behind", .type = TOYDB_TEXT}};
     const struct toydb_status *known = knowing(status, leader_view);
     struct bin__output table;
     bin__output_init(&table, output->write, output->context);
     table.pretty = output->pretty;
     table.colour = output->colour;
-    print_summary(output, status);
-    bin__output_flush(output);
     /* Without the leader nobody knows the last two. */
     bin__output_begin(&table, columns, known ? 6 : 4);
     for (uint32_t i = 0; i < status->node_count; i++) {
@@ -93,14 +99,16 @@ void bin__status_table(struct bin__output *output, const struct toydb_status *st
         const struct toydb_node *there = node_find(known, node->id);
         uint64_t match = there ? there->match_index : 0;
         uint64_t last = known ? known->last_log_index : 0;
+        char behind[48];
+        snprintf(behind, sizeof behind, "%" PRIu64 "%s", last > match ? last - match : 0,
+                 there && there->needs_snapshot ? ", gets a snapshot" : "");
         struct toydb_value row[] = {
             {.type = TOYDB_INTEGER, .integer = node->id},
             text_value(*node->address ? node->address : "embedded"),
             text_value(node->role),
-            text_value(node->voter ? "yes" : "no"),
+            text_value(votes_text(node)),
             {.type = there ? TOYDB_INTEGER : TOYDB_NULL, .integer = (int64_t)match},
-            {.type = there ? TOYDB_INTEGER : TOYDB_NULL,
-             .integer = (int64_t)(last > match ? last - match : 0)},
+            there ? text_value(behind) : (struct toydb_value){.type = TOYDB_NULL},
         };
         bin__output_row(&table, row);
     }
@@ -109,6 +117,14 @@ void bin__status_table(struct bin__output *output, const struct toydb_status *st
     bin__output_flush(&table);
     output->failed = output->failed || table.failed;
     bin__output_free(&table);
+}
+
+void bin__status_table(struct bin__output *output, const struct toydb_status *status,
+                       const struct toydb_status *leader_view)
+{
+    print_summary(output, status);
+    bin__output_flush(output);
+    bin__nodes_table(output, status, leader_view);
 }
 
 static void json_field(struct buffer *out, const char *name, const char *text)
@@ -132,7 +148,8 @@ static void json_nodes(struct buffer *out, const struct toydb_status *status,
         buffer_printf(out, "%s\n  {\"id\": %" PRIu32, i ? "," : "", node->id);
         json_field(out, "address", node->address);
         json_field(out, "role", node->role);
-        buffer_printf(out, ", \"voter\": %s", node->voter ? "true" : "false");
+        buffer_printf(out, ", \"voter\": %s, \"promote\": %s", node->voter ? "true" : "false",
+                      node->promote ? "true" : "false");
         if (there)
             json_number(out, "match_index", there->match_index);
         else

@@ -13,8 +13,10 @@ static const struct {
     {"start", bin__start, "run one node"},
     {"cluster", bin__cluster, "run a local cluster of five nodes"},
     {"status", bin__status, "show nodes, leader, and how far each has come"},
+    {"node", bin__node, "list, add, remove or promote nodes of a cluster"},
+    {"transfer-leader", bin__transfer_leader, "have another node lead"},
+    {"check", bin__check, "compare what the nodes of a cluster hold"},
     {"workload", bin__workload, "put load on a cluster and verify what it answers"},
-
 };
 
 static void print_help(FILE *stream)
@@ -23,9 +25,9 @@ static void print_help(FILE *stream)
           "A distributed SQL database.\n\n",
           stream);
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        fprintf(stream, "  %-10s %s\n", commands[i].name, commands[i].summary);
-    fputs("  version    show the version\n"
-          "  help       show this\n"
+        fprintf(stream, "  %-16s %s\n", commands[i].name, commands[i].summary);
+    fputs("  version          show the version\n"
+          "  help             show this\n"
           "\n"
           "\"toydb COMMAND --help\" tells more about each. The shell is another program: toysql.\n",
           stream);

@@ -5,7 +5,9 @@
  *   decode.c      messages of protobuf/toydb.proto into the structs of the public header
  *   session.c     requests: their life and cancellation; finding a node
  *   loss.c        what becomes of a request when the connection is lost
+ *   unary.c       calls of one message and one answer
  *   status.c      the Status call
+ *   admin.c       changing the cluster
  *
  * Only connection.c makes socket calls (docs/decisions/0003-client-sockets.md). */
 #ifndef CLIENT_CLIENT_INT_H
@@ -147,6 +149,19 @@ enum toydb_result client__session_reconnect(struct toydb_session *session,
 void client__request_over(struct toydb_session *session);
 /* Cancels what runs and drops what comes of it. */
 void client__request_abandon(struct toydb_session *session);
+
+/* ---- unary.c -------------------------------------------------------------------------------- */
+
+struct client__unary {
+    const char *path;
+    struct slice request; /* encoded */
+    uint32_t timeout_ms;  /* 0: none */
+    struct buffer *answer;
+};
+/* Makes the call, a second time when the connection is lost on the way: so only for what may be
+ * done twice. TOYDB_OK: `answer` holds the one answer. TOYDB_LOST: it may have been carried out. */
+enum toydb_result client__unary_call(struct toydb_session *session,
+                                     const struct client__unary *unary, struct toydb_error *error);
 
 /* ---- loss.c --------------------------------------------------------------------------------- */
 

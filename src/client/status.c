@@ -11,14 +11,6 @@ struct status_block {
     struct toydb_status status;
 };
 
-struct status_request {
-    struct status_block *block; /* filled when the answer came */
-    bool malformed;
-    bool closed;
-    enum grpc_status status;
-    char message[256];
-};
-
 static const char *text_copy(struct arena *arena, const char *text)
 {
     return arena_strndup(arena, text, strlen(text));
@@ -34,7 +26,10 @@ static const struct toydb_node *nodes_copy(struct arena *arena, const StatusResp
                                        .role = text_copy(arena, node->role),
                                        .voter = node->voter,
                                        .match_index = node->match_index,
-                                       .last_heard_us = node->last_heard_us};
+                                       .last_heard_us = node->last_heard_us,
+                                       .uid = node->uid,
+                                       .promote = node->promote,
+                                       .needs_snapshot = node->needs_snapshot};
     }
     return nodes;
 }
@@ -80,83 +75,25 @@ void toydb_status_free(struct toydb_status *status)
     mem_free(block);
 }
 
-static void on_message(struct grpc_call *call, struct slice message)
-{
-    struct status_request *request = grpc_call_user(call);
-    StatusResponse *response = status_response__unpack(NULL, message.size, message.data);
-    if (!response || request->block) {
-        request->malformed = true;
-    } else {
-        request->block = block_create(response);
-    }
-    if (response)
-        status_response__free_unpacked(response, NULL);
-}
-
-static void on_close(struct grpc_call *call, enum grpc_status status, struct slice message)
-{
-    struct status_request *request = grpc_call_user(call);
-    request->closed = true;
-    request->status = status;
-    size_t size =
-        message.size < sizeof request->message ? message.size : sizeof request->message - 1;
-    if (size)
-        memcpy(request->message, message.data, size);
-    request->message[size] = 0;
-}
-
-static const struct grpc_handlers handlers = {.on_message = on_message, .on_close = on_close};
-
-/* One try on the connection there is. False: it was lost on the way. */
-static bool status_try(struct toydb_session *session, struct status_request *request)
-{
-    struct grpc_conn *conn = session->connection.conn;
-    struct grpc_call *call = grpc_call_start(conn, "/ToyDB/Status", &handlers, request, NULL);
-    if (!call)
-        return false;
-    grpc_call_send(call, (struct slice){0}); /* a StatusRequest has no fields */
-    grpc_call_half_close(call);
-    while (!request->closed) {
-        enum client__wait wait =
-            client__connection_wait(&session->connection, session->cancel_fd, UINT64_MAX);
-        if (wait == CLIENT__WAIT_LOST) {
-            client__connection_close(&session->connection);
-        } else if (wait == CLIENT__WAIT_CANCEL) {
-            grpc_call_cancel(call);
-            request->closed = true;
-            request->status = GRPC_CANCELLED;
-        }
-    }
-    return request->status != GRPC_UNAVAILABLE;
-}
-
 enum toydb_result toydb_status(struct toydb_session *session, struct toydb_status **out,
                                struct toydb_error *error)
 {
     ASSERT(out);
     *out = NULL;
-    if (session->running)
-        client__request_abandon(session);
-    client__cancel_clear(session->cancel_fd);
-    struct status_request request = {0};
-    for (int tries = 0; tries < 2; tries++) {
-        enum toydb_result result = client__session_ready(session, error);
-        if (result != TOYDB_OK)
-            return result;
-        request = (struct status_request){0};
-        if (status_try(session, &request))
-            break;
+    struct buffer answer;
+    buffer_init(&answer, 0);
+    struct client__unary unary = {.path = "/ToyDB/Status", .answer = &answer};
+    enum toydb_result result = client__unary_call(session, &unary, error);
+    StatusResponse *response = NULL;
+    if (result == TOYDB_OK) {
+        response = status_response__unpack(NULL, answer.size, answer.data);
+        if (!response)
+            result = client__error_set(error, TOYDB_ERROR, "08P01", "node sent a malformed answer");
     }
-    if (request.block && request.status == GRPC_OK && !request.malformed) {
-        *out = &request.block->status;
-        return TOYDB_OK;
+    if (response) {
+        *out = &block_create(response)->status;
+        status_response__free_unpacked(response, NULL);
     }
-    if (request.block)
-        toydb_status_free(&request.block->status);
-    if (request.status == GRPC_UNAVAILABLE || !request.closed)
-        return client__error_set(error, TOYDB_LOST, "08006", "connection to the node was lost");
-    if (request.status == GRPC_CANCELLED)
-        return client__error_set(error, TOYDB_ERROR, "57014", "canceled by the user");
-    return client__error_set(error, TOYDB_ERROR, "08P01", "status call failed: %s: %s",
-                             grpc_status_name(request.status), request.message);
+    buffer_free(&answer);
+    return result;
 }

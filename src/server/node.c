@@ -125,7 +125,8 @@ static void background_start(struct node *node)
 static bool node_quiet(const struct node *node)
 {
     return !node->log_job.batch && !node->checkpoint_job.checkpoint && !node->background_job.work &&
-           node->session_count == 0 && node->client_count == 0 && node->mailbox.out == 0;
+           node->session_count == 0 && node->client_count == 0 && node->mailbox.out == 0 &&
+           !node->handing_over;
 }
 
 /* Stopping begins with draining: statements and open transactions get their time, clients without
@@ -137,7 +138,10 @@ static void stop_progress(struct node *node)
         return;
     uint64_t now_us = env_monotonic_us(node->env);
     sessions_shutdown(node, now_us >= node->drain_end_us);
-    if (now_us >= node->drain_end_us + STOP_FLUSH_US || node->failed)
+    bool over = now_us >= node->drain_end_us + STOP_FLUSH_US || node->failed;
+    if (node->handing_over && (over || node_hand_over_hopeless(node)))
+        node_hand_over_cancel(node);
+    if (over)
         conns_close_all(node);
     if (!node_quiet(node))
         return;
@@ -192,6 +196,7 @@ static void on_tick(uv_timer_t *timer)
     uint64_t now_us = env_monotonic_us(node->env);
     replica_tick(node->replica);
     peers_tick(node, now_us);
+    node_admin_tick(node, now_us);
     conns_tick(node, now_us);
     checkpoint_start(node);
 }
@@ -266,6 +271,34 @@ static void host_failed(void *context, const struct error *error)
     node_stop(node);
 }
 
+static void host_members_changed(void *context, const struct replica_members *members)
+{
+    peers_update(context, members);
+}
+
+/* Of the first start; a directory that knows better is not asked about it. */
+static void members_initial(const struct server_config *config, struct replica_config *replica)
+{
+    if (config->joined) {
+        replica->joins = !config->joined->placed;
+        replica->members = config->joined->members;
+        memcpy(replica->cluster_id, config->joined->cluster_id, sizeof replica->cluster_id);
+        return;
+    }
+    uint32_t count = config->peer_count ? config->peer_count : 1;
+    ASSERT(count <= REPLICA_MEMBERS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        struct replica_member *member = &replica->members.items[i];
+        member->id = config->peer_count ? config->peers[i].id : config->id;
+        member->voter = true;
+        snprintf(member->address, sizeof member->address, "%s",
+                 config->peer_count   ? config->peers[i].address
+                 : *config->advertise ? config->advertise
+                                      : config->listen);
+    }
+    replica->members.count = count;
+}
+
 static status_t replica_start(struct node *node, struct error *error)
 {
     const struct server_config *config = &node->config;
@@ -276,18 +309,12 @@ static status_t replica_start(struct node *node, struct error *error)
                                      .election_timeout_ticks = config->election_ticks,
                                      .heartbeat_ticks = HEARTBEAT_TICKS,
                                      .disk_reserve_bytes = config->disk_reserve_bytes};
-    uint32_t count = config->peer_count ? config->peer_count : 1;
-    ASSERT(count <= REPLICA_MEMBERS_MAX);
-    for (uint32_t i = 0; i < count; i++) {
-        struct replica_member *member = &replica.members.items[i];
-        member->id = config->peer_count ? config->peers[i].id : config->id;
-        member->voter = true;
-        snprintf(member->address, sizeof member->address, "%s",
-                 config->peer_count ? config->peers[i].address : config->listen);
-    }
-    replica.members.count = count;
-    struct replica_host host = {
-        .context = node, .send = host_send, .reachable = host_reachable, .failed = host_failed};
+    members_initial(config, &replica);
+    struct replica_host host = {.context = node,
+                                .send = host_send,
+                                .reachable = host_reachable,
+                                .failed = host_failed,
+                                .members_changed = host_members_changed};
     return replica_open(&replica, &host, &node->replica, error);
 }
 
@@ -355,6 +382,14 @@ static struct grpc_server *grpc_open(struct node *node)
          .message_size_max = REQUEST_SIZE_MAX,
          .handlers = service_session_handlers,
          .context = node},
+        {.path = "/ToyDBAdmin/Join", .handlers = service_join_handlers, .context = node},
+        {.path = "/ToyDBAdmin/AddNode", .handlers = service_add_handlers, .context = node},
+        {.path = "/ToyDBAdmin/RemoveNode", .handlers = service_remove_handlers, .context = node},
+        {.path = "/ToyDBAdmin/PromoteNode", .handlers = service_promote_handlers, .context = node},
+        {.path = "/ToyDBAdmin/TransferLeader",
+         .handlers = service_transfer_handlers,
+         .context = node},
+        {.path = "/ToyDBAdmin/CheckCluster", .handlers = service_check_handlers, .context = node},
         {.path = "/ToyDBPeer/Exchange",
          .client_streaming = true,
          .handlers = peer_exchange_handlers,
@@ -364,6 +399,20 @@ static struct grpc_server *grpc_open(struct node *node)
     struct grpc_config config = {.message_size_max = 2 * (size_t)REPLICA_REQUEST_SIZE_MAX,
                                  .receive_memory_max = 3 * (size_t)REPLICA_REQUEST_SIZE_MAX};
     return grpc_server_create(methods, sizeof methods / sizeof *methods, &config);
+}
+
+/* The members, and this node's own address among them, are known now. */
+static status_t listen_start(struct node *node, struct error *error)
+{
+    struct replica_members members;
+    replica_members(node->replica, &members);
+    const struct replica_member *own = node_member(&members, node->config.id);
+    if (node->config.listen_known && own && *own->address)
+        memcpy(node->config.listen, own->address, sizeof own->address);
+    status_t status = *node->config.listen ? listener_open(node, node->config.listen, error) : OK;
+    if (status == OK)
+        peers_update(node, &members);
+    return status;
 }
 
 status_t node_create(const struct server_config *config, struct node **out, struct error *error)
@@ -385,13 +434,12 @@ status_t node_create(const struct server_config *config, struct node **out, stru
     node->engine = sql_engine_create(node->env);
     node->grpc = grpc_open(node);
     status_t status = replica_start(node, error);
-    if (status == OK && node->config.listen[0])
-        status = listener_open(node, node->config.listen, error);
+    if (status == OK)
+        status = listen_start(node, error);
     if (status != OK) {
         node_destroy(node);
         return status;
     }
-    peers_open(node);
     uv_check_start(&node->check, on_check);
     uv_timer_start(&node->tick_timer, on_tick, 1, node->config.tick_ms);
     *out = node;
@@ -419,6 +467,7 @@ void node_stop(struct node *node)
     node->drain_end_us = env_monotonic_us(node->env) + node->config.drain_us;
     listener_close(node);
     conns_shutdown(node);
+    node_hand_over(node);
     uv_idle_start(&node->idle, on_idle);
 }
 

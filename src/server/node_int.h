@@ -45,6 +45,13 @@ struct background_job {
     struct replica_work *work; /* NULL: none out */
 };
 
+/* What a node is told by the cluster it joins. */
+struct server_joined {
+    bool placed; /* the directory knew its cluster already: nobody was asked */
+    uint8_t cluster_id[REPLICA_CLUSTER_ID_SIZE];
+    struct replica_members members;
+};
+
 struct node {
     struct server_config config;
     struct env *env;
@@ -69,9 +76,10 @@ struct node {
     struct listener *listener;
     struct conn *conns; /* open connections, both ways */
     uint32_t conn_count, conn_max;
-    struct conn *dirty;       /* with output to write */
-    struct peer *peers;       /* the other nodes */
-    struct session *runnable; /* sessions with something to do */
+    struct conn *dirty;         /* with output to write */
+    struct peer *peers;         /* the other nodes */
+    struct grpc_call *exchange; /* whose message is with the replica just now; NULL: none */
+    struct session *runnable;   /* sessions with something to do */
     struct session **runnable_last;
     uint32_t runnable_count;
     struct session *sessions; /* all in use */
@@ -89,6 +97,10 @@ struct node {
     uint64_t drain_end_us; /* while stopping: until then clients may finish what they do */
     bool failed;
     struct error failure;
+    /* node_admin.c: what it asks of the cluster for itself */
+    bool announcing, handing_over;
+    uint64_t announce_us; /* not before */
+    struct replica_admin announce, handover;
 };
 
 /* node.c */
@@ -104,6 +116,20 @@ void node_wake(struct node *node);
 bool node_turn_over(const struct node *node);
 void node_sleep(struct node *node, struct sleeper *sleeper, uint64_t delay_us);
 void node_sleep_cancel(struct node *node, struct sleeper *sleeper);
+
+/* node_admin.c */
+const struct replica_member *node_member(const struct replica_members *members, uint64_t id);
+void node_admin_tick(struct node *node, uint64_t now_us);
+/* Has another node lead, if this one does; `handing_over` until that is so or has failed. */
+void node_hand_over(struct node *node);
+/* No majority can be reached: the whole cluster is being stopped, or nearly. */
+bool node_hand_over_hopeless(const struct node *node);
+void node_hand_over_cancel(struct node *node);
+
+/* join.c: asks the members named in the configuration to be taken in, until one of them answers.
+ * ERR_INVALID, ERR_EXISTS: it is refused. Blocks; before there is a node. */
+status_t join_ask(const struct server_config *config, struct server_joined *out,
+                  struct error *error);
 
 /* listener.c: sockets and the gRPC connections on them */
 status_t listener_open(struct node *node, const char *address, struct error *error);
@@ -122,13 +148,13 @@ void conns_shutdown(struct node *node);
 void conns_close_all(struct node *node);
 
 /* peer.c: messages between nodes */
-void peers_open(struct node *node);
+/* The other members: connections to them are opened, closed, led elsewhere. */
+void peers_update(struct node *node, const struct replica_members *members);
 void peers_close(struct node *node);
 void peers_tick(struct node *node, uint64_t now_us);
 void peers_flush(struct node *node);
 /* False: there is no connection, or too much is waiting for it. */
 bool peer_send(struct node *node, const struct replica_message *message);
-const char *peer_address(const struct node *node, uint64_t id);
 bool peer_connected(const struct node *node, uint64_t id);
 extern const struct grpc_handlers peer_exchange_handlers;
 
@@ -136,5 +162,13 @@ extern const struct grpc_handlers peer_exchange_handlers;
 extern const struct grpc_handlers service_status_handlers;
 extern const struct grpc_handlers service_execute_handlers;
 extern const struct grpc_handlers service_session_handlers;
+
+/* service_admin.c: the API for changing the cluster */
+extern const struct grpc_handlers service_join_handlers;
+extern const struct grpc_handlers service_add_handlers;
+extern const struct grpc_handlers service_remove_handlers;
+extern const struct grpc_handlers service_promote_handlers;
+extern const struct grpc_handlers service_transfer_handlers;
+extern const struct grpc_handlers service_check_handlers;
 
 #endif

@@ -1,20 +1,19 @@
-/* Messages between nodes: to each other node one connection of our own with one Exchange stream,
- * for what we send; what the other sends comes on its connection to us.
+/* Connections between nodes: to each other node one of our own with one Exchange stream, for what
+ * we send; what the other sends comes on its connection to us. Which nodes those are, and where,
+ * the replica says: connections come and go with the membership.
  *
- * Messages of one pump travel as one PeerMessage. It is put together piece by piece: by the rules
- * of protobuf, the encodings of two messages put one behind the other are the encoding of their
- * merge, and repeated fields merge by concatenation. */
+ * A node that is no member (any more) is told so on its own stream: we have none to it, or the one
+ * we have under its id leads to another. */
 
-#include "server/node_int.h"
+#include "server/peer_int.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "base/arena.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "protobuf/raft.pb-c.h"
 
 enum {
     RECONNECT_FIRST_US = 50000,
@@ -24,19 +23,21 @@ enum {
     /* So much makes a PeerMessage of its own: with the one large message that may be its last it
        stays within what the other side takes. */
     BATCH_MAX = 1 << 20,
-    ENTRIES_MAX = 1 << 16, /* of one raft message received */
+    /* A connection to a node that was removed stays: what it is owed may still be under way. */
+    LEAVE_US = 10000000,
 };
 
 struct peer {
     struct node *node;
     uint64_t id;
-    const char *address;
+    char address[REPLICA_ADDRESS_MAX]; /* empty: not known, it cannot be connected to */
     struct conn *conn;
     struct grpc_call *call; /* NULL: not connected */
     struct buffer out;      /* messages of this pump */
     uint64_t retry_us;      /* when to connect again */
     uint64_t retry_delay_us;
     bool was_up;
+    uint64_t leave_us; /* no member any more: closed then; 0: a member */
     struct peer *next;
 };
 
@@ -54,76 +55,8 @@ bool peer_connected(const struct node *node, uint64_t id)
     return peer && peer->call;
 }
 
-const char *peer_address(const struct node *node, uint64_t id)
-{
-    for (uint32_t i = 0; i < node->config.peer_count; i++)
-        if (node->config.peers[i].id == id)
-            return node->config.peers[i].address;
-    return node->config.listen;
-}
-
 /* ---- sending ------------------------------------------------------------------------------------
  */
-
-static size_t raft_pack(const struct replica_message *message, PeerMessage *whole,
-                        struct buffer *out)
-{
-    const struct raft_message *raft = message->raft;
-    RaftMessage packed = RAFT_MESSAGE__INIT;
-    packed.type = raft->type;
-    packed.from = raft->from;
-    packed.to = raft->to;
-    packed.term = raft->term;
-    packed.log_index = raft->log_index;
-    packed.log_term = raft->log_term;
-    packed.commit = raft->commit;
-    packed.reject = raft->reject;
-    packed.hint_index = raft->hint_index;
-    packed.hint_term = raft->hint_term;
-    packed.read_sequence = raft->read_sequence;
-    packed.transfer = raft->transfer;
-    struct arena arena = {0};
-    RaftEntry *entries = arena_alloc(&arena, raft->entry_count * sizeof *entries);
-    RaftEntry **pointers = arena_alloc(&arena, raft->entry_count * sizeof *pointers);
-    for (uint32_t i = 0; i < raft->entry_count; i++) {
-        raft_entry__init(&entries[i]);
-        entries[i].term = raft->entries[i].term;
-        entries[i].type = raft->entries[i].type;
-        entries[i].data.data = (uint8_t *)(uintptr_t)raft->entries[i].data.data;
-        entries[i].data.len = raft->entries[i].data.size;
-        pointers[i] = &entries[i];
-    }
-    packed.n_entries = raft->entry_count;
-    packed.entries = pointers;
-    RaftMessage *one = &packed;
-    whole->n_raft = 1;
-    whole->raft = &one;
-    size_t size = peer_message__get_packed_size(whole);
-    if (buffer_reserve(out, size) == OK)
-        peer_message__pack(whole, out->data + out->size);
-    arena_free(&arena);
-    return size;
-}
-
-static size_t replica_pack(const struct replica_message *message, PeerMessage *whole,
-                           struct buffer *out)
-{
-    ReplicaMessage packed = REPLICA_MESSAGE__INIT;
-    packed.type = message->type;
-    packed.id = message->id;
-    packed.index = message->index;
-    packed.version = message->version;
-    packed.status = message->status;
-    packed.body.data = (uint8_t *)(uintptr_t)message->body.data;
-    packed.body.len = message->body.size;
-    ReplicaMessage *one = &packed;
-    whole->n_replica = 1;
-    whole->replica = &one;
-    size_t size = peer_message__get_packed_size(whole);
-    if (buffer_reserve(out, size) == OK)
-        peer_message__pack(whole, out->data + out->size);
-    return size;
-}
 
 static void peer_flush(struct peer *peer)
 {
@@ -132,27 +65,37 @@ static void peer_flush(struct peer *peer)
     buffer_reset(&peer->out);
 }
 
+/* What the sender of the message that is being handed to the replica is told in return. */
+static bool notice_send(struct node *node, const struct replica_message *message)
+{
+    struct buffer out;
+    buffer_init(&out, 0);
+    peer_wire_notice(message, &out);
+    bool fits = !out.failed && grpc_call_queued(node->exchange) + out.size <= QUEUE_MAX;
+    if (fits)
+        grpc_call_send(node->exchange, buffer_slice(&out));
+    buffer_free(&out);
+    return fits;
+}
+
+static bool is_notice(const struct replica_message *message)
+{
+    return message->type == REPLICA_FOREIGN || message->type == REPLICA_REMOVED ||
+           message->type == REPLICA_STRANGER;
+}
+
 bool peer_send(struct node *node, const struct replica_message *message)
 {
     struct peer *peer = peer_find(node, message->to);
+    if (node->exchange && is_notice(message))
+        return notice_send(node, message);
     if (!peer || !peer->call || peer->out.size + grpc_call_queued(peer->call) > QUEUE_MAX)
         return false;
     if (peer->out.size >= BATCH_MAX)
         peer_flush(peer);
-    PeerMessage whole = PEER_MESSAGE__INIT;
-    if (peer->out.size == 0) {
-        whole.cluster_id.data = (uint8_t *)(uintptr_t)message->cluster_id;
-        whole.cluster_id.len = REPLICA_CLUSTER_ID_SIZE;
-        whole.from = (uint32_t)message->from;
-        whole.to = (uint32_t)message->to;
-    }
-    size_t size = message->type == REPLICA_RAFT ? raft_pack(message, &whole, &peer->out)
-                                                : replica_pack(message, &whole, &peer->out);
-    bool fits = !peer->out.failed;
-    if (fits)
-        peer->out.size += size;
+    peer_wire_append(message, &peer->out);
     node_wake(node);
-    return fits;
+    return !peer->out.failed;
 }
 
 void peers_flush(struct node *node)
@@ -178,6 +121,14 @@ static void peer_lost(struct peer *peer)
         peer->retry_delay_us = RECONNECT_MAX_US;
 }
 
+static void on_exchange_ack(struct grpc_call *call, struct slice bytes)
+{
+    struct peer *peer = grpc_call_user(call);
+    if (!peer_wire_receive_ack(peer->node, bytes))
+        log_warn("server", "node %" PRIu64 " sent what cannot be decoded", peer->id);
+    node_wake(peer->node);
+}
+
 /* The stream ended although the connection may live: begin anew with both. */
 static void on_exchange_close(struct grpc_call *call, enum grpc_status status, struct slice message)
 {
@@ -187,7 +138,8 @@ static void on_exchange_close(struct grpc_call *call, enum grpc_status status, s
     peer->call = NULL;
 }
 
-static const struct grpc_handlers exchange_client_handlers = {.on_close = on_exchange_close};
+static const struct grpc_handlers exchange_client_handlers = {.on_message = on_exchange_ack,
+                                                              .on_close = on_exchange_close};
 
 static void on_peer_state(void *context, struct conn *conn, bool up)
 {
@@ -205,36 +157,79 @@ static void on_peer_state(void *context, struct conn *conn, bool up)
     peer->retry_delay_us = RECONNECT_FIRST_US;
 }
 
-void peers_open(struct node *node)
+static void peer_disconnect(struct peer *peer)
 {
-    for (uint32_t i = 0; i < node->config.peer_count; i++) {
-        const struct server_peer *config = &node->config.peers[i];
-        if (config->id == node->config.id)
+    if (peer->conn)
+        conn_close(peer->conn);
+    peer->conn = NULL;
+    peer->call = NULL;
+    peer->was_up = false;
+    buffer_reset(&peer->out);
+}
+
+static struct peer *peer_create(struct node *node, uint64_t id)
+{
+    struct peer *peer = mem_zalloc(1, sizeof *peer);
+    peer->node = node;
+    peer->id = id;
+    peer->retry_delay_us = RECONNECT_FIRST_US;
+    peer->next = node->peers;
+    node->peers = peer;
+    return peer;
+}
+
+void peers_update(struct node *node, const struct replica_members *members)
+{
+    uint64_t now_us = env_monotonic_us(node->env);
+    for (struct peer *peer = node->peers; peer; peer = peer->next)
+        if (!peer->leave_us)
+            peer->leave_us = now_us + LEAVE_US;
+    for (uint32_t i = 0; i < members->count; i++) {
+        const struct replica_member *member = &members->items[i];
+        if (member->id == node->config.id)
             continue;
-        struct peer *peer = mem_zalloc(1, sizeof *peer);
-        peer->node = node;
-        peer->id = config->id;
-        peer->address = config->address;
-        peer->retry_delay_us = RECONNECT_FIRST_US;
-        peer->next = node->peers;
-        node->peers = peer;
+        struct peer *peer = peer_find(node, member->id);
+        if (!peer)
+            peer = peer_create(node, member->id);
+        peer->leave_us = 0;
+        if (strcmp(peer->address, member->address) == 0)
+            continue;
+        if (*peer->address)
+            log_info("server", "node %" PRIu64 " is at %s now", peer->id, member->address);
+        peer_disconnect(peer);
+        memcpy(peer->address, member->address, sizeof peer->address);
+        peer->retry_us = 0;
     }
-    peers_tick(node, env_monotonic_us(node->env));
+    node_wake(node);
+}
+
+static void peer_tick(struct peer *peer, uint64_t now_us)
+{
+    bool stale = peer->conn && peer->was_up && !peer->call;
+    if (stale) {
+        conn_close(peer->conn);
+        peer_lost(peer);
+    }
+    if (!peer->conn && *peer->address && !peer->leave_us && now_us >= peer->retry_us) {
+        peer->conn = conn_connect(peer->node, peer->address, on_peer_state, peer);
+        if (!peer->conn)
+            peer_lost(peer);
+    }
 }
 
 void peers_tick(struct node *node, uint64_t now_us)
 {
-    for (struct peer *peer = node->peers; peer; peer = peer->next) {
-        bool stale = peer->conn && peer->was_up && !peer->call;
-        if (stale) {
-            conn_close(peer->conn);
-            peer_lost(peer);
+    for (struct peer **link = &node->peers; *link;) {
+        struct peer *peer = *link;
+        if (peer->leave_us && now_us >= peer->leave_us) {
+            *link = peer->next;
+            peer_disconnect(peer);
+            buffer_free(&peer->out);
+            mem_free(peer);
+            continue;
         }
-        if (!peer->conn && now_us >= peer->retry_us) {
-            peer->conn = conn_connect(node, peer->address, on_peer_state, peer);
-            if (!peer->conn)
-                peer_lost(peer);
-        }
+        peer_tick(peer, now_us);
+        link = &peer->next;
     }
 }
 
@@ -243,8 +238,7 @@ void peers_close(struct node *node)
     while (node->peers) {
         struct peer *peer = node->peers;
         node->peers = peer->next;
-        if (peer->conn)
-            conn_close(peer->conn);
+        peer_disconnect(peer);
         buffer_free(&peer->out);
         mem_free(peer);
     }
@@ -253,88 +247,15 @@ void peers_close(struct node *node)
 /* ---- receiving ----------------------------------------------------------------------------------
  */
 
-static void *unpack_alloc(void *arena, size_t size)
-{
-    return arena_alloc(arena, size);
-}
-
-static void unpack_free(void *arena, void *pointer)
-{
-    (void)arena;
-    (void)pointer;
-}
-
-static void raft_receive(struct node *node, struct replica_message *message,
-                         const RaftMessage *packed, struct arena *arena)
-{
-    if (packed->n_entries > ENTRIES_MAX || packed->type > UINT8_MAX)
-        return;
-    for (size_t i = 0; i < packed->n_entries; i++)
-        if (packed->entries[i]->type > UINT8_MAX)
-            return;
-    struct raft_entry *entries = arena_alloc(arena, packed->n_entries * sizeof *entries);
-    for (size_t i = 0; i < packed->n_entries; i++)
-        entries[i] = (struct raft_entry){
-            .index = packed->log_index + 1 + i,
-            .term = packed->entries[i]->term,
-            .type = (uint8_t)packed->entries[i]->type,
-            .data = slice_make(packed->entries[i]->data.data, packed->entries[i]->data.len)};
-    struct raft_message raft = {.type = (enum raft_message_type)packed->type,
-                                .from = packed->from,
-                                .to = packed->to,
-                                .term = packed->term,
-                                .log_index = packed->log_index,
-                                .log_term = packed->log_term,
-                                .commit = packed->commit,
-                                .reject = packed->reject,
-                                .hint_index = packed->hint_index,
-                                .hint_term = packed->hint_term,
-                                .read_sequence = packed->read_sequence,
-                                .transfer = packed->transfer,
-                                .entries = entries,
-                                .entry_count = (uint32_t)packed->n_entries};
-    message->type = REPLICA_RAFT;
-    message->raft = &raft;
-    replica_receive(node->replica, message);
-    message->raft = NULL;
-}
-
-static void replica_message_receive(struct node *node, struct replica_message *message,
-                                    const ReplicaMessage *packed)
-{
-    if (packed->type == REPLICA_RAFT || packed->status >= STATUS_COUNT)
-        return;
-    message->type = (enum replica_message_type)packed->type;
-    message->id = packed->id;
-    message->index = packed->index;
-    message->version = packed->version;
-    message->status = (status_t)packed->status;
-    message->body = slice_make(packed->body.data, packed->body.len);
-    replica_receive(node->replica, message);
-}
-
 static void on_exchange_message(struct grpc_call *call, struct slice bytes)
 {
     struct node *node = grpc_call_context(call);
-    struct arena arena = {0};
-    ProtobufCAllocator allocator = {
-        .alloc = unpack_alloc, .free = unpack_free, .allocator_data = &arena};
-    PeerMessage *whole = peer_message__unpack(&allocator, bytes.size, bytes.data);
-    if (!whole) {
+    ASSERT(!node->exchange);
+    node->exchange = call;
+    bool decoded = peer_wire_receive(node, bytes);
+    node->exchange = NULL;
+    if (!decoded)
         grpc_call_finish(call, GRPC_INVALID_ARGUMENT, "message cannot be decoded");
-        arena_free(&arena);
-        return;
-    }
-    for (size_t i = 0; i < whole->n_raft + whole->n_replica; i++) {
-        struct replica_message message = {.from = whole->from, .to = whole->to};
-        if (whole->cluster_id.len == REPLICA_CLUSTER_ID_SIZE)
-            memcpy(message.cluster_id, whole->cluster_id.data, REPLICA_CLUSTER_ID_SIZE);
-        if (i < whole->n_raft)
-            raft_receive(node, &message, whole->raft[i], &arena);
-        else
-            replica_message_receive(node, &message, whole->replica[i - whole->n_raft]);
-    }
-    arena_free(&arena);
     node_wake(node);
 }
 

@@ -69,6 +69,10 @@ static status_t config_check(const struct server_config *config, struct error *e
         return error_set(error, ERR_INVALID, "node id must be between 1 and %u", UINT32_MAX);
     if (config->data_dir[0] == '\0')
         return error_set(error, ERR_INVALID, "no data directory given");
+    if (*config->join && config->peer_count)
+        return error_set(error, ERR_INVALID,
+                         "a node joins a cluster or begins one with its peers, "
+                         "not both");
     bool named = config->peer_count == 0;
     for (uint32_t i = 0; i < config->peer_count; i++)
         named = named || config->peers[i].id == config->id;
@@ -110,6 +114,17 @@ static void files_limit_raise(void)
         log_warn("server", "could not raise the limit of open files");
 }
 
+static status_t create(const struct server_config *config, struct node **out, struct error *error)
+{
+    struct server_config complete = *config;
+    struct server_joined joined;
+    status_t status = *config->join ? join_ask(config, &joined, error) : OK;
+    if (status != OK)
+        return status;
+    complete.joined = *config->join ? &joined : NULL;
+    return node_create(&complete, out, error);
+}
+
 status_t server_run(const struct server_config *config, struct error *error)
 {
     status_t status = config_check(config, error);
@@ -119,7 +134,7 @@ status_t server_run(const struct server_config *config, struct error *error)
     signal(SIGPIPE, SIG_IGN);
     files_limit_raise();
     struct node *node;
-    status = node_create(config, &node, error);
+    status = create(config, &node, error);
     if (status != OK)
         return status;
     static const int numbers[] = {SIGINT, SIGTERM};
@@ -128,8 +143,8 @@ status_t server_run(const struct server_config *config, struct error *error)
         node->signals[i].data = node;
         uv_signal_start(&node->signals[i], on_signal, numbers[i]);
     }
-    log_info("server", "node %" PRIu64 " listens on %s, data in %s", config->id, config->listen,
-             config->data_dir);
+    log_info("server", "node %" PRIu64 " listens on %s, data in %s", config->id,
+             node->config.listen, config->data_dir);
     status = node_run(node, error);
     node_destroy(node);
     log_info("server", "node %" PRIu64 " stopped", config->id);

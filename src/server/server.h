@@ -26,12 +26,24 @@ struct server_peer {
     char address[SERVER_ADDRESS_MAX]; /* host:port */
 };
 
+struct server_joined;
+
 struct server_config {
     uint64_t id;
     char data_dir[512];
-    char listen[SERVER_ADDRESS_MAX];            /* host:port; empty: no listener (embedded) */
-    struct server_peer peers[SERVER_NODES_MAX]; /* with this node; none: a cluster of one */
+    char listen[SERVER_ADDRESS_MAX]; /* host:port; empty: no listener (embedded) */
+    bool listen_known; /* `listen` counts only when the data directory knows no address of the node
+                        */
+    /* Where the other nodes reach this one; empty: where they know it to be. */
+    char advertise[SERVER_ADDRESS_MAX];
+    /* The first start of a node: the members of a new cluster with this node (none: a cluster of
+     * one), or addresses of members of the cluster it joins, "host:port,...". A data directory that
+     * knows its cluster outdoes both. */
+    struct server_peer peers[SERVER_NODES_MAX];
     uint32_t peer_count;
+    char join[1024];
+    bool learner;                       /* it joins to stay without a vote */
+    const struct server_joined *joined; /* server_run's own: what the answer to joining was */
     enum log_level log_level;
     uint32_t tick_ms;           /* 0: 50 */
     uint32_t election_ticks;    /* 0: 12; a timeout is 1 to 2 times that */

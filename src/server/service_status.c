@@ -29,38 +29,47 @@ static const struct raft_peer_status *progress_of(const struct replica_status *s
     return NULL;
 }
 
-static void node_fill(const struct node *node, const struct replica_status *status, uint64_t id,
-                      Node *out)
+static const char *role_of(const struct node *node, const struct replica_status *status,
+                           const struct replica_member *member)
 {
-    node__init(out);
-    out->id = (uint32_t)id;
-    out->address = (char *)(uintptr_t)peer_address(node, id);
-    out->voter = true;
-    const char *role = "follower";
-    if (id == status->id)
-        role = role_name(status->role);
-    else if (!peer_connected(node, id))
-        role = "unreachable";
-    else if (id == status->leader)
-        role = "leader";
-    out->role = (char *)(uintptr_t)role;
-    const struct raft_peer_status *progress = progress_of(status, id);
-    if (progress)
-        out->match_index = progress->match;
-    else if (id == status->id && status->role == RAFT_LEADER)
-        out->match_index = status->last_index;
+    if (member->id == status->id)
+        return member->voter || status->role != RAFT_FOLLOWER ? role_name(status->role) : "learner";
+    if (!peer_connected(node, member->id))
+        return "unreachable";
+    if (member->id == status->leader)
+        return "leader";
+    return member->voter ? "follower" : "learner";
 }
 
-static void nodes_fill(const struct node *node, const struct replica_status *status,
-                       struct arena *arena, StatusResponse *out)
+static void node_fill(const struct node *node, const struct replica_status *status,
+                      const struct replica_member *member, Node *out)
 {
-    uint32_t count = node->config.peer_count ? node->config.peer_count : 1;
-    out->n_nodes = count;
-    out->nodes = arena_alloc(arena, count * sizeof *out->nodes);
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t id = node->config.peer_count ? node->config.peers[i].id : node->config.id;
+    node__init(out);
+    out->id = (uint32_t)member->id;
+    out->address = (char *)(uintptr_t)member->address;
+    out->uid = member->uid;
+    out->voter = member->voter;
+    out->promote = member->promote;
+    out->role = (char *)(uintptr_t)role_of(node, status, member);
+    const struct raft_peer_status *progress = progress_of(status, member->id);
+    if (progress) {
+        out->match_index = progress->match;
+        out->needs_snapshot = progress->state == RAFT_PROGRESS_SNAPSHOT;
+    } else if (member->id == status->id && status->role == RAFT_LEADER) {
+        out->match_index = status->last_index;
+    }
+}
+
+/* The members must stay as long as `out`. */
+static void nodes_fill(const struct node *node, const struct replica_status *status,
+                       const struct replica_members *members, struct arena *arena,
+                       StatusResponse *out)
+{
+    out->n_nodes = members->count;
+    out->nodes = arena_alloc(arena, members->count * sizeof *out->nodes);
+    for (uint32_t i = 0; i < members->count; i++) {
         out->nodes[i] = arena_alloc(arena, sizeof **out->nodes);
-        node_fill(node, status, id, out->nodes[i]);
+        node_fill(node, status, &members->items[i], out->nodes[i]);
     }
 }
 
@@ -98,7 +107,9 @@ static void on_message(struct grpc_call *call, struct slice bytes)
     (void)bytes; /* StatusRequest has no fields */
     struct node *node = grpc_call_context(call);
     struct replica_status status;
+    struct replica_members members;
     replica_status(node->replica, &status);
+    replica_members(node->replica, &members);
     struct arena arena = {0};
     char cluster_id[2 * REPLICA_CLUSTER_ID_SIZE + 1] = "";
     for (int i = 0; status.has_cluster_id && i < REPLICA_CLUSTER_ID_SIZE; i++)
@@ -112,7 +123,7 @@ static void on_message(struct grpc_call *call, struct slice bytes)
     out.leader = (uint32_t)status.leader;
     out.term = status.term;
     out.role = (char *)(uintptr_t)role_name(status.role);
-    nodes_fill(node, &status, &arena, &out);
+    nodes_fill(node, &status, &members, &arena, &out);
     out.commit_index = status.commit_index;
     out.applied_index = status.applied_index;
     out.first_log_index = status.first_index;
