@@ -84,6 +84,16 @@ status_t raft__append_build(struct raft *r)
 void raft__append_accept(struct raft *r, uint64_t to, uint64_t index)
 {
     ASSERT(index <= raft__log_last(&r->log));
+    /* While the disk is slow the leader asks again and again: one answer is enough, and it may as
+     * well speak of the newest entry, for both wait for the same write. */
+    if (r->out_after.count > 0) {
+        struct raft_message *last = &r->out_after.items[r->out_after.count - 1];
+        if (last->type == RAFT_APPEND_RESPONSE && last->to == to && last->log_index <= index &&
+            last->log_index > r->log.persisted) {
+            last->log_index = index;
+            return;
+        }
+    }
     raft__send_after_persist(
         r, to,
         (struct raft_message){.type = RAFT_APPEND_RESPONSE, .term = r->term, .log_index = index});

@@ -2,7 +2,7 @@
  *
  *     cluster 3 [nodes=4]           nodes 1 to 3 are voters; further ones wait to be told
  *         [prevote=off] [check_quorum=off] [lease=100] [inflight=2] [append_bytes=40]
- *         [uncommitted=1000]
+ *         [uncommitted=1000] [cached=1]
  *     preload 1 term=8 1 1 4 5      node 1 comes back with a disk holding entries of these terms
  *     tick 1 [count]                a tick passes on node 1
  *     time 1 5000                   the clock of node 1
@@ -17,6 +17,7 @@
  *                                   comes of them, not the messages themselves
  *     drop [from=1] [to=2] [type=APPEND]
  *                                   loses what is on the way
+ *     duplicate [from=1] [to=2] [type=APPEND]
  *     isolate 1 / cut 1 2 / heal    what goes between them is lost
  *     disk 1 slow|fast              slow: bundles wait for `persist`
  *     persist 1                     one bundle becomes durable
@@ -117,6 +118,7 @@ static void run_cluster(struct stage *stage, const struct golden_case *c)
     config.max_inflight_messages = (uint32_t)golden_arg_long(c, "inflight", 64);
     config.max_append_bytes = (size_t)golden_arg_long(c, "append_bytes", 0);
     config.max_uncommitted_bytes = (size_t)golden_arg_long(c, "uncommitted", 0);
+    config.max_cached_bytes = (size_t)golden_arg_long(c, "cached", 0);
     config.lease_us = (uint64_t)golden_arg_long(c, "lease", 0);
     uint32_t voters = (uint32_t)strtoul(c->args, NULL, 10);
     uint32_t nodes = (uint32_t)golden_arg_long(c, "nodes", (long)voters);
@@ -217,6 +219,13 @@ static void run_deliver(struct stage *stage, const struct golden_case *c)
     }
     if (max == 0 && golden_arg_long(c, "max", 0) == 0)
         buffer_append_string(stage->out, "still talking\n");
+}
+
+static void run_duplicate(struct stage *stage, const struct golden_case *c)
+{
+    for (uint32_t i = 0, count = stage->c.network_count; i < count; i++)
+        if (matches(c, &stage->c.network[i]->m))
+            cluster_duplicate(&stage->c, i);
 }
 
 static void run_drop(struct stage *stage, const struct golden_case *c)
@@ -433,6 +442,7 @@ static const struct {
     {"snapshot_failed", run_snapshot_failed},
     {"time", run_time},
     {"cut", run_cut},
+    {"duplicate", run_duplicate},
 };
 
 static void run_case(void *context, const struct golden_case *c, struct buffer *out)
@@ -470,16 +480,34 @@ static const char *const stories[] = {
     "election",
     "split_vote",
     "figure7",
+    "conflict_hints",
     "figure8",
     "restart",
     "vote_persistence",
-    /* the thesis, by section */
-    "prevote",
+    "replaced_while_writing",
+    "snapshot",
+    "snapshot_race",
+    /* thesis 3 and 4 */
+    "transfer",
+    "transfer_lagging",
+    "members_add",
+    "members_rollback",
+    "membership_bug",
+    "learner",
+    "remove_leader",
+    "remove_needed",
+    "disruptive",
+    /* thesis 6 */
     "check_quorum",
     "reads",
+    "stale_leader",
+    "lease",
+    "lease_transfer",
+    /* thesis 9 and 10 */
+    "prevote",
     "leader_disk",
     "pipeline",
-    "replaced_while_writing",
+    "slow_log",
 };
 
 enum { STORIES = sizeof stories / sizeof stories[0] };
