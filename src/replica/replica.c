@@ -52,9 +52,6 @@ status_t replica__storage_open(struct replica *r, struct error *error)
         return status;
     char path[1024];
     snprintf(path, sizeof path, "%s/data.toydb", r->dir);
-    status = replica__receiver_clean(r, error);
-    if (status != OK)
-        return status;
     status = kv_open(r->env, path, NULL, &r->kv, error);
     if (status != OK)
         return status;
@@ -67,6 +64,8 @@ status_t replica__storage_open(struct replica *r, struct error *error)
     wal.dir = r->wal_dir;
     wal.node_id = r->config.id;
     status = wal_open(r->env, &wal, &r->wal, error);
+    if (status == OK)
+        status = replica__receiver_clean(r, error); /* nobody else has the directory now */
     return status == OK ? replica__log_reconcile(r, error) : status;
 }
 

@@ -40,6 +40,7 @@ enum {
     RETRY_US = 10 * 1000000, /* after a full disk or the like */
     /* How long raft may take to come to rest by itself; then it gets no more messages. */
     REST_US = 1000000,
+    REST_US_MAX = 30 * 1000000,
     PATH_MAX_BYTES = 1024,
 };
 
@@ -510,8 +511,17 @@ void replica__receiver_pump(struct replica *r)
         clear(r);
         return;
     }
-    if (!at_rest(r))
+    if (!at_rest(r)) {
+        /* A full disk may keep entries from being applied, and what was received fill it. */
+        if ((r->apply_blocked || r->batch_blocked) &&
+            env_monotonic_us(r->env) - receiver->ready_us >= REST_US_MAX) {
+            log_warn("replica", "the snapshot at %" PRIu64 " is given up: no room to take it over",
+                     receiver->meta.index);
+            receiver->retry_us = env_monotonic_us(r->env) + RETRY_US;
+            clear(r);
+        }
         return;
+    }
     struct error error;
     status = cluster_adopt(r, &error);
     if (status == OK)
