@@ -73,6 +73,9 @@ enum bin__setting {
     BIN__JOIN,
     BIN__LEARNER,
     BIN__DRAIN,
+    BIN__LOG_KEEP,
+    BIN__LOG_KEEP_MAX,
+    BIN__SNAPSHOT_RATE,
     BIN__LOG_LEVEL,
     BIN__SETTINGS
 };

@@ -21,6 +21,9 @@ static const char help[] =
     "[--listen]\n"
     "      --drain SECONDS          how long statements and transactions may take to end when it\n"
     "                               is stopped [10]\n"
+    "      --log-keep MIB           how much of the log is kept for nodes that were away [64]\n"
+    "      --log-keep-max MIB       the same, while one that was heard of lately needs it [512]\n"
+    "      --snapshot-rate MIB      a second, to nodes that need what the log has no more [32]\n"
     "      --log-level LEVEL        debug, info, warn, error or off [info]\n"
     "      --config FILE            a file of lines like: data = /var/lib/toydb\n"
     "      --help                   show this\n"
@@ -38,20 +41,24 @@ static const char help[] =
 
 enum { OPTION_CONFIG = 256, OPTION_PG, OPTION_HTTP, OPTION_HELP };
 
-static const struct option options[] = {{"id", required_argument, NULL, BIN__ID},
-                                        {"data", required_argument, NULL, BIN__DATA},
-                                        {"listen", required_argument, NULL, BIN__LISTEN},
-                                        {"advertise", required_argument, NULL, BIN__ADVERTISE},
-                                        {"peers", required_argument, NULL, BIN__PEERS},
-                                        {"join", required_argument, NULL, BIN__JOIN},
-                                        {"learner", no_argument, NULL, BIN__LEARNER},
-                                        {"drain", required_argument, NULL, BIN__DRAIN},
-                                        {"log-level", required_argument, NULL, BIN__LOG_LEVEL},
-                                        {"config", required_argument, NULL, OPTION_CONFIG},
-                                        {"pg", required_argument, NULL, OPTION_PG},
-                                        {"http", required_argument, NULL, OPTION_HTTP},
-                                        {"help", no_argument, NULL, OPTION_HELP},
-                                        {NULL, 0, NULL, 0}};
+static const struct option options[] = {
+    {"id", required_argument, NULL, BIN__ID},
+    {"data", required_argument, NULL, BIN__DATA},
+    {"listen", required_argument, NULL, BIN__LISTEN},
+    {"advertise", required_argument, NULL, BIN__ADVERTISE},
+    {"peers", required_argument, NULL, BIN__PEERS},
+    {"join", required_argument, NULL, BIN__JOIN},
+    {"learner", no_argument, NULL, BIN__LEARNER},
+    {"drain", required_argument, NULL, BIN__DRAIN},
+    {"log-keep", required_argument, NULL, BIN__LOG_KEEP},
+    {"log-keep-max", required_argument, NULL, BIN__LOG_KEEP_MAX},
+    {"snapshot-rate", required_argument, NULL, BIN__SNAPSHOT_RATE},
+    {"log-level", required_argument, NULL, BIN__LOG_LEVEL},
+    {"config", required_argument, NULL, OPTION_CONFIG},
+    {"pg", required_argument, NULL, OPTION_PG},
+    {"http", required_argument, NULL, OPTION_HTTP},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {NULL, 0, NULL, 0}};
 
 /* -1: go on; else what to end with. */
 static int arguments_parse(int argc, char **argv, struct bin__config *config, const char **file)

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "bin/bin_int.h"
 
-enum { CONFIG_FILE_BYTES_MAX = 1 << 20 };
+enum { CONFIG_FILE_BYTES_MAX = 1 << 20, SIZE_MIB_MAX = 1 << 20 };
 
 static const struct {
     const char *name;
@@ -22,6 +22,9 @@ static const struct {
     [BIN__JOIN] = {"join", "TOYDB_JOIN"},
     [BIN__LEARNER] = {"learner", "TOYDB_LEARNER"},
     [BIN__DRAIN] = {"drain", "TOYDB_DRAIN"},
+    [BIN__LOG_KEEP] = {"log-keep", "TOYDB_LOG_KEEP"},
+    [BIN__LOG_KEEP_MAX] = {"log-keep-max", "TOYDB_LOG_KEEP_MAX"},
+    [BIN__SNAPSHOT_RATE] = {"snapshot-rate", "TOYDB_SNAPSHOT_RATE"},
     [BIN__LOG_LEVEL] = {"log-level", "TOYDB_LOG_LEVEL"},
 };
 
@@ -297,6 +300,31 @@ static status_t resolve_drain(const struct bin__config *config, struct server_co
     return OK;
 }
 
+/* A number of MiB; 0, the server's default, when it is not given. */
+static status_t resolve_size(const struct bin__config *config, enum bin__setting setting,
+                             uint64_t *bytes, struct error *error)
+{
+    char where[80];
+    uint64_t mebibytes = 0;
+    const char *value = config->values[setting];
+    if (value && !bin__number_parse(value, 1, SIZE_MIB_MAX, &mebibytes))
+        return error_set(error, ERR_INVALID, "%s must be a number of MiB, not \"%.100s\"",
+                         place(config, setting, where, sizeof where), value);
+    *bytes = mebibytes << 20;
+    return OK;
+}
+
+static status_t resolve_sizes(const struct bin__config *config, struct server_config *out,
+                              struct error *error)
+{
+    status_t status = resolve_size(config, BIN__LOG_KEEP, &out->log_keep_bytes, error);
+    if (status == OK)
+        status = resolve_size(config, BIN__LOG_KEEP_MAX, &out->log_keep_max_bytes, error);
+    if (status == OK)
+        status = resolve_size(config, BIN__SNAPSHOT_RATE, &out->snapshot_bytes_per_second, error);
+    return status;
+}
+
 status_t bin__config_resolve(const struct bin__config *config, struct server_config *out,
                              struct error *error)
 {
@@ -311,6 +339,8 @@ status_t bin__config_resolve(const struct bin__config *config, struct server_con
         status = resolve_cluster(config, out, error);
     if (status == OK)
         status = resolve_drain(config, out, error);
+    if (status == OK)
+        status = resolve_sizes(config, out, error);
     if (status == OK && (!config->values[BIN__DATA] || !*config->values[BIN__DATA]))
         return error_set(error, ERR_INVALID, "no data directory given (--data DIR or TOYDB_DATA)");
     if (status == OK)

@@ -308,6 +308,9 @@ static status_t replica_start(struct node *node, struct error *error)
                                      .tick_us = config->tick_ms * 1000,
                                      .election_timeout_ticks = config->election_ticks,
                                      .heartbeat_ticks = HEARTBEAT_TICKS,
+                                     .log_keep_bytes = config->log_keep_bytes,
+                                     .log_keep_max_bytes = config->log_keep_max_bytes,
+                                     .snapshot_bytes_per_second = config->snapshot_bytes_per_second,
                                      .disk_reserve_bytes = config->disk_reserve_bytes};
     members_initial(config, &replica);
     struct replica_host host = {.context = node,

@@ -50,9 +50,12 @@ struct server_config {
     uint64_t quorum_timeout_us; /* how long a request waits for a leader. 0: 5 s */
     uint64_t commit_timeout_us; /* how long a commit waits for its outcome. 0: 10 s */
     uint64_t drain_us; /* when stopping, for statements and open transactions to end. 0: 10 s */
-    uint64_t disk_reserve_bytes; /* commits are refused below it. 0: 16 MiB */
-    uint32_t worker_threads;     /* for long statements. 0: number of processors, at least 2 */
-    size_t statement_memory;     /* bytes a statement may use. 0: 256 MiB */
+    uint64_t log_keep_bytes;            /* replica.h. 0: 64 MiB */
+    uint64_t log_keep_max_bytes;        /* 0: 512 MiB */
+    uint64_t snapshot_bytes_per_second; /* 0: 32 MiB */
+    uint64_t disk_reserve_bytes;        /* commits are refused below it. 0: 16 MiB */
+    uint32_t worker_threads; /* for long statements. 0: number of processors, at least 2 */
+    size_t statement_memory; /* bytes a statement may use. 0: 256 MiB */
 };
 
 /* Reads "1=host:port,2=host:port,..." ; ERR_INVALID says what is wrong. */

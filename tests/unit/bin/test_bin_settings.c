@@ -44,6 +44,27 @@ static void test_precedence(void **state)
     unsetenv("TOYDB_LOG_LEVEL");
 }
 
+static void test_sizes(void **state)
+{
+    (void)state;
+    struct bin__config config = {0};
+    struct server_config server;
+    struct error error;
+    assert_int_equal(
+        from_text(&config, "data = d\nlog-keep = 1\nsnapshot_rate = 1048576\n", &error), OK);
+    assert_int_equal(bin__config_resolve(&config, &server, &error), OK);
+    assert_int_equal(server.log_keep_bytes, 1 << 20);
+    assert_int_equal(server.log_keep_max_bytes, 0);
+    assert_int_equal(server.snapshot_bytes_per_second, (uint64_t)1 << 40);
+    static const char *const wrong[] = {"0", "1048577", "64MiB", "-1", ""};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        bin__config_set(&config, BIN__LOG_KEEP_MAX, BIN__FROM_FLAG, wrong[i]);
+        assert_int_equal(bin__config_resolve(&config, &server, &error), ERR_INVALID);
+        assert_non_null(strstr(error.message, "--log-keep-max must be a number of MiB"));
+    }
+    bin__config_free(&config);
+}
+
 static void test_defaults(void **state)
 {
     (void)state;
@@ -133,9 +154,8 @@ static void test_latency(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_precedence),
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_precedence), cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_sizes),      cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_latency),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
