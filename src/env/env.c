@@ -61,6 +61,13 @@ status_t env_file_preallocate(struct env_file *file, uint64_t offset, uint64_t s
     return size == 0 ? OK : file->ops->file_preallocate(file, offset, size, error);
 }
 
+status_t env_file_punch(struct env_file *file, uint64_t offset, uint64_t size, struct error *error)
+{
+    ASSERT(file != NULL && size > 0);
+    ASSERT(offset % 4096 == 0 && size % 4096 == 0 && offset + size >= offset);
+    return file->ops->file_punch(file, offset, size, error);
+}
+
 status_t env_file_truncate(struct env_file *file, uint64_t size, struct error *error)
 {
     ASSERT(file != NULL);

@@ -42,6 +42,8 @@ struct env_ops {
     status_t (*file_sync)(struct env_file *file, struct error *error);
     status_t (*file_preallocate)(struct env_file *file, uint64_t offset, uint64_t size,
                                  struct error *error);
+    status_t (*file_punch)(struct env_file *file, uint64_t offset, uint64_t size,
+                           struct error *error);
     status_t (*file_truncate)(struct env_file *file, uint64_t size, struct error *error);
     status_t (*file_lock)(struct env_file *file, struct error *error);
     status_t (*map_create)(struct env_file *file, uint64_t size_max, bool writable,
@@ -89,6 +91,10 @@ status_t env_file_sync(struct env_file *file, struct error *error);
  * meet a full disk. New bytes read as zeros. */
 status_t env_file_preallocate(struct env_file *file, uint64_t offset, uint64_t size,
                               struct error *error);
+/* The opposite: gives the blocks of a range within the file back; it reads as zeros and the file
+ * keeps its size. Writing there can meet a full disk until it is preallocated again. Both are
+ * multiples of 4096. ERR_UNSUPPORTED: the file system cannot. */
+status_t env_file_punch(struct env_file *file, uint64_t offset, uint64_t size, struct error *error);
 status_t env_file_truncate(struct env_file *file, uint64_t size, struct error *error);
 /* Exclusive advisory lock against other processes and other opens in this one; ERR_LOCKED at once
  * when held elsewhere. */

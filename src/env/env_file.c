@@ -145,6 +145,20 @@ status_t env__file_preallocate(struct env_file *file, uint64_t offset, uint64_t 
     return OK;
 }
 
+status_t env__file_punch(struct env_file *file, uint64_t offset, uint64_t size, struct error *error)
+{
+    struct env__real_file *real = env__real_file(file);
+    int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    while (fallocate(real->fd, mode, (off_t)offset, (off_t)size) != 0) {
+        if (errno == EOPNOTSUPP || errno == ENOSYS)
+            return error_set(error, ERR_UNSUPPORTED,
+                             "file system of \"%s\" cannot take back parts of files", real->path);
+        if (errno != EINTR)
+            return env__error_set(error, errno, "give back space of file", real->path);
+    }
+    return OK;
+}
+
 status_t env__file_truncate(struct env_file *file, uint64_t size, struct error *error)
 {
     struct env__real_file *real = env__real_file(file);

@@ -41,6 +41,8 @@ status_t env__file_write(struct env_file *file, uint64_t offset, const void *dat
 status_t env__file_sync(struct env_file *file, struct error *error);
 status_t env__file_preallocate(struct env_file *file, uint64_t offset, uint64_t size,
                                struct error *error);
+status_t env__file_punch(struct env_file *file, uint64_t offset, uint64_t size,
+                         struct error *error);
 status_t env__file_truncate(struct env_file *file, uint64_t size, struct error *error);
 status_t env__file_lock(struct env_file *file, struct error *error);
 

@@ -49,6 +49,7 @@ const struct env_ops env__real_ops = {
     .file_write = env__file_write,
     .file_sync = env__file_sync,
     .file_preallocate = env__file_preallocate,
+    .file_punch = env__file_punch,
     .file_truncate = env__file_truncate,
     .file_lock = env__file_lock,
     .map_create = env__map_create,

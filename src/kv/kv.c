@@ -10,6 +10,7 @@
  *   snapshots       kv_snapshot.c    pin an epoch
  *   cursors, get    kv_cursor.c      read under a pin
  *   pages           kv_alloc.c       are reused when no epoch that reaches them matters any more
+ *   space           kv_space.c       the file grows and gives back
  *   checkpoints     kv_checkpoint.c  make a published epoch durable
  *   scrubbing       kv_scrub.c       reads all pages again, now and then
  *   proof           kv_check.c       of all that */
@@ -95,11 +96,6 @@ static status_t map_file(struct kv *kv, uint64_t *file_size, struct error *error
         return error_set(error, ERR_TOO_LONG, "\"%s\" is too large for a store", kv->path);
     if (*file_size > kv->map_size_max)
         kv->map_size_max = *file_size;
-    /* A copied file may have holes, and writing into one through the map can meet a full disk. */
-    if (!kv->read_only && *file_size > 0)
-        status = env_file_preallocate(kv->file, 0, *file_size, error);
-    if (status != OK)
-        return status;
     status = env_map_create(kv->file, kv->map_size_max, !kv->read_only, &kv->map, error);
     if (status == OK)
         kv->base = env_map_base(kv->map);
@@ -161,6 +157,8 @@ status_t kv_open(struct env *env, const char *path, const struct kv_options *opt
         take_meta(kv, file_size);
         status = kv__alloc_load(kv, error);
     }
+    if (status == OK && !kv->read_only)
+        status = kv__space_open(kv, error);
     if (status == OK)
         *out = kv;
     else
@@ -220,7 +218,8 @@ void kv_stats(struct kv *kv, struct kv_stats *stats)
         .checkpoint = kv->durable.checkpoint,
         .page_size = kv->page_size,
         .pages = pages,
-        .pages_free = kv->free_count,
+        .pages_free = kv->free_count + kv->hole_count,
+        .pages_hole = kv->hole_count,
         .pages_pending = kv->pending_pages,
         .snapshots_open = kv__snapshot_count(kv),
         .depth = tree_depth(kv),

@@ -99,6 +99,13 @@ status_t kv_load_end(struct kv_load *load, struct error *error);
 /* Gives the pages back and frees `load`; the store is empty as before. NULL is allowed. */
 void kv_load_abort(struct kv_load *load);
 
+/* Gives blocks of free pages, beyond `keep_bytes` of them, back to the file system: at most `limit`
+ * pieces (of up to 16 MiB) a call, from the end of the file on. The file keeps its length but takes
+ * less of the disk (du, not ls); what was given back is asked for again when it is needed. *given:
+ * bytes; 0 when there is nothing more to give for now. ERR_UNSUPPORTED: the file system cannot. */
+status_t kv_compact(struct kv *kv, uint64_t keep_bytes, uint32_t limit, uint64_t *given,
+                    struct error *error);
+
 /* ---- snapshots (any thread) ----------------------------------------------------------------- */
 
 /* The newest published state. O(1), lock-free. Close it on any thread. ERR_BUSY: snapshots_max are
@@ -191,6 +198,7 @@ struct kv_stats {
     uint32_t page_size;
     uint32_t pages;         /* in the file, with the two meta pages */
     uint32_t pages_free;    /* reusable now */
+    uint32_t pages_hole;    /* of them, without blocks on the disk, or not known to have any */
     uint32_t pages_pending; /* given up, but a snapshot or a checkpoint may reach them */
     uint32_t snapshots_open;
     uint32_t depth; /* 0: empty */

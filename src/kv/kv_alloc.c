@@ -30,24 +30,7 @@
 #include "base/mem.h"
 #include "kv/kv_int.h"
 
-#define GROWTH_MAX  (64u << 20)
 #define RECLAIM_MIN 256u
-#define BITS        64u
-
-static bool bit_get(const uint64_t *bits, uint32_t page)
-{
-    return (bits[page / BITS] >> (page % BITS) & 1) != 0;
-}
-
-static void bit_set(uint64_t *bits, uint32_t page)
-{
-    bits[page / BITS] |= 1ull << (page % BITS);
-}
-
-static void bit_clear(uint64_t *bits, uint32_t page)
-{
-    bits[page / BITS] &= ~(1ull << (page % BITS));
-}
 
 static uint32_t page_count(const struct kv *kv)
 {
@@ -56,13 +39,15 @@ static uint32_t page_count(const struct kv *kv)
 
 void kv__alloc_resize(struct kv *kv, uint32_t pages)
 {
-    uint32_t words = (pages + BITS - 1) / BITS;
+    uint32_t words = (pages + KV_BITS - 1) / KV_BITS;
     if (words <= kv->bit_words)
         return;
     size_t more = (size_t)(words - kv->bit_words) * sizeof(uint64_t);
     kv->free_bits = mem_realloc(kv->free_bits, (size_t)words * sizeof(uint64_t));
     kv->dirty_bits = mem_realloc(kv->dirty_bits, (size_t)words * sizeof(uint64_t));
+    kv->hole_bits = mem_realloc(kv->hole_bits, (size_t)words * sizeof(uint64_t));
     memset(kv->free_bits + kv->bit_words, 0, more);
+    memset(kv->hole_bits + kv->bit_words, 0, more);
     memset(kv->dirty_bits + kv->bit_words, 0, more);
     kv->bit_words = words;
 }
@@ -70,6 +55,7 @@ void kv__alloc_resize(struct kv *kv, uint32_t pages)
 void kv__alloc_destroy(struct kv *kv)
 {
     mem_free(kv->free_bits);
+    mem_free(kv->hole_bits);
     mem_free(kv->dirty_bits);
     mem_free(kv->born.items);
     mem_free(kv->now.items);
@@ -80,7 +66,7 @@ void kv__alloc_destroy(struct kv *kv)
 
 bool kv__alloc_is_free(const struct kv *kv, uint32_t page)
 {
-    return bit_get(kv->free_bits, page);
+    return kv__bit_get(kv->free_bits, page) || kv__bit_get(kv->hole_bits, page);
 }
 
 bool kv__alloc_free(struct kv *kv, uint32_t page, uint32_t count)
@@ -88,20 +74,18 @@ bool kv__alloc_free(struct kv *kv, uint32_t page, uint32_t count)
     ASSERT(page >= KV_META_PAGES && count > 0);
     ASSERT(page < page_count(kv) && count <= page_count(kv) - page);
     for (uint32_t i = page; i < page + count; i++) {
-        if (bit_get(kv->free_bits, i))
+        if (kv__alloc_is_free(kv, i))
             return false;
-        bit_set(kv->free_bits, i);
-        bit_clear(kv->dirty_bits, i);
+        kv__bit_set(kv->free_bits, i);
+        kv__bit_clear(kv->dirty_bits, i);
         kv->free_count++;
     }
-    if (page / BITS < kv->free_hint)
-        kv->free_hint = page / BITS;
+    if (page / KV_BITS < kv->free_hint)
+        kv->free_hint = page / KV_BITS;
     return true;
 }
 
-/* As kv__alloc_free; a page given back twice can only come from a damaged file, and then nothing
- * about its tree can be trusted any more. */
-static void free_or_fail(struct kv *kv, uint32_t page, uint32_t count)
+void kv__alloc_free_or_fail(struct kv *kv, uint32_t page, uint32_t count)
 {
     if (!kv__alloc_free(kv, page, count))
         (void)kv__fail(kv, ERR_CORRUPT, "a page was in use at two places");
@@ -109,72 +93,12 @@ static void free_or_fail(struct kv *kv, uint32_t page, uint32_t count)
 
 /* ---- taking pages --------------------------------------------------------------------------- */
 
-static status_t grow(struct kv *kv, uint32_t need, struct error *error)
-{
-    uint32_t pages = page_count(kv);
-    uint64_t bytes = (uint64_t)pages * kv->page_size;
-    uint64_t least = (uint64_t)need * kv->page_size;
-    uint64_t step = bytes / 8 < GROWTH_MAX ? bytes / 8 : GROWTH_MAX;
-    if (step < kv->growth_bytes)
-        step = kv->growth_bytes;
-    step -= step % kv->page_size;
-    if (step < least || bytes + step > kv->map_size_max)
-        step = least;
-    if (bytes + step > kv->map_size_max)
-        return error_set(error, ERR_TOO_LONG, "\"%s\" cannot grow over its maximum of %llu bytes",
-                         kv->path, (unsigned long long)kv->map_size_max);
-    status_t status = env_file_preallocate(kv->file, bytes, step, error);
-    if (status == ERR_DISK_FULL && step > least) {
-        step = least;
-        status = env_file_preallocate(kv->file, bytes, step, error);
-    }
-    if (status == OK)
-        status = env_map_extend(kv->map, bytes + step, error);
-    if (status != OK)
-        return status;
-    uint32_t more = (uint32_t)(step / kv->page_size);
-    kv__alloc_resize(kv, pages + more);
-    atomic_store_explicit(&kv->pages, pages + more, memory_order_release);
-    kv->grown = true;
-    free_or_fail(kv, pages, more);
-    return OK;
-}
-
-status_t kv_reserve(struct kv *kv, uint64_t bytes, struct error *error)
-{
-    ASSERT(bytes / kv->page_size < UINT32_MAX);
-    status_t status = kv__writable(kv, error);
-    uint32_t wanted = (uint32_t)(bytes / kv->page_size);
-    if (status != OK || kv->free_count >= wanted)
-        return status;
-    return grow(kv, wanted - kv->free_count, error);
-}
-
-/* The first page of `count` contiguous free ones, 0 when there are none. */
-static uint32_t find_run(const struct kv *kv, uint32_t count)
-{
-    uint32_t pages = page_count(kv), found = 0, page = kv->free_hint * BITS;
-    while (page < pages) {
-        uint64_t word = kv->free_bits[page / BITS];
-        if (page % BITS == 0 && (word == 0 || word == UINT64_MAX)) {
-            found = word == 0 ? 0 : found + BITS;
-            page += BITS;
-        } else {
-            found = bit_get(kv->free_bits, page) ? found + 1 : 0;
-            page++;
-        }
-        if (found >= count)
-            return page - found;
-    }
-    return 0;
-}
-
 /* Marks free pages as taken, to be written in this epoch. */
 static void take(struct kv *kv, uint32_t page, uint32_t count)
 {
     for (uint32_t i = page; i < page + count; i++) {
-        ASSERT(bit_get(kv->free_bits, i));
-        bit_clear(kv->free_bits, i);
+        ASSERT(kv__bit_get(kv->free_bits, i));
+        kv__bit_clear(kv->free_bits, i);
         kv__page_set_verified(kv, i);
     }
     ASSERT(kv->free_count >= count);
@@ -184,7 +108,7 @@ static void take(struct kv *kv, uint32_t page, uint32_t count)
 static void note_born(struct kv *kv, uint32_t page, uint32_t count)
 {
     struct kv__run_list *born = &kv->born;
-    bit_set(kv->dirty_bits, page);
+    kv__bit_set(kv->dirty_bits, page);
     if (born->count > 0) { /* a load takes page after page: remembered as one run */
         struct kv__run *last = &born->items[born->count - 1];
         if (last->page + last->count == page) {
@@ -203,21 +127,16 @@ status_t kv__alloc_reserve(struct kv *kv, uint32_t singles, uint32_t run, uint32
     if (kv->free_count < singles + run)
         kv__alloc_reclaim(kv);
     if (run != 0) {
-        page = find_run(kv, run);
-        if (page == 0) {
-            status_t status = grow(kv, run, error);
-            if (status != OK)
-                return status;
-            page = find_run(kv, run);
-            ASSERT(page != 0);
-        }
+        status_t status = kv__space_get_run(kv, run, &page, error);
+        if (status != OK)
+            return status;
         take(kv, page, run);
     }
     if (kv->free_count < singles) {
-        status_t status = grow(kv, singles, error);
+        status_t status = kv__space_get(kv, singles - kv->free_count, error);
         if (status != OK) {
             if (run != 0)
-                free_or_fail(kv, page, run);
+                kv__alloc_free_or_fail(kv, page, run);
             return status;
         }
     }
@@ -236,7 +155,8 @@ static uint32_t take_single(struct kv *kv)
         kv->free_hint++;
         ASSERT(kv->free_hint < kv->bit_words);
     }
-    uint32_t page = kv->free_hint * BITS + (uint32_t)__builtin_ctzll(kv->free_bits[kv->free_hint]);
+    uint32_t page =
+        kv->free_hint * KV_BITS + (uint32_t)__builtin_ctzll(kv->free_bits[kv->free_hint]);
     take(kv, page, 1);
     return page;
 }
@@ -260,7 +180,7 @@ void kv__alloc_drop(struct kv *kv, uint32_t page, uint32_t count, uint64_t birth
 {
     ASSERT(birth <= kv->epoch);
     if (birth == kv->epoch) {
-        free_or_fail(kv, page, count);
+        kv__alloc_free_or_fail(kv, page, count);
         return;
     }
     list_add(&kv->now, (struct kv__dropped){
@@ -272,9 +192,9 @@ void kv__alloc_finish(struct kv *kv, uint32_t id)
 {
     struct kv__page *page = kv__page_at(kv, id);
     ASSERT(page->id == id && page->birth == kv->epoch);
-    ASSERT(bit_get(kv->dirty_bits, id));
+    ASSERT(kv__bit_get(kv->dirty_bits, id));
     page->crc = kv__page_crc(kv, page);
-    bit_clear(kv->dirty_bits, id);
+    kv__bit_clear(kv->dirty_bits, id);
 }
 
 void kv__alloc_undo(struct kv *kv)
@@ -283,8 +203,8 @@ void kv__alloc_undo(struct kv *kv)
     for (uint32_t i = 0; i < kv->born.count; i++)
         for (uint32_t page = kv->born.items[i].page;
              page < kv->born.items[i].page + kv->born.items[i].count; page++)
-            if (!bit_get(kv->free_bits, page))
-                free_or_fail(kv, page, 1);
+            if (!kv__alloc_is_free(kv, page))
+                kv__alloc_free_or_fail(kv, page, 1);
     kv->born.count = 0;
 }
 
@@ -327,7 +247,7 @@ static void sweep(struct kv *kv, struct kv__dropped_list *list, const uint64_t *
         } else {
             ASSERT(kv->pending_pages >= item.count);
             kv->pending_pages -= item.count;
-            free_or_fail(kv, item.page, item.count);
+            kv__alloc_free_or_fail(kv, item.page, item.count);
         }
     }
     list->count = kept;
@@ -359,7 +279,7 @@ static uint32_t runs_per_page(const struct kv *kv)
 static void set_runs(uint64_t *bits, uint32_t page, uint32_t count)
 {
     for (uint32_t i = page; i < page + count; i++)
-        bit_set(bits, i);
+        kv__bit_set(bits, i);
 }
 
 /* A bitmap (mem_free) of the pages that the published tree does not reach and that belong to
@@ -368,13 +288,14 @@ static uint64_t *unreached_bits(const struct kv *kv)
 {
     size_t size = (size_t)kv->bit_words * sizeof(uint64_t);
     uint64_t *bits = mem_alloc(size);
-    memcpy(bits, kv->free_bits, size);
+    for (uint32_t i = 0; i < kv->bit_words; i++)
+        bits[i] = kv->free_bits[i] | kv->hole_bits[i];
     for (uint32_t i = 0; i < kv->young.count; i++)
         set_runs(bits, kv->young.items[i].page, kv->young.items[i].count);
     for (uint32_t i = 0; i < kv->old.count; i++)
         set_runs(bits, kv->old.items[i].page, kv->old.items[i].count);
     for (uint32_t i = 0; i < kv->freelist.count; i++)
-        bit_set(bits, kv->freelist.items[i]);
+        kv__bit_set(bits, kv->freelist.items[i]);
     /* What was born since: given back meanwhile, or the unpublished epoch's. Both unreached. */
     for (uint32_t i = 0; i < kv->born.count; i++)
         set_runs(bits, kv->born.items[i].page, kv->born.items[i].count);
@@ -385,13 +306,13 @@ static uint64_t *unreached_bits(const struct kv *kv)
 static bool next_run(const uint64_t *bits, uint32_t pages, uint32_t *page, struct kv__run *run)
 {
     uint32_t at = *page;
-    while (at < pages && !bit_get(bits, at))
-        at += at % BITS == 0 && bits[at / BITS] == 0 ? BITS : 1;
+    while (at < pages && !kv__bit_get(bits, at))
+        at += at % KV_BITS == 0 && bits[at / KV_BITS] == 0 ? KV_BITS : 1;
     if (at >= pages)
         return false;
     run->page = at;
-    while (at < pages && bit_get(bits, at))
-        at += at % BITS == 0 && bits[at / BITS] == UINT64_MAX ? BITS : 1;
+    while (at < pages && kv__bit_get(bits, at))
+        at += at % KV_BITS == 0 && bits[at / KV_BITS] == UINT64_MAX ? KV_BITS : 1;
     if (at > pages)
         at = pages;
     run->count = at - run->page;
@@ -462,7 +383,7 @@ status_t kv__alloc_freeze(struct kv *kv, struct kv_checkpoint *checkpoint, struc
     uint64_t *unreached = unreached_bits(kv);
     /* One of them may have been born and given back in this epoch, and so be among those. */
     for (uint32_t i = 0; i < need; i++)
-        bit_clear(unreached, checkpoint->freelist.items[i]);
+        kv__bit_clear(unreached, checkpoint->freelist.items[i]);
     checkpoint->meta.freelist = checkpoint->freelist.items[0];
     checkpoint->meta.freelist_pages = need;
     checkpoint->meta.free_pages = write_runs(kv, unreached, &checkpoint->freelist);
@@ -472,7 +393,7 @@ status_t kv__alloc_freeze(struct kv *kv, struct kv_checkpoint *checkpoint, struc
         uint64_t frozen = kv->dirty_bits[word] & ~unreached[word];
         kv->dirty_bits[word] &= unreached[word];
         for (; frozen != 0; frozen &= frozen - 1)
-            page_list_add(&checkpoint->write, word * BITS + (uint32_t)__builtin_ctzll(frozen));
+            page_list_add(&checkpoint->write, word * KV_BITS + (uint32_t)__builtin_ctzll(frozen));
     }
     mem_free(unreached);
     return OK;
@@ -484,7 +405,7 @@ static status_t load_runs(struct kv *kv, const struct kv__page *page, struct err
     for (uint32_t i = 0; i < page->count; i++) {
         if (runs[i].page < KV_META_PAGES || runs[i].page >= kv->durable.pages ||
             runs[i].count == 0 || runs[i].count > kv->durable.pages - runs[i].page ||
-            !kv__alloc_free(kv, runs[i].page, runs[i].count))
+            !kv__space_add_holes(kv, runs[i].page, runs[i].count))
             return kv__page_corrupt(kv, page->id, "free run out of bounds", error);
     }
     return OK;
@@ -506,12 +427,13 @@ status_t kv__alloc_load(struct kv *kv, struct error *error)
     for (uint32_t i = 0; i < kv->freelist.count; i++)
         if (kv__alloc_is_free(kv, kv->freelist.items[i]))
             return kv__page_corrupt(kv, kv->freelist.items[i], "free list lists itself", error);
-    if (id != 0 || kv->free_count != kv->durable.free_pages)
+    if (id != 0 || kv->hole_count != kv->durable.free_pages)
         return error_set(error, ERR_CORRUPT, "free list of \"%s\" does not add up", kv->path);
     if (kv->durable.root != 0 && kv__alloc_is_free(kv, kv->durable.root))
         return kv__page_corrupt(kv, kv->durable.root, "root is in the free list", error);
     uint32_t pages = page_count(kv);
-    if (pages > kv->durable.pages)
-        free_or_fail(kv, kv->durable.pages, pages - kv->durable.pages);
+    if (pages > kv->durable.pages &&
+        !kv__space_add_holes(kv, kv->durable.pages, pages - kv->durable.pages))
+        return kv__page_corrupt(kv, kv->durable.pages, "free before it was there", error);
     return OK;
 }

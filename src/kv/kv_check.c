@@ -204,8 +204,8 @@ static void check_owners(struct check *check)
     own_freelist(check, &kv->freelist, true);
     if (kv->running != NULL)
         own_freelist(check, &kv->running->freelist, false);
-    if (free_pages != kv->free_count)
-        problem(check, "%u pages are free, not %u", free_pages, kv->free_count);
+    if (free_pages != kv->free_count + kv->hole_count)
+        problem(check, "%u pages are free, not %u", free_pages, kv->free_count + kv->hole_count);
     for (uint32_t page = 0; page < check->pages; page++)
         if (check->owner[page] == OWNER_NONE)
             problem(check, "page %u: belongs to nobody", page);

@@ -176,9 +176,13 @@ struct kv {
 
     /* Pages: one bit each. See kv_alloc.c. */
     uint64_t *free_bits;
+    uint64_t *hole_bits;  /* free, but perhaps without blocks on the disk; not in free_bits */
     uint64_t *dirty_bits; /* first pages of what was written since the last checkpoint began */
     uint32_t bit_words;
     uint32_t free_count;
+    uint32_t hole_count;
+    uint32_t hole_hint;            /* no hole in words below */
+    uint32_t compact_at;           /* word up to which kv_compact has still to look */
     uint32_t free_hint;            /* no free page in words below */
     struct kv__run_list born;      /* allocated in this epoch, some perhaps given back */
     struct kv__dropped_list now;   /* dropped in this epoch */
@@ -336,6 +340,35 @@ status_t kv__overflow_get(struct kv *kv, uint32_t page, uint32_t size, const str
 status_t kv__overflow_value(struct kv *kv, const struct kv__value *value, struct slice *out,
                             struct error *error);
 
+/* ---- kv_space.c ----------------------------------------------------------------------------- */
+
+#define KV_BITS 64u
+
+static inline bool kv__bit_get(const uint64_t *bits, uint32_t page)
+{
+    return (bits[page / KV_BITS] >> (page % KV_BITS) & 1) != 0;
+}
+
+static inline void kv__bit_set(uint64_t *bits, uint32_t page)
+{
+    bits[page / KV_BITS] |= 1ull << (page % KV_BITS);
+}
+
+static inline void kv__bit_clear(uint64_t *bits, uint32_t page)
+{
+    bits[page / KV_BITS] &= ~(1ull << (page % KV_BITS));
+}
+
+/* Makes at least `more` pages free that are not now: holes first, then new ones at the end of the
+ * file. An error leaves all as it was, or with some more pages free. */
+status_t kv__space_get(struct kv *kv, uint32_t more, struct error *error);
+/* As that, until there are `count` free pages in a row, and tells the first of them. */
+status_t kv__space_get_run(struct kv *kv, uint32_t count, uint32_t *page, struct error *error);
+/* At open, when it is known which pages are free. */
+status_t kv__space_open(struct kv *kv, struct error *error);
+/* Pages that are free, but may have no blocks; false when one of them is free already. */
+bool kv__space_add_holes(struct kv *kv, uint32_t page, uint32_t count);
+
 /* ---- kv_alloc.c ----------------------------------------------------------------------------- */
 
 /* Makes sure `singles` pages can be taken with kv__alloc_page, and takes a run of `run` contiguous
@@ -357,7 +390,11 @@ void kv__alloc_publish(struct kv *kv, uint64_t freed);
 void kv__alloc_reclaim(struct kv *kv);
 /* Puts pages into the free set; false when one of them is there already. */
 bool kv__alloc_free(struct kv *kv, uint32_t page, uint32_t count);
+/* With or without blocks. */
 bool kv__alloc_is_free(const struct kv *kv, uint32_t page);
+/* As kv__alloc_free; a page given back twice can only come from a damaged file, and then nothing
+ * about its tree can be trusted any more. */
+void kv__alloc_free_or_fail(struct kv *kv, uint32_t page, uint32_t count);
 /* Room in the bitmaps for `pages`; new ones are not free. */
 void kv__alloc_resize(struct kv *kv, uint32_t pages);
 /* Reads the free list of the durable checkpoint at open. */

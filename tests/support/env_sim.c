@@ -72,7 +72,7 @@ uint64_t env_sim_disk_used(const struct env_sim *sim)
 {
     uint64_t used = 0;
     for (uint32_t i = 0; i < sim->name_count; i++)
-        used += sim->names[i].now != NULL ? sim->names[i].now->size : 0;
+        used += sim->names[i].now != NULL ? sim__inode_used(sim->names[i].now) : 0;
     return used;
 }
 
@@ -403,6 +403,7 @@ static const struct env_ops sim_ops = {
     .file_write = sim__file_write,
     .file_sync = sim__file_sync,
     .file_preallocate = sim__file_preallocate,
+    .file_punch = sim__file_punch,
     .file_truncate = sim__file_truncate,
     .file_lock = sim__file_lock,
     .map_create = sim__map_create,

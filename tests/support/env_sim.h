@@ -36,6 +36,7 @@ enum env_sim_call {
     ENV_SIM_SYNC,        /* file_sync and map_sync */
     ENV_SIM_PREALLOCATE, /* fails with ERR_DISK_FULL */
     ENV_SIM_TRUNCATE,
+    ENV_SIM_PUNCH,
     ENV_SIM_MAP, /* map_create and map_extend */
     ENV_SIM_DIR_SYNC,
     ENV_SIM_RENAME,

@@ -96,6 +96,7 @@ void sim__inode_release(struct sim_inode *inode)
     sim__region_free(&inode->now);
     sim__region_free(&inode->durable);
     mem_free(inode->dirty);
+    mem_free(inode->holes);
     mem_free(inode);
 }
 
@@ -143,6 +144,55 @@ static void clean_pages(struct sim_inode *inode, bool durable)
         }
         inode->dirty[word] = 0;
     }
+}
+
+/* ---- holes ----------------------------------------------------------------------------------
+ *
+ * Pages without blocks. Writing one through a map would meet a full disk on the real machine, so
+ * here it is refused by the memory itself. */
+
+uint64_t sim__inode_used(const struct sim_inode *inode)
+{
+    uint64_t holes = inode->hole_count * SIM_PAGE;
+    return inode->size > holes ? inode->size - holes : 0;
+}
+
+static bool is_hole(const struct sim_inode *inode, uint64_t page)
+{
+    return page / 64 < inode->hole_words && (inode->holes[page / 64] >> (page % 64) & 1) != 0;
+}
+
+static uint64_t holes_in(const struct sim_inode *inode, uint64_t offset, uint64_t end)
+{
+    uint64_t count = 0;
+    for (uint64_t page = offset / SIM_PAGE; page * SIM_PAGE < end; page++)
+        count += is_hole(inode, page);
+    return count;
+}
+
+static void hole_turn(struct sim_inode *inode, uint64_t page, bool hole)
+{
+    if (page / 64 >= inode->hole_words) {
+        uint64_t words = page / 64 + 1;
+        inode->holes = mem_realloc(inode->holes, words * sizeof *inode->holes);
+        memset(inode->holes + inode->hole_words, 0,
+               (words - inode->hole_words) * sizeof *inode->holes);
+        inode->hole_words = words;
+    }
+    if (is_hole(inode, page) == hole)
+        return;
+    inode->holes[page / 64] ^= UINT64_C(1) << (page % 64);
+    inode->hole_count = hole ? inode->hole_count + 1 : inode->hole_count - 1;
+    int failed = mprotect(inode->now.at + page * SIM_PAGE, SIM_PAGE,
+                          hole ? PROT_READ : PROT_READ | PROT_WRITE);
+    ASSERT(failed == 0);
+}
+
+void sim__holes_fill(struct sim_inode *inode, uint64_t offset, uint64_t end)
+{
+    for (uint64_t page = offset / SIM_PAGE; page * SIM_PAGE < end; page++)
+        if (is_hole(inode, page))
+            hole_turn(inode, page, false);
 }
 
 /* ---- files ---------------------------------------------------------------------------------- */
@@ -220,6 +270,7 @@ static uint64_t grow(struct sim_file *file, uint64_t end)
 static void write_bytes(struct sim_inode *inode, uint64_t offset, const void *data, uint64_t size)
 {
     ASSERT(offset + size <= inode->size || size == 0);
+    sim__holes_fill(inode, offset, offset + size);
     if (size > 0)
         memcpy(inode->now.at + offset, data, size);
     mark_dirty(inode, offset, size);
@@ -268,12 +319,34 @@ status_t sim__file_preallocate(struct env_file *base, uint64_t offset, uint64_t 
     status_t status = file_call(file, ENV_SIM_PREALLOCATE, true, error);
     if (status != OK)
         return status;
-    uint64_t before = file->inode->size;
-    if (grow(file, offset + size) < offset + size) {
-        file->inode->size = before;
+    struct env_sim *sim = file->sim;
+    struct sim_inode *inode = file->inode;
+    uint64_t before = inode->size, used = env_sim_disk_used(sim);
+    uint64_t holes = holes_in(inode, offset, offset + size) * SIM_PAGE;
+    bool fits = sim->capacity == 0 || holes == 0 || used + holes <= sim->capacity;
+    if (fits)
+        sim__holes_fill(inode, offset, offset + size);
+    if (!fits || grow(file, offset + size) < offset + size) {
+        inode->size = before;
         return error_set(error, ERR_DISK_FULL,
                          "could not allocate space for file \"%s\": disk is full", file->path);
     }
+    return OK;
+}
+
+status_t sim__file_punch(struct env_file *base, uint64_t offset, uint64_t size, struct error *error)
+{
+    struct sim_file *file = sim_file(base);
+    struct sim_inode *inode = file->inode;
+    status_t status = file_call(file, ENV_SIM_PUNCH, true, error);
+    if (status != OK)
+        return status;
+    ASSERT(offset + size <= inode->size);
+    sim__holes_fill(inode, offset, offset + size);
+    memset(inode->now.at + offset, 0, size);
+    mark_dirty(inode, offset, size);
+    for (uint64_t page = offset / SIM_PAGE; page * SIM_PAGE < offset + size; page++)
+        hole_turn(inode, page, true);
     return OK;
 }
 
@@ -284,6 +357,7 @@ status_t sim__file_truncate(struct env_file *base, uint64_t size, struct error *
     if (status != OK)
         return status;
     struct sim_inode *inode = file->inode;
+    sim__holes_fill(inode, 0, inode->size);
     if (size < inode->size) {
         /* To the end of the page, too: what a map wrote behind the end is gone. */
         memset(inode->now.at + size, 0, inode->now.accessible - size);

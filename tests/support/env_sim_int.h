@@ -28,6 +28,8 @@ struct sim_inode {
     struct sim_region durable;
     uint64_t *dirty; /* a bit a page, of the pages written and not synced */
     uint64_t dirty_words;
+    uint64_t *holes; /* a bit a page, of the pages without blocks: they cannot be written */
+    uint64_t hole_words, hole_count;
     struct sim_file *locked_by;
 };
 
@@ -102,6 +104,12 @@ status_t sim__file_write(struct env_file *file, uint64_t offset, const void *dat
 status_t sim__file_sync(struct env_file *file, struct error *error);
 status_t sim__file_preallocate(struct env_file *file, uint64_t offset, uint64_t size,
                                struct error *error);
+/* Bytes it takes on the disk. */
+uint64_t sim__inode_used(const struct sim_inode *inode);
+/* Pages of the range that are holes get blocks. */
+void sim__holes_fill(struct sim_inode *inode, uint64_t offset, uint64_t end);
+status_t sim__file_punch(struct env_file *file, uint64_t offset, uint64_t size,
+                         struct error *error);
 status_t sim__file_truncate(struct env_file *file, uint64_t size, struct error *error);
 status_t sim__file_lock(struct env_file *file, struct error *error);
 status_t sim__map_create(struct env_file *file, uint64_t size_max, bool writable,

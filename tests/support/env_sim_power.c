@@ -211,6 +211,7 @@ void env_sim_flip_bit(struct env_sim *sim, const char *path, uint64_t offset, un
     ASSERT(name != NULL && name->now != NULL);
     struct sim_inode *inode = name->now;
     ASSERT(offset < inode->size && bit < 8);
+    sim__holes_fill(inode, offset, offset + 1);
     inode->now.at[offset] ^= (uint8_t)(1u << bit);
     if (offset < inode->size_durable)
         inode->durable.at[offset] ^= (uint8_t)(1u << bit);

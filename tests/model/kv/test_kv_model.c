@@ -336,6 +336,23 @@ static void write_some(struct world *world, bool deleting)
     }
 }
 
+static void compact(struct world *world)
+{
+    struct error error;
+    struct kv_stats before, after;
+    uint64_t given;
+    kv_stats(world->kv, &before);
+    expect_ok(world,
+              kv_compact(world->kv, prng_below(&world->prng, 1 << 20),
+                         1 + (uint32_t)prng_below(&world->prng, 5), &given, &error),
+              &error);
+    kv_stats(world->kv, &after);
+    expect(world,
+           after.pages_free == before.pages_free &&
+               (uint64_t)(after.pages_hole - before.pages_hole) * after.page_size == given,
+           "compact: figures do not add up");
+}
+
 static void step(struct world *world)
 {
     /* Times of growing and of shrinking take turns, down to an empty tree. */
@@ -354,6 +371,8 @@ static void step(struct world *world)
         turn_view(world);
     else if (kind < 9970)
         turn_checkpoint(world);
+    else if (kind < 9980)
+        compact(world);
     else if (kind < 9995)
         check_kv(world);
     else

@@ -125,6 +125,35 @@ static void test_preallocate(void **state)
     env_file_close(file);
 }
 
+static void test_punch(void **state)
+{
+    (void)state;
+    struct env_file *file = open_new("punch");
+    static char bytes[12288], zeros[4096];
+    memset(bytes, 'x', sizeof bytes);
+    assert_int_equal(env_file_write(file, 0, bytes, sizeof bytes, NULL), OK);
+    struct error error;
+    status_t status = env_file_punch(file, 4096, 4096, &error);
+    if (status == ERR_UNSUPPORTED) {
+        env_file_close(file);
+        skip();
+    }
+    assert_int_equal(status, OK);
+    uint64_t size;
+    size_t got;
+    assert_int_equal(env_file_size(file, &size, NULL), OK);
+    assert_int_equal(size, sizeof bytes);
+    char back[12288];
+    assert_int_equal(env_file_read(file, 0, back, sizeof back, &got, NULL), OK);
+    assert_memory_equal(back, bytes, 4096);
+    assert_memory_equal(back + 4096, zeros, 4096);
+    assert_memory_equal(back + 8192, bytes, 4096);
+    assert_int_equal(env_file_preallocate(file, 4096, 4096, NULL), OK);
+    assert_int_equal(env_file_read(file, 4096, back, 4096, &got, NULL), OK);
+    assert_memory_equal(back, zeros, 4096);
+    env_file_close(file);
+}
+
 static void test_lock(void **state)
 {
     (void)state;
@@ -271,13 +300,10 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_open_flags),
-        cmocka_unit_test(test_read_write),
-        cmocka_unit_test(test_preallocate),
-        cmocka_unit_test(test_lock),
-        cmocka_unit_test(test_map),
-        cmocka_unit_test(test_directories),
-        cmocka_unit_test(test_clocks_and_random),
+        cmocka_unit_test(test_open_flags),  cmocka_unit_test(test_read_write),
+        cmocka_unit_test(test_preallocate), cmocka_unit_test(test_punch),
+        cmocka_unit_test(test_lock),        cmocka_unit_test(test_map),
+        cmocka_unit_test(test_directories), cmocka_unit_test(test_clocks_and_random),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
