@@ -271,7 +271,8 @@ static status_t drop_one_table(struct sql_session *session, const struct ast_nam
             error_hint(&session->error, "Perhaps you meant the table \"%s\".", nearest);
         return ERR_SQL;
     }
-    status_t status = catalog_drop_table(session->txn, session->catalog, table, &session->error);
+    status_t status = catalog_drop_table(session->txn, session->catalog, table,
+                                         sql__settings_sqlite(session->settings), &session->error);
     if (status && session->error.position == 0)
         session->error.position = name->position;
     return status ? status : sql__reload_catalog(session);

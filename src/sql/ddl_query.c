@@ -9,7 +9,8 @@ static status_t plan_query(struct sql_session *session, struct ast_select *selec
                            struct planned *planned)
 {
     const struct ast_statement statement = {.kind = AST_SELECT, .as.select = select};
-    return plan_statement(&statement, session->catalog, NULL, &session->run_arena, planned,
+    const struct plan_options options = {.sqlite = sql__settings_sqlite(session->settings)};
+    return plan_statement(&statement, session->catalog, &options, &session->run_arena, planned,
                           &session->error);
 }
 
@@ -139,7 +140,8 @@ static status_t drop_one_view(struct sql_session *session, const struct ast_name
     if (!view)
         return error_sql(&session->error, "42P01", name->position, "view \"%s\" does not exist",
                          name->text);
-    status_t status = catalog_drop_view(session->txn, session->catalog, view, &session->error);
+    status_t status = catalog_drop_view(session->txn, session->catalog, view,
+                                        sql__settings_sqlite(session->settings), &session->error);
     if (status && session->error.position == 0)
         session->error.position = name->position;
     return status ? status : sql__reload_catalog(session);
@@ -184,7 +186,8 @@ static status_t fill_table(struct sql_session *session)
     struct ast_insert insert = {.table = create->table, .source = create->source};
     const struct ast_statement statement = {.kind = AST_INSERT, .as.insert = &insert};
     struct planned planned;
-    status_t status = plan_statement(&statement, session->catalog, NULL, &session->run_arena,
+    const struct plan_options options = {.sqlite = sql__settings_sqlite(session->settings)};
+    status_t status = plan_statement(&statement, session->catalog, &options, &session->run_arena,
                                      &planned, &session->error);
     if (status)
         return status;

@@ -38,6 +38,8 @@ static const struct setting table[] = {
     {"search_path", SETTING_FIXED, "public", "\"$user\", public", "There is one schema."},
     {"server_encoding", SETTING_SHOWN, "UTF8", NULL, "Encoding of text in the database."},
     {"server_version", SETTING_SHOWN, TOYDB_VERSION, NULL, "Version of toyDB."},
+    {"sqlite_compatibility", SETTING_SWITCH, "off", NULL,
+     "Statements PostgreSQL refuses and SQLite does not are run as SQLite does."},
     {"standard_conforming_strings", SETTING_FIXED, "on", "true|1|yes",
      "Backslashes in plain strings are ordinary characters."},
     {"timezone", SETTING_FIXED, "UTC", "gmt|etc/utc", "Times are shown in UTC."},
@@ -109,11 +111,21 @@ static status_t refuse(const struct setting *setting, const struct ast_set *set,
     return ERR_SQL;
 }
 
+static bool is_on(const struct settings *settings, const char *name)
+{
+    size_t i = find(name);
+    ASSERT(i < SETTING_COUNT && table[i].rule == SETTING_SWITCH);
+    return strcmp(settings->values[i], "on") == 0;
+}
+
 bool sql__settings_require_primary_key(const struct settings *settings)
 {
-    size_t i = find("require_primary_key");
-    ASSERT(i < SETTING_COUNT);
-    return strcmp(settings->values[i], "on") == 0;
+    return is_on(settings, "require_primary_key");
+}
+
+bool sql__settings_sqlite(const struct settings *settings)
+{
+    return is_on(settings, "sqlite_compatibility");
 }
 
 static status_t set_switch(struct sql_session *session, size_t i, const struct ast_set *set)

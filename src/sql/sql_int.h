@@ -215,6 +215,7 @@ status_t sql__table_find(const struct catalog *catalog, const struct ast_name *n
 struct settings *sql__settings_create(void);
 void sql__settings_destroy(struct settings *settings);
 bool sql__settings_require_primary_key(const struct settings *settings);
+bool sql__settings_sqlite(const struct settings *settings);
 status_t sql__settings_set(struct sql_session *session, const struct ast_set *set);
 status_t sql__settings_show(struct sql_session *session, const struct ast_show *show);
 

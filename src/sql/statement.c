@@ -132,9 +132,12 @@ static status_t make_plan(struct sql_session *session, const struct ast_statemen
         const struct value *given = &session->parameters[i];
         types[i] = given->null || given->type == SQL_TEXT ? SQL_UNKNOWN : given->type;
     }
-    struct plan_options options = {.parameter_types = types, .parameter_count = count};
+    struct plan_options options = {.parameter_types = types,
+                                   .parameter_count = count,
+                                   .sqlite = sql__settings_sqlite(session->settings)};
     status_t status;
-    if (session->cached_text && !session->catalog_own)
+    /* Plans are shared between sessions, and so made by the rules of most. */
+    if (session->cached_text && !session->catalog_own && !options.sqlite)
         status = find_plan(session, &options);
     else
         status = plan_statement(part, session->catalog, &options, &session->run_arena,

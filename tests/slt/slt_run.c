@@ -186,7 +186,8 @@ static void engine_open(struct slt_run *run)
     run->store = store_memory_create();
     run->engine = sql_engine_create(run->env);
     run->session = sql_session_create(run->engine);
-    static const char *const settings[] = {"SET require_primary_key = off"};
+    static const char *const settings[] = {"SET require_primary_key = off",
+                                           "SET sqlite_compatibility = on"};
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         struct slt_result ignored = {.arena = &run->record};
         struct error error;

@@ -224,13 +224,14 @@ struct view_definition {
 status_t catalog_create_view(struct store_txn *txn, const struct catalog *catalog,
                              const struct view_definition *definition, const struct view *replaced,
                              struct error *error);
-/* Refused (2BP01) while other views are made of it. */
+/* Refused (2BP01) while other views are made of it, unless `leave_views`. */
 status_t catalog_drop_view(struct store_txn *txn, const struct catalog *catalog,
-                           const struct view *view, struct error *error);
+                           const struct view *view, bool leave_views, struct error *error);
 /* Removes the schema rows and all of the table's data. Refused (2BP01) while other tables
- * reference it or a view is made of it. */
+ * reference it, or a view is made of it and `leave_views` is not set: with it such a view stays and
+ * cannot be used until there is something of that name again. */
 status_t catalog_drop_table(struct store_txn *txn, const struct catalog *catalog,
-                            const struct table *table, struct error *error);
+                            const struct table *table, bool leave_views, struct error *error);
 /* Writes the schema rows and gives back the index's id, which the next picture has; filling it is
  * the executor's work. */
 status_t catalog_create_index(struct store_txn *txn, const struct catalog *catalog,

@@ -18,7 +18,7 @@ static status_t table_free_to_drop(const struct catalog *catalog, const struct t
         error_hint(error, "Drop the table %s first.", child->name);
         return ERR_SQL;
     }
-    return catalog__no_view_depends(catalog, table->id, "table", table->name, error);
+    return OK;
 }
 
 /* Everything of the table lies under its first five bytes, whatever the index. */
@@ -31,11 +31,13 @@ static status_t data_remove(struct store_txn *txn, const struct table *table, st
 }
 
 status_t catalog_drop_table(struct store_txn *txn, const struct catalog *catalog,
-                            const struct table *table, struct error *error)
+                            const struct table *table, bool leave_views, struct error *error)
 {
     ASSERT(txn && catalog && table);
     ASSERT(catalog_table_by_id(catalog, table->id) == table);
     status_t status = table_free_to_drop(catalog, table, error);
+    if (status == OK && !leave_views)
+        status = catalog__no_view_depends(catalog, table->id, "table", table->name, error);
     struct value id = value_integer(table->id);
     for (int which = SYSTEM_TABLES; which < SYSTEM_TABLE_END && status == OK; which++)
         status = catalog__rows_remove(txn, (enum system_table)which, &id, 1, error);

@@ -100,10 +100,12 @@ status_t catalog_create_view(struct store_txn *txn, const struct catalog *catalo
 }
 
 status_t catalog_drop_view(struct store_txn *txn, const struct catalog *catalog,
-                           const struct view *view, struct error *error)
+                           const struct view *view, bool leave_views, struct error *error)
 {
     ASSERT(txn && catalog && view);
-    status_t status = catalog__no_view_depends(catalog, view->id, "view", view->name, error);
+    status_t status = OK;
+    if (!leave_views)
+        status = catalog__no_view_depends(catalog, view->id, "view", view->name, error);
     if (status == OK)
         status = rows_remove(txn, view->id, error);
     return status == OK ? catalog__version_bump(txn, error) : status;

@@ -174,6 +174,30 @@ static void take_extreme(struct aggregation *aggregation, struct accumulator *ac
     }
 }
 
+/* state->count: 1 there is a value, 2 the first row has NULL. */
+static void take_first(struct aggregation *aggregation, struct accumulator *accumulator,
+                       const struct intake *intake)
+{
+    for (uint32_t i = 0; i < intake->count; i++) {
+        uint32_t row = intake->rows[i];
+        struct state *state = state_of(accumulator, intake, row);
+        if (state->count > 0)
+            continue;
+        struct value value = vector_get(intake->values, row);
+        state->count = value.null ? 2 : 1;
+        if (value.null)
+            continue;
+        if (value.type == SQL_BOOLEAN)
+            state->as.boolean = value.as.boolean;
+        else if (value.type == SQL_INTEGER)
+            state->as.integer = value.as.integer;
+        else if (value.type == SQL_DOUBLE)
+            state->as.real = value.as.real;
+        else
+            text_put(aggregation, state, value.as.text);
+    }
+}
+
 static status_t take(struct aggregation *aggregation, struct accumulator *accumulator,
                      const struct intake *intake, struct error *error)
 {
@@ -191,6 +215,9 @@ static status_t take(struct aggregation *aggregation, struct accumulator *accumu
     case AGGREGATE_MIN:
     case AGGREGATE_MAX:
         take_extreme(aggregation, accumulator, intake);
+        return OK;
+    case AGGREGATE_FIRST:
+        take_first(aggregation, accumulator, intake);
         return OK;
     }
     UNREACHABLE();
@@ -242,10 +269,11 @@ static status_t accumulate(struct aggregation *aggregation, struct accumulator *
         if (status != OK)
             return status;
     }
+    bool keeps_nulls = !intake.values || accumulator->aggregate->kind == AGGREGATE_FIRST;
     for (uint32_t i = 0; i < taken.selected; i++) {
         uint32_t row = batch_row(&taken, i);
         rows[intake.count] = row;
-        intake.count += !intake.values || !vector_is_null(intake.values, row);
+        intake.count += keeps_nulls || !vector_is_null(intake.values, row);
     }
     if (accumulator->aggregate->distinct && intake.values) {
         status_t status = rows_distinct(aggregation, accumulator, &intake, error);
@@ -334,7 +362,7 @@ static status_t state_result(const struct accumulator *accumulator, uint32_t gro
         *out = value_integer((int64_t)state->count);
         return OK;
     }
-    if (state->count == 0) {
+    if (state->count == 0 || (aggregate->kind == AGGREGATE_FIRST && state->count == 2)) {
         *out = value_null(aggregate->type);
         return OK;
     }

@@ -143,6 +143,7 @@ struct expr {
     bool is_volatile;   /* random(), or has it inside: not folded, not moved */
     uint32_t cast_bits; /* EXPR_CAST to integer: 16 or 32 when the value must fit (22003), else 0 */
     const struct subplan *subplan; /* EXPR_SUBQUERY */
+    bool is_implicit;              /* EXPR_CAST: nobody wrote it */
 };
 
 enum subplan_kind {
@@ -173,7 +174,8 @@ enum aggregate_kind {
     AGGREGATE_SUM,
     AGGREGATE_AVG,
     AGGREGATE_MIN,
-    AGGREGATE_MAX
+    AGGREGATE_MAX,
+    AGGREGATE_FIRST /* of the first row, NULL or not; no statement can call it */
 };
 
 struct aggregate {
@@ -316,6 +318,8 @@ struct plan_options {
     /* Types of $1.. as far as the client gave them; SQL_UNKNOWN: infer. */
     const enum sql_type *parameter_types;
     uint32_t parameter_count;
+    /* Lenient where SQLite is, see plan_lenient.c. */
+    bool sqlite;
     /* Rewrites that may be switched off, for tests and EXPLAIN; all on by default. */
     bool no_fold, no_pushdown, no_index, no_hash_join, no_lookup_join, no_top_n;
     /* Row counts for the choice of joins, or NULL: tables are taken as 1000 rows. */

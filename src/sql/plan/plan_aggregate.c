@@ -260,6 +260,13 @@ static status_t lift_column(struct planner *planner, struct query *query, struct
                              (*expr)->position);
         return OK;
     }
+    if (planner->options->sqlite) {
+        struct aggregate first = {
+            .kind = AGGREGATE_FIRST, .argument = *expr, .type = (*expr)->type};
+        *expr =
+            plan__column(planner, query, aggregate_slot(planner, query, &first), (*expr)->position);
+        return OK;
+    }
     const char *alias = query->relations[query->slots[slot].relation].alias;
     return error_sql(planner->error, "42803", (*expr)->position,
                      "column \"%s%s%s\" must appear in the GROUP BY clause or be used in an "

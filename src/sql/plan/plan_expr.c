@@ -106,6 +106,9 @@ static status_t bind_unary(struct scope *scope, const struct ast_expr *ast, stru
         return plan__type_operator(planner, CALL_NEGATE, "-", operand, NULL, ast->position, out);
     default:
         ASSERT(ast->as.binary.operator== AST_OP_PLUS);
+        *out = operand;
+        if (planner->options->sqlite)
+            return OK;
         status = plan__type_operator(planner, CALL_NEGATE, "+", operand, NULL, ast->position, out);
         if (!status)
             *out = (*out)->arguments[0]; /* typed like a sign, and then nothing */

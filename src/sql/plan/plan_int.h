@@ -220,6 +220,8 @@ bool plan__can_coerce(enum sql_type from, enum sql_type to);
 /* *expr becomes of `type`; the caller has asked plan__can_coerce. Fails when a literal cannot be
  * read as that type (22P02). */
 status_t plan__coerce(struct planner *planner, struct expr **expr, enum sql_type type);
+/* A cast that nobody wrote. */
+struct expr *plan__cast_implicit(struct planner *planner, struct expr *operand, enum sql_type type);
 /* What is still unknown becomes text. */
 status_t plan__settle(struct planner *planner, struct expr **expr);
 /* Brings all to one type; `what` names the construct in 42804 ("CASE types integer and text cannot
@@ -236,6 +238,15 @@ status_t plan__type_cast(struct planner *planner, struct expr *operand, struct t
                          uint32_t position, struct expr **out);
 /* Assignment to a column: 42804 when the kinds do not go together. */
 status_t plan__assign(struct planner *planner, struct expr **expr, const struct column *column);
+
+/* ---- SQLite's ways: plan_lenient.c -------------------------------------------------------------
+ */
+
+/* Division of doubles that may be integers in disguise, and by zero. */
+status_t plan__lenient_division(struct planner *planner, struct expr **expr);
+/* A literal that is no number, compared with one: as texts. */
+status_t plan__lenient_comparison(struct planner *planner, enum expr_call call, struct expr **left,
+                                  struct expr **right);
 
 /* ---- functions: plan_function.c -------------------------------------------------------------- */
 

@@ -343,6 +343,16 @@ static status_t bind_assignment(struct scope *scope, const struct table *table,
     return OK;
 }
 
+/* Whether a later assignment is to the same column. */
+static bool comes_again(const struct ast_update *ast, uint32_t i)
+{
+    for (uint32_t j = i + 1; j < ast->assignment_count; j++) {
+        if (strcmp(ast->assignments[i].column.text, ast->assignments[j].column.text) == 0)
+            return true;
+    }
+    return false;
+}
+
 status_t plan__update(struct planner *planner, const struct ast_update *ast, struct planned *out)
 {
     const struct table *table;
@@ -355,12 +365,16 @@ status_t plan__update(struct planner *planner, const struct ast_update *ast, str
     scope.clause = "UPDATE";
     uint32_t *assigned =
         arena_alloc(planner->arena, (ast->assignment_count + 1) * sizeof *assigned);
+    uint32_t assigned_count = 0;
     for (uint32_t i = 0; i < ast->assignment_count; i++) {
         const struct ast_assignment *assignment = &ast->assignments[i];
-        if ((status = bind_assignment(&scope, table, assignment, &assigned[i])))
+        if (planner->options->sqlite && comes_again(ast, i))
+            continue;
+        uint32_t *place = &assigned[assigned_count++];
+        if ((status = bind_assignment(&scope, table, assignment, place)))
             return status;
-        for (uint32_t j = 0; j < i; j++) {
-            if (assigned[j] == assigned[i])
+        for (uint32_t j = 0; j + 1 < assigned_count; j++) {
+            if (assigned[j] == *place)
                 return error_sql(planner->error, "42601", assignment->column.position,
                                  "multiple assignments to same column \"%s\"",
                                  assignment->column.text);
@@ -369,7 +383,7 @@ status_t plan__update(struct planner *planner, const struct ast_update *ast, str
     if ((status = close_block(planner, scope.query, PLAN_UPDATE, table, out)))
         return status;
     out->root->as.modify.assigned = assigned;
-    out->root->as.modify.assigned_count = ast->assignment_count;
+    out->root->as.modify.assigned_count = assigned_count;
     return OK;
 }
 

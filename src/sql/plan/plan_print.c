@@ -328,6 +328,7 @@ const char *plan__aggregate_name(enum aggregate_kind kind)
     static const char *const names[] = {
         [AGGREGATE_COUNT_ROWS] = "count", [AGGREGATE_COUNT] = "count", [AGGREGATE_SUM] = "sum",
         [AGGREGATE_AVG] = "avg",          [AGGREGATE_MIN] = "min",     [AGGREGATE_MAX] = "max",
+        [AGGREGATE_FIRST] = "first",
     };
     ASSERT(kind < sizeof names / sizeof *names);
     return names[kind];

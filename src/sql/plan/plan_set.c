@@ -16,7 +16,9 @@ status_t plan__coerce_output(struct planner *planner, struct query *query, uint3
     struct expr **output = &query->outputs.items[i];
     if ((*output)->type == type)
         return OK;
-    ASSERT(plan__can_coerce((*output)->type, type));
+    if (!plan__can_coerce((*output)->type, type)) /* where the two are compared as texts */
+        return plan__type_cast(planner, *output, (struct type_spec){.kind = type},
+                               (*output)->position, output);
     return plan__coerce(planner, output, type);
 }
 

@@ -188,6 +188,8 @@ static status_t bind_anew(struct scope *scope, const struct ast_expr *ast, struc
         status = require_one_column(planner, ast, subquery->query);
     if (status)
         return status;
+    if (!exists && planner->options->sqlite && !subquery->query->limit)
+        subquery->query->limit = plan__constant(planner, value_integer(1), ast->position);
     keep(planner, subquery);
     enum sql_type type = exists ? SQL_BOOLEAN : subquery->query->outputs.items[0]->type;
     *out = subquery_expr(planner, subquery, type, ast->position, NULL);

@@ -24,6 +24,13 @@ static struct expr *cast_node(struct planner *planner, struct expr *operand, enu
     return expr;
 }
 
+struct expr *plan__cast_implicit(struct planner *planner, struct expr *operand, enum sql_type type)
+{
+    struct expr *expr = cast_node(planner, operand, type, operand->position);
+    expr->is_implicit = true;
+    return expr;
+}
+
 /* A literal or NULL that had no type yet. A copy: the literal may stand in two places. */
 static status_t type_literal(struct planner *planner, struct expr **expr, enum sql_type type)
 {
@@ -66,7 +73,7 @@ status_t plan__coerce(struct planner *planner, struct expr **expr, enum sql_type
         return error_sql(planner->error, "42P08", (*expr)->position,
                          "inconsistent types deduced for parameter $%u: %s versus %s",
                          (*expr)->index + 1, type_name((*expr)->type), type_name(type));
-    *expr = cast_node(planner, *expr, type, (*expr)->position);
+    *expr = plan__cast_implicit(planner, *expr, type);
     return OK;
 }
 
@@ -220,6 +227,9 @@ status_t plan__type_operator(struct planner *planner, enum expr_call call, const
     status_t status = OK;
     if (call == CALL_CONCAT && (status = concat_operands(planner, &left, &right)))
         return status;
+    if (planner->options->sqlite && right &&
+        (status = plan__lenient_comparison(planner, call, &left, &right)))
+        return status;
     enum sql_type type = operand_type(call, left, right ? right : left);
     if (type == SQL_UNKNOWN && left->type == SQL_UNKNOWN &&
         (!right || right->type == SQL_UNKNOWN)) {
@@ -240,6 +250,8 @@ status_t plan__type_operator(struct planner *planner, enum expr_call call, const
     enum sql_type result = result_type(call, type);
     *out = right ? plan__call2(planner, call, result, position, left, right)
                  : plan__call1(planner, call, result, position, left);
+    if (planner->options->sqlite && (call == CALL_DIVIDE || call == CALL_MODULO))
+        return plan__lenient_division(planner, out);
     return OK;
 }
 

@@ -385,7 +385,7 @@ static void test_drop_table_leaves_nothing_but_numbers(void **state)
     d = child(&fk);
     const struct table *c = create(&d);
     const struct table *p = catalog_table(f.catalog, "parent");
-    assert_int_equal(catalog_drop_table(f.txn, f.catalog, p, &f.error), ERR_SQL);
+    assert_int_equal(catalog_drop_table(f.txn, f.catalog, p, false, &f.error), ERR_SQL);
     assert_string_equal(f.error.sqlstate, "2BP01");
     assert_string_equal(f.error.detail, "constraint child_b_fkey on table child depends on table "
                                         "parent");
@@ -393,7 +393,7 @@ static void test_drop_table_leaves_nothing_but_numbers(void **state)
     fill(p, 5);
     uint32_t old_id = c->id;
     assert_int_equal(keys_under(c), 1200);
-    assert_int_equal(catalog_drop_table(f.txn, f.catalog, c, &f.error), OK);
+    assert_int_equal(catalog_drop_table(f.txn, f.catalog, c, false, &f.error), OK);
     assert_int_equal(keys_under(c), 0);
     assert_int_equal(keys_under(p), 5);
     reload();
