@@ -102,7 +102,7 @@ void kv_load_abort(struct kv_load *load);
 /* Gives blocks of free pages, beyond `keep_bytes` of them, back to the file system: at most `limit`
  * pieces (of up to 16 MiB) a call, from the end of the file on. The file keeps its length but takes
  * less of the disk (du, not ls); what was given back is asked for again when it is needed. *given:
- * bytes; 0 when there is nothing more to give for now. ERR_UNSUPPORTED: the file system cannot. */
+ * bytes; 0 when there is nothing more to give. ERR_UNSUPPORTED: the file system cannot. */
 status_t kv_compact(struct kv *kv, uint64_t keep_bytes, uint32_t limit, uint64_t *given,
                     struct error *error);
 

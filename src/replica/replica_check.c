@@ -8,10 +8,11 @@
  * it writes a file QUARANTINE into its directory, with which it will not be started again.
  *
  * WHAT IS HASHED: of each user key the newest version, if it is no tombstone, since each node
- * collects old versions and tombstones when it likes (replica_collect.c); and all system keys,
- * which the log alone decides. In key order, for each: sizes of key and value, 4 bytes each, the
- * version, 8 (0 for a system key), all little-endian, then key and value. XXH3, 128 bits: it keeps
- * up with memory, and no one is to be kept from making two states with one hash. */
+ * collects old versions and tombstones when it likes (replica_collect.c); and all system keys but
+ * its watermark, since the log alone decides them. In key order, for each: sizes of key and value,
+ * 4 bytes each, the version, 8 (0 for a system key), all little-endian, then key and value. XXH3,
+ * 128 bits: it keeps up with memory, and no one is to be kept from making two states with one hash.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -128,6 +129,8 @@ static status_t pair_take(struct replica__hashing *hashing, uint64_t *bytes, str
     if (status != OK)
         return status;
     *bytes += value.size;
+    if (key.data[0] == MVCC_WATERMARK_PREFIX) /* each node's own */
+        return OK;
     if (!user) {
         pair_hash(hashing, key, 0, value);
         return OK;
