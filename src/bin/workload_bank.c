@@ -142,8 +142,7 @@ static enum toydb_result operate(struct bin__client *client, struct toydb_error 
     enum toydb_result result;
     if (prng_chance(&client->prng, 1, AUDIT_EVERY))
         return audit(client, error);
-    while ((result = transfer_once(client, error)) == TOYDB_ERROR && bin__is_conflict(error) &&
-           !atomic_load(&client->workload->stop))
+    while ((result = transfer_once(client, error)) == TOYDB_ERROR && bin__is_conflict(error))
         atomic_fetch_add(&client->workload->retries, 1);
     return result;
 }

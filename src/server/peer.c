@@ -3,7 +3,8 @@
  * the replica says: connections come and go with the membership.
  *
  * A node that is no member (any more) is told so on its own stream: we have none to it, or the one
- * we have under its id leads to another. */
+ * we have under its id leads to another. And a member that is not where the membership says,
+ * because it has moved and could not tell yet, gets everything on its own stream. */
 
 #include "server/peer_int.h"
 
@@ -32,9 +33,11 @@ struct peer {
     uint64_t id;
     char address[REPLICA_ADDRESS_MAX]; /* empty: not known, it cannot be connected to */
     struct conn *conn;
-    struct grpc_call *call; /* NULL: not connected */
-    struct buffer out;      /* messages of this pump */
-    uint64_t retry_us;      /* when to connect again */
+    struct grpc_call *call;     /* NULL: not connected */
+    uint64_t uid;               /* of its data directory; 0: not known */
+    struct grpc_call *incoming; /* its stream to us; NULL: none, or not from that directory */
+    struct buffer out;          /* messages of this pump */
+    uint64_t retry_us;          /* when to connect again */
     uint64_t retry_delay_us;
     bool was_up;
     uint64_t leave_us; /* no member any more: closed then; 0: a member */
@@ -52,7 +55,7 @@ static struct peer *peer_find(const struct node *node, uint64_t id)
 bool peer_connected(const struct node *node, uint64_t id)
 {
     struct peer *peer = peer_find(node, id);
-    return peer && peer->call;
+    return peer && (peer->call || peer->incoming);
 }
 
 /* ---- sending ------------------------------------------------------------------------------------
@@ -65,15 +68,15 @@ static void peer_flush(struct peer *peer)
     buffer_reset(&peer->out);
 }
 
-/* What the sender of the message that is being handed to the replica is told in return. */
-static bool notice_send(struct node *node, const struct replica_message *message)
+/* Sends on a stream that came in. */
+static bool notice_send(struct grpc_call *call, const struct replica_message *message)
 {
     struct buffer out;
     buffer_init(&out, 0);
     peer_wire_notice(message, &out);
-    bool fits = !out.failed && grpc_call_queued(node->exchange) + out.size <= QUEUE_MAX;
+    bool fits = !out.failed && grpc_call_queued(call) + out.size <= QUEUE_MAX;
     if (fits)
-        grpc_call_send(node->exchange, buffer_slice(&out));
+        grpc_call_send(call, buffer_slice(&out));
     buffer_free(&out);
     return fits;
 }
@@ -88,7 +91,9 @@ bool peer_send(struct node *node, const struct replica_message *message)
 {
     struct peer *peer = peer_find(node, message->to);
     if (node->exchange && is_notice(message))
-        return notice_send(node, message);
+        return notice_send(node->exchange, message);
+    if (peer && !peer->call && peer->incoming)
+        return notice_send(peer->incoming, message);
     if (!peer || !peer->call || peer->out.size + grpc_call_queued(peer->call) > QUEUE_MAX)
         return false;
     if (peer->out.size >= BATCH_MAX)
@@ -192,6 +197,9 @@ void peers_update(struct node *node, const struct replica_members *members)
         if (!peer)
             peer = peer_create(node, member->id);
         peer->leave_us = 0;
+        if (peer->uid != member->uid)
+            peer->incoming = NULL;
+        peer->uid = member->uid;
         if (strcmp(peer->address, member->address) == 0)
             continue;
         if (*peer->address)
@@ -250,13 +258,29 @@ void peers_close(struct node *node)
 static void on_exchange_message(struct grpc_call *call, struct slice bytes)
 {
     struct node *node = grpc_call_context(call);
+    struct peer_sender sender = {0};
     ASSERT(!node->exchange);
     node->exchange = call;
-    bool decoded = peer_wire_receive(node, bytes);
+    bool decoded = peer_wire_receive(node, bytes, &sender);
     node->exchange = NULL;
-    if (!decoded)
+    if (!decoded) {
         grpc_call_finish(call, GRPC_INVALID_ARGUMENT, "message cannot be decoded");
+        return;
+    }
+    struct peer *peer = peer_find(node, sender.id);
+    if (peer && peer->uid && peer->uid == sender.uid)
+        peer->incoming = call;
     node_wake(node);
+}
+
+static void on_exchange_end(struct grpc_call *call, enum grpc_status status, struct slice message)
+{
+    (void)status;
+    (void)message;
+    struct node *node = grpc_call_context(call);
+    for (struct peer *peer = node->peers; peer; peer = peer->next)
+        if (peer->incoming == call)
+            peer->incoming = NULL;
 }
 
 static void on_exchange_half_close(struct grpc_call *call)
@@ -267,4 +291,5 @@ static void on_exchange_half_close(struct grpc_call *call)
 const struct grpc_handlers peer_exchange_handlers = {
     .on_message = on_exchange_message,
     .on_half_close = on_exchange_half_close,
+    .on_close = on_exchange_end,
 };

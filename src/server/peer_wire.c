@@ -185,14 +185,16 @@ static void whole_receive(struct node *node, const PeerMessage *whole, struct ar
     }
 }
 
-bool peer_wire_receive(struct node *node, struct slice bytes)
+bool peer_wire_receive(struct node *node, struct slice bytes, struct peer_sender *sender)
 {
     struct arena arena = {0};
     ProtobufCAllocator allocator = {
         .alloc = unpack_alloc, .free = unpack_free, .allocator_data = &arena};
     PeerMessage *whole = peer_message__unpack(&allocator, bytes.size, bytes.data);
-    if (whole)
+    if (whole) {
+        *sender = (struct peer_sender){.id = whole->from, .uid = whole->uid};
         whole_receive(node, whole, &arena);
+    }
     arena_free(&arena);
     return whole != NULL;
 }

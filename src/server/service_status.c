@@ -29,11 +29,19 @@ static const struct raft_peer_status *progress_of(const struct replica_status *s
     return NULL;
 }
 
+/* `member`: this node; NULL: it is none, as while it joins. */
+static const char *own_role(const struct replica_status *status,
+                            const struct replica_member *member)
+{
+    bool votes = member && member->voter;
+    return votes || status->role != RAFT_FOLLOWER ? role_name(status->role) : "learner";
+}
+
 static const char *role_of(const struct node *node, const struct replica_status *status,
                            const struct replica_member *member)
 {
     if (member->id == status->id)
-        return member->voter || status->role != RAFT_FOLLOWER ? role_name(status->role) : "learner";
+        return own_role(status, member);
     if (!peer_connected(node, member->id))
         return "unreachable";
     if (member->id == status->leader)
@@ -122,7 +130,7 @@ static void on_message(struct grpc_call *call, struct slice bytes)
     out.uptime_us = env_monotonic_us(node->env) - node->started_us;
     out.leader = (uint32_t)status.leader;
     out.term = status.term;
-    out.role = (char *)(uintptr_t)role_name(status.role);
+    out.role = (char *)(uintptr_t)own_role(&status, node_member(&members, status.id));
     nodes_fill(node, &status, &members, &arena, &out);
     out.commit_index = status.commit_index;
     out.applied_index = status.applied_index;

@@ -270,16 +270,20 @@ class Session:
 
 
 class Node:
-    def __init__(self, cluster, number, port, directory):
+    def __init__(self, cluster, number, port, directory, extra=None):
+        """extra: what it is started with besides who and where it is; None: with the cluster's
+        first members."""
         self.cluster, self.id, self.port, self.dir = cluster, number, port, directory
+        self.extra = extra
         self.address = f"127.0.0.1:{port}"
         self.log = directory + ".log"
         self.process = None
         self.channel = None
 
     def arguments(self):
+        extra = ["--peers", self.cluster.peers] if self.extra is None else self.extra
         return [TOYDB, "start", "--id", str(self.id), "--data", self.dir, "--listen", self.address,
-                "--peers", self.cluster.peers]
+                *extra]
 
     def start(self):
         assert not self.alive()
@@ -409,9 +413,28 @@ class Cluster:
             leaders = {state.leader if state else 0 for state in states}
             if len(leaders) != 1:
                 return None
-            found = self.nodes[leaders.pop() - 1] if 0 not in leaders else None
+            found = None if 0 in leaders else self.node(leaders.pop())
             return found if found is not None and found.alive() else None
         return wait_for(agreed, seconds, "a leader")
+
+    def node(self, number):
+        """None: there is none of that number."""
+        return next((node for node in self.nodes if node.id == number), None)
+
+    def join(self, number, *extra):
+        """Starts another node, with an empty directory, that joins through the running ones."""
+        port, = free_ports(1)
+        addresses = ",".join(node.address for node in self.alive())
+        node = Node(self, number, port, os.path.join(self.dir, f"node{number}-{port}"),
+                    ["--join", addresses, *extra])
+        self.nodes.append(node)
+        node.start()
+        return node
+
+    def toydb(self, *arguments, timeout=60):
+        """toydb with a command that asks the cluster."""
+        addresses = ",".join(node.address for node in self.alive())
+        return run([TOYDB, *arguments, "-H", addresses], timeout=timeout)
 
     def follower(self):
         leader = self.leader()
