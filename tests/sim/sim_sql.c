@@ -541,6 +541,7 @@ static void on_done(void *context, const struct sim_answer *answer)
         job_done(client, answer);
     } else {
         client->text++;
+        client->open = false;
         client_rest(client, STATE_NEXT);
     }
 }
