@@ -17,9 +17,12 @@ void sim_fail(struct sim *sim, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    if (sim->problem[0]) {
+        cluster_trace(sim->cluster, "and: %s", text);
+        return;
+    }
     cluster_note(sim->cluster, "FAILURE %s", text);
-    if (!sim->problem[0])
-        snprintf(sim->problem, sizeof sim->problem, "%s", text);
+    snprintf(sim->problem, sizeof sim->problem, "%s", text);
 }
 
 static void on_down(void *context, uint32_t node)
@@ -27,13 +30,14 @@ static void on_down(void *context, uint32_t node)
     struct sim *sim = context;
     sim_clients_down(sim, node);
     sim_sql_down(sim, node);
+    sim_operator_down(sim, node);
     sim_raft_down(sim, node);
 }
 
 static void on_sent(void *context, uint32_t node, const struct replica_message *message)
 {
     if (message->raft)
-        sim_raft_sent(context, node, message->raft);
+        sim_raft_sent(context, node, message);
 }
 
 static void on_stepped(void *context, uint32_t node)
@@ -44,8 +48,18 @@ static void on_stepped(void *context, uint32_t node)
     sim_sql_stepped(sim, node);
 }
 
+static void members_begin(struct sim *sim, uint32_t founders)
+{
+    sim->members.count = founders;
+    for (uint32_t i = 0; i < sim->nodes; i++) {
+        sim->spare[i] = i >= founders;
+        if (i < founders)
+            sim->members.items[i] = (struct raft_member){.id = i + 1, .voter = true};
+    }
+}
+
 /* Each seed has its own sort of network, disk and cluster. */
-static void cluster_begin(struct sim *sim)
+static void cluster_begin(struct sim *sim, bool changes)
 {
     struct prng *prng = &sim->prng;
     static const uint64_t gaps_us[] = {300000, 1000000, 3000000};
@@ -53,13 +67,18 @@ static void cluster_begin(struct sim *sim)
     static const uint64_t patience_us[] = {200000, 1000000, 3000000};
     sim->patience_us = patience_us[prng_below(prng, 3)];
     sim->fault_gap_us = gaps_us[prng_below(prng, 3)];
-    sim->nodes = sim->options.nodes        ? sim->options.nodes
-                 : prng_chance(prng, 1, 8) ? 1
-                 : prng_chance(prng, 1, 4) ? 3
-                                           : 5;
+    uint32_t founders = sim->options.nodes        ? sim->options.nodes
+                        : prng_chance(prng, 1, 8) ? 1
+                        : prng_chance(prng, 1, 4) ? 3
+                                                  : 5;
+    sim->nodes = founders;
+    if (changes)
+        sim->nodes += (uint32_t)prng_below(prng, CLUSTER_NODES_MAX + 1 - founders);
+    members_begin(sim, founders);
     struct cluster_config config = {
         .seed = prng_next(prng),
         .nodes = sim->nodes,
+        .founders = founders,
         .hooks = {.context = sim, .down = on_down, .stepped = on_stepped, .sent = on_sent},
         .delay_us_min = 100,
         .delay_us_max = prng_chance(prng, 1, 3) ? 30000 : 1000,
@@ -97,18 +116,16 @@ static bool at_rest(void *context)
     struct sim *sim = context;
     if (has_problem(sim))
         return true;
-    if (!sim_clients_idle(sim) || !sim_sql_idle(sim))
+    if (!sim_clients_idle(sim) || !sim_sql_idle(sim) || !sim_operator_idle(sim))
         return false;
-    uint64_t applied = 0;
+    uint64_t committed = sim_raft_committed(sim);
     for (uint32_t i = 0; i < sim->nodes; i++) {
         struct replica_status status;
-        if (!cluster_replica(sim->cluster, i))
+        if (!cluster_replica(sim->cluster, i) || !sim_is_member(sim, i))
             continue;
         replica_status(cluster_replica(sim->cluster, i), &status);
-        if (status.applied_index != status.last_index ||
-            (applied && applied != status.applied_index))
+        if (status.applied_index != committed || status.last_index != committed)
             return false;
-        applied = status.applied_index;
     }
     return true;
 }
@@ -116,14 +133,14 @@ static bool at_rest(void *context)
 static bool is_audited(void *context)
 {
     struct sim *sim = context;
-    return has_problem(sim) || (sim_sql_audited(sim) && sim_sql_idle(sim));
+    return has_problem(sim) || sim_sql_audited(sim);
 }
 
 /* Each node is asked by SQL. */
 static void nodes_audit(struct sim *sim)
 {
     for (uint32_t i = 0; i < sim->nodes && !has_problem(sim); i++)
-        if (cluster_replica(sim->cluster, i) && sim_sql_audit(sim, i) &&
+        if (cluster_replica(sim->cluster, i) && sim_is_member(sim, i) && sim_sql_audit(sim, i) &&
             !cluster_run_until(sim->cluster, END_US, is_audited, sim))
             sim_fail(sim, "node %u does not answer in %d s", i + 1, END_US / SECOND_US);
 }
@@ -133,6 +150,9 @@ static void end_run(struct sim *sim)
 {
     if (cluster_run_until(sim->cluster, END_US, at_rest, sim)) {
         nodes_audit(sim);
+        if (!has_problem(sim) && sim_operator_finish(sim) &&
+            !cluster_run_until(sim->cluster, END_US, at_rest, sim))
+            sim_fail(sim, "no rest %d s after the last check began", END_US / SECOND_US);
         if (!has_problem(sim))
             sim_check_end(sim);
         return;
@@ -140,6 +160,7 @@ static void end_run(struct sim *sim)
     struct buffer busy = {0};
     sim_clients_describe(sim, &busy);
     sim_sql_describe(sim, &busy);
+    sim_nodes_describe(sim, &busy);
     buffer_append_byte(&busy, '\0');
     sim_fail(sim, "no rest %d s after the last fault: leader %d;%s", END_US / SECOND_US,
              cluster_leader(sim->cluster) + 1, (const char *)busy.data);
@@ -187,7 +208,9 @@ uint64_t sim_run(const struct sim_options *options, const char *program, struct 
     sim_program = program;
     prng_seed(&sim->prng, options->seed);
     sim_raft_start(sim);
-    cluster_begin(sim);
+    bool changes = prng_chance(&sim->prng, 1, 2);
+    cluster_begin(sim, changes);
+    sim_operator_start(sim, changes);
     bool sql = prng_chance(&sim->prng, 1, 2);
     sim_clients_start(sim, (uint32_t)prng_between(&sim->prng, 3, sql ? 6 : SIM_CLIENTS_MAX));
     sim_sql_start(sim, sql ? (uint32_t)prng_between(&sim->prng, 2, SIM_SQL_CLIENTS_MAX) : 0);
@@ -210,6 +233,8 @@ uint64_t sim_run(const struct sim_options *options, const char *program, struct 
     totals->unknown += sim->unknown;
     totals->sql_commits += sim->sql_commits;
     totals->sql_refusals += sim->sql_refusals;
+    totals->changes += sim->changes;
+    totals->checks += sim->checks;
     totals->flips += sim->flips;
     totals->flips_found += sim->flips_found;
     totals->collected += sim->collected;
@@ -217,6 +242,7 @@ uint64_t sim_run(const struct sim_options *options, const char *program, struct 
     sim_history_free(sim);
     sim_clients_free(sim);
     sim_sql_free(sim);
+    sim_operator_free(sim);
     sim_raft_free(sim);
     sim_running = NULL;
     mem_free(sim);
@@ -235,6 +261,8 @@ void sim_totals_add(struct sim_totals *sum, const struct sim_totals *more)
     sum->unknown += more->unknown;
     sum->sql_commits += more->sql_commits;
     sum->sql_refusals += more->sql_refusals;
+    sum->changes += more->changes;
+    sum->checks += more->checks;
     sum->flips += more->flips;
     sum->flips_found += more->flips_found;
     sum->collected += more->collected;
@@ -244,7 +272,9 @@ void sim_totals_print(const struct sim_totals *t)
 {
     printf("%" PRIu64 " commits, %" PRIu64 " refused, %" PRIu64 " read only, %" PRIu64 " unknown\n",
            t->commits, t->refusals, t->reads, t->unknown);
-    printf("%" PRIu64 " SQL jobs done, %" PRIu64 " refused\n", t->sql_commits, t->sql_refusals);
+    printf("%" PRIu64 " SQL jobs done, %" PRIu64 " refused; %" PRIu64
+           " changes of members and leaders, %" PRIu64 " consistency checks\n",
+           t->sql_commits, t->sql_refusals, t->changes, t->checks);
     printf("%" PRIu64 " bits flipped, %" PRIu64 " nodes stopped for it, %" PRIu64
            " versions collected\n",
            t->flips, t->flips_found, t->collected);

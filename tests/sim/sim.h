@@ -125,6 +125,7 @@ struct sim_origin {
 struct sim_client;
 struct sim_raft;
 struct sim_sql;
+struct sim_operator;
 
 /* What became of a node's disk. */
 enum sim_damage {
@@ -149,6 +150,8 @@ struct sim {
     uint32_t client_count;
     struct sim_raft *raft;
     struct sim_sql *sql;
+    struct sim_operator *operator;
+    struct raft_members members; /* committed, as far as anyone knows */
     struct sim_verdicts verdicts[SIM_CLIENTS_MAX];
     struct map others;            /* origins that are no client's here: struct sim_origin */
     struct sim_attempt *finished; /* to be checked after this step */
@@ -160,8 +163,10 @@ struct sim {
     bool clocks_jumped;           /* far: outcomes may be forgotten early */
     uint32_t fault_weights[SIM_FAULTS_MAX];
     bool injected[CLUSTER_NODES_MAX]; /* an I/O failure was ordered there */
+    bool spare[CLUSTER_NODES_MAX];    /* not a node of the cluster, and not to be started */
     enum sim_damage damage[CLUSTER_NODES_MAX];
     uint64_t flips, flips_found;
+    uint64_t changes, checks; /* of members and leaders, of consistency, by the operator */
     uint64_t faults, commits, refusals, unknown, reads, sql_commits, sql_refusals;
     char problem[SIM_PROBLEM_MAX]; /* "": none */
 };
@@ -172,7 +177,7 @@ void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(pr
 /* sim.c */
 struct sim_totals {
     uint64_t seeds, steps, faults, failures, commits, refusals, reads, unknown, flips, flips_found;
-    uint64_t collected, sql_commits, sql_refusals;
+    uint64_t collected, sql_commits, sql_refusals, changes, checks;
 };
 /* Runs one seed and adds to the totals; a failure is reported on standard output. Returns the hash
  * of all that happened. */
@@ -210,14 +215,14 @@ void sim_told_refused(struct sim *sim, uint32_t client, uint64_t sequence);
 void sim_finish(struct sim *sim, struct sim_attempt *attempt);
 void sim_finished_check(struct sim *sim);
 /* An entry that was found committed. */
-void sim_entry(struct sim *sim, uint64_t index, struct slice data);
+void sim_entry(struct sim *sim, const struct raft_entry *entry);
 void sim_history_free(struct sim *sim);
 
 /* sim_raft.c */
 void sim_raft_start(struct sim *sim);
 void sim_raft_free(struct sim *sim);
 void sim_raft_check(struct sim *sim, uint32_t node);
-void sim_raft_sent(struct sim *sim, uint32_t node, const struct raft_message *message);
+void sim_raft_sent(struct sim *sim, uint32_t node, const struct replica_message *message);
 /* The node begins a new life. */
 void sim_raft_down(struct sim *sim, uint32_t node);
 /* Entries known to be committed. */
@@ -227,6 +232,23 @@ uint64_t sim_raft_committed(const struct sim *sim);
 void sim_check_node(struct sim *sim, uint32_t node);
 /* All nodes at rest: same contents, as the model says. */
 void sim_check_end(struct sim *sim);
+/* Each member, for the report. */
+void sim_nodes_describe(struct sim *sim, struct buffer *out);
+
+/* sim_admin.c */
+void sim_operator_start(struct sim *sim, bool enabled);
+void sim_operator_free(struct sim *sim);
+void sim_operator_down(struct sim *sim, uint32_t node);
+bool sim_operator_enabled(const struct sim *sim);
+bool sim_operator_idle(const struct sim *sim);
+/* Asks for a last consistency check, which must find all nodes alike; false when there is no
+ * operator. */
+bool sim_operator_finish(struct sim *sim);
+bool sim_is_member(const struct sim *sim, uint32_t node);
+bool sim_is_voter(const struct sim *sim, uint32_t node);
+/* Are there still more whole voters than broken nodes, with one more of these (-1: none), and with
+ * a member less (-1: none)? */
+bool sim_within_budget(const struct sim *sim, int damaged, int removed);
 
 /* sim_fault.c */
 void sim_faults_start(struct sim *sim);

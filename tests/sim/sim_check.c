@@ -14,9 +14,11 @@
 void sim_check_node(struct sim *sim, uint32_t node)
 {
     struct replica *replica = cluster_replica(sim->cluster, node);
-    if (!replica || cluster_node_failed(sim->cluster, node))
+    /* One that has stopped itself may have learned something before, but its disk may be broken. */
+    bool broken = sim->injected[node] || sim->damage[node] != SIM_WHOLE;
+    if (!replica || (broken && cluster_node_failed(sim->cluster, node)))
         return;
-    if (replica->messages_refused && sim->flips == 0)
+    if (replica->messages_refused && sim->flips == 0 && !sim_operator_enabled(sim))
         sim_fail(sim, "node %u refused a message of another", node + 1);
     sim_raft_check(sim, node);
 }
@@ -136,7 +138,7 @@ void sim_check_end(struct sim *sim)
     bool any = false;
     for (uint32_t i = 0; i < sim->nodes && !sim->problem[0]; i++) {
         struct replica *replica = cluster_replica(sim->cluster, i);
-        if (!replica)
+        if (!replica || !sim_is_member(sim, i))
             continue;
         if (replica->applied_index != sim_raft_committed(sim))
             sim_fail(sim, "node %u stays at index %" PRIu64 " of %" PRIu64, i + 1,
@@ -150,5 +152,21 @@ void sim_check_end(struct sim *sim)
         any = true;
         cluster_trace(sim->cluster, "contents of %u: %016" PRIx64, i + 1, contents.hash);
         model_check(sim, i, contents.versions);
+    }
+}
+
+void sim_nodes_describe(struct sim *sim, struct buffer *out)
+{
+    for (uint32_t i = 0; i < sim->nodes; i++) {
+        struct replica_status status;
+        if (!sim_is_member(sim, i))
+            continue;
+        if (!cluster_replica(sim->cluster, i)) {
+            buffer_printf(out, " node %u is down;", i + 1);
+            continue;
+        }
+        replica_status(cluster_replica(sim->cluster, i), &status);
+        buffer_printf(out, " node %u applied %" PRIu64 " of %" PRIu64 ";", i + 1,
+                      status.applied_index, status.last_index);
     }
 }

@@ -143,18 +143,10 @@ static bool tree_place(struct sim *sim, uint32_t node, char path[PATH_SIZE], uin
     return size > 0;
 }
 
-static bool within_budget(const struct sim *sim, uint32_t node)
-{
-    uint32_t damaged = 1;
-    for (uint32_t i = 0; i < sim->nodes; i++)
-        damaged += i != node && sim->damage[i] != SIM_WHOLE;
-    return damaged * 2 < sim->nodes;
-}
-
 void sim_disk_flip(struct sim *sim, uint32_t node)
 {
     ASSERT(!cluster_replica(sim->cluster, node));
-    if (!within_budget(sim, node))
+    if (!sim_is_member(sim, node) || !sim_within_budget(sim, (int)node, -1))
         return;
     char path[PATH_SIZE];
     uint64_t offset = 0;

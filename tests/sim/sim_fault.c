@@ -44,18 +44,30 @@ static bool start_with_failure(struct sim *sim, uint32_t node, struct error *err
     return false;
 }
 
+/* The node says that it cannot go on. True when it may. */
+static bool stays_away(struct sim *sim, uint32_t node, const struct error *error)
+{
+    if (sim_disk_met_damage(sim, node, error))
+        return true;
+    if (sim_is_member(sim, node))
+        return false;
+    cluster_note(sim->cluster, "node %u was removed: %s", node + 1, error->message);
+    sim->spare[node] = true;
+    return true;
+}
+
 static void node_start(struct sim *sim, uint32_t node)
 {
     struct error error;
     struct env_sim *machine = cluster_machine(sim->cluster, node);
-    if (sim->damage[node] == SIM_LOST)
+    if (sim->damage[node] == SIM_LOST || sim->spare[node])
         return;
     env_sim_fail_none(machine);
     env_sim_set_capacity(machine, 0);
     sim->injected[node] = false;
     if (!sim->ending && prng_chance(&sim->prng, 1, 8) && start_with_failure(sim, node, &error))
         return;
-    if (cluster_start(sim->cluster, node, &error) != OK && !sim_disk_met_damage(sim, node, &error))
+    if (cluster_start(sim->cluster, node, &error) != OK && !stays_away(sim, node, &error))
         sim_fail(sim, "node %u does not start: %s", node + 1, error.message);
 }
 
@@ -187,10 +199,12 @@ _Static_assert(sizeof faults / sizeof faults[0] <= (size_t)SIM_FAULTS_MAX, "each
 
 static bool quorum_lost(struct sim *sim)
 {
-    uint32_t running = 0;
-    for (uint32_t node = 0; node < sim->nodes; node++)
-        running += runs(sim, node);
-    return running <= sim->nodes / 2;
+    uint32_t running = 0, voters = 0;
+    for (uint32_t node = 0; node < sim->nodes; node++) {
+        voters += sim_is_voter(sim, node);
+        running += sim_is_voter(sim, node) && runs(sim, node);
+    }
+    return running <= voters / 2;
 }
 
 /* Often so many nodes are down that the others cannot go on, but not for long. */
@@ -221,7 +235,7 @@ void sim_faults_tend(struct sim *sim)
         if (cluster_node_failed(sim->cluster, node)) {
             const struct error *error = cluster_failure(sim->cluster, node);
             /* A node that stopped itself must have had a reason. */
-            if (!sim_disk_met_damage(sim, node, error) && !sim->injected[node])
+            if (!stays_away(sim, node, error) && !sim->injected[node])
                 sim_fail(sim, "node %u stopped without a fault of its disk: %s", node + 1,
                          error->message);
         }

@@ -124,16 +124,37 @@ static void effect_take(struct sim *sim, uint64_t index, const struct txn_effect
         effect_write(sim, effect);
 }
 
-void sim_entry(struct sim *sim, uint64_t index, struct slice data)
+static void members_take(struct sim *sim, const struct raft_entry *entry)
 {
+    if (raft_members_decode(entry->data, &sim->members) != OK) {
+        sim_fail(sim, "membership %" PRIu64 " cannot be decoded", entry->index);
+        return;
+    }
+    struct buffer text = {0};
+    for (uint32_t i = 0; i < sim->members.count; i++)
+        buffer_printf(&text, " %" PRIu64 "%s", sim->members.items[i].id,
+                      sim->members.items[i].voter ? "" : " (learner)");
+    buffer_append_byte(&text, '\0');
+    cluster_note(sim->cluster, "members from %" PRIu64 " on:%s", entry->index,
+                 (const char *)text.data);
+    buffer_free(&text);
+}
+
+void sim_entry(struct sim *sim, const struct raft_entry *entry)
+{
+    struct slice data = entry->data;
+    if (entry->type == RAFT_ENTRY_MEMBERS) {
+        members_take(sim, entry);
+        return;
+    }
     bool refusal = data.size && data.data[0] == REPLICA_ENTRY_REFUSAL;
     if (data.size == 0 || (data.data[0] != REPLICA_ENTRY_EFFECT && !refusal))
         return;
     struct txn_effect effect;
     if (txn_effect_decode(slice_make(data.data + 1, data.size - 1), &effect) != OK)
-        sim_fail(sim, "entry %" PRIu64 " cannot be decoded", index);
+        sim_fail(sim, "entry %" PRIu64 " cannot be decoded", entry->index);
     else
-        effect_take(sim, index, &effect, refusal);
+        effect_take(sim, entry->index, &effect, refusal);
 }
 
 /* ---- the clients ---------------------------------------------------------------------------- */

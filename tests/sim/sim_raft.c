@@ -57,7 +57,7 @@ struct node_seen {
 struct sim_raft {
     uint64_t *leaders; /* of each term */
     uint32_t leader_count, leader_capacity;
-    struct map votes;            /* "term voter" -> the candidate */
+    struct map votes;            /* term, voter -> the candidate */
     struct committed *committed; /* index 1 is at 0 */
     uint32_t committed_count, committed_capacity;
     struct variants *logs; /* index 1 is at 0 */
@@ -95,11 +95,14 @@ void sim_raft_down(struct sim *sim, uint32_t node)
 
 /* ---- votes and promises --------------------------------------------------------------------- */
 
-static void vote_check(struct sim *sim, uint64_t term, uint64_t voter, uint64_t candidate)
+/* A voter is a directory: another one under the same id has promised nothing. */
+static void vote_check(struct sim *sim, uint64_t term, uint64_t uid, uint64_t voter,
+                       uint64_t candidate)
 {
-    uint8_t key[16];
+    uint8_t key[24];
     put_u64_le(key, term);
     put_u64_le(key + 8, voter);
+    put_u64_le(key + 16, uid);
     struct slice name = slice_make(key, sizeof key);
     void *given = (void *)(uintptr_t)candidate;
     void *before = map_get(&sim->raft->votes, name);
@@ -127,12 +130,13 @@ static void promise_check(struct sim *sim, uint32_t node, const struct raft_mess
                  m->from, m->log_index, wal_durable_index(replica->wal));
 }
 
-void sim_raft_sent(struct sim *sim, uint32_t node, const struct raft_message *m)
+void sim_raft_sent(struct sim *sim, uint32_t node, const struct replica_message *message)
 {
+    const struct raft_message *m = message->raft;
     if (m->type == RAFT_VOTE)
-        vote_check(sim, m->term, m->from, m->from);
+        vote_check(sim, m->term, message->uid, m->from, m->from);
     else if (m->type == RAFT_VOTE_RESPONSE && !m->reject)
-        vote_check(sim, m->term, m->from, m->to);
+        vote_check(sim, m->term, message->uid, m->from, m->to);
     else if (m->type == RAFT_APPEND_RESPONSE && !m->reject)
         promise_check(sim, node, m);
 }
@@ -214,7 +218,7 @@ static void committed_check(struct sim *sim, uint32_t node, const struct raft_st
                                seen->committed_count + 1, sizeof *seen->committed);
     seen->committed[seen->committed_count++] =
         (struct committed){.term = entry->term, .chain = chain, .known_term = status->term};
-    sim_entry(sim, entry->index, entry->data);
+    sim_entry(sim, entry);
 }
 
 /* A leader holds what was committed in terms before its own. Who was the first to know that an

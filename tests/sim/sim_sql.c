@@ -635,11 +635,15 @@ bool sim_sql_audit(struct sim *sim, uint32_t node)
     sql->final = true;
     sql->final_node = node;
     client->audited = 0;
+    client->open = false;
     client_rest(client, STATE_IDLE);
     return true;
 }
 
 bool sim_sql_audited(const struct sim *sim)
 {
-    return sim->sql->clients[0].audited == JOB_COUNT - JOB_AUDIT_SUM;
+    const struct sql_client *client = &sim->sql->clients[0];
+    if (!cluster_replica(sim->cluster, sim->sql->final_node)) /* it met damage on its disk */
+        return true;
+    return client->audited == JOB_COUNT - JOB_AUDIT_SUM && client->state == STATE_IDLE;
 }
