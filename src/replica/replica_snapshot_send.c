@@ -135,7 +135,7 @@ void replica__snapshot_needed(struct replica *r, uint64_t peer)
     r->sends->items[r->sends->count++] = send;
 }
 
-static status_t send_open(struct replica *r, struct send *send)
+static status_t send_open(struct replica *r, struct send *send, uint64_t now_us)
 {
     struct error error;
     struct kv_stats stats;
@@ -151,7 +151,7 @@ static status_t send_open(struct replica *r, struct send *send)
     send->version = r->applied_version;
     send->bytes =
         (uint64_t)(stats.pages - stats.pages_free - stats.pages_pending) * stats.page_size;
-    send->began_us = send->heard_us = env_monotonic_us(r->env);
+    send->began_us = send->heard_us = now_us;
     log_info("replica", "node %" PRIu64 " gets a snapshot at %" PRIu64 ", about %" PRIu64 " KiB",
              send->peer, send->index, send->bytes >> 10);
     return OK;
@@ -203,7 +203,7 @@ static bool send_tick(struct replica *r, struct send *send, const struct raft_st
         if (!r->host.reachable(r->host.context, send->peer) || r->applied_term == 0 ||
             !replica__member_find(&r->members_applied, send->peer))
             return true;
-        if (send_open(r, send) != OK)
+        if (send_open(r, send, now_us) != OK)
             return true;
     }
     if (send->asked || send->working)
