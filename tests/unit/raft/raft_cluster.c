@@ -238,7 +238,8 @@ static void members_apply(struct cluster *c, const struct raft_entry *e)
         return;
     struct raft_members members;
     status_t status = raft_members_decode(e->data, &members);
-    ASSERT(status == OK && members.index == e->index);
+    ASSERT(status == OK);
+    members.index = e->index;
     members_note(c, &members);
 }
 
@@ -337,8 +338,8 @@ static void parcel_free(struct parcel *parcel)
 status_t cluster_deliver(struct cluster *c, uint32_t at)
 {
     struct parcel *parcel = network_take(c, at);
-    struct node *node = cluster_node(c, parcel->m.to);
-    status_t status = node->raft ? raft_step(node->raft, &parcel->m) : OK;
+    struct node *node = parcel->m.to <= c->count ? cluster_node(c, parcel->m.to) : NULL;
+    status_t status = node && node->raft ? raft_step(node->raft, &parcel->m) : OK;
     parcel_free(parcel);
     return status;
 }

@@ -100,7 +100,8 @@ bool node_persist(struct node *node);
 /* Acknowledges what was applied. Until then the bytes handed out must stay: they are read once
  * more. */
 void node_ack_applied(struct node *node);
-/* Takes parcel `at` out of the network and steps its receiver, if that is up. */
+/* Takes parcel `at` out of the network and steps its receiver, if there is one
+ * and it is up. */
 status_t cluster_deliver(struct cluster *c, uint32_t at);
 void cluster_drop(struct cluster *c, uint32_t at);
 void cluster_duplicate(struct cluster *c, uint32_t at);

@@ -1,18 +1,7 @@
 /* Safety by random histories: clusters of 3 and 5 nodes under lost, repeated and reordered
  * messages, partitions, slow disks and power cuts, one seed a history; while members come, go and
  * change their role, leadership is handed over, logs are cut and followers are brought snapshots.
- * After each step the checkers below hold the properties of Figure 3 of the paper, and what the
- * header promises:
- *
- *   Election Safety       at most one leader a term
- *   one vote              no node is heard voting twice in a term, over restarts too
- *   Log Matching          (index, term) names one entry and one predecessor, everywhere, for ever
- *   durable quorum        what counts as committed anywhere is on the disks of a majority of those
- *                         who voted when it was
- *   Leader Completeness   a new leader's log holds all that is committed
- *   State Machine Safety  no two nodes apply different entries at one index
- *   linearizable reads    the index answered is not below any commit known when the read was asked
- *   liveness              when the faults end, all members come to apply a fresh proposal
+ * What must hold is in history.h.
  *
  * In every third history reads may use a lease; there time passes, and no node's ticks come faster
  * than that.
@@ -30,12 +19,9 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "raft_cluster.h"
+#include "history.h"
 
 enum {
-    TERMS_MAX = 4096,
-    LOG_MAX = 8192,
-    READS_MAX = 4096,
     STEPS = 2500,
     TICK_US = 1000,
     TIMEOUT_TICKS = 5,
@@ -46,189 +32,6 @@ enum {
 /* What is broken on purpose, to see it caught. */
 enum sabotage { NOTHING_BROKEN, PROMISES_EARLY, LEASE_TOO_LONG };
 
-/* (index, term) -> content and predecessor: an open hash table. */
-struct known_entry {
-    uint64_t index, term, previous_term, hash;
-};
-
-struct history {
-    struct cluster c;
-    struct prng prng;
-    uint64_t seed;
-    uint32_t leader_of_term[TERMS_MAX];
-    uint32_t vote_of_term[TERMS_MAX][CLUSTER_NODES_MAX];
-    struct known_entry known[LOG_MAX * 2];
-    uint64_t committed_term[LOG_MAX]; /* by index */
-    uint64_t committed_hash[LOG_MAX]; /* by index, set when first applied */
-    uint64_t committed;
-    uint64_t commit_seen[CLUSTER_NODES_MAX];
-    uint64_t handed_terms[CLUSTER_NODES_MAX][LOG_MAX]; /* mirror of what each node gave its log */
-    uint64_t read_floor[READS_MAX];
-    uint8_t read_state[READS_MAX]; /* 1 asked, 2 answered */
-    uint32_t reads;
-    uint64_t reads_ok, elections, changes, transfers, snapshots;
-    bool wanted[CLUSTER_NODES_MAX][CLUSTER_NODES_MAX]; /* leader, follower that needs a snapshot */
-    uint64_t now_us;
-    uint64_t ticked_us[CLUSTER_NODES_MAX];
-    uint64_t drowsy; /* a node whose ticks do not come, while all else does */
-    bool cut[CLUSTER_NODES_MAX][CLUSTER_NODES_MAX];
-    uint64_t proposals;
-    const char *failure;
-};
-
-static void fail_history(struct history *h, const char *what)
-{
-    if (h->failure == NULL) {
-        h->failure = what;
-        if (getenv("RAFT_QUIET") == NULL)
-            fprintf(stderr, "# seed %" PRIu64 ": %s\n", h->seed, what);
-    }
-}
-
-static void require(struct history *h, bool holds, const char *what)
-{
-    if (!holds)
-        fail_history(h, what);
-}
-
-static void vote_heard(struct history *h, uint64_t term, uint64_t voter, uint64_t candidate)
-{
-    ASSERT(term < TERMS_MAX);
-    uint32_t *vote = &h->vote_of_term[term][voter - 1];
-    require(h, *vote == 0 || *vote == candidate, "a node voted twice in one term");
-    *vote = (uint32_t)candidate;
-}
-
-static void observe_sent(void *context, struct node *node, const struct raft_message *m)
-{
-    struct history *h = context;
-    require(h, m->from == node->id && m->to != node->id, "message with a wrong sender");
-    if (m->type == RAFT_VOTE)
-        vote_heard(h, m->term, m->from, m->from);
-    if (m->type == RAFT_VOTE_RESPONSE && !m->reject)
-        vote_heard(h, m->term, m->from, m->to);
-}
-
-static void entry_seen(struct history *h, const struct raft_entry *e, uint64_t previous_term)
-{
-    uint64_t hash = slice_hash(e->data) ^ e->type;
-    uint64_t at = (e->index * 31 + e->term * 7919) % (LOG_MAX * 2);
-    while (h->known[at].index != 0 &&
-           (h->known[at].index != e->index || h->known[at].term != e->term))
-        at = (at + 1) % (LOG_MAX * 2);
-    struct known_entry *k = &h->known[at];
-    if (k->index == 0)
-        *k = (struct known_entry){e->index, e->term, previous_term, hash};
-    require(h, k->previous_term == previous_term && k->hash == hash, "log matching is broken");
-}
-
-static void observe_bundle(void *context, struct node *node, const struct raft_ready *ready)
-{
-    struct history *h = context;
-    uint64_t *terms = h->handed_terms[node->id - 1];
-    for (uint32_t i = 0; i < ready->entry_count; i++) {
-        const struct raft_entry *e = &ready->entries[i];
-        ASSERT(e->index < LOG_MAX);
-        entry_seen(h, e, terms[e->index - 1]);
-        terms[e->index] = e->term;
-    }
-    for (uint32_t i = 0; i < ready->snapshot_count; i++)
-        h->wanted[node->id - 1][ready->snapshots[i] - 1] = true;
-    if (ready->has_hard_state && ready->entry_count > 0)
-        require(h, ready->hard_state.commit <= ready->entries[ready->entry_count - 1].index,
-                "hard state commits more than is stored");
-}
-
-static void observe_applied(void *context, struct node *node, const struct raft_entry *e)
-{
-    struct history *h = context;
-    uint64_t hash = slice_hash(e->data) ^ e->type;
-    require(h, e->index <= h->committed && h->committed_term[e->index] == e->term,
-            "an entry was applied that is not committed");
-    if (h->committed_hash[e->index] == 0)
-        h->committed_hash[e->index] = hash;
-    require(h, h->committed_hash[e->index] == hash, "state machines differ");
-    (void)node;
-}
-
-static void observe_read(void *context, struct node *node, const struct raft_read_state *read)
-{
-    struct history *h = context;
-    (void)node;
-    ASSERT(read->context < h->reads);
-    require(h, h->read_state[read->context] == 1, "a read was answered twice");
-    h->read_state[read->context] = 2;
-    if (read->status == OK) {
-        require(h, read->index >= h->read_floor[read->context], "a read went back in time");
-        h->reads_ok++;
-    }
-}
-
-/* By the members that the node which says so goes by. */
-static bool durable_at_majority(struct history *h, struct node *node, uint64_t index, uint64_t term)
-{
-    struct raft_members members;
-    raft_members(node->raft, &members);
-    uint32_t copies = 0, voters = 0;
-    for (uint32_t i = 0; i < members.count; i++) {
-        if (!members.items[i].voter)
-            continue;
-        const struct disk *disk = &cluster_node(&h->c, members.items[i].id)->disk;
-        copies += disk->base >= index || disk_term_at(disk, index) == term;
-        voters++;
-    }
-    return copies > voters / 2;
-}
-
-static void check_commits(struct history *h, struct node *node, const struct raft_status *s)
-{
-    uint64_t *seen = &h->commit_seen[node->id - 1];
-    if (*seen < node->disk.base)
-        *seen = node->disk.base; /* a state from elsewhere, or what was applied before a crash */
-    for (uint64_t i = *seen + 1; i <= s->commit; i++) {
-        uint64_t term = node_term(node, i);
-        if (i > h->committed) {
-            require(h, i == h->committed + 1, "commits skip an index");
-            h->committed = i;
-            h->committed_term[i] = term;
-            require(h, durable_at_majority(h, node, i, term),
-                    "an entry is committed that a majority does not hold on disk");
-        }
-        require(h, h->committed_term[i] == term, "two nodes commit different entries");
-    }
-    if (s->commit > *seen)
-        *seen = s->commit;
-}
-
-static void check_leader(struct history *h, struct node *node, const struct raft_status *s)
-{
-    ASSERT(s->term < TERMS_MAX);
-    uint32_t *leader = &h->leader_of_term[s->term];
-    if (*leader == node->id)
-        return;
-    require(h, *leader == 0, "two leaders in one term");
-    *leader = (uint32_t)node->id;
-    h->elections++;
-    require(h, node->disk.base <= h->committed, "a state holds what is not committed");
-    for (uint64_t i = node->disk.base + 1; i <= h->committed; i++)
-        require(h, node_term(node, i) == h->committed_term[i],
-                "a new leader lacks a committed entry");
-}
-
-static void check(struct history *h)
-{
-    for (uint32_t i = 0; i < h->c.count; i++) {
-        struct node *node = &h->c.nodes[i];
-        if (node->raft == NULL)
-            continue;
-        struct raft_status s;
-        raft_status(node->raft, &s);
-        check_commits(h, node, &s);
-        if (s.role == RAFT_LEADER)
-            check_leader(h, node, &s);
-    }
-}
-
 static void clock_tell(struct history *h, struct node *node)
 {
     if (h->c.config.lease_us > 0)
@@ -238,9 +41,9 @@ static void clock_tell(struct history *h, struct node *node)
 static void after(struct history *h, struct node *node)
 {
     /* First the checkers, for applying and answering rely on what they noted. */
-    check(h);
+    history_check(h);
     node_pump(node);
-    check(h);
+    history_check(h);
 }
 
 static void act_crash(struct history *h, struct node *node)
@@ -280,8 +83,8 @@ static void act_propose(struct history *h, struct node *node)
     }
     uint64_t first;
     status_t status = raft_propose(node->raft, datas, count, &first);
-    require(h, status == OK || status == ERR_NOT_LEADER || status == ERR_BUSY,
-            "a proposal was refused oddly");
+    history_require(h, status == OK || status == ERR_NOT_LEADER || status == ERR_BUSY,
+                    "a proposal was refused oddly");
     if (prng_chance(&h->prng, 3, 4))
         after(h, node);
 }
@@ -306,9 +109,9 @@ static void act_members(struct history *h, struct node *node)
     }
     uint64_t index;
     status_t status = raft_propose_members(node->raft, &members, &index);
-    require(h,
-            status == OK || status == ERR_NOT_LEADER || status == ERR_BUSY || status == ERR_INVALID,
-            "a membership was refused oddly");
+    history_require(
+        h, status == OK || status == ERR_NOT_LEADER || status == ERR_BUSY || status == ERR_INVALID,
+        "a membership was refused oddly");
     h->changes += status == OK;
     after(h, node);
 }
@@ -357,8 +160,8 @@ static void act_snapshot(struct history *h, struct node *leader, struct node *to
         h->snapshots++;
         h->handed_terms[to->id - 1][to->disk.base] = to->disk.base_term;
     } else {
-        require(h, status == ERR_TIMEOUT || status == ERR_EXISTS || status == ERR_INVALID,
-                "a state was refused oddly");
+        history_require(h, status == ERR_TIMEOUT || status == ERR_EXISTS || status == ERR_INVALID,
+                        "a state was refused oddly");
         *wanted = false;
         raft_snapshot_failed(leader->raft, to->id);
         after(h, leader);
@@ -457,7 +260,7 @@ static void act_network(struct history *h)
     if (c->nodes[to - 1].raft)
         clock_tell(h, &c->nodes[to - 1]);
     status_t status = cluster_deliver(c, at);
-    require(h, status == OK, "a message of a correct node was refused");
+    history_require(h, status == OK, "a message of a correct node was refused");
     if (c->nodes[to - 1].raft)
         after(h, cluster_node(c, to));
 }
@@ -560,7 +363,8 @@ static void heal(struct history *h)
         for (uint32_t budget = 5000; c->network_count > 0 && budget > 0; budget--) {
             struct node *to = cluster_node(c, c->network[0]->m.to);
             clock_tell(h, to);
-            require(h, cluster_deliver(c, 0) == OK, "a message of a correct node was refused");
+            history_require(h, cluster_deliver(c, 0) == OK,
+                            "a message of a correct node was refused");
             after(h, to);
             heal_disks(h);
         }
@@ -570,7 +374,7 @@ static void heal(struct history *h)
         if (all_applied(h, target) && applied_term(h, target) == target_term)
             return;
     }
-    require(h, false, "the healed cluster does not come to work");
+    history_require(h, false, "the healed cluster does not come to work");
 }
 
 struct totals {
@@ -605,11 +409,7 @@ static struct history *history_new(uint64_t seed, enum sabotage sabotage)
     cluster_init_some(&h->c, count, voters, &config, seed);
     h->c.break_ack_early = sabotage == PROMISES_EARLY;
     h->c.ack_apply = prng_chance(&h->prng, 1, 2);
-    h->c.observer = (struct cluster_observer){.context = h,
-                                              .sent = observe_sent,
-                                              .bundle = observe_bundle,
-                                              .applied = observe_applied,
-                                              .read = observe_read};
+    history_watch(h);
     return h;
 }
 
