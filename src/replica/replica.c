@@ -108,6 +108,7 @@ void replica__release(struct replica *r)
     replica__retired_free(r);
     txn_certifier_destroy(r->certifier);
     replica__collect_destroy(r);
+    replica__care_destroy(r);
     map_free(&r->proposed);
     replica__ring_free(&r->bundles);
     replica__ring_free(&r->committed);
@@ -171,6 +172,7 @@ struct replica *replica__create(const struct replica_config *config,
     uint32_t window = config->window_keys ? config->window_keys : WINDOW_KEYS_DEFAULT;
     r->certifier = txn_certifier_create(window);
     replica__collect_create(r);
+    replica__care_create(r);
     r->heard_us = r->checked_us = env_monotonic_us(r->env);
     return r;
 }
@@ -241,6 +243,7 @@ void replica_tick(struct replica *r)
     r->batch_retry = r->batch_blocked;
     reserve_keep(r);
     replica__collect_tick(r);
+    replica__care_tick(r);
 }
 
 /* ---- the pump ---------------------------------------------------------------------------------
@@ -463,6 +466,7 @@ void replica_status(struct replica *r, struct replica_status *out)
                                    .checkpoint_index = r->checkpoint_index,
                                    .has_cluster_id = r->identity.has_cluster_id,
                                    .messages_refused = r->messages_refused,
+                                   .pages_damaged = replica__care_damaged(r),
                                    .snapshot_bytes_sent = r->snapshot_bytes_sent,
                                    .snapshot_bytes_received = r->snapshot_bytes_received};
     memcpy(out->cluster_id, r->identity.cluster_id, REPLICA_CLUSTER_ID_SIZE);

@@ -393,6 +393,7 @@ struct replica_status {
     struct raft_status raft;
     uint32_t commits_waiting, reads_waiting; /* of this node's clients */
     uint64_t messages_refused;
+    uint64_t pages_damaged; /* found by reading all of the tree again */
     uint64_t snapshot_bytes_sent, snapshot_bytes_received; /* since it was opened */
 };
 void replica_status(struct replica *replica, struct replica_status *out);

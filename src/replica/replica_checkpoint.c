@@ -244,6 +244,7 @@ void replica_checkpoint_done(struct replica *r, struct kv_checkpoint *checkpoint
     }
     r->checkpoint_index = r->checkpoint_out_index;
     r->received = false;
+    replica__care_checkpointed(r);
     if (!r->failed)
         log_compact(r);
 }

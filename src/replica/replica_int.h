@@ -187,6 +187,7 @@ struct replica {
 
     /* old versions; see replica_collect.c */
     struct replica__collect *collect;
+    struct replica__care *care;
     bool reserve_scarce; /* the tree's file has not the free pages it should have */
 
     /* background work */
@@ -343,6 +344,16 @@ void replica__apply(struct replica *r);
 struct slice replica__system_key(const char *name, uint8_t bytes[REPLICA_SYSTEM_KEY_MAX]);
 /* The version of the newest outcome removed. */
 status_t replica__forgotten_load(struct replica *r, struct error *error);
+
+/* replica_care.c */
+void replica__care_create(struct replica *r);
+void replica__care_destroy(struct replica *r);
+/* A checkpoint has become durable. */
+void replica__care_checkpointed(struct replica *r);
+void replica__care_tick(struct replica *r);
+/* Damaged pages found by scrubbing since the replica was opened. */
+uint64_t replica__care_damaged(const struct replica *r);
+struct replica_work *replica__care_take(struct replica *r);
 
 /* replica_collect.c */
 void replica__collect_create(struct replica *r);

@@ -102,8 +102,8 @@ static struct replica_work *log_work_take(struct replica *r)
 
 /* Each gives its next piece, or NULL when it has nothing to do now. */
 static struct replica_work *(*const kinds[])(struct replica *r) = {
-    log_work_take, replica__receiver_work, replica__sends_work,
-    close_take,    replica__collect_take,  replica__check_take,
+    log_work_take,         replica__receiver_work, replica__sends_work, close_take,
+    replica__collect_take, replica__care_take,     replica__check_take,
 };
 
 enum { KINDS = sizeof kinds / sizeof *kinds };

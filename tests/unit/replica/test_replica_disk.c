@@ -46,6 +46,57 @@ static void test_identity_on_a_full_disk(void **state)
     cluster_destroy(cluster);
 }
 
+/* Flips a bit in each place of the node's tree where the text stands; the number of places. */
+static uint32_t spoil(struct cluster *cluster, uint32_t node, const char *path, const char *what)
+{
+    struct env_sim *machine = cluster_machine(cluster, node);
+    struct env_file *file;
+    uint64_t size;
+    size_t got, length = strlen(what);
+    uint32_t places = 0;
+    assert_ok(env_file_open(env_sim_env(machine), path, 0, &file, &test_error));
+    assert_ok(env_file_size(file, &size, &test_error));
+    char *bytes = mem_alloc(size);
+    assert_ok(env_file_read(file, 0, bytes, size, &got, &test_error));
+    env_file_close(file);
+    for (uint64_t at = 0; at + length <= size; at++) {
+        if (memcmp(bytes + at, what, length) != 0)
+            continue;
+        env_sim_flip_bit(machine, path, at, 3);
+        places++;
+    }
+    mem_free(bytes);
+    return places;
+}
+
+static bool damage_known(void *context)
+{
+    return cluster_status(context, 1).pages_damaged > 0;
+}
+
+/* Bits that nobody has asked for are missed all the same; the node goes on. */
+static void test_damage_is_found_by_scrubbing(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_of(3);
+    char key[16];
+    for (uint32_t i = 0; i < 100; i++) {
+        snprintf(key, sizeof key, "key%03u", i);
+        cluster_put(cluster, 0, key,
+                    i == 99 ? "rarely asked for" : "often asked for, and of a certain length");
+    }
+    cluster_run_us(cluster, SECOND_US);
+    for (int round = 0; round < 2; round++) {
+        cluster_stop(cluster, 1);
+        if (round == 1)
+            assert_true(spoil(cluster, 1, "/node/data.toydb", "rarely") > 0);
+        assert_ok(cluster_start(cluster, 1, &test_error));
+        assert_int_equal(cluster_run_until(cluster, 5 * SECOND_US, damage_known, cluster), round);
+    }
+    assert_false(cluster_node_failed(cluster, 1));
+    cluster_destroy(cluster);
+}
+
 static void test_failed_sync_stops_the_node(void **state)
 {
     (void)state;
@@ -160,6 +211,7 @@ int main(void)
     log_configure(LOG_OFF, NULL, NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_identity_on_a_full_disk),
+        cmocka_unit_test(test_damage_is_found_by_scrubbing),
         cmocka_unit_test(test_failed_sync_stops_the_node),
         cmocka_unit_test(test_full_disk_passes),
         cmocka_unit_test(test_checkpoints),
