@@ -43,6 +43,7 @@ int bin__workload(int argc, char **argv);
 int bin__node(int argc, char **argv);
 int bin__transfer_leader(int argc, char **argv);
 int bin__check(int argc, char **argv);
+int bin__recover(int argc, char **argv);
 
 /* Says on standard error what is wrong with the arguments and how to see the right ones; returns
  * BIN__EXIT_USAGE. `command`: "toysql" or "toydb start". */

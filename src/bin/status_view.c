@@ -66,10 +66,10 @@ static void print_summary(struct bin__output *output, const struct toydb_status 
                   status->id, plain, status->role, status->version, up, status->sessions,
                   status->sessions == 1 ? "" : "s");
     buffer_printf(out,
-                  "%sData%s    %s, log %s; applied %" PRIu64 ", committed %" PRIu64
-                  ", checkpoint %" PRIu64 "\n\n",
-                  bold, plain, data, log, status->applied_index, status->commit_index,
-                  status->checkpoint_index);
+                  "%sData%s    %s, log %s; last entry %" PRIu64 ", committed %" PRIu64
+                  ", applied %" PRIu64 ", checkpoint %" PRIu64 "\n\n",
+                  bold, plain, data, log, status->last_log_index, status->commit_index,
+                  status->applied_index, status->checkpoint_index);
 }
 
 /* "yes", or why not. */

@@ -16,6 +16,7 @@ static const struct {
     {"node", bin__node, "list, add, remove or promote nodes of a cluster"},
     {"transfer-leader", bin__transfer_leader, "have another node lead"},
     {"check", bin__check, "compare what the nodes of a cluster hold"},
+    {"recover", bin__recover, "go on with one node when the majority is lost for good"},
     {"workload", bin__workload, "put load on a cluster and verify what it answers"},
 };
 

@@ -151,6 +151,18 @@ status_t server_run(const struct server_config *config, struct error *error)
     return status;
 }
 
+status_t server_recover(const char *dir, uint64_t id, const char *address, struct error *error)
+{
+    char host[SERVER_ADDRESS_MAX];
+    uint16_t port;
+    if (id == 0 || id > UINT32_MAX)
+        return error_set(error, ERR_INVALID, "node id must be between 1 and %u", UINT32_MAX);
+    if (strlen(address) >= REPLICA_ADDRESS_MAX)
+        return error_set(error, ERR_INVALID, "address is too long");
+    status_t status = server_address_parse(address, host, sizeof host, &port, error);
+    return status == OK ? replica_recover(env_real(), dir, id, address, error) : status;
+}
+
 /* ---- embedded
  * ------------------------------------------------------------------------------------- */
 

@@ -64,6 +64,11 @@ status_t server_peers_parse(const char *text, struct server_config *config, stru
 status_t server_address_parse(const char *text, char *host, size_t host_size, uint16_t *port,
                               struct error *error);
 
+/* For a cluster that has lost the majority of its voters for good: makes the directory of node `id`
+ * a cluster of one at `address`, with all entries of its log committed. Offline; see
+ * replica_recover. ERR_INVALID says what is wrong with the arguments. */
+status_t server_recover(const char *dir, uint64_t id, const char *address, struct error *error);
+
 /* Runs a node until SIGTERM or SIGINT, then drains it (a second signal cuts that short), stops
  * cleanly and returns OK. Returns an error when the
  * node could not start, or had to stop (its data stays as it is). Call once a process. */

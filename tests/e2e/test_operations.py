@@ -251,6 +251,67 @@ def an_open_transaction_ends_before_its_node_does():
 
 
 @test
+def the_cluster_is_checked():
+    with Cluster(3) as cluster:
+        cluster.leader().execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        load = Load(cluster, clients=2)
+        for _ in range(3):
+            text = status_line(cluster.toydb("check", "--cluster"))
+            assert text.count("agrees") == 3 and "all 3 nodes hold the same" in text, text
+        load.end()
+        cluster.follower().kill()
+        code, out, error = cluster.toydb("check", "--cluster", "--timeout", "30")
+        assert code == 1 and out.count("agrees") == 2 and out.count("no answer") == 1, out + error
+
+
+@test
+def a_lost_majority_is_recovered_from():
+    with Cluster() as cluster:
+        cluster.leader().execute("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)")
+        for number in range(20):
+            cluster.nodes[number % 5].execute(f"INSERT INTO t VALUES ({number}, 'row')")
+        wait_for(lambda: len({node.rows("SELECT count(*) FROM t")[0] for node in cluster.nodes}) == 1,
+                 10, "all to have it")
+        for node in cluster.nodes:
+            node.process.kill()
+        for node in cluster.nodes:
+            node.kill()
+        for node in cluster.nodes[:3]:
+            shutil.rmtree(node.dir)
+        survivor, other = cluster.nodes[3:]
+        # While two of five run they say what they have, and do nothing else.
+        survivor.start()
+        other.start()
+        state = wait_for(lambda: survivor.status() and other.status() and survivor.status(), 10,
+                         "the survivors to answer")
+        assert state.leader == 0 and state.last_log_index > 20
+        with raises("57P03"):
+            survivor.execute("SELECT 1 FROM t")
+        assert other.stop() == 0 and survivor.stop() == 0
+        recover = [TOYDB, "recover", "--id", "4", "--listen", survivor.address, "--data"]
+        code, _, error = run(recover + [other.dir])
+        assert code == 1 and "belongs to node 5" in error, error
+        text = status_line(run(recover + [survivor.dir]))
+        assert f"toydb start --id 4 --data {survivor.dir} --listen {survivor.address}" in text, text
+        survivor.extra = []
+        survivor.start()
+        assert wait_for(lambda: (s := survivor.status()) and s.leader == 4 and s, 20, "it to lead")
+        assert survivor.rows("SELECT count(*) FROM t") == [(20,)]
+        assert [n.id for n in survivor.status().nodes] == [4]
+        # The rest of the old cluster is refused; new nodes join.
+        cluster.nodes = [survivor]
+        for number in (6, 7):
+            cluster.join(number)
+        wait_for(lambda: voters(cluster) == [4, 6, 7], 30, "two more to have a vote")
+        assert cluster.node(7).rows("SELECT count(*) FROM t") == [(20,)]
+        other.start()
+        cluster.node(6).execute("INSERT INTO t VALUES (100, 'after')")
+        with raises("57P03"):
+            other.execute("SELECT 1 FROM t")
+        other.kill()
+
+
+@test
 def what_the_commands_refuse():
     with Cluster(3) as cluster:
         cluster.leader()
