@@ -305,6 +305,7 @@ def a_lost_majority_is_recovered_from():
         wait_for(lambda: voters(cluster) == [4, 6, 7], 30, "two more to have a vote")
         assert cluster.node(7).rows("SELECT count(*) FROM t") == [(20,)]
         other.start()
+        wait_for(other.status, 10, "the old node to answer")
         cluster.node(6).execute("INSERT INTO t VALUES (100, 'after')")
         with raises("57P03"):
             other.execute("SELECT 1 FROM t")
