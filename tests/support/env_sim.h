@@ -16,6 +16,8 @@
  *   RANDOM   each changed 512-byte sector of each file, the length of the file, and each creation,
  *            renaming or removal survives or not, by lot (the odds are drawn anew for each cut)
  *   ALL      all of it, but no more durably than before: the process died, the machine did not
+ *   CHOSEN   as RANDOM, but a set of bits decides instead of the lot, so that a test can go through
+ *            all that may survive
  *
  * A FAILED SYNC takes its pages for written, as Linux does: they read as new, are not durable, and
  * the next sync, which succeeds, does not write them. */
@@ -44,7 +46,12 @@ enum env_sim_call {
     ENV_SIM_CALL_COUNT,
 };
 
-enum env_sim_survival { ENV_SIM_SURVIVE_NOTHING, ENV_SIM_SURVIVE_RANDOM, ENV_SIM_SURVIVE_ALL };
+enum env_sim_survival {
+    ENV_SIM_SURVIVE_NOTHING,
+    ENV_SIM_SURVIVE_RANDOM,
+    ENV_SIM_SURVIVE_ALL,
+    ENV_SIM_SURVIVE_CHOSEN
+};
 
 struct env_sim *env_sim_create(uint64_t seed);
 /* Every handle and map must have been closed (asserted). NULL is allowed. */
@@ -73,6 +80,10 @@ void env_sim_flip_bit(struct env_sim *sim, const char *path, uint64_t offset, un
 
 /* RANDOM to begin with. */
 void env_sim_set_survival(struct env_sim *sim, enum env_sim_survival survival);
+/* For CHOSEN: the nth thing that the next power cut asks about survives when bit n % 64 is set. */
+void env_sim_choose(struct env_sim *sim, uint64_t bits);
+/* How many things the last power cut asked about. */
+uint32_t env_sim_choices(const struct env_sim *sim);
 /* The power goes in the middle of the call that changes the disk (WRITE, SYNC, PREALLOCATE,
  * TRUNCATE, DIR_SYNC, RENAME, REMOVE, and an OPEN that creates) after the next `after` of them.
  * That call fails; whether it took effect is what survival decides. */

@@ -52,6 +52,8 @@ struct env_sim {
     uint64_t incarnation; /* one more with each power_on; handles of an earlier one are dead */
     bool off;
     enum env_sim_survival survival;
+    uint64_t chosen;  /* bits */
+    uint32_t choices; /* made of them at the last power cut */
     uint32_t handles;
     uint64_t capacity;
     uint64_t monotonic_us;

@@ -20,6 +20,8 @@ static bool survives(struct lot *lot)
         break;
     case ENV_SIM_SURVIVE_RANDOM:
         return prng_chance(&lot->sim->prng, lot->odds, 4);
+    case ENV_SIM_SURVIVE_CHOSEN:
+        return lot->sim->chosen >> (lot->sim->choices++ % 64) & 1;
     }
     UNREACHABLE();
 }
@@ -157,6 +159,7 @@ void env_sim_power_on(struct env_sim *sim)
         sim->off = false;
         return;
     }
+    sim->choices = 0;
     struct lot lot = {.sim = sim, .odds = prng_below(&sim->prng, 5)};
     for (uint32_t i = 0; i < sim->change_count; i++) {
         if (survives(&lot))
@@ -191,6 +194,16 @@ void env_sim_power_off(struct env_sim *sim)
 {
     sim->off = true;
     sim->off_at = 0;
+}
+
+void env_sim_choose(struct env_sim *sim, uint64_t bits)
+{
+    sim->chosen = bits;
+}
+
+uint32_t env_sim_choices(const struct env_sim *sim)
+{
+    return sim->choices;
 }
 
 bool env_sim_is_off(const struct env_sim *sim)

@@ -7,7 +7,6 @@
 
 #define SIZE_MAX_USUAL 300
 #define SIZE_MAX_RARE  6000
-#define GROUP_MAX      6
 
 void model_init(struct model *model)
 {
@@ -51,23 +50,16 @@ static void fill(uint8_t *data, const struct model_entry *entry)
         data[i] = (uint8_t)prng_next(&prng);
 }
 
-static status_t stage_entries(struct model *model, struct wal *wal, struct prng *prng)
+status_t model_entries(struct model *model, struct wal *wal, uint64_t first, uint32_t count,
+                       const uint32_t *sizes)
 {
+    ASSERT(count > 0 && count <= MODEL_GROUP_MAX);
     const struct model_state *now = model_now(model);
-    uint64_t first = now->last + 1;
-    if (now->last >= now->first && prng_chance(prng, 1, 4)) { /* a conflict */
-        first = prng_between(prng, now->first, now->last);
-        model->term++;
-    }
-    uint32_t count = (uint32_t)prng_between(prng, 1, GROUP_MAX);
-    if (first + count - now->first > MODEL_ENTRIES_MAX)
-        return OK;
-    struct raft_entry entries[GROUP_MAX];
+    if (first <= now->last)
+        model->term++; /* a conflict */
+    struct raft_entry entries[MODEL_GROUP_MAX];
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t size_max = prng_chance(prng, 1, 30) ? SIZE_MAX_RARE : SIZE_MAX_USUAL;
-        struct model_entry entry = {.term = model->term,
-                                    .seed = model->seed++,
-                                    .size = (uint32_t)prng_below(prng, size_max)};
+        struct model_entry entry = {.term = model->term, .seed = model->seed++, .size = sizes[i]};
         uint8_t *data = mem_alloc(entry.size);
         fill(data, &entry);
         entries[i] = (struct raft_entry){.index = first + i,
@@ -84,42 +76,68 @@ static status_t stage_entries(struct model *model, struct wal *wal, struct prng 
     return status;
 }
 
-static status_t stage_compaction(struct model *model, struct wal *wal, struct prng *prng)
+status_t model_hard_state(struct model *model, struct wal *wal, uint64_t vote)
 {
-    const struct model_state *now = model_now(model);
-    uint64_t durable = wal_durable_index(wal);
-    if (durable < now->first)
-        return OK;
-    uint64_t index = prng_between(prng, now->first, durable);
     struct model_state *state = push(model);
+    state->hard_state =
+        (struct raft_hard_state){.term = ++model->term, .vote = vote, .commit = state->first};
+    return wal_stage(wal, &state->hard_state, NULL, 0);
+}
+
+status_t model_compact(struct model *model, struct wal *wal, uint64_t index)
+{
+    struct model_state *state = push(model);
+    ASSERT(index >= state->first && index <= state->last);
     state->first = index + 1;
     state->first_term = state->entries[index % MODEL_ENTRIES_MAX].term;
     return wal_compact(wal, index);
 }
 
+status_t model_reset(struct model *model, struct wal *wal, uint64_t index)
+{
+    struct model_state *state = push(model);
+    state->last = index;
+    state->first = index + 1;
+    state->first_term = ++model->term;
+    return wal_reset(wal, index, state->first_term);
+}
+
+static status_t stage_entries(struct model *model, struct wal *wal, struct prng *prng)
+{
+    const struct model_state *now = model_now(model);
+    uint64_t first = now->last + 1;
+    if (now->last >= now->first && prng_chance(prng, 1, 4))
+        first = prng_between(prng, now->first, now->last);
+    uint32_t count = (uint32_t)prng_between(prng, 1, MODEL_GROUP_MAX);
+    if (first + count - now->first > MODEL_ENTRIES_MAX)
+        return OK;
+    uint32_t sizes[MODEL_GROUP_MAX];
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t size_max = prng_chance(prng, 1, 30) ? SIZE_MAX_RARE : SIZE_MAX_USUAL;
+        sizes[i] = (uint32_t)prng_below(prng, size_max);
+    }
+    return model_entries(model, wal, first, count, sizes);
+}
+
 status_t model_stage(struct model *model, struct wal *wal, struct prng *prng)
 {
+    const struct model_state *now = model_now(model);
     switch (prng_below(prng, 20)) {
     case 0:
     case 1:
-    case 2: {
-        struct model_state *state = push(model);
-        state->hard_state = (struct raft_hard_state){
-            .term = ++model->term, .vote = prng_below(prng, 5), .commit = state->first};
-        return wal_stage(wal, &state->hard_state, NULL, 0);
-    }
+    case 2:
+        return model_hard_state(model, wal, prng_below(prng, 5));
     case 3:
-    case 4:
-        return stage_compaction(model, wal, prng);
+    case 4: {
+        uint64_t durable = wal_durable_index(wal);
+        if (durable < now->first)
+            return OK;
+        return model_compact(model, wal, prng_between(prng, now->first, durable));
+    }
     case 5:
-        if (prng_chance(prng, 1, 4)) {
-            struct model_state *state = push(model);
-            state->last += prng_below(prng, 1000);
-            state->first = state->last + 1;
-            state->first_term = ++model->term;
-            return wal_reset(wal, state->last, state->first_term);
-        }
-        return OK;
+        if (!prng_chance(prng, 1, 4))
+            return OK;
+        return model_reset(model, wal, now->last + prng_below(prng, 1000));
     default:
         return stage_entries(model, wal, prng);
     }

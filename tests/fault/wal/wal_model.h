@@ -9,6 +9,7 @@
 #include "wal/wal.h"
 
 #define MODEL_ENTRIES_MAX 64
+#define MODEL_GROUP_MAX   6
 
 struct model_entry {
     uint64_t term;
@@ -36,6 +37,12 @@ void model_free(struct model *model);
 struct model_state *model_now(struct model *model);
 /* Everything staged so far is durable. */
 void model_durable(struct model *model);
+/* Each stages something, in both. The wal's status. An entry at or below the last is a conflict. */
+status_t model_entries(struct model *model, struct wal *wal, uint64_t first, uint32_t count,
+                       const uint32_t *sizes);
+status_t model_hard_state(struct model *model, struct wal *wal, uint64_t vote);
+status_t model_compact(struct model *model, struct wal *wal, uint64_t index);
+status_t model_reset(struct model *model, struct wal *wal, uint64_t index);
 /* Stages something drawn from prng, in both. The wal's status. */
 status_t model_stage(struct model *model, struct wal *wal, struct prng *prng);
 /* The log must be in one of the states, which becomes the only one. NULL, or what is wrong. */

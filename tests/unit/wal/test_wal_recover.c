@@ -281,6 +281,105 @@ static void test_foreign_files_are_left_alone(void **state)
     env_sim_destroy(sim);
 }
 
+/* ---- as a tool sees it ---------------------------------------------------------------------- */
+
+struct seen {
+    int files, ends[4];
+    uint64_t entries, last_index, bytes;
+    int hard_states, compactions, resets;
+    uint64_t commit, stop_after;
+};
+
+static bool see_file(void *context, const struct wal_dump_file *file)
+{
+    struct seen *seen = context;
+    seen->files++;
+    assert_true(file->version == 0 || file->node_id == test_config.node_id);
+    return true;
+}
+
+static bool see_record(void *context, const struct wal_dump_record *record)
+{
+    struct seen *seen = context;
+    assert_true(record->offset >= WAL__FILE_HEADER_SIZE && record->batch <= record->offset);
+    switch (record->type) {
+    case WAL_RECORD_ENTRY:
+        assert_int_equal(record->entry_type, RAFT_ENTRY_COMMAND);
+        seen->entries++;
+        seen->last_index = record->index;
+        seen->bytes += record->data.size;
+        break;
+    case WAL_RECORD_HARD_STATE:
+        seen->hard_states++;
+        seen->commit = record->hard_state.commit;
+        break;
+    case WAL_RECORD_COMPACT:
+        seen->compactions++;
+        break;
+    case WAL_RECORD_RESET:
+        seen->resets++;
+        break;
+    }
+    return seen->entries != seen->stop_after;
+}
+
+static bool see_end(void *context, uint64_t offset, enum wal_dump_end end)
+{
+    struct seen *seen = context;
+    assert_true(offset >= WAL__FILE_HEADER_SIZE || end == WAL_DUMP_BAD_HEADER);
+    seen->ends[end]++;
+    return true;
+}
+
+static struct seen look(struct env_sim *sim, uint64_t stop_after)
+{
+    struct seen seen = {.stop_after = stop_after};
+    struct wal_dump dump = {
+        .context = &seen, .file = see_file, .record = see_record, .end = see_end};
+    assert_int_equal(wal_dump(env_sim_env(sim), DIR, &dump, NULL), OK);
+    return seen;
+}
+
+static void test_a_dump_tells_what_is_there(void **state)
+{
+    (void)state;
+    struct env_sim *sim = with_batches(20);
+    struct wal *wal = open_ok(sim);
+    struct raft_hard_state hard_state = {.term = 3, .vote = 1, .commit = 44};
+    assert_int_equal(wal_stage(wal, &hard_state, NULL, 0), OK);
+    assert_int_equal(wal_compact(wal, 1), OK);
+    assert_int_equal(wal_flush(wal, NULL), OK);
+    struct seen seen = look(sim, 0); /* beside the node */
+    assert_int_equal(seen.files, 3);
+    assert_int_equal(seen.entries, 60);
+    assert_int_equal(seen.bytes, 6000);
+    assert_int_equal(seen.last_index, 60);
+    assert_int_equal(seen.hard_states, 1);
+    assert_int_equal(seen.commit, 44);
+    assert_int_equal(seen.compactions, 1);
+    assert_int_equal(seen.ends[WAL_DUMP_CLEAN], 3);
+    assert_int_equal(look(sim, 5).entries, 5);
+    wal_close(wal);
+    /* What cannot be opened can be looked at. */
+    flip(sim, FILE_1, ENTRY_AT(4));
+    flip(sim, FILE_2, 40);
+    seen = look(sim, 0);
+    assert_int_equal(seen.files, 3);
+    assert_int_equal(seen.ends[WAL_DUMP_CORRUPT], 1);
+    assert_int_equal(seen.ends[WAL_DUMP_BAD_HEADER], 1);
+    assert_int_equal(seen.ends[WAL_DUMP_CLEAN], 1);
+    open_fails(sim, ERR_CORRUPT, FILE_1);
+    env_sim_destroy(sim);
+
+    sim = with_batches(2);
+    flip(sim, FILE_1, ENTRY_AT(4));
+    assert_int_equal(look(sim, 0).ends[WAL_DUMP_TORN], 1);
+    struct wal_dump dump = {0};
+    assert_int_equal(wal_dump(env_sim_env(sim), "nowhere", &dump, NULL), ERR_NOT_FOUND);
+    assert_int_equal(wal_dump(env_sim_env(sim), DIR, &dump, NULL), OK);
+    env_sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +395,7 @@ int main(void)
         cmocka_unit_test(test_old_records_do_not_follow_new_ones),
         cmocka_unit_test(test_damage_is_met_when_reading),
         cmocka_unit_test(test_foreign_files_are_left_alone),
+        cmocka_unit_test(test_a_dump_tells_what_is_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
