@@ -95,6 +95,36 @@ static void test_old_records_behind_the_end_do_not_count(void **state)
     }
 }
 
+/* A file is begun, and its name is lost in a power cut; the next one gets the same number, the same
+ * header and the same first record, in the same spare. What the lost one held behind that does not
+ * follow: it is another use of the file. */
+static void test_the_same_number_twice_is_not_the_same_file(void **state)
+{
+    (void)state;
+    struct env_sim *sim = env_sim_create(1);
+    struct wal *wal = open_ok(sim);
+    append(wal, 1, FULL, 1, SIZE);
+    struct wal_work *work = wal_work_take(wal);
+    wal_work_run(work);
+    wal_work_done(wal, work);
+    stage(wal, FULL + 1, FULL + 5, 1, SIZE);
+    env_sim_fail_after(sim, ENV_SIM_DIR_SYNC, 0);
+    assert_int_equal(wal_flush(wal, NULL), ERR_IO);
+    wal_close(wal);
+    env_sim_set_survival(sim, ENV_SIM_SURVIVE_NOTHING);
+    env_sim_crash(sim);
+    wal = open_ok(sim);
+    assert_int_equal(wal_last_index(wal), FULL);
+    assert_int_equal(stats_of(wal).spares, 1);
+    append(wal, FULL + 1, FULL + 1, 1, SIZE);
+    assert_int_equal(stats_of(wal).files_late, 0);
+    wal_close(wal);
+    wal = open_ok(sim);
+    assert_int_equal(wal_last_index(wal), FULL + 1);
+    wal_close(wal);
+    env_sim_destroy(sim);
+}
+
 static void test_a_name_without_its_first_write_is_corruption(void **state)
 {
     (void)state;
@@ -390,6 +420,41 @@ static void test_nothing_is_written_over_torn_records(void **state)
     env_sim_destroy(sim);
 }
 
+/* Of a torn batch no record is whole, so the log goes on over it. Its second one becomes whole
+ * again when a later write is torn; it was written behind another first one, and does not follow.
+ */
+static void test_remains_do_not_follow_another_record(void **state)
+{
+    (void)state;
+    struct env_sim *sim = env_sim_create(1);
+    struct wal *wal = open_ok(sim);
+    append(wal, 1, 3, 1, SIZE);
+    append(wal, 4, 5, 1, SIZE);
+    wal_close(wal);
+    char path[64];
+    path_of(path, 1);
+    uint64_t fourth = WAL__FILE_HEADER_SIZE + 3 * ENTRY_SIZE;
+    flip(sim, path, fourth + 60);
+    flip(sim, path, fourth + ENTRY_SIZE + 60);
+    wal = open_ok(sim);
+    assert_int_equal(wal_last_index(wal), 3);
+    append(wal, 4, 4, 2, SIZE);
+    assert_int_equal(file_count(sim), 1);
+    wal_close(wal);
+    flip(sim, path, fourth + ENTRY_SIZE + 60);
+    wal = open_ok(sim);
+    assert_int_equal(wal_last_index(wal), 4);
+    expect(wal, 1, 3, 1, SIZE);
+    expect(wal, 4, 4, 2, SIZE);
+    append(wal, 5, 5, 2, SIZE);
+    wal_close(wal);
+    wal = open_ok(sim);
+    assert_int_equal(wal_last_index(wal), 5);
+    expect(wal, 4, 5, 2, SIZE);
+    wal_close(wal);
+    env_sim_destroy(sim);
+}
+
 /* ---- the first version of the format -------------------------------------------------------- */
 
 static void test_a_log_of_version_1_goes_on(void **state)
@@ -477,6 +542,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dropped_files_are_kept_up_to_a_bound),
         cmocka_unit_test(test_old_records_behind_the_end_do_not_count),
+        cmocka_unit_test(test_the_same_number_twice_is_not_the_same_file),
         cmocka_unit_test(test_a_name_without_its_first_write_is_corruption),
         cmocka_unit_test(test_a_file_from_an_old_copy_is_corruption),
         cmocka_unit_test(test_duplicates_do_not_count),
@@ -486,6 +552,7 @@ int main(void)
         cmocka_unit_test(test_compaction_beside_a_batch_that_is_out),
         cmocka_unit_test(test_reset_beside_a_batch_that_is_out),
         cmocka_unit_test(test_nothing_is_written_over_torn_records),
+        cmocka_unit_test(test_remains_do_not_follow_another_record),
         cmocka_unit_test(test_a_log_of_version_1_goes_on),
         cmocka_unit_test(test_damage_in_version_1_is_found),
     };
