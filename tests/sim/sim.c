@@ -75,6 +75,8 @@ static void cluster_begin(struct sim *sim, bool changes)
     if (changes)
         sim->nodes += (uint32_t)prng_below(prng, CLUSTER_NODES_MAX + 1 - founders);
     members_begin(sim, founders);
+    bool short_log = prng_chance(prng, 1, 2); /* who is behind needs a snapshot */
+    bool tiny_log = prng_chance(prng, 1, 2);
     struct cluster_config config = {
         .seed = prng_next(prng),
         .nodes = sim->nodes,
@@ -95,9 +97,17 @@ static void cluster_begin(struct sim *sim, bool changes)
         .checkpoint_us_max = prng_chance(prng, 1, 3) ? 1000000 : 50000,
         .window_keys = prng_chance(prng, 1, 3) ? (uint32_t)prng_between(prng, 1, 40) : 0,
         .checkpoint_bytes = prng_between(prng, 2000, 200000),
-        .checkpoint_us = prng_between(prng, SECOND_US / 4, 20 * SECOND_US),
+        .checkpoint_us = prng_between(prng, SECOND_US / 4, short_log ? SECOND_US : 20 * SECOND_US),
         .history_us = prng_chance(prng, 1, 2) ? prng_below(prng, 10 * SECOND_US) : 0,
         .segment_size = prng_chance(prng, 1, 2) ? 64 * 1024 : 0,
+        .log_keep_bytes = short_log ? prng_between(prng, 1, tiny_log ? 500 : 20000) : 0,
+        .log_keep_max_bytes = short_log ? prng_between(prng, 1, tiny_log ? 500 : 40000) : 0,
+        .log_cache_bytes = short_log ? prng_between(prng, 1, tiny_log ? 500 : 40000) : 0,
+        .snapshot_bytes_per_second =
+            prng_chance(prng, 1, 3) ? prng_between(prng, 100000, 3000000) : 0,
+        .work_us_min = 10,
+        .work_us_max = prng_chance(prng, 1, 4) ? 50000 : 1000,
+        .check_us = prng_chance(prng, 1, 3) ? prng_between(prng, SECOND_US, 10 * SECOND_US) : 0,
     };
     sim->cluster = cluster_create(&config);
     cluster_trace_print(sim->cluster, sim->options.trace);
@@ -235,6 +245,7 @@ uint64_t sim_run(const struct sim_options *options, const char *program, struct 
     totals->sql_refusals += sim->sql_refusals;
     totals->changes += sim->changes;
     totals->checks += sim->checks;
+    totals->snapshots += sim->snapshots;
     totals->flips += sim->flips;
     totals->flips_found += sim->flips_found;
     totals->collected += sim->collected;
@@ -263,6 +274,7 @@ void sim_totals_add(struct sim_totals *sum, const struct sim_totals *more)
     sum->sql_refusals += more->sql_refusals;
     sum->changes += more->changes;
     sum->checks += more->checks;
+    sum->snapshots += more->snapshots;
     sum->flips += more->flips;
     sum->flips_found += more->flips_found;
     sum->collected += more->collected;
@@ -273,8 +285,9 @@ void sim_totals_print(const struct sim_totals *t)
     printf("%" PRIu64 " commits, %" PRIu64 " refused, %" PRIu64 " read only, %" PRIu64 " unknown\n",
            t->commits, t->refusals, t->reads, t->unknown);
     printf("%" PRIu64 " SQL jobs done, %" PRIu64 " refused; %" PRIu64
-           " changes of members and leaders, %" PRIu64 " consistency checks\n",
-           t->sql_commits, t->sql_refusals, t->changes, t->checks);
+           " changes of members and leaders, %" PRIu64 " consistency checks, %" PRIu64
+           " snapshots taken over\n",
+           t->sql_commits, t->sql_refusals, t->changes, t->checks, t->snapshots);
     printf("%" PRIu64 " bits flipped, %" PRIu64 " nodes stopped for it, %" PRIu64
            " versions collected\n",
            t->flips, t->flips_found, t->collected);

@@ -167,6 +167,7 @@ struct sim {
     enum sim_damage damage[CLUSTER_NODES_MAX];
     uint64_t flips, flips_found;
     uint64_t changes, checks; /* of members and leaders, of consistency, by the operator */
+    uint64_t snapshots;       /* taken over by a node that runs */
     uint64_t faults, commits, refusals, unknown, reads, sql_commits, sql_refusals;
     char problem[SIM_PROBLEM_MAX]; /* "": none */
 };
@@ -177,7 +178,7 @@ void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(pr
 /* sim.c */
 struct sim_totals {
     uint64_t seeds, steps, faults, failures, commits, refusals, reads, unknown, flips, flips_found;
-    uint64_t collected, sql_commits, sql_refusals, changes, checks;
+    uint64_t collected, sql_commits, sql_refusals, changes, checks, snapshots;
 };
 /* Runs one seed and adds to the totals; a failure is reported on standard output. Returns the hash
  * of all that happened. */

@@ -11,12 +11,19 @@
 #include "replica/replica_int.h"
 #include "sim.h"
 
+static bool disk_failed(struct sim *sim, uint32_t node)
+{
+    if (!cluster_node_failed(sim->cluster, node))
+        return false;
+    status_t status = cluster_failure(sim->cluster, node)->status;
+    return status == ERR_IO || status == ERR_CORRUPT || status == ERR_DISK_FULL;
+}
+
 void sim_check_node(struct sim *sim, uint32_t node)
 {
     struct replica *replica = cluster_replica(sim->cluster, node);
-    /* One that has stopped itself may have learned something before, but its disk may be broken. */
-    bool broken = sim->injected[node] || sim->damage[node] != SIM_WHOLE;
-    if (!replica || (broken && cluster_node_failed(sim->cluster, node)))
+    /* One that has stopped itself may have learned something before, if its disk can tell. */
+    if (!replica || disk_failed(sim, node))
         return;
     if (replica->messages_refused && sim->flips == 0 && !sim_operator_enabled(sim))
         sim_fail(sim, "node %u refused a message of another", node + 1);

@@ -261,6 +261,7 @@ static bool walk_start(struct sim *sim, uint32_t node, const struct raft_log *lo
     uint64_t first = log->storage.first_index(log->storage.context);
     uint64_t before = seen->nodes[node].checked;
     if (before + 1 < first) {
+        sim->snapshots += before != 0;
         before = first - 1;
         uint64_t term;
         if (before > seen->committed_count) {
