@@ -1,4 +1,5 @@
-/* Rows made by the session itself: the answers to SHOW and EXPLAIN. */
+/* Rows held by the session: the answers to SHOW and EXPLAIN, and what RETURNING gives, which may go
+ * out only when the commit is known. */
 #include <string.h>
 
 #include "base/check.h"
@@ -7,8 +8,10 @@
 void sql__result_column(struct sql_session *session, const char *name, enum sql_type type)
 {
     struct result *result = &session->result;
-    ASSERT(result->column_count < RESULT_COLUMNS_MAX && result->row_count == 0);
+    ASSERT(result->row_count == 0);
     result->present = true;
+    result->columns = arena_grow(&session->run_arena, result->columns, &result->column_capacity,
+                                 result->column_count + 1, sizeof *result->columns);
     result->columns[result->column_count++] = (struct sql_column){
         .name = arena_strndup(&session->run_arena, name, strlen(name)), .type = type};
 }
@@ -34,10 +37,10 @@ struct value sql__result_text(struct sql_session *session, const char *text)
 struct batch *sql__result_next(struct sql_session *session)
 {
     struct result *result = &session->result;
-    enum sql_type types[RESULT_COLUMNS_MAX];
     uint32_t count = result->row_count - result->next;
     if (count == 0)
         return NULL;
+    enum sql_type *types = arena_alloc(&session->run_arena, result->column_count * sizeof *types);
     if (count > BATCH_ROWS_MAX)
         count = BATCH_ROWS_MAX;
     for (uint32_t i = 0; i < result->column_count; i++)

@@ -75,15 +75,17 @@ status_t sql__cache_make_plan(struct sql_engine *engine, struct cached_text *tex
                               struct catalog *catalog, const struct plan_options *options,
                               struct cached_plan **out, struct error *error);
 
+enum { SQL_MEMORY_DEFAULT = 256 << 20 }; /* of a statement, as sql_session_memory_set says */
+
 /* ---- rows made here -------------------------------------------------------------------------- */
 
-enum { RESULT_COLUMNS_MAX = 8 };
-
-/* A small table: the answer to SHOW and EXPLAIN. Lives in the session's run arena. */
+/* A small table: the answer to SHOW and EXPLAIN, and what RETURNING gives. Lives in the session's
+ * run arena. */
 struct result {
     bool present;
-    struct sql_column columns[RESULT_COLUMNS_MAX];
+    struct sql_column *columns;
     uint32_t column_count;
+    uint32_t column_capacity;
     struct value *values; /* row-major */
     uint32_t row_count;
     uint32_t capacity; /* in values */

@@ -221,6 +221,46 @@ static status_t drain(struct sql_session *session, uint64_t *rows)
     return OK;
 }
 
+/* A copy of each row: the transaction's snapshot is gone when they go out. */
+static status_t hold_batch(struct sql_session *session, const struct batch *batch, size_t *held)
+{
+    for (uint32_t i = 0; i < batch->selected; i++) {
+        struct value *row = sql__result_row(session);
+        *held += batch->column_count * sizeof *row;
+        for (uint32_t c = 0; c < batch->column_count; c++) {
+            row[c] = vector_get(&batch->columns[c], batch_row(batch, i));
+            if (row[c].null || row[c].type != SQL_TEXT)
+                continue;
+            *held += row[c].as.text.size;
+            row[c].as.text = arena_copy(&session->run_arena, row[c].as.text);
+        }
+    }
+    size_t budget = session->memory_budget ? session->memory_budget : SQL_MEMORY_DEFAULT;
+    if (*held <= budget)
+        return OK;
+    error_set(&session->error, ERR_NOMEM, "out of memory: RETURNING gives more than %zu bytes",
+              budget);
+    error_hint(&session->error, "Return less at once, or raise the memory allowed to a statement.");
+    return ERR_NOMEM;
+}
+
+/* RETURNING. */
+static status_t hold_rows(struct sql_session *session)
+{
+    const struct plan *root = session->planned.root;
+    size_t held = 0;
+    for (uint32_t i = 0; i < root->column_count; i++)
+        sql__result_column(session, root->names[i], root->types[i]);
+    for (;;) {
+        struct batch *batch;
+        status_t status = exec_next(session->exec, &batch, &session->error);
+        if (!status && batch)
+            status = hold_batch(session, batch, &held);
+        if (status || !batch)
+            return status;
+    }
+}
+
 static void close_plan(struct sql_session *session)
 {
     session->changed = exec_rows_affected(session->exec) > 0;
@@ -235,7 +275,7 @@ static status_t run_dml(struct sql_session *session)
     uint64_t rows;
     status_t status = open_plan(session, false);
     if (!status)
-        status = drain(session, &rows);
+        status = session->planned.returns_rows ? hold_rows(session) : drain(session, &rows);
     if (status)
         return status;
     session->rows = exec_rows_affected(session->exec);

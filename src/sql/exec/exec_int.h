@@ -394,6 +394,60 @@ status_t exec__collect(struct operator* input, struct eval **keys, uint32_t key_
 void exec__collection_shape(struct exec *exec, const struct plan *input, struct expr *const *keys,
                             uint32_t key_count, enum sql_type **types, bool **stable);
 
+/* ---- changes (modify.c, modify_row.c, upsert.c) -------------------------------------------------
+ */
+
+/* What became of a row: for the foreign keys. */
+enum change { CHANGE_INSERT, CHANGE_UPDATE, CHANGE_DELETE };
+
+struct modify {
+    struct operator op;
+    const struct table *table;
+    bool done;
+    bool primary_touched; /* UPDATE: may change the primary key */
+    bool *index_touched;  /* by place in table->indexes: its entries may change */
+    bool *column_touched; /* by place in table->columns */
+    struct collection rows;
+    struct arena scratch;
+    struct buffer key;
+    struct buffer old_key;
+    struct buffer value;
+    struct buffer old_value;
+    struct value *old_row; /* UPDATE, DELETE; by place in table->columns */
+    struct value *new_row; /* INSERT, UPDATE */
+    struct value *stored;  /* by ordinal */
+    /* RETURNING: the rows that changed. */
+    struct collection returned;
+    struct batch *one; /* a row on its way into a collection */
+    uint32_t returned_at;
+    struct batch *out;
+    struct upsert *upsert; /* INSERT with a conflict action, or NULL */
+};
+
+/* new_row into the store. 23505 when one of its keys is taken. */
+status_t exec__row_insert(struct modify *modify, struct error *error);
+/* old_row out of it. */
+status_t exec__row_delete(struct modify *modify, struct error *error);
+/* old_row becomes new_row, in two steps: see modify.c. */
+status_t exec__row_vacate(struct modify *modify, struct error *error);
+status_t exec__row_settle(struct modify *modify, struct error *error);
+/* The foreign keys of one change, when all changes are in place. */
+status_t exec__row_references(struct modify *modify, enum change change, struct error *error);
+/* Keeps a row for RETURNING when there is one. */
+status_t exec__row_return(struct modify *modify, const struct value *row, struct error *error);
+/* Appends a row of the table's columns to a collection of them. */
+status_t exec__row_collect(struct modify *modify, struct collection *into,
+                           const struct value *const *rows, uint32_t row_count,
+                           struct error *error);
+
+/* INSERT ... ON CONFLICT: opened when the plan asks for it. */
+status_t exec__upsert_open(struct modify *modify, struct error *error);
+void exec__upsert_close(struct modify *modify);
+/* new_row, or what is done instead. */
+status_t exec__upsert_row(struct modify *modify, struct error *error);
+/* The foreign keys of all that was done. */
+status_t exec__upsert_finish(struct modify *modify, struct error *error);
+
 /* ---- constraints (constraint.c) -----------------------------------------------------------------
  */
 

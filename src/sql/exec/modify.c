@@ -9,214 +9,12 @@
  *   2. put the new keys, each after a get: whatever is found there now, an untouched row's key or
  *      one put a moment ago, is a violation.
  *   3. check foreign keys, with all changes in place.
+ * RETURNING gives the rows out when all is done. INSERT ... ON CONFLICT goes its own way: upsert.c.
+ *
  * An error leaves the changes made so far in the transaction, which the session then abandons. */
 #include "sql/exec/exec_int.h"
 
 enum { ROWS_BETWEEN_CANCEL_CHECKS = 256 };
-
-struct modify {
-    struct operator op;
-    const struct table *table;
-    bool done;
-    bool primary_touched; /* UPDATE: may change the primary key */
-    bool *index_touched;  /* by place in table->indexes: its entries may change */
-    bool *column_touched; /* by place in table->columns */
-    struct collection rows;
-    struct arena scratch;
-    struct buffer key;
-    struct buffer old_key;
-    struct buffer value;
-    struct buffer old_value;
-    struct value *old_row; /* UPDATE, DELETE; by place in table->columns */
-    struct value *new_row; /* INSERT, UPDATE */
-    struct value *stored;  /* by ordinal */
-};
-
-/* ---- single entries -----------------------------------------------------------------------------
- */
-
-static status_t row_put(struct modify *modify, struct error *error)
-{
-    const struct table *table = modify->table;
-    for (uint32_t i = 0; i < table->column_count; i++)
-        modify->stored[table->columns[i].ordinal] = modify->new_row[i];
-    buffer_reset(&modify->value);
-    row_encode(&modify->value, modify->stored, table->ordinal_next);
-    if (modify->value.failed || modify->value.size > STORE_VALUE_MAX)
-        return error_set(error, ERR_TOO_LONG, "row is too long for table \"%s\"", table->name);
-    return store_put(modify->op.exec->context.txn, buffer_slice(&modify->key),
-                     buffer_slice(&modify->value), error);
-}
-
-static status_t key_must_be_free(struct modify *modify, const struct index *index,
-                                 struct error *error)
-{
-    bool found;
-    struct slice ignored;
-    status_t status = store_get(modify->op.exec->context.txn, buffer_slice(&modify->key), &found,
-                                &ignored, error);
-    if (status == OK && found)
-        return exec__error_duplicate(modify->table, index, modify->new_row, error);
-    return status;
-}
-
-static status_t entry_make(const struct modify *modify, const struct index *index,
-                           const struct value *row, struct buffer *key, struct buffer *value,
-                           bool *checked, struct error *error)
-{
-    buffer_reset(key);
-    buffer_reset(value);
-    return index_entry(modify->table, index, row, key, value, checked, error);
-}
-
-static status_t entry_put(struct modify *modify, const struct index *index, struct error *error)
-{
-    bool checked;
-    status_t status =
-        entry_make(modify, index, modify->new_row, &modify->key, &modify->value, &checked, error);
-    if (status == OK && checked)
-        status = key_must_be_free(modify, index, error);
-    if (status != OK)
-        return status;
-    return store_put(modify->op.exec->context.txn, buffer_slice(&modify->key),
-                     buffer_slice(&modify->value), error);
-}
-
-static status_t entry_remove(struct modify *modify, const struct index *index, struct error *error)
-{
-    bool checked;
-    status_t status = entry_make(modify, index, modify->old_row, &modify->old_key,
-                                 &modify->old_value, &checked, error);
-    if (status != OK)
-        return status;
-    return store_remove(modify->op.exec->context.txn, buffer_slice(&modify->old_key), error);
-}
-
-static status_t row_keys(struct modify *modify, bool *same, struct error *error)
-{
-    buffer_reset(&modify->key);
-    buffer_reset(&modify->old_key);
-    status_t status = index_row_key(modify->table, modify->new_row, &modify->key, error);
-    if (status == OK)
-        status = index_row_key(modify->table, modify->old_row, &modify->old_key, error);
-    *same = status == OK && slice_equal(buffer_slice(&modify->key), buffer_slice(&modify->old_key));
-    return status;
-}
-
-static status_t entry_keys(struct modify *modify, const struct index *index, bool *checked,
-                           bool *same_key, bool *same_value, struct error *error)
-{
-    bool old_checked;
-    status_t status =
-        entry_make(modify, index, modify->new_row, &modify->key, &modify->value, checked, error);
-    if (status == OK)
-        status = entry_make(modify, index, modify->old_row, &modify->old_key, &modify->old_value,
-                            &old_checked, error);
-    if (status != OK)
-        return status;
-    *same_key = slice_equal(buffer_slice(&modify->key), buffer_slice(&modify->old_key));
-    *same_value = slice_equal(buffer_slice(&modify->value), buffer_slice(&modify->old_value));
-    return OK;
-}
-
-/* ---- one row ------------------------------------------------------------------------------------
- */
-
-/* A hidden row id that is taken, which is nobody's mistake, gives way to a random one. */
-static status_t row_id_settle(struct modify *modify, struct error *error)
-{
-    struct value *id = &modify->new_row[modify->table->column_count - 1];
-    bool found = true;
-    for (;;) {
-        struct slice ignored;
-        buffer_reset(&modify->key);
-        status_t status = index_row_key(modify->table, modify->new_row, &modify->key, error);
-        if (status == OK)
-            status = store_get(modify->op.exec->context.txn, buffer_slice(&modify->key), &found,
-                               &ignored, error);
-        if (status != OK || !found)
-            return status;
-        *id = value_integer((int64_t)(exec__random(modify->op.exec) >> 1));
-    }
-}
-
-static status_t row_insert(struct modify *modify, struct error *error)
-{
-    const struct table *table = modify->table;
-    bool hidden = table_visible_count(table) < table->column_count;
-    status_t status = hidden ? row_id_settle(modify, error) : OK;
-    buffer_reset(&modify->key);
-    if (status == OK)
-        status = index_row_key(table, modify->new_row, &modify->key, error);
-    if (status == OK && !hidden)
-        status = key_must_be_free(modify, &table->indexes[0], error);
-    if (status == OK)
-        status = row_put(modify, error);
-    for (uint32_t i = 1; i < table->index_count && status == OK; i++)
-        status = entry_put(modify, &table->indexes[i], error);
-    return status;
-}
-
-static status_t row_delete(struct modify *modify, struct error *error)
-{
-    const struct table *table = modify->table;
-    status_t status = OK;
-    for (uint32_t i = 1; i < table->index_count && status == OK; i++)
-        status = entry_remove(modify, &table->indexes[i], error);
-    buffer_reset(&modify->old_key);
-    if (status == OK)
-        status = index_row_key(table, modify->old_row, &modify->old_key, error);
-    if (status == OK)
-        status = store_remove(modify->op.exec->context.txn, buffer_slice(&modify->old_key), error);
-    return status;
-}
-
-/* Step 1: keys the row will not have any more. */
-static status_t row_vacate(struct modify *modify, struct error *error)
-{
-    const struct table *table = modify->table;
-    struct store_txn *txn = modify->op.exec->context.txn;
-    bool same = true, same_value, checked;
-    status_t status = modify->primary_touched ? row_keys(modify, &same, error) : OK;
-    if (status == OK && !same)
-        status = store_remove(txn, buffer_slice(&modify->old_key), error);
-    for (uint32_t i = 1; i < table->index_count && status == OK; i++) {
-        if (!modify->index_touched[i])
-            continue;
-        status = entry_keys(modify, &table->indexes[i], &checked, &same, &same_value, error);
-        if (status == OK && !same)
-            status = store_remove(txn, buffer_slice(&modify->old_key), error);
-    }
-    return status;
-}
-
-/* Step 2: the row and the keys it has now. */
-static status_t row_settle(struct modify *modify, struct error *error)
-{
-    const struct table *table = modify->table;
-    struct store_txn *txn = modify->op.exec->context.txn;
-    bool same;
-    status_t status = row_keys(modify, &same, error);
-    if (status == OK && !same)
-        status = key_must_be_free(modify, &table->indexes[0], error);
-    if (status == OK)
-        status = row_put(modify, error);
-    for (uint32_t i = 1; i < table->index_count && status == OK; i++) {
-        const struct index *index = &table->indexes[i];
-        bool checked, same_value;
-        if (!modify->index_touched[i])
-            continue;
-        status = entry_keys(modify, index, &checked, &same, &same_value, error);
-        if (status != OK || (same && same_value))
-            continue;
-        if (!same && checked)
-            status = key_must_be_free(modify, index, error);
-        if (status == OK)
-            status =
-                store_put(txn, buffer_slice(&modify->key), buffer_slice(&modify->value), error);
-    }
-    return status;
-}
 
 /* ---- all rows -----------------------------------------------------------------------------------
  */
@@ -258,12 +56,13 @@ static status_t rows_each(struct modify *modify, row_step_fn *step, struct error
     return status;
 }
 
-static bool key_touched(const struct modify *modify, const uint32_t *columns, uint32_t count)
+static bool key_touched(const struct modify *modify, enum change change, const uint32_t *columns,
+                        uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         uint32_t c = columns[i];
         if (modify->column_touched[c] &&
-            (modify->op.plan->kind != PLAN_UPDATE ||
+            (change != CHANGE_UPDATE ||
              value_compare(&modify->old_row[c], &modify->new_row[c]) != 0))
             return true;
     }
@@ -271,24 +70,146 @@ static bool key_touched(const struct modify *modify, const uint32_t *columns, ui
 }
 
 /* Step 3, for one row. */
-static status_t row_references(struct modify *modify, struct error *error)
+status_t exec__row_references(struct modify *modify, enum change change, struct error *error)
 {
     const struct table *table = modify->table;
     struct exec *exec = modify->op.exec;
-    enum plan_kind kind = modify->op.plan->kind;
     status_t status = OK;
-    for (uint32_t i = 0; kind != PLAN_DELETE && i < table->foreign_key_count && status == OK; i++) {
+    for (uint32_t i = 0; change != CHANGE_DELETE && i < table->foreign_key_count && status == OK;
+         i++) {
         const struct foreign_key *key = &table->foreign_keys[i];
-        if (key_touched(modify, key->child_columns, key->column_count))
+        if (key_touched(modify, change, key->child_columns, key->column_count))
             status = exec__check_parent(exec, key, table, modify->new_row, &modify->key, error);
     }
-    for (uint32_t i = 0; kind != PLAN_INSERT && i < table->referenced_by_count && status == OK;
+    for (uint32_t i = 0; change != CHANGE_INSERT && i < table->referenced_by_count && status == OK;
          i++) {
         const struct foreign_key *key = table->referenced_by[i];
-        if (key_touched(modify, key->parent_columns, key->column_count))
-            status = exec__check_children(exec, key, table, modify->old_row, kind == PLAN_UPDATE,
-                                          &modify->key, error);
+        if (key_touched(modify, change, key->parent_columns, key->column_count))
+            status = exec__check_children(exec, key, table, modify->old_row,
+                                          change == CHANGE_UPDATE, &modify->key, error);
     }
+    return status;
+}
+
+static status_t row_references(struct modify *modify, struct error *error)
+{
+    enum plan_kind kind = modify->op.plan->kind;
+    return exec__row_references(modify,
+                                kind == PLAN_INSERT   ? CHANGE_INSERT
+                                : kind == PLAN_UPDATE ? CHANGE_UPDATE
+                                                      : CHANGE_DELETE,
+                                error);
+}
+
+/* ---- RETURNING ----------------------------------------------------------------------------------
+ */
+
+status_t exec__row_collect(struct modify *modify, struct collection *into,
+                           const struct value *const *rows, uint32_t row_count, struct error *error)
+{
+    struct exec *exec = modify->op.exec;
+    uint32_t columns = modify->table->column_count;
+    const struct vector **vectors =
+        arena_alloc(&modify->scratch, (size_t)row_count * columns * sizeof(struct vector *));
+    struct vector *values =
+        arena_alloc(&modify->scratch, (size_t)row_count * columns * sizeof(struct vector));
+    for (uint32_t i = 0; i < row_count * columns; i++) {
+        vector_init(&values[i], &modify->scratch, into->types[i], 1);
+        vector_set(&values[i], 0, &rows[i / columns][i % columns]);
+        vectors[i] = &values[i];
+    }
+    ASSERT(into->exec == exec && into->column_count >= row_count * columns);
+    return exec__collection_append(into, vectors, NULL, 1, error);
+}
+
+status_t exec__row_return(struct modify *modify, const struct value *row, struct error *error)
+{
+    if (!modify->op.plan->as.modify.returning)
+        return OK;
+    return exec__row_collect(modify, &modify->returned, &row, 1, error);
+}
+
+/* The next of the rows kept. */
+static void returned_next(struct modify *modify, struct batch **out)
+{
+    struct exec *exec = modify->op.exec;
+    const struct plan *plan = modify->op.plan;
+    uint32_t count = modify->returned.row_count - modify->returned_at;
+    if (count == 0)
+        return;
+    count = count < exec->batch_rows ? count : exec->batch_rows;
+    uint32_t rows[BATCH_ROWS_MAX];
+    for (uint32_t i = 0; i < count; i++)
+        rows[i] = modify->returned_at + i;
+    exec__batch_prepare(exec, &modify->out, plan->types, plan->column_count, count);
+    for (uint32_t c = 0; c < plan->column_count; c++)
+        exec__collection_gather(&modify->returned, c, rows, count, &modify->out->columns[c], 0);
+    modify->out->row_count = modify->out->selected = count;
+    modify->returned_at += count;
+    *out = modify->out;
+}
+
+/* ---- the ways
+ * ------------------------------------------------------------------------------------
+ */
+
+static status_t row_insert(struct modify *modify, struct error *error)
+{
+    status_t status = exec__row_insert(modify, error);
+    return status == OK ? exec__row_return(modify, modify->new_row, error) : status;
+}
+
+static status_t row_delete(struct modify *modify, struct error *error)
+{
+    status_t status = exec__row_delete(modify, error);
+    return status == OK ? exec__row_return(modify, modify->old_row, error) : status;
+}
+
+static status_t row_settle(struct modify *modify, struct error *error)
+{
+    status_t status = exec__row_settle(modify, error);
+    return status == OK ? exec__row_return(modify, modify->new_row, error) : status;
+}
+
+/* FROM and USING may bring a row several times: the first is kept. */
+static status_t drop_repetitions(struct modify *modify, struct error *error)
+{
+    struct exec *exec = modify->op.exec;
+    const struct index *key = &modify->table->indexes[0];
+    const struct collection *rows = &modify->rows;
+    enum sql_type types[CATALOG_KEY_COLUMNS_MAX];
+    const struct vector *columns[CATALOG_KEY_COLUMNS_MAX];
+    struct collection kept;
+    struct key_table seen;
+    status_t status = OK;
+    for (uint32_t k = 0; k < key->column_count; k++)
+        types[k] = rows->types[key->columns[k]];
+    exec__collection_init(&kept, exec, rows->types, rows->stable, rows->column_count);
+    exec__key_table_init(&seen, exec, types, NULL, key->column_count);
+    const struct vector **all =
+        arena_alloc(exec->arena, rows->column_count * sizeof(struct vector *));
+    for (uint32_t c = 0; c < rows->chunk_count && status == OK; c++) {
+        const struct batch *chunk = rows->chunks[c];
+        uint32_t numbers[BATCH_ROWS_MAX];
+        uint32_t fresh[BATCH_ROWS_MAX];
+        bool is_new[BATCH_ROWS_MAX];
+        uint32_t count = 0;
+        for (uint32_t k = 0; k < key->column_count; k++)
+            columns[k] = &chunk->columns[key->columns[k]];
+        status =
+            exec__key_table_put(&seen, columns, NULL, chunk->row_count, numbers, is_new, error);
+        for (uint32_t i = 0; status == OK && i < chunk->row_count; i++) {
+            if (is_new[i])
+                fresh[count++] = i;
+        }
+        for (uint32_t i = 0; i < rows->column_count; i++)
+            all[i] = &chunk->columns[i];
+        if (status == OK && count > 0)
+            status = exec__collection_append(&kept, all, fresh, count, error);
+    }
+    exec__key_table_free(&seen);
+    exec__collection_free(&modify->rows);
+    modify->rows = kept;
     return status;
 }
 
@@ -329,14 +250,20 @@ static status_t modify_collected(struct modify *modify, struct error *error)
     exec__collection_init(&modify->rows, modify->op.exec, types, stable, plan->left->column_count);
     status_t status =
         exec__collect(modify->op.left, NULL, 0, &modify->scratch, &modify->rows, error);
+    if (status == OK && plan->as.modify.may_repeat)
+        status = drop_repetitions(modify, error);
     if (status != OK)
         return status;
+    if (modify->upsert) {
+        status = rows_each(modify, exec__upsert_row, error);
+        return status == OK ? exec__upsert_finish(modify, error) : status;
+    }
     if (plan->kind == PLAN_INSERT) {
         status = rows_each(modify, row_insert, error);
     } else if (plan->kind == PLAN_DELETE) {
         status = rows_each(modify, row_delete, error);
     } else {
-        status = rows_each(modify, row_vacate, error);
+        status = rows_each(modify, exec__row_vacate, error);
         if (status == OK)
             status = rows_each(modify, row_settle, error);
     }
@@ -353,19 +280,29 @@ static status_t modify_next(struct operator* op, struct batch **out, struct erro
 {
     struct modify *modify = (struct modify *)op;
     *out = NULL;
-    if (modify->done)
-        return OK;
-    modify->done = true;
-    if (op->plan->kind == PLAN_INSERT && modify->table->foreign_key_count == 0 &&
-        !plan_reads(op->plan->left))
-        return insert_batches(modify, error);
-    return modify_collected(modify, error);
+    if (!modify->done) {
+        modify->done = true;
+        /* A subquery may read what is being changed. */
+        bool in_batches = op->plan->kind == PLAN_INSERT && modify->table->foreign_key_count == 0 &&
+                          !modify->upsert && op->exec->subquery_count == 0 &&
+                          !plan_reads(op->plan->left);
+        status_t status =
+            in_batches ? insert_batches(modify, error) : modify_collected(modify, error);
+        if (status != OK)
+            return status;
+    }
+    if (op->plan->as.modify.returning)
+        returned_next(modify, out);
+    return OK;
 }
 
 static void modify_close(struct operator* op)
 {
     struct modify *modify = (struct modify *)op;
+    exec__upsert_close(modify);
     exec__collection_free(&modify->rows);
+    if (op->plan->as.modify.returning)
+        exec__collection_free(&modify->returned);
     arena_free(&modify->scratch);
     buffer_free(&modify->key);
     buffer_free(&modify->old_key);
@@ -417,5 +354,12 @@ status_t exec__modify_open(struct exec *exec, const struct plan *plan, struct op
     for (uint32_t i = 0; i < table->ordinal_next; i++)
         modify->stored[i] = value_null(SQL_UNKNOWN); /* dropped columns stay NULL */
     find_touched(modify);
+    if (plan->as.modify.returning)
+        exec__collection_init(&modify->returned, exec, plan->types, NULL, plan->column_count);
+    if (plan->as.modify.conflict != CONFLICT_ERROR) {
+        status_t status = exec__upsert_open(modify, error);
+        if (status != OK)
+            return status;
+    }
     return exec__operator_open(exec, plan->left, &modify->op.left, error);
 }

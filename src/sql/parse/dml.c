@@ -2,13 +2,6 @@
 #include "base/check.h"
 #include "parse_int.h"
 
-static bool refuse_returning(struct parse *parse)
-{
-    if (parse__is_keyword(parse, KEYWORD_RETURNING))
-        return parse__unsupported(parse, "RETURNING is");
-    return !parse->failed;
-}
-
 /* Names may be qualified by nothing: "SET t.a = 1" is an error in PostgreSQL too. */
 static bool parse_source(struct parse *parse, struct ast_insert *insert)
 {
@@ -22,26 +15,6 @@ static bool parse_source(struct parse *parse, struct ast_insert *insert)
         parse__syntax_error(parse);
     }
     return insert->source != NULL;
-}
-
-bool parse__insert(struct parse *parse, struct ast_statement *statement)
-{
-    struct ast_insert *insert = arena_zalloc(parse->arena, sizeof *insert);
-    statement->kind = AST_INSERT;
-    statement->as.insert = insert;
-    parse__advance(parse);
-    if (!parse__expect_keyword(parse, KEYWORD_INTO) || !parse__table_name(parse, &insert->table))
-        return false;
-    if (parse__accept_keyword(parse, KEYWORD_AS) && !parse__name(parse, &insert->alias))
-        return false;
-    if (parse__is(parse, TOKEN_LEFT_PAREN) && !parse__select_starts(parse__peek(parse)) &&
-        !parse__name_list(parse, &insert->columns, &insert->column_count))
-        return false;
-    if (!parse_source(parse, insert))
-        return false;
-    if (parse__is_keyword(parse, KEYWORD_ON))
-        return parse__unsupported(parse, "ON CONFLICT is");
-    return refuse_returning(parse);
 }
 
 static bool parse_assignment(struct parse *parse, struct ast_assignment *assignment)
@@ -68,10 +41,79 @@ static bool parse_where(struct parse *parse, struct ast_expr **where)
     return *where != NULL;
 }
 
+/* SET a = 1, ..., behind the word SET. */
+static bool parse_assignments(struct parse *parse, struct ast_assignment **list, uint32_t *count)
+{
+    uint32_t capacity = 0;
+    do {
+        *list = arena_grow(parse->arena, *list, &capacity, *count + 1, sizeof **list);
+        if (!parse_assignment(parse, &(*list)[(*count)++]))
+            return false;
+    } while (parse__accept(parse, TOKEN_COMMA));
+    return true;
+}
+
+/* CONFLICT [(a, b) | ON CONSTRAINT name] DO { NOTHING | UPDATE SET ... [WHERE ...] }. */
+static bool parse_conflict(struct parse *parse, struct ast_insert *insert)
+{
+    insert->conflict_position = parse->token.position;
+    if (!parse__expect_keyword(parse, KEYWORD_CONFLICT))
+        return false;
+    if (parse__is(parse, TOKEN_LEFT_PAREN)) {
+        if (!parse__name_list(parse, &insert->conflict_columns, &insert->conflict_column_count))
+            return false;
+        if (parse__is_keyword(parse, KEYWORD_WHERE))
+            return parse__unsupported(parse, "a condition in ON CONFLICT is");
+    } else if (parse__accept_keyword(parse, KEYWORD_ON)) {
+        if (!parse__expect_keyword(parse, KEYWORD_CONSTRAINT) ||
+            !parse__name(parse, &insert->conflict_constraint))
+            return false;
+    }
+    if (!parse__expect_keyword(parse, KEYWORD_DO))
+        return false;
+    if (parse__accept_keyword(parse, KEYWORD_NOTHING)) {
+        insert->conflict = AST_CONFLICT_NOTHING;
+        return true;
+    }
+    insert->conflict = AST_CONFLICT_UPDATE;
+    return parse__expect_keyword(parse, KEYWORD_UPDATE) &&
+           parse__expect_keyword(parse, KEYWORD_SET) &&
+           parse_assignments(parse, &insert->assignments, &insert->assignment_count) &&
+           parse_where(parse, &insert->conflict_where);
+}
+
+bool parse__insert(struct parse *parse, struct ast_statement *statement)
+{
+    struct ast_insert *insert = arena_zalloc(parse->arena, sizeof *insert);
+    statement->kind = AST_INSERT;
+    statement->as.insert = insert;
+    /* INSERT OR REPLACE and REPLACE, as SQLite and MySQL have them. */
+    bool replace = parse__is_keyword(parse, KEYWORD_REPLACE);
+    parse__advance(parse);
+    if (!replace && parse__accept_keyword(parse, KEYWORD_OR)) {
+        if (!parse__expect_keyword(parse, KEYWORD_REPLACE))
+            return false;
+        replace = true;
+    }
+    if (replace)
+        insert->conflict = AST_CONFLICT_REPLACE;
+    if (!parse__expect_keyword(parse, KEYWORD_INTO) || !parse__table_name(parse, &insert->table))
+        return false;
+    if (parse__accept_keyword(parse, KEYWORD_AS) && !parse__name(parse, &insert->alias))
+        return false;
+    if (parse__is(parse, TOKEN_LEFT_PAREN) && !parse__select_starts(parse__peek(parse)) &&
+        !parse__name_list(parse, &insert->columns, &insert->column_count))
+        return false;
+    if (!parse_source(parse, insert))
+        return false;
+    if (!replace && parse__accept_keyword(parse, KEYWORD_ON) && !parse_conflict(parse, insert))
+        return false;
+    return parse__returning(parse, &insert->returning, &insert->returning_count);
+}
+
 bool parse__update(struct parse *parse, struct ast_statement *statement)
 {
     struct ast_update *update = arena_zalloc(parse->arena, sizeof *update);
-    uint32_t capacity = 0;
     statement->kind = AST_UPDATE;
     statement->as.update = update;
     parse__advance(parse);
@@ -83,15 +125,15 @@ bool parse__update(struct parse *parse, struct ast_statement *statement)
         return false;
     if (!parse__expect_keyword(parse, KEYWORD_SET))
         return false;
-    do {
-        update->assignments = arena_grow(parse->arena, update->assignments, &capacity,
-                                         update->assignment_count + 1, sizeof *update->assignments);
-        if (!parse_assignment(parse, &update->assignments[update->assignment_count++]))
+    if (!parse_assignments(parse, &update->assignments, &update->assignment_count))
+        return false;
+    if (parse__accept_keyword(parse, KEYWORD_FROM)) {
+        update->from = parse__from(parse);
+        if (!update->from)
             return false;
-    } while (parse__accept(parse, TOKEN_COMMA));
-    if (parse__is_keyword(parse, KEYWORD_FROM))
-        return parse__unsupported(parse, "UPDATE ... FROM is");
-    return parse_where(parse, &update->where) && refuse_returning(parse);
+    }
+    return parse_where(parse, &update->where) &&
+           parse__returning(parse, &update->returning, &update->returning_count);
 }
 
 bool parse__delete(struct parse *parse, struct ast_statement *statement)
@@ -105,7 +147,11 @@ bool parse__delete(struct parse *parse, struct ast_statement *statement)
     parse__accept_keyword(parse, KEYWORD_ONLY);
     if (!parse__table_name(parse, &delete->table) || !parse__table_alias(parse, &delete->alias))
         return false;
-    if (parse__is_keyword(parse, KEYWORD_USING))
-        return parse__unsupported(parse, "DELETE ... USING is");
-    return parse_where(parse, &delete->where) && refuse_returning(parse);
+    if (parse__accept_keyword(parse, KEYWORD_USING)) {
+        delete->from = parse__from(parse);
+        if (!delete->from)
+            return false;
+    }
+    return parse_where(parse, &delete->where) &&
+           parse__returning(parse, &delete->returning, &delete->returning_count);
 }

@@ -292,17 +292,34 @@ enum ast_statement_kind {
     AST_SHOW,
 };
 
+struct ast_assignment {
+    struct ast_name column;
+    struct ast_expr *value; /* may be AST_DEFAULT */
+};
+
+enum ast_conflict {
+    AST_CONFLICT_ERROR,   /* nothing said */
+    AST_CONFLICT_NOTHING, /* ON CONFLICT DO NOTHING */
+    AST_CONFLICT_UPDATE,  /* ON CONFLICT DO UPDATE */
+    AST_CONFLICT_REPLACE, /* INSERT OR REPLACE, REPLACE */
+};
+
 struct ast_insert {
     struct ast_name table;
     struct ast_name alias;    /* or missing */
     struct ast_name *columns; /* or NULL: the first columns of the table */
     uint32_t column_count;
     struct ast_select *source; /* VALUES or SELECT; NULL: DEFAULT VALUES */
-};
-
-struct ast_assignment {
-    struct ast_name column;
-    struct ast_expr *value; /* may be AST_DEFAULT */
+    enum ast_conflict conflict;
+    uint32_t conflict_position;        /* of the word CONFLICT */
+    struct ast_name *conflict_columns; /* ON CONFLICT (a, b), or NULL */
+    uint32_t conflict_column_count;
+    struct ast_name conflict_constraint; /* ON CONFLICT ON CONSTRAINT, or missing */
+    struct ast_assignment *assignments;  /* of DO UPDATE */
+    uint32_t assignment_count;
+    struct ast_expr *conflict_where; /* of DO UPDATE, or NULL */
+    struct ast_target *returning;    /* or NULL */
+    uint32_t returning_count;
 };
 
 struct ast_update {
@@ -310,13 +327,19 @@ struct ast_update {
     struct ast_name alias; /* or missing */
     struct ast_assignment *assignments;
     uint32_t assignment_count;
+    struct ast_from *from;  /* UPDATE ... FROM, or NULL */
     struct ast_expr *where; /* or NULL */
+    struct ast_target *returning;
+    uint32_t returning_count;
 };
 
 struct ast_delete {
     struct ast_name table;
     struct ast_name alias;  /* or missing */
+    struct ast_from *from;  /* DELETE ... USING, or NULL */
     struct ast_expr *where; /* or NULL */
+    struct ast_target *returning;
+    uint32_t returning_count;
 };
 
 /* FOREIGN KEY ... REFERENCES, of a column or of the table. CASCADE, SET NULL and SET DEFAULT are

@@ -413,6 +413,8 @@ bool parse__select_starts(const struct token *token);
 struct ast_select *parse__values(struct parse *parse, bool defaults);
 bool parse__select_tail(struct parse *parse, struct ast_select *select);
 struct ast_from *parse__from(struct parse *parse);
+/* [RETURNING list]. */
+bool parse__returning(struct parse *parse, struct ast_target **targets, uint32_t *count);
 /* [AS] alias, missing when there is none. */
 bool parse__table_alias(struct parse *parse, struct ast_name *alias);
 
@@ -432,6 +434,8 @@ bool parse__statement(struct parse *parse, struct ast_statement *statement);
 
 /* print_expr.c */
 void parse__print_select(const struct ast_select *select, struct buffer *out);
+void parse__print_from(const struct ast_from *from, struct buffer *out);
+void parse__print_target(const struct ast_target *target, struct buffer *out);
 void parse__print_names(const struct ast_name *names, uint32_t count, struct buffer *out);
 void parse__print_text(const char *text, struct buffer *out);
 

@@ -350,16 +350,14 @@ void ast_print_expr(const struct ast_expr *expr, struct buffer *out)
 
 /* ---- FROM ------------------------------------------------------------------------------------ */
 
-static void print_from(const struct ast_from *from, struct buffer *out);
-
 static void print_join(const struct ast_from *from, struct buffer *out)
 {
     static const char *const kinds[] = {"JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN",
                                         "CROSS JOIN"};
     buffer_append_string(out, "(");
-    print_from(from->left, out);
+    parse__print_from(from->left, out);
     buffer_printf(out, " %s%s ", from->natural ? "NATURAL " : "", kinds[from->join]);
-    print_from(from->right, out);
+    parse__print_from(from->right, out);
     if (from->on) {
         buffer_append_string(out, " ON ");
         ast_print_expr(from->on, out);
@@ -371,7 +369,7 @@ static void print_join(const struct ast_from *from, struct buffer *out)
     buffer_append_string(out, ")");
 }
 
-static void print_from(const struct ast_from *from, struct buffer *out)
+void parse__print_from(const struct ast_from *from, struct buffer *out)
 {
     if (from->kind == AST_FROM_JOIN) {
         print_join(from, out);
@@ -396,7 +394,7 @@ static void print_from(const struct ast_from *from, struct buffer *out)
 
 /* ---- SELECT ---------------------------------------------------------------------------------- */
 
-static void print_target(const struct ast_target *target, struct buffer *out)
+void parse__print_target(const struct ast_target *target, struct buffer *out)
 {
     if (target->expr) {
         ast_print_expr(target->expr, out);
@@ -437,11 +435,11 @@ static void print_body(const struct ast_select *select, struct buffer *out)
     buffer_append_string(out, select->distinct ? "SELECT DISTINCT" : "SELECT");
     for (uint32_t i = 0; i < select->target_count; i++) {
         buffer_append_string(out, i ? ", " : " ");
-        print_target(&select->targets[i], out);
+        parse__print_target(&select->targets[i], out);
     }
     if (select->from) {
         buffer_append_string(out, " FROM ");
-        print_from(select->from, out);
+        parse__print_from(select->from, out);
     }
     print_clause(" WHERE ", select->where, out);
     if (select->group_count) {

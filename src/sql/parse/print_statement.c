@@ -23,9 +23,52 @@ static void print_table(const struct ast_name *table, const struct ast_name *ali
     ast_print_name(alias->text, out);
 }
 
+static void print_assignments(const struct ast_assignment *assignments, uint32_t count,
+                              struct buffer *out)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        buffer_append_string(out, i ? ", " : " SET ");
+        ast_print_name(assignments[i].column.text, out);
+        buffer_append_string(out, " = ");
+        ast_print_expr(assignments[i].value, out);
+    }
+}
+
+static void print_returning(const struct ast_target *targets, uint32_t count, struct buffer *out)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        buffer_append_string(out, i ? ", " : " RETURNING ");
+        parse__print_target(&targets[i], out);
+    }
+}
+
+static void print_conflict(const struct ast_insert *insert, struct buffer *out)
+{
+    if (insert->conflict != AST_CONFLICT_NOTHING && insert->conflict != AST_CONFLICT_UPDATE)
+        return;
+    buffer_append_string(out, " ON CONFLICT ");
+    if (insert->conflict_columns) {
+        parse__print_names(insert->conflict_columns, insert->conflict_column_count, out);
+        buffer_append_string(out, " ");
+    }
+    if (insert->conflict_constraint.text) {
+        buffer_append_string(out, "ON CONSTRAINT ");
+        ast_print_name(insert->conflict_constraint.text, out);
+        buffer_append_string(out, " ");
+    }
+    if (insert->conflict == AST_CONFLICT_NOTHING) {
+        buffer_append_string(out, "DO NOTHING");
+        return;
+    }
+    buffer_append_string(out, "DO UPDATE");
+    print_assignments(insert->assignments, insert->assignment_count, out);
+    print_where(insert->conflict_where, out);
+}
+
 static void print_insert(const struct ast_insert *insert, struct buffer *out)
 {
-    buffer_append_string(out, "INSERT INTO ");
+    buffer_append_string(out, insert->conflict == AST_CONFLICT_REPLACE ? "INSERT OR REPLACE INTO "
+                                                                       : "INSERT INTO ");
     print_table(&insert->table, &insert->alias, out);
     buffer_append_string(out, " ");
     if (insert->columns) {
@@ -36,26 +79,33 @@ static void print_insert(const struct ast_insert *insert, struct buffer *out)
         parse__print_select(insert->source, out);
     else
         buffer_append_string(out, "DEFAULT VALUES");
+    print_conflict(insert, out);
+    print_returning(insert->returning, insert->returning_count, out);
 }
 
 static void print_update(const struct ast_update *update, struct buffer *out)
 {
     buffer_append_string(out, "UPDATE ");
     print_table(&update->table, &update->alias, out);
-    for (uint32_t i = 0; i < update->assignment_count; i++) {
-        buffer_append_string(out, i ? ", " : " SET ");
-        ast_print_name(update->assignments[i].column.text, out);
-        buffer_append_string(out, " = ");
-        ast_print_expr(update->assignments[i].value, out);
+    print_assignments(update->assignments, update->assignment_count, out);
+    if (update->from) {
+        buffer_append_string(out, " FROM ");
+        parse__print_from(update->from, out);
     }
     print_where(update->where, out);
+    print_returning(update->returning, update->returning_count, out);
 }
 
 static void print_delete(const struct ast_delete *delete, struct buffer *out)
 {
     buffer_append_string(out, "DELETE FROM ");
     print_table(&delete->table, &delete->alias, out);
+    if (delete->from) {
+        buffer_append_string(out, " USING ");
+        parse__print_from(delete->from, out);
+    }
     print_where(delete->where, out);
+    print_returning(delete->returning, delete->returning_count, out);
 }
 
 static void print_column(const struct ast_column_definition *column, struct buffer *out)

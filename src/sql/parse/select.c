@@ -78,6 +78,19 @@ static bool parse_targets(struct parse *parse, struct ast_select *select)
     return true;
 }
 
+/* RETURNING takes a select list. */
+bool parse__returning(struct parse *parse, struct ast_target **targets, uint32_t *count)
+{
+    if (!parse__accept_keyword(parse, KEYWORD_RETURNING))
+        return !parse->failed;
+    struct ast_select select = {.distinct = true}; /* so that the list must not be empty */
+    if (!parse_targets(parse, &select))
+        return false;
+    *targets = select.targets;
+    *count = select.target_count;
+    return parse__check_height(parse, select.height);
+}
+
 /* ---- ORDER BY, LIMIT, OFFSET ----------------------------------------------------------------- */
 
 static bool parse_order(struct parse *parse, struct ast_select *select, struct ast_order *order)

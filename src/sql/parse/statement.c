@@ -102,10 +102,10 @@ static bool parse_explain(struct parse *parse, struct ast_statement *statement)
     size_t start = parse->token.start;
     inner->position = parse->token.position;
     explain->statement = inner;
-    bool explained = parse__is_keyword(parse, KEYWORD_INSERT) ||
-                     parse__is_keyword(parse, KEYWORD_UPDATE) ||
-                     parse__is_keyword(parse, KEYWORD_DELETE) ||
-                     parse__is(parse, TOKEN_LEFT_PAREN) || parse__select_starts(&parse->token);
+    bool explained =
+        parse__is_keyword(parse, KEYWORD_INSERT) || parse__is_keyword(parse, KEYWORD_REPLACE) ||
+        parse__is_keyword(parse, KEYWORD_UPDATE) || parse__is_keyword(parse, KEYWORD_DELETE) ||
+        parse__is(parse, TOKEN_LEFT_PAREN) || parse__select_starts(&parse->token);
     if (!explained)
         return parse__syntax_error(parse);
     if (!parse__statement(parse, inner))
@@ -254,6 +254,7 @@ bool parse__statement(struct parse *parse, struct ast_statement *statement)
     }
     switch (parse->token.kind == TOKEN_WORD ? parse->token.keyword : KEYWORD_NONE) {
     case KEYWORD_INSERT:
+    case KEYWORD_REPLACE:
         return parse__insert(parse, statement);
     case KEYWORD_UPDATE:
         return parse__update(parse, statement);

@@ -237,6 +237,14 @@ struct key_range {
  * ORDER BY may rely on it. */
 enum join_kind { JOIN_INNER, JOIN_LEFT, JOIN_RIGHT, JOIN_FULL, JOIN_CROSS };
 
+/* What INSERT does where a row with the same unique key is there already. */
+enum conflict_action {
+    CONFLICT_ERROR,   /* 23505 */
+    CONFLICT_NOTHING, /* leaves it */
+    CONFLICT_UPDATE,  /* changes it; 21000 when this statement made it */
+    CONFLICT_REPLACE  /* takes it away, and every other one that is in the way */
+};
+
 struct plan {
     enum plan_kind kind;
     /* What it produces. */
@@ -305,8 +313,19 @@ struct plan {
                kind; ranges, lengths, NOT NULL, UNIQUE, FOREIGN KEY are checked by the executor.
                UPDATE: the input has all the table's columns as they are, then the values for
                `assigned`, cast likewise. DELETE: all the table's columns. */
-            uint32_t *assigned; /* places in table->columns */
+            uint32_t *assigned; /* places in table->columns; UPDATE, and CONFLICT_UPDATE */
             uint32_t assigned_count;
+            /* UPDATE, DELETE: a row may come several times; the first counts. */
+            bool may_repeat;
+            /* The changed rows come out, with all the table's columns: as they are now, those of
+               DELETE as they were. Otherwise nothing comes out. */
+            bool returning;
+            enum conflict_action conflict;      /* INSERT */
+            const struct index *conflict_index; /* the one that counts; NULL: each unique one.
+                                                   Never NULL with CONFLICT_UPDATE */
+            struct expr **conflict_values;      /* for `assigned`, over the columns of the row that
+                                                   is there, then of the one that is not put in */
+            struct expr *conflict_where;        /* likewise, or NULL; not true: nothing is done */
         } modify;
     } as;
 };

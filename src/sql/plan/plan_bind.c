@@ -69,10 +69,10 @@ static const char *figure_name(const struct ast_expr *ast, int *strength)
 /* ---- the select list --------------------------------------------------------------------------
  */
 
-static status_t bind_targets(struct scope *scope, const struct ast_select *ast)
+status_t plan__bind_targets(struct scope *scope, const struct ast_target *targets, uint32_t count)
 {
-    for (uint32_t i = 0; i < ast->target_count; i++) {
-        const struct ast_target *target = &ast->targets[i];
+    for (uint32_t i = 0; i < count; i++) {
+        const struct ast_target *target = &targets[i];
         status_t status;
         if (!target->expr) {
             if ((status = plan__expand_star(scope, target)))
@@ -252,7 +252,7 @@ static status_t bind_clauses(struct planner *planner, const struct ast_select *a
         return status;
     scope.aggregates = true;
     scope.clause = "SELECT";
-    if ((status = bind_targets(&scope, ast)))
+    if ((status = plan__bind_targets(&scope, ast->targets, ast->target_count)))
         return status;
     if ((!keep_unknown || ast->distinct || ast->order_count > 0) &&
         (status = settle_outputs(planner, query)))

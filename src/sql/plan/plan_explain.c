@@ -175,6 +175,15 @@ static void print_modify(const struct plan *plan, struct buffer *out)
     for (uint32_t i = 0; i < plan->as.modify.assigned_count; i++)
         buffer_printf(out, "%s%s", i ? ", " : " set ",
                       table->columns[plan->as.modify.assigned[i]].name);
+    static const char *const actions[] = {
+        [CONFLICT_ERROR] = "",
+        [CONFLICT_NOTHING] = " on conflict do nothing",
+        [CONFLICT_UPDATE] = " on conflict update",
+        [CONFLICT_REPLACE] = " replacing",
+    };
+    buffer_append_string(out, actions[plan->as.modify.conflict]);
+    if (plan->as.modify.conflict_index)
+        buffer_printf(out, " of %s", plan->as.modify.conflict_index->name);
 }
 
 static void print_operator(const struct plan *plan, struct buffer *out)

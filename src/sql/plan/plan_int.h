@@ -446,6 +446,20 @@ status_t plan__insert(struct planner *planner, const struct ast_insert *ast, str
 status_t plan__update(struct planner *planner, const struct ast_update *ast, struct planned *out);
 status_t plan__delete(struct planner *planner, const struct ast_delete *ast, struct planned *out);
 
+/* The clauses of INSERT ... ON CONFLICT, onto its node. */
+status_t plan__conflict(struct planner *planner, const struct ast_insert *ast,
+                        const struct table *table, struct plan *insert);
+/* RETURNING: a select list over the rows that the node at out->root changes. */
+status_t plan__returning(struct planner *planner, const struct table *table, const char *alias,
+                         const struct ast_target *targets, uint32_t count, struct planned *out);
+/* A column's DEFAULT, or NULL without one. */
+status_t plan__default(struct planner *planner, const struct column *column, struct expr **out);
+/* The place of a column that is assigned to; 42703 with a hint. */
+status_t plan__find_column(struct planner *planner, const struct table *table,
+                           const struct ast_name *name, uint32_t *place);
+/* Appends one output an item. */
+status_t plan__bind_targets(struct scope *scope, const struct ast_target *targets, uint32_t count);
+
 /* ---- plans looked through: plan_walk.c ---------------------------------------------------------
  */
 

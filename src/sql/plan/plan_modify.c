@@ -15,9 +15,7 @@ static status_t no_such_column(struct planner *planner, const struct table *tabl
     return status;
 }
 
-/* The column's DEFAULT, or NULL without one. */
-static status_t default_value(struct planner *planner, const struct column *column,
-                              struct expr **out)
+status_t plan__default(struct planner *planner, const struct column *column, struct expr **out)
 {
     if (column->hidden) {
         *out = plan__call(planner, CALL_ROW_ID, SQL_INTEGER, 0, NULL, 0);
@@ -37,6 +35,16 @@ static status_t default_value(struct planner *planner, const struct column *colu
     if (status && planner->error)
         planner->error->position = 0;
     return status;
+}
+
+status_t plan__find_column(struct planner *planner, const struct table *table,
+                           const struct ast_name *name, uint32_t *place)
+{
+    int32_t found = table_column(table, name->text);
+    if (found < 0)
+        return no_such_column(planner, table, name);
+    *place = (uint32_t)found;
+    return OK;
 }
 
 static struct plan *modify(struct planner *planner, enum plan_kind kind, const struct table *table,
@@ -103,7 +111,7 @@ static status_t check_count(const struct target *target, const struct ast_insert
 static status_t default_of(struct target *target, uint32_t place, struct expr **out)
 {
     if (!target->defaults[place]) {
-        status_t status = default_value(target->planner, &target->table->columns[place],
+        status_t status = plan__default(target->planner, &target->table->columns[place],
                                         &target->defaults[place]);
         if (status)
             return status;
@@ -287,18 +295,41 @@ status_t plan__insert(struct planner *planner, const struct ast_insert *ast, str
     out->root = modify(planner, PLAN_INSERT, target.table, input);
     out->writes = true;
     out->is_short = plain && input->as.values.row_count <= 1000;
-    return OK;
+    if ((status = plan__conflict(planner, ast, target.table, out->root)))
+        return status;
+    return plan__returning(planner, target.table, ast->alias.text, ast->returning,
+                           ast->returning_count, out);
 }
 
 /* ---- UPDATE, DELETE ---------------------------------------------------------------------------
  */
 
-/* A block over one table that gives all its columns. */
+/* FROM of UPDATE, USING of DELETE: joined to the table without a condition of its own. */
+static status_t join_others(struct planner *planner, struct query *query,
+                            const struct ast_from *others)
+{
+    struct from_node *join = arena_zalloc(planner->arena, sizeof *join);
+    join->kind = JOIN_INNER;
+    join->inputs = arena_zalloc(planner->arena, 2 * sizeof(struct from_node *));
+    join->input_count = 2;
+    join->inputs[0] = query->from;
+    status_t status = plan__bind_from(planner, query, others, &join->inputs[1]);
+    if (status)
+        return status;
+    join->relations = join->inputs[0]->relations | join->inputs[1]->relations;
+    query->from = join;
+    return OK;
+}
+
+/* A block over the table, and what it is joined with, that gives all the table's columns. */
 static status_t open_block(struct planner *planner, const struct table *table, const char *alias,
-                           const struct ast_expr *where, struct scope *scope)
+                           const struct ast_from *others, const struct ast_expr *where,
+                           struct scope *scope)
 {
     struct query *query = arena_zalloc(planner->arena, sizeof *query);
     status_t status = plan__bind_table(planner, query, table, alias, &query->from);
+    if (!status && others)
+        status = join_others(planner, query, others);
     if (status)
         return status;
     *scope =
@@ -327,14 +358,13 @@ static status_t bind_assignment(struct scope *scope, const struct table *table,
                                 const struct ast_assignment *ast, uint32_t *place)
 {
     struct planner *planner = scope->planner;
-    int32_t found = table_column(table, ast->column.text);
-    if (found < 0)
-        return no_such_column(planner, table, &ast->column);
-    *place = (uint32_t)found;
-    const struct column *column = &table->columns[found];
     struct expr *value;
-    status_t status = ast->value->kind == AST_DEFAULT ? default_value(planner, column, &value)
-                                                      : plan__bind_expr(scope, ast->value, &value);
+    status_t status = plan__find_column(planner, table, &ast->column, place);
+    if (status)
+        return status;
+    const struct column *column = &table->columns[*place];
+    status = ast->value->kind == AST_DEFAULT ? plan__default(planner, column, &value)
+                                             : plan__bind_expr(scope, ast->value, &value);
     if (!status)
         status = plan__assign(planner, &value, column);
     if (status)
@@ -359,7 +389,7 @@ status_t plan__update(struct planner *planner, const struct ast_update *ast, str
     struct scope scope;
     status_t status = plan__find_table(planner, &ast->table, &table);
     if (!status)
-        status = open_block(planner, table, ast->alias.text, ast->where, &scope);
+        status = open_block(planner, table, ast->alias.text, ast->from, ast->where, &scope);
     if (status)
         return status;
     scope.clause = "UPDATE";
@@ -384,7 +414,9 @@ status_t plan__update(struct planner *planner, const struct ast_update *ast, str
         return status;
     out->root->as.modify.assigned = assigned;
     out->root->as.modify.assigned_count = assigned_count;
-    return OK;
+    out->root->as.modify.may_repeat = ast->from != NULL;
+    return plan__returning(planner, table, ast->alias.text, ast->returning, ast->returning_count,
+                           out);
 }
 
 status_t plan__delete(struct planner *planner, const struct ast_delete *ast, struct planned *out)
@@ -393,8 +425,12 @@ status_t plan__delete(struct planner *planner, const struct ast_delete *ast, str
     struct scope scope;
     status_t status = plan__find_table(planner, &ast->table, &table);
     if (!status)
-        status = open_block(planner, table, ast->alias.text, ast->where, &scope);
+        status = open_block(planner, table, ast->alias.text, ast->from, ast->where, &scope);
     if (status)
         return status;
-    return close_block(planner, scope.query, PLAN_DELETE, table, out);
+    if ((status = close_block(planner, scope.query, PLAN_DELETE, table, out)))
+        return status;
+    out->root->as.modify.may_repeat = ast->from != NULL;
+    return plan__returning(planner, table, ast->alias.text, ast->returning, ast->returning_count,
+                           out);
 }

@@ -85,11 +85,15 @@ void plan__find_subplans(const struct plan *plan, struct subplans *out)
         visit(plan->as.limit.limit, out);
         visit(plan->as.limit.offset, out);
         return;
+    case PLAN_INSERT:
+        if (plan->as.modify.conflict_values)
+            visit_all(plan->as.modify.conflict_values, plan->as.modify.assigned_count, out);
+        visit(plan->as.modify.conflict_where, out);
+        return;
     case PLAN_DISTINCT:
     case PLAN_APPEND:
     case PLAN_INTERSECT:
     case PLAN_EXCEPT:
-    case PLAN_INSERT:
     case PLAN_UPDATE:
     case PLAN_DELETE:
         return;

@@ -1,0 +1,188 @@
+/* One row put, changed, taken away: itself and its entries in every index. */
+#include "sql/exec/exec_int.h"
+
+/* ---- single entries -----------------------------------------------------------------------------
+ */
+
+static status_t row_put(struct modify *modify, struct error *error)
+{
+    const struct table *table = modify->table;
+    for (uint32_t i = 0; i < table->column_count; i++)
+        modify->stored[table->columns[i].ordinal] = modify->new_row[i];
+    buffer_reset(&modify->value);
+    row_encode(&modify->value, modify->stored, table->ordinal_next);
+    if (modify->value.failed || modify->value.size > STORE_VALUE_MAX)
+        return error_set(error, ERR_TOO_LONG, "row is too long for table \"%s\"", table->name);
+    return store_put(modify->op.exec->context.txn, buffer_slice(&modify->key),
+                     buffer_slice(&modify->value), error);
+}
+
+static status_t key_must_be_free(struct modify *modify, const struct index *index,
+                                 struct error *error)
+{
+    bool found;
+    struct slice ignored;
+    status_t status = store_get(modify->op.exec->context.txn, buffer_slice(&modify->key), &found,
+                                &ignored, error);
+    if (status == OK && found)
+        return exec__error_duplicate(modify->table, index, modify->new_row, error);
+    return status;
+}
+
+static status_t entry_make(const struct modify *modify, const struct index *index,
+                           const struct value *row, struct buffer *key, struct buffer *value,
+                           bool *checked, struct error *error)
+{
+    buffer_reset(key);
+    buffer_reset(value);
+    return index_entry(modify->table, index, row, key, value, checked, error);
+}
+
+static status_t entry_put(struct modify *modify, const struct index *index, struct error *error)
+{
+    bool checked;
+    status_t status =
+        entry_make(modify, index, modify->new_row, &modify->key, &modify->value, &checked, error);
+    if (status == OK && checked)
+        status = key_must_be_free(modify, index, error);
+    if (status != OK)
+        return status;
+    return store_put(modify->op.exec->context.txn, buffer_slice(&modify->key),
+                     buffer_slice(&modify->value), error);
+}
+
+static status_t entry_remove(struct modify *modify, const struct index *index, struct error *error)
+{
+    bool checked;
+    status_t status = entry_make(modify, index, modify->old_row, &modify->old_key,
+                                 &modify->old_value, &checked, error);
+    if (status != OK)
+        return status;
+    return store_remove(modify->op.exec->context.txn, buffer_slice(&modify->old_key), error);
+}
+
+static status_t row_keys(struct modify *modify, bool *same, struct error *error)
+{
+    buffer_reset(&modify->key);
+    buffer_reset(&modify->old_key);
+    status_t status = index_row_key(modify->table, modify->new_row, &modify->key, error);
+    if (status == OK)
+        status = index_row_key(modify->table, modify->old_row, &modify->old_key, error);
+    *same = status == OK && slice_equal(buffer_slice(&modify->key), buffer_slice(&modify->old_key));
+    return status;
+}
+
+static status_t entry_keys(struct modify *modify, const struct index *index, bool *checked,
+                           bool *same_key, bool *same_value, struct error *error)
+{
+    bool old_checked;
+    status_t status =
+        entry_make(modify, index, modify->new_row, &modify->key, &modify->value, checked, error);
+    if (status == OK)
+        status = entry_make(modify, index, modify->old_row, &modify->old_key, &modify->old_value,
+                            &old_checked, error);
+    if (status != OK)
+        return status;
+    *same_key = slice_equal(buffer_slice(&modify->key), buffer_slice(&modify->old_key));
+    *same_value = slice_equal(buffer_slice(&modify->value), buffer_slice(&modify->old_value));
+    return OK;
+}
+
+/* ---- one row ------------------------------------------------------------------------------------
+ */
+
+/* A hidden row id that is taken, which is nobody's mistake, gives way to a random one. */
+static status_t row_id_settle(struct modify *modify, struct error *error)
+{
+    struct value *id = &modify->new_row[modify->table->column_count - 1];
+    bool found = true;
+    for (;;) {
+        struct slice ignored;
+        buffer_reset(&modify->key);
+        status_t status = index_row_key(modify->table, modify->new_row, &modify->key, error);
+        if (status == OK)
+            status = store_get(modify->op.exec->context.txn, buffer_slice(&modify->key), &found,
+                               &ignored, error);
+        if (status != OK || !found)
+            return status;
+        *id = value_integer((int64_t)(exec__random(modify->op.exec) >> 1));
+    }
+}
+
+status_t exec__row_insert(struct modify *modify, struct error *error)
+{
+    const struct table *table = modify->table;
+    bool hidden = table_visible_count(table) < table->column_count;
+    status_t status = hidden ? row_id_settle(modify, error) : OK;
+    buffer_reset(&modify->key);
+    if (status == OK)
+        status = index_row_key(table, modify->new_row, &modify->key, error);
+    if (status == OK && !hidden)
+        status = key_must_be_free(modify, &table->indexes[0], error);
+    if (status == OK)
+        status = row_put(modify, error);
+    for (uint32_t i = 1; i < table->index_count && status == OK; i++)
+        status = entry_put(modify, &table->indexes[i], error);
+    return status;
+}
+
+status_t exec__row_delete(struct modify *modify, struct error *error)
+{
+    const struct table *table = modify->table;
+    status_t status = OK;
+    for (uint32_t i = 1; i < table->index_count && status == OK; i++)
+        status = entry_remove(modify, &table->indexes[i], error);
+    buffer_reset(&modify->old_key);
+    if (status == OK)
+        status = index_row_key(table, modify->old_row, &modify->old_key, error);
+    if (status == OK)
+        status = store_remove(modify->op.exec->context.txn, buffer_slice(&modify->old_key), error);
+    return status;
+}
+
+/* Step 1: keys the row will not have any more. */
+status_t exec__row_vacate(struct modify *modify, struct error *error)
+{
+    const struct table *table = modify->table;
+    struct store_txn *txn = modify->op.exec->context.txn;
+    bool same = true, same_value, checked;
+    status_t status = modify->primary_touched ? row_keys(modify, &same, error) : OK;
+    if (status == OK && !same)
+        status = store_remove(txn, buffer_slice(&modify->old_key), error);
+    for (uint32_t i = 1; i < table->index_count && status == OK; i++) {
+        if (!modify->index_touched[i])
+            continue;
+        status = entry_keys(modify, &table->indexes[i], &checked, &same, &same_value, error);
+        if (status == OK && !same)
+            status = store_remove(txn, buffer_slice(&modify->old_key), error);
+    }
+    return status;
+}
+
+/* Step 2: the row and the keys it has now. */
+status_t exec__row_settle(struct modify *modify, struct error *error)
+{
+    const struct table *table = modify->table;
+    struct store_txn *txn = modify->op.exec->context.txn;
+    bool same;
+    status_t status = row_keys(modify, &same, error);
+    if (status == OK && !same)
+        status = key_must_be_free(modify, &table->indexes[0], error);
+    if (status == OK)
+        status = row_put(modify, error);
+    for (uint32_t i = 1; i < table->index_count && status == OK; i++) {
+        const struct index *index = &table->indexes[i];
+        bool checked, same_value;
+        if (!modify->index_touched[i])
+            continue;
+        status = entry_keys(modify, index, &checked, &same, &same_value, error);
+        if (status != OK || (same && same_value))
+            continue;
+        if (!same && checked)
+            status = key_must_be_free(modify, index, error);
+        if (status == OK)
+            status =
+                store_put(txn, buffer_slice(&modify->key), buffer_slice(&modify->value), error);
+    }
+    return status;
+}

@@ -1,0 +1,192 @@
+/* INSERT ... ON CONFLICT, and RETURNING. */
+#include <string.h>
+
+#include "sql/plan/plan_int.h"
+
+/* ---- ON CONFLICT ------------------------------------------------------------------------------
+ */
+
+static bool same_columns(const struct table *table, const struct index *index,
+                         const struct ast_name *names, uint32_t count)
+{
+    if (!index->unique || index->column_count != count)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        bool found = false;
+        for (uint32_t j = 0; j < index->column_count && !found; j++)
+            found = strcmp(table->columns[index->columns[j]].name, names[i].text) == 0;
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+static status_t find_arbiter(struct planner *planner, const struct ast_insert *ast,
+                             const struct table *table, const struct index **out)
+{
+    const struct ast_name *constraint = &ast->conflict_constraint;
+    uint32_t place;
+    status_t status = OK;
+    for (uint32_t i = 0; i < ast->conflict_column_count && !status; i++)
+        status = plan__find_column(planner, table, &ast->conflict_columns[i], &place);
+    if (status)
+        return status;
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        const struct index *index = &table->indexes[i];
+        bool named =
+            constraint->text && index->unique && strcmp(index->name, constraint->text) == 0;
+        if (named || (ast->conflict_columns && same_columns(table, index, ast->conflict_columns,
+                                                            ast->conflict_column_count))) {
+            *out = index;
+            return OK;
+        }
+    }
+    if (constraint->text)
+        return error_sql(planner->error, "42704", constraint->position,
+                         "constraint \"%s\" for table \"%s\" does not exist", constraint->text,
+                         table->name);
+    if (ast->conflict_columns)
+        return error_sql(planner->error, "42P10", ast->conflict_position,
+                         "there is no unique or exclusion constraint matching the ON CONFLICT "
+                         "specification");
+    return OK;
+}
+
+/* The row that is there, by its table's name, and the one that is not put in, `excluded`. A name
+ * alone means the former. */
+static status_t open_scope(struct planner *planner, const struct ast_insert *ast,
+                           const struct table *table, struct scope *scope)
+{
+    struct query *query = arena_zalloc(planner->arena, sizeof *query);
+    struct from_node *both = arena_zalloc(planner->arena, sizeof *both);
+    both->kind = JOIN_INNER;
+    both->inputs = arena_zalloc(planner->arena, 2 * sizeof(struct from_node *));
+    both->input_count = 2;
+    status_t status = plan__bind_table(planner, query, table, ast->alias.text, &both->inputs[0]);
+    if (!status)
+        status = plan__bind_table(planner, query, table, "excluded", &both->inputs[1]);
+    if (status)
+        return status;
+    both->relations = both->inputs[0]->relations | both->inputs[1]->relations;
+    both->merged = arena_alloc(planner->arena, (table->column_count + 1) * sizeof *both->merged);
+    for (uint32_t i = 0; i < table_visible_count(table); i++)
+        both->merged[both->merged_count++] = (struct merged_column){
+            .name = table->columns[i].name, .expr = plan__column(planner, query, i, 0)};
+    query->from = both;
+    *scope =
+        (struct scope){.planner = planner, .query = query, .from = both, .clause = "ON CONFLICT"};
+    return OK;
+}
+
+static status_t bind_update(struct scope *scope, const struct ast_insert *ast,
+                            const struct table *table, struct plan *insert)
+{
+    struct planner *planner = scope->planner;
+    uint32_t count = ast->assignment_count;
+    uint32_t *places = arena_alloc(planner->arena, (count + 1) * sizeof *places);
+    struct expr **values = arena_alloc(planner->arena, (count + 1) * sizeof *values);
+    status_t status = OK;
+    for (uint32_t i = 0; i < count && !status; i++) {
+        const struct ast_assignment *assignment = &ast->assignments[i];
+        if ((status = plan__find_column(planner, table, &assignment->column, &places[i])))
+            return status;
+        for (uint32_t j = 0; j < i; j++) {
+            if (places[j] == places[i])
+                return error_sql(planner->error, "42601", assignment->column.position,
+                                 "multiple assignments to same column \"%s\"",
+                                 assignment->column.text);
+        }
+        const struct column *column = &table->columns[places[i]];
+        status = assignment->value->kind == AST_DEFAULT
+                     ? plan__default(planner, column, &values[i])
+                     : plan__bind_expr(scope, assignment->value, &values[i]);
+        if (!status)
+            status = plan__assign(planner, &values[i], column);
+        if (!status)
+            values[i] = plan__simplify(planner, values[i]);
+    }
+    insert->as.modify.assigned = places;
+    insert->as.modify.assigned_count = count;
+    insert->as.modify.conflict_values = values;
+    if (status || !ast->conflict_where)
+        return status;
+    struct exprs where = {0};
+    scope->clause = "WHERE";
+    if ((status = plan__bind_condition(scope, ast->conflict_where, &where)))
+        return status;
+    insert->as.modify.conflict_where =
+        plan__simplify(planner, plan__and(planner, where.items, where.count));
+    return OK;
+}
+
+status_t plan__conflict(struct planner *planner, const struct ast_insert *ast,
+                        const struct table *table, struct plan *insert)
+{
+    static const enum conflict_action actions[] = {
+        [AST_CONFLICT_ERROR] = CONFLICT_ERROR,
+        [AST_CONFLICT_NOTHING] = CONFLICT_NOTHING,
+        [AST_CONFLICT_UPDATE] = CONFLICT_UPDATE,
+        [AST_CONFLICT_REPLACE] = CONFLICT_REPLACE,
+    };
+    ASSERT(insert->kind == PLAN_INSERT);
+    insert->as.modify.conflict = actions[ast->conflict];
+    status_t status = find_arbiter(planner, ast, table, &insert->as.modify.conflict_index);
+    if (status || ast->conflict != AST_CONFLICT_UPDATE)
+        return status;
+    if (!insert->as.modify.conflict_index)
+        return error_sql(planner->error, "42601", ast->conflict_position,
+                         "ON CONFLICT DO UPDATE requires inference specification or constraint "
+                         "name");
+    /* Slots are places: the table's columns, then those of `excluded`. */
+    struct scope scope;
+    status = open_scope(planner, ast, table, &scope);
+    return status ? status : bind_update(&scope, ast, table, insert);
+}
+
+/* ---- RETURNING --------------------------------------------------------------------------------
+ */
+
+static void describe_rows(struct planner *planner, const struct table *table, struct plan *plan)
+{
+    uint32_t count = table->column_count;
+    plan->column_count = count;
+    plan->types = arena_alloc(planner->arena, (count + 1) * sizeof *plan->types);
+    plan->names = arena_alloc(planner->arena, (count + 1) * sizeof *plan->names);
+    for (uint32_t i = 0; i < count; i++) {
+        plan->types[i] = table->columns[i].type.kind;
+        plan->names[i] = table->columns[i].name;
+    }
+}
+
+status_t plan__returning(struct planner *planner, const struct table *table, const char *alias,
+                         const struct ast_target *targets, uint32_t count, struct planned *out)
+{
+    if (count == 0)
+        return OK;
+    struct query *query = arena_zalloc(planner->arena, sizeof *query);
+    status_t status = plan__bind_table(planner, query, table, alias, &query->from);
+    if (status)
+        return status;
+    struct scope scope = {
+        .planner = planner, .query = query, .from = query->from, .clause = "RETURNING"};
+    if ((status = plan__bind_targets(&scope, targets, count)))
+        return status;
+    describe_rows(planner, table, out->root);
+    out->root->as.modify.returning = true;
+    uint32_t outputs = query->outputs.count;
+    struct plan *project = plan__operator(planner, PLAN_PROJECT, outputs, out->root, NULL);
+    project->types = arena_alloc(planner->arena, (outputs + 1) * sizeof *project->types);
+    project->names = query->output_names;
+    project->rows_estimate = out->root->rows_estimate;
+    project->as.project.exprs = query->outputs.items;
+    for (uint32_t i = 0; i < outputs; i++) {
+        struct expr **output = &query->outputs.items[i];
+        if ((status = plan__settle(planner, output)))
+            return status;
+        *output = plan__simplify(planner, *output); /* its slots are the places in the rows */
+        project->types[i] = (*output)->type;
+    }
+    out->root = project;
+    out->returns_rows = true;
+    return OK;
+}
