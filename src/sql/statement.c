@@ -179,6 +179,7 @@ void sql__statement_context(struct sql_session *session, struct exec_context *co
         .transaction_us = session->transaction_us,
         .memory_budget = session->memory_budget,
         .cancel = &session->cancel,
+        .no_lengths = sql__settings_sqlite(session->settings),
         .arena = &session->run_arena,
     };
 }

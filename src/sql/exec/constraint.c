@@ -26,8 +26,8 @@ static status_t not_null_error(const struct table *table, uint32_t column, const
     return ERR_SQL;
 }
 
-status_t exec__check_row(const struct table *table, struct value *row, struct arena *arena,
-                         struct error *error)
+status_t exec__check_row(const struct exec *exec, const struct table *table, struct value *row,
+                         struct arena *arena, struct error *error)
 {
     ASSERT(table->column_count > 0);
     for (uint32_t i = 0; i < table->column_count; i++) {
@@ -38,7 +38,7 @@ status_t exec__check_row(const struct table *table, struct value *row, struct ar
             continue;
         }
         ASSERT(row[i].type == column->type.kind);
-        if (column->type.length_max == 0)
+        if (column->type.length_max == 0 || exec->context.no_lengths)
             continue;
         struct value assigned;
         status_t status =

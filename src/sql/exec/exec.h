@@ -32,6 +32,7 @@ struct exec_context {
     uint32_t batch_rows;       /* 0: BATCH_ROWS_MAX; tests set 1 */
     const atomic_bool *cancel; /* or NULL */
     struct arena *arena;       /* lives until after exec_close */
+    bool no_lengths;           /* declared lengths and ranges are not held, as in SQLite */
     bool measure;              /* count rows and time of each operator, for EXPLAIN ANALYZE */
 };
 

@@ -451,8 +451,8 @@ status_t exec__upsert_finish(struct modify *modify, struct error *error);
 /* ---- constraints (constraint.c) -----------------------------------------------------------------
  */
 
-status_t exec__check_row(const struct table *table, struct value *row, struct arena *arena,
-                         struct error *error);
+status_t exec__check_row(const struct exec *exec, const struct table *table, struct value *row,
+                         struct arena *arena, struct error *error);
 status_t exec__error_duplicate(const struct table *table, const struct index *index,
                                const struct value *row, struct error *error);
 /* "(a, b)=(1, x)" of some columns of a row. */

@@ -40,7 +40,7 @@ static status_t row_load(struct modify *modify, uint32_t number, struct error *e
     for (uint32_t i = 0; plan->kind == PLAN_UPDATE && i < plan->as.modify.assigned_count; i++)
         modify->new_row[plan->as.modify.assigned[i]] =
             exec__collection_value(&modify->rows, table->column_count + i, number);
-    return exec__check_row(table, modify->new_row, &modify->scratch, error);
+    return exec__check_row(modify->op.exec, table, modify->new_row, &modify->scratch, error);
 }
 
 typedef status_t row_step_fn(struct modify *modify, struct error *error);
@@ -231,7 +231,8 @@ static status_t insert_batches(struct modify *modify, struct error *error)
             arena_reset(&modify->scratch);
             for (uint32_t c = 0; c < column_count; c++)
                 modify->new_row[c] = vector_get(&batch->columns[c], row);
-            status = exec__check_row(modify->table, modify->new_row, &modify->scratch, error);
+            status = exec__check_row(modify->op.exec, modify->table, modify->new_row,
+                                     &modify->scratch, error);
             if (status == OK)
                 status = row_insert(modify, error);
             if (status != OK)

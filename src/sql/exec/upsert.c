@@ -165,7 +165,8 @@ static status_t change_row(struct modify *modify, struct error *error)
             return status;
         modify->new_row[plan->as.modify.assigned[i]] = vector_get(value->result, 0);
     }
-    status_t status = exec__check_row(modify->table, modify->new_row, &modify->scratch, error);
+    status_t status =
+        exec__check_row(modify->op.exec, modify->table, modify->new_row, &modify->scratch, error);
     if (status == OK)
         status = exec__row_vacate(modify, error);
     if (status == OK)
