@@ -4,7 +4,8 @@
  * (kv_meta.c); all others belong to the tree (kv_page.c), hold long values (kv_overflow.c), hold
  * the free list (kv_alloc.c), or are free.
  *
- *   put, delete     kv_tree.c        change pages of the current epoch, copy all others
+ *   put             kv_tree.c        changes pages of the current epoch, copies all others
+ *   delete          kv_delete.c      the same, with merging
  *   bulk load       kv_load.c        builds a tree from sorted input
  *   publish         here             hands the root to new snapshots, begins the next epoch
  *   snapshots       kv_snapshot.c    pin an epoch

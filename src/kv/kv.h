@@ -70,6 +70,11 @@ struct slice kv_meta(const struct kv *kv);
 status_t kv_put(struct kv *kv, struct slice key, struct slice value, struct error *error);
 /* *found (may be NULL) tells whether there was something to remove; OK either way. */
 status_t kv_delete(struct kv *kv, struct slice key, bool *found, struct error *error);
+/* Removes keys from [low, high) (an empty `high` is no bound), from the lowest on: all, or at least
+ * `limit` of them, which is exceeded by less than a page's. *removed tells how many; fewer than
+ * `limit`: none is left. On an error some of them may have gone, as *removed tells. */
+status_t kv_delete_range(struct kv *kv, struct slice low, struct slice high, uint64_t limit,
+                         uint64_t *removed, struct error *error);
 /* The writer's own view. ERR_NOT_FOUND leaves `error` alone. *value is valid until the next
  * change. */
 status_t kv_get_latest(struct kv *kv, struct slice key, struct slice *value, struct error *error);

@@ -318,6 +318,31 @@ void kv__page_seal(struct kv__page *page);
 
 #define KV_CELL_SIZE_MAX (10u + KV_KEY_SIZE_MAX + KV_PAGE_SIZE_MAX / 4)
 
+/* The way from the root to a leaf. */
+struct kv__path {
+    uint32_t depth;
+    struct {
+        struct kv__page *page;
+        uint32_t id;
+        uint32_t index; /* of the child, or of the entry in the leaf */
+    } at[KV_DEPTH_MAX];
+};
+
+/* An overflow run that a change will give up. */
+struct kv__long_value {
+    uint32_t page; /* 0: none */
+    uint32_t count;
+    uint64_t birth;
+};
+
+/* Down to where `key` is or belongs, in the writer's tree; depth 0 when that is empty. */
+status_t kv__tree_descend(struct kv *kv, struct slice key, struct kv__path *path, bool *exact,
+                          struct error *error);
+/* The overflow run of the entry at the end of the path, read while the change can still fail. */
+status_t kv__tree_long_value(struct kv *kv, const struct kv__path *path, struct kv__long_value *out,
+                             struct error *error);
+/* Makes every page of the path one of this epoch; they are reserved. */
+void kv__tree_copy_path(struct kv *kv, struct kv__path *path);
 /* OK when an entry of this key and value may be stored. */
 status_t kv__tree_entry_check(const struct kv *kv, struct slice key, struct slice value,
                               struct error *error);

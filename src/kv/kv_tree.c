@@ -1,4 +1,4 @@
-/* Changing the tree: put and delete, with copy on write, splitting and merging.
+/* Changing the tree: copy on write, and put, with splitting. Deletion is in kv_delete.c.
  *
  * Every change has two phases. *Before*: descend, look at (and so verify) every page the change
  * will read, and reserve the most pages it can take; any error here leaves the tree untouched.
@@ -12,32 +12,13 @@
  * page is left full and the new one begins with the new entry alone.
  *
  * Separators. The key that tells two leaves apart is the shortest that is greater than all left and
- * not greater than all right (Bayer and Unterauer, "Prefix B-Trees", 1977).
- *
- * Merging. A page under a quarter full is joined with a neighbour under the same parent if both fit
- * into one page; an empty one is taken out. A root with a single child gives way to it. */
+ * not greater than all right (Bayer and Unterauer, "Prefix B-Trees", 1977). */
 #include "kv/kv_int.h"
 
 #define ASCENDING_MIN 4u
 
-struct path {
-    uint32_t depth;
-    struct {
-        struct kv__page *page;
-        uint32_t id;
-        uint32_t index; /* of the child, or of the entry in the leaf */
-    } at[KV_DEPTH_MAX];
-};
-
-/* An overflow run that a change will give up. */
-struct long_value {
-    uint32_t page; /* 0: none */
-    uint32_t count;
-    uint64_t birth;
-};
-
-static status_t descend(struct kv *kv, struct slice key, struct path *path, bool *exact,
-                        struct error *error)
+status_t kv__tree_descend(struct kv *kv, struct slice key, struct kv__path *path, bool *exact,
+                          struct error *error)
 {
     uint32_t id = kv->root, level = KV_LEVEL_ANY;
     path->depth = 0;
@@ -63,26 +44,24 @@ static status_t descend(struct kv *kv, struct slice key, struct path *path, bool
     return OK;
 }
 
-/* The overflow run of the entry at the end of the path, read while the change can still fail. */
-static status_t find_long_value(struct kv *kv, const struct path *path, struct long_value *out,
-                                struct error *error)
+status_t kv__tree_long_value(struct kv *kv, const struct kv__path *path, struct kv__long_value *out,
+                             struct error *error)
 {
     const struct kv__page *head;
     uint32_t leaf = path->depth - 1;
     struct kv__value value = kv__page_value(path->at[leaf].page, path->at[leaf].index);
-    *out = (struct long_value){0};
+    *out = (struct kv__long_value){0};
     if (value.overflow == 0)
         return OK;
     status_t status = kv__overflow_get(kv, value.overflow, value.size, &head, error);
     if (status == OK)
-        *out = (struct long_value){.page = value.overflow,
-                                   .count = kv__overflow_pages(kv, value.size),
-                                   .birth = head->birth};
+        *out = (struct kv__long_value){.page = value.overflow,
+                                       .count = kv__overflow_pages(kv, value.size),
+                                       .birth = head->birth};
     return status;
 }
 
-/* Makes every page of the path one of this epoch. */
-static void copy_path(struct kv *kv, struct path *path)
+void kv__tree_copy_path(struct kv *kv, struct kv__path *path)
 {
     for (uint32_t i = 0; i < path->depth; i++) {
         struct kv__page *page = path->at[i].page;
@@ -163,7 +142,7 @@ struct slice kv__tree_separator(struct slice left, struct slice right)
 
 /* Splits the page at path->at[depth], which has no room for `cell`, and tells the cell that leads
  * to the new right page: its separator is copied into `up`. */
-static struct slice split(struct kv *kv, struct path *path, uint32_t depth, struct slice cell,
+static struct slice split(struct kv *kv, struct kv__path *path, uint32_t depth, struct slice cell,
                           uint32_t key_size, uint8_t *up)
 {
     struct kv__page *left = path->at[depth].page;
@@ -218,7 +197,7 @@ static void grow_root(struct kv *kv, uint32_t level, struct slice up)
 }
 
 /* Inserts a cell at the end of the path, splitting upwards as far as needed. */
-static void insert(struct kv *kv, struct path *path, struct slice cell, uint32_t key_size)
+static void insert(struct kv *kv, struct kv__path *path, struct slice cell, uint32_t key_size)
 {
     uint8_t up[2][4 + KV_KEY_SIZE_MAX];
     uint32_t depth = path->depth;
@@ -275,7 +254,7 @@ struct slice kv__tree_cell_make(uint8_t *cell, struct slice key, struct slice va
 }
 
 /* Puts the cell into the leaf, in place of the entry there when `exact`. */
-static void put_cell(struct kv *kv, struct path *path, bool exact, struct slice cell,
+static void put_cell(struct kv *kv, struct kv__path *path, bool exact, struct slice cell,
                      uint32_t key_size)
 {
     struct kv__page *leaf = path->at[path->depth - 1].page;
@@ -295,17 +274,17 @@ static void put_cell(struct kv *kv, struct path *path, bool exact, struct slice 
 
 status_t kv_put(struct kv *kv, struct slice key, struct slice value, struct error *error)
 {
-    struct path path;
-    struct long_value replaced = {0};
+    struct kv__path path;
+    struct kv__long_value replaced = {0};
     bool exact;
     ASSERT(kv->loading == NULL);
     status_t status = kv__writable(kv, error);
     if (status == OK)
         status = kv__tree_entry_check(kv, key, value, error);
     if (status == OK)
-        status = descend(kv, key, &path, &exact, error);
+        status = kv__tree_descend(kv, key, &path, &exact, error);
     if (status == OK && exact)
-        status = find_long_value(kv, &path, &replaced, error);
+        status = kv__tree_long_value(kv, &path, &replaced, error);
     if (status != OK)
         return status;
     uint32_t overflow = 0, run = 0;
@@ -328,164 +307,9 @@ status_t kv_put(struct kv *kv, struct slice key, struct slice value, struct erro
         path.at[0].page = kv__page_init(kv, kv->root, 0);
         path.at[0].index = 0;
     }
-    copy_path(kv, &path);
+    kv__tree_copy_path(kv, &path);
     if (replaced.page != 0)
         kv__alloc_drop(kv, replaced.page, replaced.count, replaced.birth);
     put_cell(kv, &path, exact, cell, (uint32_t)key.size);
-    return OK;
-}
-
-/* ---- delete --------------------------------------------------------------------------------- */
-
-static bool is_underfull(const struct kv *kv, uint32_t used)
-{
-    return used < kv__page_capacity(kv) / 4;
-}
-
-/* The least a page can be left with. A branch loses entry `index`, and the next one its key when it
- * becomes the first; or it loses the next one, when that child is merged into this. */
-static uint32_t used_after_removal(const struct kv *kv, const struct kv__page *page, uint32_t index)
-{
-    uint32_t used = kv__page_used(kv, page);
-    used -= (uint32_t)(kv__page_cell(page, index).size + sizeof(struct kv__slot));
-    if (page->level != 0 && index + 1u < page->count)
-        used -= (uint32_t)(kv__page_cell(page, index + 1).size + sizeof(struct kv__slot));
-    return used;
-}
-
-/* Verifies the neighbours that a removal at the end of the path may merge with, as far up as a
- * removal can reach. */
-static status_t touch_neighbours(struct kv *kv, const struct path *path, struct error *error)
-{
-    for (uint32_t depth = path->depth - 1; depth > 0; depth--) {
-        const struct kv__page *page = path->at[depth].page, *parent = path->at[depth - 1].page;
-        uint32_t index = path->at[depth - 1].index;
-        if (!is_underfull(kv, used_after_removal(kv, page, path->at[depth].index)))
-            return OK;
-        const struct kv__page *neighbour;
-        status_t status = OK;
-        if (index > 0)
-            status =
-                kv__page_get(kv, kv__page_child(parent, index - 1), page->level, &neighbour, error);
-        if (status == OK && index + 1u < parent->count)
-            status =
-                kv__page_get(kv, kv__page_child(parent, index + 1), page->level, &neighbour, error);
-        if (status != OK)
-            return status;
-    }
-    return OK;
-}
-
-/* Appends all of `from`; the first entry of a branch gets the key that led to the page. */
-static void append_all(struct kv__page *to, const struct kv__page *from, struct slice leading)
-{
-    for (uint32_t i = 0; i < from->count; i++) {
-        struct slice cell = kv__page_cell(from, i);
-        uint32_t key_size = kv__page_slots(from)[i].key_size;
-        uint8_t first[4 + KV_KEY_SIZE_MAX];
-        if (i == 0 && from->level != 0 && leading.size != 0) {
-            memcpy(first, cell.data, 4);
-            memcpy(first + 4, leading.data, leading.size);
-            cell = slice_make(first, 4 + leading.size);
-            key_size = (uint32_t)leading.size;
-        }
-        kv__page_append(to, cell, key_size);
-    }
-}
-
-/* Joins the page at `depth` with its neighbour, the child `other` (index - 1 or index + 1) of its
- * parent, into the page itself. False when both do not fit into one. */
-static bool merge_with(struct kv *kv, struct path *path, uint32_t depth, uint32_t other)
-{
-    struct kv__page *page = path->at[depth].page, *parent = path->at[depth - 1].page;
-    uint32_t index = path->at[depth - 1].index, right = other > index ? other : index;
-    uint32_t other_id = kv__page_child(parent, other);
-    const struct kv__page *neighbour = kv__page_at(kv, other_id);
-    struct slice leading = kv__page_key(parent, right);
-    ASSERT(neighbour->level == page->level && kv__page_is_verified(kv, other_id));
-    uint32_t used = kv__page_used(kv, page) + kv__page_used(kv, neighbour);
-    if (page->level != 0)
-        used += (uint32_t)leading.size;
-    if (used > kv__page_capacity(kv))
-        return false;
-    memcpy(&((struct kv__page *)(void *)kv->scratch)->id, &page->id,
-           kv->page_size - offsetof(struct kv__page, id));
-    const struct kv__page *copy = (const struct kv__page *)(const void *)kv->scratch;
-    page = kv__page_init(kv, path->at[depth].id, copy->level);
-    append_all(page, other < index ? neighbour : copy, slice_make(NULL, 0));
-    append_all(page, other < index ? copy : neighbour, leading);
-    kv__page_seal(page);
-    kv__alloc_drop(kv, other_id, 1, neighbour->birth);
-    kv__page_set_child(parent, right - 1, path->at[depth].id);
-    kv__page_remove(parent, right);
-    path->at[depth - 1].index = right - 1;
-    return true;
-}
-
-static bool merge(struct kv *kv, struct path *path, uint32_t depth)
-{
-    uint32_t index = path->at[depth - 1].index;
-    if (index > 0 && merge_with(kv, path, depth, index - 1))
-        return true;
-    return index + 1u < path->at[depth - 1].page->count && merge_with(kv, path, depth, index + 1);
-}
-
-/* After a removal from the leaf: takes out empty pages, merges underfull ones, lowers the root. */
-static void shrink(struct kv *kv, struct path *path)
-{
-    for (uint32_t depth = path->depth - 1; depth > 0; depth--) {
-        struct kv__page *page = path->at[depth].page;
-        if (page->count == 0) {
-            kv__alloc_drop(kv, path->at[depth].id, 1, page->birth);
-            kv__page_remove(path->at[depth - 1].page, path->at[depth - 1].index);
-        } else if (!is_underfull(kv, kv__page_used(kv, page)) || !merge(kv, path, depth)) {
-            break;
-        }
-    }
-    /* A root of one child is legal, if a level too many: it goes when the child is known sound. */
-    const struct kv__page *root = kv__page_at(kv, kv->root);
-    while (root->count == 0 || (root->level != 0 && root->count == 1)) {
-        uint32_t child = root->count == 0 ? 0 : kv__page_child(root, 0);
-        if (child != 0 && !kv__page_is_verified(kv, child))
-            break;
-        kv__alloc_drop(kv, kv->root, 1, root->birth);
-        kv->root = child;
-        if (child == 0)
-            break;
-        root = kv__page_at(kv, child);
-    }
-}
-
-status_t kv_delete(struct kv *kv, struct slice key, bool *found, struct error *error)
-{
-    struct path path;
-    struct long_value removed;
-    bool exact = false;
-    ASSERT(kv->loading == NULL);
-    status_t status = kv__writable(kv, error);
-    if (status == OK)
-        status = kv__tree_entry_check(kv, key, slice_make(NULL, 0), error);
-    if (status == OK)
-        status = descend(kv, key, &path, &exact, error);
-    if (status == OK && found != NULL)
-        *found = exact;
-    if (status != OK || !exact)
-        return status;
-    status = find_long_value(kv, &path, &removed, error);
-    if (status == OK)
-        status = touch_neighbours(kv, &path, error);
-    if (status == OK)
-        status = kv__alloc_reserve(kv, path.depth, 0, NULL, error);
-    if (status != OK)
-        return status;
-
-    kv->changes++;
-    ASSERT(kv->entries > 0);
-    kv->entries--;
-    copy_path(kv, &path);
-    if (removed.page != 0)
-        kv__alloc_drop(kv, removed.page, removed.count, removed.birth);
-    kv__page_remove(path.at[path.depth - 1].page, path.at[path.depth - 1].index);
-    shrink(kv, &path);
     return OK;
 }

@@ -85,13 +85,29 @@ static struct slice key_of(uint32_t key, uint8_t *bytes)
     return slice_make(bytes, 4);
 }
 
+/* A part of the keys, another one each version, is deleted and written again. */
+static bool in_range(uint32_t key, uint64_t version)
+{
+    return key * 2654435761u >> 29 == version % 8;
+}
+
+static status_t delete_part(struct world *world, uint64_t version)
+{
+    uint8_t low[4], high[4];
+    uint64_t removed;
+    put_u32_be(low, (uint32_t)(version % 8) << 29);
+    put_u32_be(high, (uint32_t)(version % 8 + 1) << 29);
+    struct slice end = slice_make(high, version % 8 == 7 ? 0 : 4);
+    return kv_delete_range(world->kv, slice_make(low, 4), end, UINT64_MAX, &removed, &world->error);
+}
+
 static status_t write_version(struct world *world, uint64_t version)
 {
     uint8_t name[4], *bytes = mem_alloc(9008);
-    status_t status = OK;
+    status_t status = delete_part(world, version);
     for (uint32_t key = 0; key < KEYS && status == OK; key++) {
         struct slice value;
-        if (changed_in(key, version) != version)
+        if (changed_in(key, version) != version && !in_range(key, version))
             continue;
         if (value_at(key, version, bytes, &value))
             status = kv_put(world->kv, key_of(key, name), value, &world->error);

@@ -82,12 +82,35 @@ static void read_all(struct kv *kv)
     }
 }
 
+/* Whether a round over all pages finds them sound. */
+static bool scrub_all(struct kv *kv)
+{
+    struct kv_scrub scrub = {0};
+    struct error error;
+    for (int steps = 0; scrub.rounds == 0 && steps < STEPS_MAX; steps++)
+        (void)kv_scrub_step(kv, &scrub, 50, &error);
+    return scrub.damaged == 0;
+}
+
+static status_t change_ranges(struct kv *kv)
+{
+    struct error error;
+    uint64_t removed, given;
+    uint8_t low[1] = {0x20}, high[1] = {0x90};
+    status_t status =
+        kv_delete_range(kv, slice_make(low, 1), slice_make(high, 1), 50, &removed, &error);
+    if (status == OK)
+        status = kv_delete_range(kv, slice_make(high, 1), slice_make(NULL, 0), UINT64_MAX, &removed,
+                                 &error);
+    return status == OK ? kv_compact(kv, 0, 3, &given, &error) : status;
+}
+
 /* Returns whether all went well. */
 static bool change(struct kv *kv)
 {
     static const uint8_t value[9000] = {1};
     struct error error;
-    status_t status = OK;
+    status_t status = change_ranges(kv);
     for (uint32_t i = 0; i < 200 && status == OK; i++) {
         uint8_t key[4];
         put_u32_be(key, i * 2654435761u);
@@ -123,7 +146,9 @@ static void use(struct env *env, bool fixed)
         return;
     kv_stats(kv, &stats);
     read_all(kv);
+    bool scrubbed = scrub_all(kv);
     bool sound = kv_check(kv, NULL, NULL, &error) == OK;
+    ASSERT(!sound || scrubbed);
     if (sound || !fixed) {
         bool changed = change(kv);
         ASSERT(!sound || changed);

@@ -235,6 +235,33 @@ static void delete (struct world *world, uint32_t key)
     world->latest[key] = 0;
 }
 
+/* A range between two keys, or to an end; sometimes only the lowest keys of it. */
+static void delete_range(struct world *world)
+{
+    struct error error;
+    uint64_t removed, wide = prng_chance(&world->prng, 1, 20) ? KEYS : 300;
+    uint32_t low = (uint32_t)prng_below(&world->prng, KEYS), high = low;
+    high += (uint32_t)prng_below(&world->prng, wide);
+    bool to_end = high >= KEYS;
+    if (to_end)
+        high = KEYS;
+    uint64_t limit = prng_chance(&world->prng, 1, 2) ? UINT64_MAX : prng_below(&world->prng, 100);
+    struct slice from = world->keys[low], to = to_end ? (struct slice){0} : world->keys[high];
+    expect_ok(world, kv_delete_range(world->kv, from, to, limit, &removed, &error), &error);
+    uint64_t gone = 0, there = 0;
+    for (uint32_t key = low; key < high; key++)
+        there += world->latest[key] != 0;
+    for (uint32_t key = low; key < high && gone < removed; key++) {
+        gone += world->latest[key] != 0;
+        world->latest[key] = 0;
+    }
+    expect(world, gone == removed && (removed == there || removed >= limit),
+           "delete_range: wrong number");
+    expect(world, limit == UINT64_MAX || removed < limit + 4096 / 8, "delete_range: far too many");
+    compare_walk(world, NULL, low, 5, 1);
+    world->ops_done += removed;
+}
+
 static void publish(struct world *world)
 {
     struct error error;
@@ -320,7 +347,9 @@ static void reopen(struct world *world)
 static void write_some(struct world *world, bool deleting)
 {
     uint32_t key = (uint32_t)prng_below(&world->prng, KEYS);
-    if (prng_chance(&world->prng, 1, 50)) { /* a run of neighbours */
+    if (prng_chance(&world->prng, deleting ? 3 : 1, 1000)) {
+        delete_range(world);
+    } else if (prng_chance(&world->prng, 1, 50)) { /* a run of neighbours */
         uint32_t run = (uint32_t)prng_below(&world->prng, 200);
         bool away = deleting || prng_chance(&world->prng, 1, 3);
         for (uint32_t i = key; i < key + run && i < KEYS; i++, world->ops_done++) {
