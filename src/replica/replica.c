@@ -422,6 +422,8 @@ void replica_log_done(struct replica *r, struct wal_batch *batch, status_t statu
     r->batch_out = NULL;
     if (status != OK)
         replica__fail(r, error);
+    else if (r->batch_out_number >= r->reset_batch)
+        r->received = false;
 }
 
 /* ---- transactions and inspection ----------------------------------------------------------------

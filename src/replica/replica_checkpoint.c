@@ -99,10 +99,12 @@ status_t replica__log_reconcile(struct replica *r, struct error *error)
     status_t status = wal_term(r->wal, r->applied_index, &term);
     if (status == OK && r->applied_term == 0)
         r->applied_term = term; /* an empty tree, or one of an older version */
-    if (status == OK && term == r->applied_term)
-        return OK;
-    if (!r->received)
+    bool reaches = status == OK && term == r->applied_term;
+    if (!reaches && !r->received)
         return replica__log_lost(r, error);
+    r->received = false; /* from here on, or from when the log is mended, on the disk */
+    if (reaches)
+        return OK;
     log_info("replica", "log begins anew behind the snapshot at %" PRIu64, r->applied_index);
     status = wal_reset(r->wal, r->applied_index, r->applied_term);
     return status == OK ? wal_flush(r->wal, error)
@@ -191,8 +193,10 @@ bool replica__checkpoint_due(const struct replica *r)
 
 static status_t meta_now(const struct replica *r, struct buffer *out)
 {
-    struct replica__meta meta = {
-        .index = r->applied_index, .version = r->applied_version, .term = r->applied_term};
+    struct replica__meta meta = {.index = r->applied_index,
+                                 .version = r->applied_version,
+                                 .term = r->applied_term,
+                                 .received = r->received};
     buffer_init(out, KV_APP_META_SIZE_MAX);
     return replica__meta_encode(&meta, out);
 }
@@ -243,7 +247,6 @@ void replica_checkpoint_done(struct replica *r, struct kv_checkpoint *checkpoint
         return;
     }
     r->checkpoint_index = r->checkpoint_out_index;
-    r->received = false;
     replica__care_checkpointed(r);
     if (!r->failed)
         log_compact(r);

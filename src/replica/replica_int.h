@@ -181,8 +181,9 @@ struct replica {
     uint64_t checkpoint_out_index;
     uint64_t checkpoint_time_us;
     uint64_t applied_bytes;
-    bool received;   /* the tree came as a snapshot, and no checkpoint has been since */
-    uint64_t led_us; /* when this node became leader last */
+    bool received; /* the tree came as a snapshot, and the log does not begin behind it yet */
+    uint64_t reset_batch;                             /* the log batch with which it will */
+    uint64_t led_us;                                  /* when this node became leader last */
     struct replica__heard heard[REPLICA_MEMBERS_MAX]; /* id 0: empty place */
 
     /* old versions; see replica_collect.c */

@@ -422,6 +422,7 @@ static status_t swap(struct replica *r, struct kv *kv, struct error *error)
     if (status != OK)
         return error_set(error, status, "a snapshot cannot be taken over: %s", status_text(status));
     r->staged = true;
+    r->reset_batch = r->batch_next;
     return OK;
 }
 
