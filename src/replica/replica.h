@@ -91,7 +91,8 @@ const char *replica_message_type_name(enum replica_message_type type);
 struct replica_message {
     enum replica_message_type type;
     uint64_t from, to;
-    uint64_t uid;                                /* of the sender's data directory; 0: not said */
+    uint64_t uid;   /* of the sender's data directory */
+    uint64_t place; /* index of the newest membership it knows to have that directory in it */
     uint8_t cluster_id[REPLICA_CLUSTER_ID_SIZE]; /* all zeros: not known yet */
     uint64_t id;                                 /* pairs an answer with its request */
     uint64_t index;
@@ -294,7 +295,8 @@ enum replica_admin_type {
     REPLICA_ADMIN_REMOVE = 2,
     /* The member is a voter; while it catches up, this waits. ERR_NOT_FOUND. */
     REPLICA_ADMIN_PROMOTE = 3,
-    /* member.id leads; 0: another one leads than when it was asked first. ERR_INVALID: no voter. */
+    /* member.id leads; 0: another one leads than when it was asked first. ERR_INVALID: no voter.
+     * ERR_NO_QUORUM: that node cannot be reached. */
     REPLICA_ADMIN_TRANSFER = 4,
     /* A consistency check begun after the request has ended: `check`. */
     REPLICA_ADMIN_CHECK = 5,

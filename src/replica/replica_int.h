@@ -223,6 +223,7 @@ struct replica {
     struct replica__uid uids_heard[REPLICA_MEMBERS_MAX]; /* in the order of `members` */
     uint64_t catch_up_term, catch_up_us; /* replica_members_lead.c: when, in which term, */
     uint64_t catch_up_index;             /* the log's last entry was this one */
+    uint64_t transfer_term, transfer_us; /* when leadership was to be handed over last */
 
     /* consistency checks */
     struct replica__hashing *hashing; /* of this node; NULL: nothing to hash or to report */
@@ -302,6 +303,8 @@ void replica__members_tick(struct replica *r, uint64_t now_us);
 /* replica_sender.c */
 /* False: the message is dealt with, or turned away. */
 bool replica__sender_check(struct replica *r, const struct replica_message *message);
+/* Index of the newest membership known to have had this directory in it. */
+uint64_t replica__place_known(const struct replica *r);
 /* The replica stops because the membership at `index` says so. */
 void replica__stranger_stop(struct replica *r, uint64_t index);
 void replica__removed_stop(struct replica *r, uint64_t index);

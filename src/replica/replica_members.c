@@ -191,13 +191,16 @@ static status_t removed_store(struct replica *r, const struct replica_members *n
 /* ---- committed --------------------------------------------------------------------------------
  */
 
-/* Whether the change from the members applied to `next` turns this node away. Memberships at or
- * below the one it joined with may be without it, or with an earlier directory of its id: it meets
- * them when it reads the log from the start. */
+/* Whether the change from the members applied to `next` turns this node away. Memberships before
+ * the one it joined with, or a newer one it is in, may be without it, or with an earlier directory
+ * of its id: it meets them when it reads the log from the start. */
 static void own_place_check(struct replica *r, const struct replica_members *next)
 {
     uint64_t id = r->config.id, uid = r->identity.uid;
     if (r->identity.joins && next->index <= r->identity.first.index)
+        return;
+    const struct replica_member *now = replica__member_find(&r->members, id);
+    if (now && now->uid == uid && r->members.index > next->index)
         return;
     const struct replica_member *before = replica__member_find(&r->members_applied, id);
     const struct replica_member *after = replica__member_find(next, id);

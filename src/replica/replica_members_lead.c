@@ -56,18 +56,32 @@ void replica__uid_heard(struct replica *r, uint64_t id, uint64_t uid)
     r->uids_heard[member - r->members.items] = (struct replica__uid){.id = id, .uid = uid};
 }
 
-/* Puts in the uids heard of those that have none on record; *any tells whether there were some. */
+/* What the member's uid is to be, when it has none on record; 0: not heard of. */
+static uint64_t uid_missing(const struct replica *r, const struct replica_member *member,
+                            uint32_t place)
+{
+    if (member->uid != 0)
+        return 0;
+    if (member->id == r->config.id)
+        return r->identity.uid;
+    return r->uids_heard[place].id == member->id ? r->uids_heard[place].uid : 0;
+}
+
+/* Puts in the uids heard of; *any tells whether there were some. */
 static status_t uids_fill(struct replica *r, struct replica_members *next, bool *any,
                           struct error *error)
 {
+    bool missing = false;
+    for (uint32_t i = 0; i < next->count; i++)
+        missing = missing || uid_missing(r, &next->items[i], i) != 0;
+    if (!missing)
+        return OK;
     struct replica__removed removed;
     status_t status = replica__removed_load(r, &removed, error);
     for (uint32_t i = 0; status == OK && i < next->count; i++) {
         struct replica_member *member = &next->items[i];
-        uint64_t uid = member->id == r->config.id          ? r->identity.uid
-                       : r->uids_heard[i].id == member->id ? r->uids_heard[i].uid
-                                                           : 0;
-        if (member->uid != 0 || uid == 0 || replica__removed_has(&removed, member->id, uid))
+        uint64_t uid = uid_missing(r, member, i);
+        if (uid == 0 || replica__removed_has(&removed, member->id, uid))
             continue;
         member->uid = uid;
         *any = true;

@@ -47,6 +47,7 @@ bool replica__send(struct replica *r, struct replica_message *message)
 {
     message->from = r->config.id;
     message->uid = r->identity.uid;
+    message->place = replica__place_known(r);
     if (r->identity.has_cluster_id)
         memcpy(message->cluster_id, r->identity.cluster_id, REPLICA_CLUSTER_ID_SIZE);
     if (message->to != r->config.id)

@@ -8,9 +8,11 @@
  *   another directory    the id is a member's, but the uid is not the one on record: refused, for
  *                        what the member has promised is not in that directory; REPLICA_STRANGER
  *
- * Who tells may itself be behind: a node just added hears from one that has not applied that yet.
- * Therefore both carry the index of the membership they rest on, and who is told stops only when
- * that is above the last one which it knows to have had a place in. */
+ * Who turns away may itself be behind: a node just added, perhaps under the id of one that was
+ * removed, writes to one that does not know it yet. Therefore each message says which membership is
+ * the newest that its sender knows to have a place in, and each refusal on which one it rests; the
+ * newer one counts. So who is behind takes messages of a directory it does not know, and who is
+ * told to stop does so only for good. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -57,8 +59,9 @@ static bool member_check(struct replica *r, const struct replica_message *messag
     const struct replica_member *now = replica__member_find(&r->members, message->from);
     const struct replica_member *applied = replica__member_find(&r->members_applied, message->from);
     uint64_t uid = now && now->uid ? now->uid : applied ? applied->uid : 0;
+    uint64_t index = now && now->uid ? r->members.index : r->members_applied.index;
     struct replica_message answer = {.to = message->from, .index = r->members_applied.index};
-    if (uid != 0 && message->uid != 0 && message->uid != uid) {
+    if (uid != 0 && message->uid != uid && message->place <= index) {
         answer.type = REPLICA_STRANGER;
         answer.version = uid;
         if (applied && applied->uid == uid)
@@ -94,8 +97,7 @@ static void foreign_told(struct replica *r, uint64_t node)
     replica__fail(r, &error);
 }
 
-/* The last membership known to have had this directory in it. */
-static uint64_t place_known(const struct replica *r)
+uint64_t replica__place_known(const struct replica *r)
 {
     uint64_t index = r->identity.joins ? r->identity.first.index : 0;
     const struct replica_member *own = replica__member_find(&r->members_applied, r->config.id);
@@ -139,7 +141,8 @@ static void told(struct replica *r, const struct replica_message *message)
 {
     struct replica_members members;
     replica_members(r, &members);
-    bool counts = replica__member_find(&members, message->from) && message->index > place_known(r);
+    bool counts =
+        replica__member_find(&members, message->from) && message->index > replica__place_known(r);
     if (!counts)
         r->messages_refused++;
     else if (message->type == REPLICA_REMOVED)

@@ -95,6 +95,7 @@ void peer_wire_append(const struct replica_message *message, struct buffer *out)
         whole.from = (uint32_t)message->from;
         whole.to = (uint32_t)message->to;
         whole.uid = message->uid;
+        whole.place = message->place;
     }
     if (message->type == REPLICA_RAFT)
         raft_pack(message, &whole, out);
@@ -175,7 +176,8 @@ static void replica_message_receive(struct node *node, struct replica_message *m
 static void whole_receive(struct node *node, const PeerMessage *whole, struct arena *arena)
 {
     for (size_t i = 0; i < whole->n_raft + whole->n_replica; i++) {
-        struct replica_message message = {.from = whole->from, .to = whole->to, .uid = whole->uid};
+        struct replica_message message = {
+            .from = whole->from, .to = whole->to, .uid = whole->uid, .place = whole->place};
         if (whole->cluster_id.len == REPLICA_CLUSTER_ID_SIZE)
             memcpy(message.cluster_id, whole->cluster_id.data, REPLICA_CLUSTER_ID_SIZE);
         if (i < whole->n_raft)

@@ -250,6 +250,34 @@ static void test_lagging_follower_and_a_new_node(void **state)
     cluster_destroy(cluster);
 }
 
+/* One that missed the removal of a node knows another directory under its id; that directory's
+ * successor may lead, and must be able to bring it up to date. */
+static void test_lagging_follower_and_a_new_directory(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_growing(3, 4);
+    node_join(cluster, 3, 0, true);
+    voter_wait(cluster, 3, 0);
+    cluster_run_us(cluster, SECOND_US);
+    uint32_t lags = (uint32_t)cluster_leader(cluster) == 0 ? 1 : 0;
+    cluster_crash(cluster, lags, ENV_SIM_SURVIVE_ALL);
+    uint32_t leader = cluster_leader_wait(cluster), asked = leader == 2 ? 1 - lags : 2;
+    assert_ok(admin_ask(cluster, asked, REPLICA_ADMIN_REMOVE, only_id(4), NULL));
+    failure_wait(cluster, 3, "node 4 is not a member");
+    cluster_crash(cluster, 3, ENV_SIM_SURVIVE_ALL);
+    cluster_wipe(cluster, 3);
+    node_join(cluster, 3, asked, true);
+    voter_wait(cluster, 3, asked);
+    assert_ok(admin_ask(cluster, asked, REPLICA_ADMIN_TRANSFER, only_id(4), NULL));
+    cluster_put(cluster, asked, "pear", "2");
+    assert_ok(cluster_start(cluster, lags, &test_error));
+    cluster_run_us(cluster, 5 * SECOND_US);
+    assert_int_equal(cluster_leader(cluster), 3);
+    assert_int_equal(members_of(cluster, lags).index, members_of(cluster, 3).index);
+    cluster_expect(cluster, lags, "pear", "2");
+    cluster_destroy(cluster);
+}
+
 static void test_address_changes(void **state)
 {
     (void)state;
@@ -366,6 +394,7 @@ int main(void)
         cmocka_unit_test(test_removed_id_comes_back),
         cmocka_unit_test(test_lost_directory_is_refused),
         cmocka_unit_test(test_lagging_follower_and_a_new_node),
+        cmocka_unit_test(test_lagging_follower_and_a_new_directory),
         cmocka_unit_test(test_address_changes),
         cmocka_unit_test(test_leadership_is_handed_over),
         cmocka_unit_test(test_leader_dies_during_a_request),

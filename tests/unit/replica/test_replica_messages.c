@@ -22,6 +22,8 @@ static void hand_in(struct cluster *cluster, uint32_t node, uint32_t from,
     struct replica_status status = cluster_status(cluster, node);
     message.from = from + 1;
     message.to = node + 1;
+    if (from != node)
+        message.uid = replica_uid(cluster_replica(cluster, from));
     memcpy(message.cluster_id, status.cluster_id, REPLICA_CLUSTER_ID_SIZE);
     replica_receive(cluster_replica(cluster, node), &message);
     cluster_wake(cluster, node);
