@@ -1,5 +1,6 @@
 """Operating a cluster: nodes restarted, added, replaced and removed under load; leadership handed
 over; recovery from a lost majority; the consistency check."""
+import os
 import re
 import shutil
 import subprocess
@@ -8,7 +9,10 @@ import time
 
 import grpc
 
-from harness import SLOW, TOYDB, Cluster, SqlError, main, popen, raises, run, test, wait_for
+from harness import BUILD, SLOW, TOYDB, Cluster, SqlError, main, popen, raises, run, test, wait_for
+
+
+ALTER = os.path.join(BUILD, "tests", "e2e", "alter")
 
 
 class Load:
@@ -262,6 +266,37 @@ def the_cluster_is_checked():
         cluster.follower().kill()
         code, out, error = cluster.toydb("check", "--cluster", "--timeout", "30")
         assert code == 1 and out.count("agrees") == 2 and out.count("no answer") == 1, out + error
+
+
+@test
+def the_odd_one_out_is_named_and_quarantined():
+    with Cluster(3) as cluster:
+        cluster.leader().execute("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)")
+        cluster.leader().execute("INSERT INTO t VALUES (1, 'truthful')")
+        odd = cluster.follower()
+        assert odd.rows("SELECT name FROM t") == [("truthful",)]
+        assert odd.stop() == 0
+        assert run([ALTER, os.path.join(odd.dir, "data.toydb"), "truthful", "deceived"])[0] == 0
+        odd.start()
+        cluster.leader()
+        assert odd.rows("SELECT name FROM t") == [("deceived",)]
+        code, out, error = cluster.toydb("check", "--cluster")
+        assert code == 1 and "1 of 3 nodes differs" in out, out + error
+        line = next(line for line in out.splitlines() if "DIFFERS" in line)
+        assert line.split("|")[0].strip() == str(odd.id), out
+        assert odd.exit_code() == 1
+        assert "holds other data than the majority" in odd.log_text(), odd.log_text()
+        odd.start()
+        assert odd.exit_code() == 1 and "is in quarantine" in odd.log_text(), odd.log_text()
+        assert cluster.leader().rows("SELECT name FROM t") == [("truthful",)]
+        # Replaced, as the message says.
+        status_line(cluster.toydb("node", "remove", str(odd.id)))
+        cluster.nodes.remove(odd)
+        new = cluster.join(4)
+        wait_for(lambda: 4 in (voters(cluster) or []), 30, "node 4 to have a vote")
+        assert new.rows("SELECT name FROM t") == [("truthful",)]
+        text = status_line(cluster.toydb("check", "--cluster"))
+        assert text.count("agrees") == 3, text
 
 
 @test
