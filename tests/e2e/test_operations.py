@@ -9,7 +9,7 @@ import time
 
 import grpc
 
-from harness import BUILD, SLOW, TOYDB, Cluster, SqlError, main, popen, raises, run, test, wait_for
+from harness import BUILD, SLOW, TOYDB, Cluster, SqlError, main, pb, popen, raises, run, test, wait_for
 
 
 ALTER = os.path.join(BUILD, "tests", "e2e", "alter")
@@ -94,6 +94,53 @@ def rolling_restart_under_transactions():
         load = Load(cluster, "bank", clients=4, arguments=["--rows", "20"])
         rolling_restart(cluster, load)
         assert load.end() > 20
+
+
+class Caller(threading.Thread):
+    """Calls Execute again and again on a channel of gRPC's own, which knows all addresses."""
+
+    def __init__(self, cluster, number):
+        super().__init__(daemon=True)
+        self.channel = grpc.insecure_channel("ipv4:" + cluster.addresses, options=[
+            ("grpc.use_local_subchannel_pool", 1), ("grpc.initial_reconnect_backoff_ms", 50),
+            ("grpc.min_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200)])
+        self.number, self.done, self.failed, self.over = number, 0, [], False
+
+    def run(self):
+        call = self.channel.unary_stream(
+            "/ToyDB/Execute", request_serializer=pb.ExecuteRequest.SerializeToString,
+            response_deserializer=pb.ExecuteResponse.FromString)
+        while not self.over:
+            sql = f"INSERT INTO calls VALUES ({self.number * 1000000 + self.done})"
+            try:
+                list(call(pb.ExecuteRequest(sql=sql), timeout=20 * SLOW, wait_for_ready=True))
+                self.done += 1
+            except grpc.RpcError as error:
+                self.failed.append(f"{error.code()}: {error.details()}")
+                return
+
+
+@test
+def plain_grpc_clients_are_sent_on():
+    with Cluster(3) as cluster:
+        cluster.leader().execute("CREATE TABLE calls (id INTEGER PRIMARY KEY)")
+        callers = [Caller(cluster, number) for number in range(4)]
+        for caller in callers:
+            caller.start()
+        for node in cluster.nodes:
+            before = min(caller.done for caller in callers)
+            wait_for(lambda: min(c.done for c in callers) > before + 20 or
+                     any(c.failed for c in callers), 20, "the calls to go on")  # pylint: disable=W0640
+            assert node.stop() == 0
+            node.start()
+            cluster.leader()
+        for caller in callers:
+            caller.over = True
+        for caller in callers:
+            caller.join(30 * SLOW)
+            assert not caller.failed, caller.failed
+        assert cluster.leader().rows("SELECT count(*) FROM calls") == [(sum(c.done for c in callers),)]
+        print(f"# {sum(c.done for c in callers)} calls")
 
 
 @test
