@@ -32,6 +32,8 @@ struct peer {
     struct node *node;
     uint64_t id;
     char address[REPLICA_ADDRESS_MAX]; /* empty: not known, it cannot be connected to */
+    const char *other; /* the one in the configuration, when it differs; NULL: none */
+    bool tries_other;
     struct conn *conn;
     struct grpc_call *call;     /* NULL: not connected */
     uint64_t uid;               /* of its data directory; 0: not known */
@@ -109,13 +111,20 @@ void peers_flush(struct node *node)
         peer_flush(peer);
 }
 
+static const char *address_in_use(const struct peer *peer)
+{
+    return peer->tries_other ? peer->other : peer->address;
+}
+
 /* ---- connecting ---------------------------------------------------------------------------------
  */
 
 static void peer_lost(struct peer *peer)
 {
     if (peer->was_up)
-        log_info("server", "lost node %" PRIu64 " at %s", peer->id, peer->address);
+        log_info("server", "lost node %" PRIu64 " at %s", peer->id, address_in_use(peer));
+    else
+        peer->tries_other = peer->other && !peer->tries_other;
     peer->was_up = false;
     peer->conn = NULL;
     peer->call = NULL;
@@ -158,7 +167,7 @@ static void on_peer_state(void *context, struct conn *conn, bool up)
                                  peer, NULL);
     if (!peer->call)
         return; /* the next tick gives the connection up */
-    log_info("server", "connected to node %" PRIu64 " at %s", peer->id, peer->address);
+    log_info("server", "connected to node %" PRIu64 " at %s", peer->id, address_in_use(peer));
     peer->retry_delay_us = RECONNECT_FIRST_US;
 }
 
@@ -181,6 +190,16 @@ static struct peer *peer_create(struct node *node, uint64_t id)
     peer->next = node->peers;
     node->peers = peer;
     return peer;
+}
+
+static const char *other_address(const struct node *node, const struct replica_member *member)
+{
+    for (uint32_t i = 0; i < node->config.peer_count; i++)
+        if (node->config.peers[i].id == member->id)
+            return strcmp(node->config.peers[i].address, member->address) == 0
+                       ? NULL
+                       : node->config.peers[i].address;
+    return NULL;
 }
 
 void peers_update(struct node *node, const struct replica_members *members)
@@ -206,6 +225,8 @@ void peers_update(struct node *node, const struct replica_members *members)
             log_info("server", "node %" PRIu64 " is at %s now", peer->id, member->address);
         peer_disconnect(peer);
         memcpy(peer->address, member->address, sizeof peer->address);
+        peer->other = other_address(node, member);
+        peer->tries_other = false;
         peer->retry_us = 0;
     }
     node_wake(node);
@@ -218,8 +239,8 @@ static void peer_tick(struct peer *peer, uint64_t now_us)
         conn_close(peer->conn);
         peer_lost(peer);
     }
-    if (!peer->conn && *peer->address && !peer->leave_us && now_us >= peer->retry_us) {
-        peer->conn = conn_connect(peer->node, peer->address, on_peer_state, peer);
+    if (!peer->conn && *address_in_use(peer) && !peer->leave_us && now_us >= peer->retry_us) {
+        peer->conn = conn_connect(peer->node, address_in_use(peer), on_peer_state, peer);
         if (!peer->conn)
             peer_lost(peer);
     }

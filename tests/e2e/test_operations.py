@@ -260,6 +260,30 @@ def a_member_moves_to_another_address():
 
 
 @test
+def a_cluster_moves_as_a_whole():
+    with Cluster(3) as cluster, Cluster(3, start=False) as there:
+        cluster.nodes[0].execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        for node in cluster.nodes:
+            assert node.stop() == 0
+        for node, place in zip(cluster.nodes, there.nodes):
+            place.dir = node.dir
+        there.start()
+        there.nodes[1].execute("INSERT INTO t VALUES (1)")
+
+        def known():
+            states = [node.status() for node in there.nodes]
+            return all(state and [n.address for n in sorted(state.nodes, key=lambda n: n.id)] ==
+                       [node.address for node in there.nodes] for state in states)
+        wait_for(known, 20, "the new addresses to be known")
+        for node in there.nodes:
+            node.extra = []
+            assert node.stop() == 0
+            node.start()
+            there.leader()
+        assert there.nodes[0].rows("SELECT * FROM t") == [(1,)]
+
+
+@test
 def no_flags_are_needed_after_the_first_start():
     with Cluster(3) as cluster:
         cluster.nodes[0].execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")
