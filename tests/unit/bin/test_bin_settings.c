@@ -83,6 +83,70 @@ static void test_defaults(void **state)
     bin__config_free(&config);
 }
 
+/* Where a node listens, and where it says it is, from whatever was given of the two, peers and the
+ * cluster to join. */
+static void test_addresses(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *listen, *advertise, *peers, *join;
+        const char *listens, *says;
+        bool known; /* the data directory is asked first */
+    } cases[] = {
+        {NULL, NULL, NULL, NULL, "127.0.0.1:9601", "", true},
+        {"h:1", NULL, NULL, NULL, "h:1", "h:1", false},
+        {"0.0.0.0:1", NULL, NULL, NULL, "0.0.0.0:1", "", false},
+        {"[::]:1", "h:2", NULL, "a:1", "[::]:1", "h:2", false},
+        {NULL, "h:2", NULL, "a:1,b:1", "127.0.0.1:9601", "h:2", true},
+        {"h:3", NULL, NULL, "a:1", "h:3", "h:3", false},
+        {NULL, NULL, "1=a:1,2=b:1", NULL, "a:1", "a:1", false},
+        {"0.0.0.0:1", NULL, "1=a:1,2=b:1", NULL, "0.0.0.0:1", "a:1", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct bin__config config = {0};
+        struct server_config server;
+        struct error error;
+        bin__config_set(&config, BIN__DATA, BIN__FROM_FLAG, "d");
+        const char *given[] = {cases[i].listen, cases[i].advertise, cases[i].peers, cases[i].join};
+        static const enum bin__setting settings[] = {BIN__LISTEN, BIN__ADVERTISE, BIN__PEERS,
+                                                     BIN__JOIN};
+        for (int k = 0; k < 4; k++)
+            if (given[k])
+                bin__config_set(&config, settings[k], BIN__FROM_FLAG, given[k]);
+        assert_int_equal(bin__config_resolve(&config, &server, &error), OK);
+        assert_string_equal(server.listen, cases[i].listens);
+        assert_string_equal(server.advertise, cases[i].says);
+        assert_string_equal(server.join, cases[i].join ? cases[i].join : "");
+        assert_int_equal(server.listen_known, cases[i].known);
+        bin__config_free(&config);
+    }
+}
+
+static void test_joining(void **state)
+{
+    (void)state;
+    struct bin__config config = {0};
+    struct server_config server;
+    struct error error;
+    bin__config_set(&config, BIN__DATA, BIN__FROM_FLAG, "d");
+    bin__config_set(&config, BIN__LEARNER, BIN__FROM_FLAG, "on");
+    assert_int_equal(bin__config_resolve(&config, &server, &error), ERR_INVALID);
+    assert_string_equal(error.message, "--learner goes with --join");
+    bin__config_set(&config, BIN__JOIN, BIN__FROM_FLAG, "a:1");
+    bin__config_set(&config, BIN__DRAIN, BIN__FROM_FLAG, "30");
+    assert_int_equal(bin__config_resolve(&config, &server, &error), OK);
+    assert_true(server.learner);
+    assert_int_equal(server.drain_us, 30000000);
+    bin__config_set(&config, BIN__LISTEN, BIN__FROM_FLAG, "0.0.0.0:1");
+    assert_int_equal(bin__config_resolve(&config, &server, &error), ERR_INVALID);
+    assert_string_equal(error.message, "other nodes cannot reach this one at \"0.0.0.0:1\": say "
+                                       "with --advertise where they can");
+    bin__config_set(&config, BIN__PEERS, BIN__FROM_FLAG, "1=a:1");
+    assert_int_equal(bin__config_resolve(&config, &server, &error), ERR_INVALID);
+    assert_non_null(strstr(error.message, "--join and --peers exclude each other"));
+    bin__config_free(&config);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -99,6 +163,11 @@ static void test_refusals(void **state)
         {BIN__LOG_LEVEL, "loud",
          "--log-level must be debug, info, warn, error or off, "
          "not \"loud\""},
+        {BIN__DRAIN, "0", "--drain must be seconds from 1 to 3600, not \"0\""},
+        {BIN__LEARNER, "maybe", "--learner must be on or off, not \"maybe\""},
+        {BIN__ADVERTISE, "h", "--advertise: \"h\" is not an address of the form host:port"},
+        {BIN__ADVERTISE, "[::]:1",
+         "other nodes cannot reach this one at \"[::]:1\": say with --advertise where they can"},
         {BIN__PEERS, "2=a:1", "--peers does not name node 1 itself"},
         {BIN__DATA, "", "no data directory given (--data DIR or TOYDB_DATA)"},
     };
@@ -155,6 +224,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_precedence), cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_addresses),  cmocka_unit_test(test_joining),
         cmocka_unit_test(test_sizes),      cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_latency),
     };
