@@ -54,6 +54,9 @@ static status_t new_member_check(struct replica *r, const struct replica_member 
 static status_t judge_add(struct replica *r, const struct replica_member *wished,
                           struct error *error)
 {
+    if (!replica__address_valid(wished->address))
+        return error_set(error, ERR_INVALID, "address of node %" PRIu64 " is not valid",
+                         wished->id);
     struct replica_members next = r->members;
     struct replica_member *member = member_in(&next, wished->id);
     bool promote = wished->voter || wished->promote;

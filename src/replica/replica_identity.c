@@ -318,6 +318,10 @@ status_t replica__identity_place(struct replica *r, struct error *error)
     ASSERT(config->members.count <= REPLICA_MEMBERS_MAX);
     if (identity->first.count || config->members.count == 0)
         return OK;
+    for (uint32_t i = 0; i < config->members.count; i++)
+        if (!replica__address_valid(config->members.items[i].address))
+            return error_set(error, ERR_INVALID, "address of node %" PRIu64 " is not valid",
+                             config->members.items[i].id);
     identity->first = config->members;
     identity->joins = config->joins;
     if (config->joins && !identity->has_cluster_id) {

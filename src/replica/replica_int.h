@@ -278,6 +278,8 @@ status_t replica__cluster_apply(struct replica *r, struct slice body, bool recov
 /* NULL: it is not among them. */
 const struct replica_member *replica__member_find(const struct replica_members *members,
                                                   uint64_t id);
+/* No blanks and no control characters: it goes into files and logs. May be empty. */
+bool replica__address_valid(const char *address);
 bool replica__majority_reachable(const struct replica *r, const struct replica_members *members);
 void replica__members_to_raft(const struct replica_members *members, struct raft_members *out);
 /* Those applied, from the tree (again, after it was replaced). */

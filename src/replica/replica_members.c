@@ -34,6 +34,14 @@ const struct replica_member *replica__member_find(const struct replica_members *
     return NULL;
 }
 
+bool replica__address_valid(const char *address)
+{
+    for (const char *at = address; *at; at++)
+        if ((unsigned char)*at <= ' ' || *at == 0x7f)
+            return false;
+    return true;
+}
+
 /* ---- as raft has them -------------------------------------------------------------------------
  */
 
