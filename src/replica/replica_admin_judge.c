@@ -73,7 +73,8 @@ static status_t judge_add(struct replica *r, const struct replica_member *wished
     if (member->uid != 0 && wished->uid != 0 && member->uid != wished->uid) {
         error_set(error, ERR_EXISTS, "node %" PRIu64 " of this cluster has another data directory",
                   wished->id);
-        error_hint(error, "If that is lost, remove node %" PRIu64 " and join under another id.",
+        error_hint(error,
+                   "If that is lost, remove node %" PRIu64 " from the cluster, then join again.",
                    wished->id);
         return ERR_EXISTS;
     }

@@ -115,8 +115,8 @@ void replica__stranger_stop(struct replica *r, uint64_t index)
                  " has promised in elections is not in \"%s\".",
                  index, r->config.id, r->dir);
     error_hint(&error,
-               "Start it with its own directory. If that is lost: \"toydb node remove %" PRIu64
-               "\", then start with an empty directory, --join and another --id.",
+               "Start it with its own directory. If that is lost: remove node %" PRIu64
+               " from the cluster, then start it with an empty directory and --join.",
                r->config.id);
     replica__fail(r, &error);
 }
