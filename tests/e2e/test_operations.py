@@ -260,6 +260,31 @@ def a_member_moves_to_another_address():
 
 
 @test
+def a_cluster_grows_from_one_node():
+    with Cluster(1, start=False) as cluster:
+        first = cluster.nodes[0]
+        first.extra = []
+        cluster.start()
+        first.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        # Alone it may move, too.
+        place, = Cluster(1, start=False).nodes
+        assert first.stop() == 0
+        first.address = place.address
+        first.start()
+        wait_for(lambda: (s := first.status()) and s.nodes[0].address == first.address, 10,
+                 "its new address")
+        for number in (2, 3):
+            cluster.join(number)
+            wait_for(lambda: len(voters(cluster) or []) == number, 20, "its vote")  # pylint: disable=W0640
+        first.kill()
+        cluster.leader()
+        cluster.node(2).execute("INSERT INTO t VALUES (1)")
+        first.start()
+        cluster.leader()
+        assert first.rows("SELECT * FROM t") == [(1,)]
+
+
+@test
 def a_cluster_moves_as_a_whole():
     with Cluster(3) as cluster, Cluster(3, start=False) as there:
         cluster.nodes[0].execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")
