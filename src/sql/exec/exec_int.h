@@ -340,6 +340,8 @@ struct join {
     uint32_t right_columns;
     bool keep_left;      /* LEFT, FULL: left rows without a partner come out with NULLs */
     bool keep_right;     /* RIGHT, FULL */
+    bool is_semi;        /* a left row comes out once, and only its columns do */
+    bool is_anti;        /* only left rows without a partner come out */
     bool row_paired;     /* the left row being looked at has got a pair */
     uint32_t *left_rows; /* pairs: row of the left batch, row of the right side */
     uint32_t *right_rows;
@@ -376,6 +378,13 @@ static inline void exec__join_pair(struct join *join, uint32_t left_row, uint32_
     join->left_rows[join->pair_count] = left_row;
     join->right_rows[join->pair_count++] = right_row;
     join->row_paired = true;
+}
+/* Is it known already that further pairs of the left row change nothing? */
+static inline bool exec__join_row_known(const struct join *join, uint32_t left_row)
+{
+    return (join->is_semi || join->is_anti) &&
+           ((!join->condition && join->row_paired) ||
+            (join->left_matched[left_row / 64] >> (left_row % 64) & 1));
 }
 /* After the last pair of a left row. False: no room, come again. */
 bool exec__join_row_end(struct join *join, uint32_t left_row);

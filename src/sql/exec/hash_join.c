@@ -156,6 +156,10 @@ static void pairs_fill(struct hash_join *hash)
              hash->chain = hash->next[hash->chain]) {
             if (hash->hashes[hash->chain] == code && keys_equal(hash, row, hash->chain))
                 exec__join_pair(join, row, hash->chain);
+            if (exec__join_row_known(join, row)) {
+                hash->chain = EXEC_NO_ROW;
+                break;
+            }
         }
         if (hash->chain != EXEC_NO_ROW || !exec__join_row_end(join, row))
             return;

@@ -24,8 +24,10 @@ status_t exec__join_init(struct join *join, struct operator* op, struct error *e
     join->left_columns = plan->left->column_count;
     join->right_columns = plan->right->column_count;
     uint32_t count = join->left_columns + join->right_columns;
-    ASSERT(plan->column_count == count);
-    join->keep_left = kind == JOIN_LEFT || kind == JOIN_FULL;
+    join->is_semi = kind == JOIN_SEMI;
+    join->is_anti = kind == JOIN_ANTI;
+    ASSERT(plan->column_count == (join->is_semi || join->is_anti ? join->left_columns : count));
+    join->keep_left = kind == JOIN_LEFT || kind == JOIN_FULL || join->is_anti;
     join->keep_right = kind == JOIN_RIGHT || kind == JOIN_FULL;
     if (!plan->as.join.condition)
         return OK;
@@ -113,9 +115,11 @@ static void condition_fill(struct join *join, const struct batch *left, struct j
     if (grow)
         join->condition_capacity = exec__capacity(exec, join->pair_count);
     for (uint32_t c = 0; c < batch->column_count; c++) {
+        const struct plan *plan = join->op->plan;
+        enum sql_type type = c < join->left_columns ? plan->left->types[c]
+                                                    : plan->right->types[c - join->left_columns];
         if (grow && join->condition_columns[c])
-            vector_init(&batch->columns[c], exec->arena, join->op->plan->types[c],
-                        join->condition_capacity);
+            vector_init(&batch->columns[c], exec->arena, type, join->condition_capacity);
     }
     batch_reset(batch);
     for (uint32_t c = 0; c < batch->column_count; c++) {
@@ -167,7 +171,10 @@ static void pairs_compact(struct join *join, uint32_t survivor_count)
                     continue;
                 next++;
             }
+            bool known = join->left_matched[left_row / 64] >> (left_row % 64) & 1;
             mark_matched(join, left_row, right_row);
+            if (join->is_anti || (join->is_semi && known))
+                continue;
         }
         join->left_rows[kept] = left_row;
         join->right_rows[kept++] = right_row;
@@ -204,7 +211,7 @@ status_t exec__join_emit(struct join *join, const struct batch *left, struct joi
         if (status != OK)
             return status;
     }
-    if (join->condition || join->keep_left || join->keep_right)
+    if (join->condition || join->keep_left || join->keep_right || join->is_semi)
         pairs_compact(join, survivors);
     pairs_output(join, left, right, batch);
     return OK;

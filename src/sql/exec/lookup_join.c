@@ -75,6 +75,14 @@ static status_t partner_add(struct lookup_join *lookup, uint32_t row,
     return exec__row_reader_read(&lookup->reader, entry, lookup->right->columns, at, error);
 }
 
+/* No further partners of the row are wanted. */
+static void row_leave(struct lookup_join *lookup)
+{
+    store_scan_close(lookup->cursor);
+    lookup->cursor = NULL;
+    lookup->row_through = true;
+}
+
 /* Reads partners of the row at left_at as far as there is room. */
 static status_t row_continue(struct lookup_join *lookup, uint32_t row, struct error *error)
 {
@@ -99,11 +107,8 @@ static status_t row_continue(struct lookup_join *lookup, uint32_t row, struct er
     status = store_scan_next(lookup->cursor, lookup->entries, want, &count, error);
     for (uint32_t i = 0; i < count && status == OK; i++)
         status = partner_add(lookup, row, &lookup->entries[i], error);
-    if (status == OK && count == 0) {
-        store_scan_close(lookup->cursor);
-        lookup->cursor = NULL;
-        lookup->row_through = true;
-    }
+    if (status == OK && count == 0)
+        row_leave(lookup);
     return status;
 }
 
@@ -117,8 +122,12 @@ static status_t pairs_fill(struct lookup_join *lookup, struct error *error)
     for (; lookup->left_at < lookup->left->selected; lookup->left_at++) {
         uint32_t row = batch_row(lookup->left, lookup->left_at);
         status_t status = lookup->bounds_ready ? OK : row_begin(lookup, row, error);
-        while (status == OK && !lookup->row_through && !exec__join_full(join))
-            status = row_continue(lookup, row, error);
+        while (status == OK && !lookup->row_through && !exec__join_full(join)) {
+            if (exec__join_row_known(join, row))
+                row_leave(lookup);
+            else
+                status = row_continue(lookup, row, error);
+        }
         if (status != OK)
             return status;
         if (!lookup->row_through || !exec__join_row_end(join, row))
@@ -172,7 +181,7 @@ status_t exec__lookup_join_open(struct exec *exec, const struct plan *plan, stru
         exec__operator_create(exec, plan, &lookup_join_ops, sizeof *lookup);
     *out = &lookup->op;
     ASSERT(plan->right->kind == PLAN_SCAN && plan->right->as.scan.range_count == 1);
-    ASSERT(plan->as.join.kind == JOIN_INNER || plan->as.join.kind == JOIN_LEFT);
+    ASSERT(plan->as.join.kind != JOIN_RIGHT && plan->as.join.kind != JOIN_FULL);
     lookup->range = &plan->right->as.scan.ranges[0];
     exec__row_reader_init(&lookup->reader, exec, plan->right);
     const struct expr *exprs[CATALOG_KEY_COLUMNS_MAX + 2];

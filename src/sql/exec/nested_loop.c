@@ -42,6 +42,8 @@ static void pairs_fill(struct nested_loop *nested)
     const struct batch *left = nested->left;
     for (; nested->left_at < left->selected; nested->left_at++) {
         uint32_t row = batch_row(left, nested->left_at);
+        if (exec__join_row_known(join, row))
+            nested->right_at = nested->rows.row_count;
         for (; nested->right_at < nested->rows.row_count && !exec__join_full(join);
              nested->right_at++)
             exec__join_pair(join, row, nested->right_at);

@@ -44,7 +44,8 @@ static status_t plan_subqueries(struct planner *planner, struct planned *out)
     out->subplans =
         arena_alloc(planner->arena, (planner->subquery_count + 1) * sizeof(struct subplan *));
     out->cell_count = planner->cell_count;
-    for (uint32_t i = 0; i < planner->subquery_count; i++) {
+    /* The last ones first: they have those before inside them, and may make them joins. */
+    for (uint32_t i = planner->subquery_count; i-- > 0;) {
         struct subquery *subquery = planner->subqueries[i];
         struct stage stage;
         if (!subquery->query)
@@ -53,9 +54,14 @@ static status_t plan_subqueries(struct planner *planner, struct planned *out)
         if (status)
             return status;
         subquery->subplan.plan = stage.plan;
-        subquery->subplan.number = out->subplan_count;
-        out->subplans[out->subplan_count++] = &subquery->subplan;
         out->is_short &= stage.is_short;
+    }
+    for (uint32_t i = 0; i < planner->subquery_count; i++) {
+        struct subplan *subplan = &planner->subqueries[i]->subplan;
+        if (!subplan->plan)
+            continue;
+        subplan->number = out->subplan_count;
+        out->subplans[out->subplan_count++] = subplan;
     }
     return OK;
 }

@@ -232,10 +232,18 @@ struct key_range {
     bool upper_inclusive;
 };
 
-/* In a finished plan only INNER (without a condition: the cross product), LEFT and FULL stand; FULL
- * is always a hash join. An INNER or LEFT join gives its rows in the order of its left input: an
+/* In a finished plan only INNER (without a condition: the cross product), LEFT, FULL, SEMI and ANTI
+ * stand; FULL is never a look-up. All but FULL give its rows in the order of its left input: an
  * ORDER BY may rely on it. */
-enum join_kind { JOIN_INNER, JOIN_LEFT, JOIN_RIGHT, JOIN_FULL, JOIN_CROSS };
+enum join_kind {
+    JOIN_INNER,
+    JOIN_LEFT,
+    JOIN_RIGHT,
+    JOIN_FULL,
+    JOIN_CROSS,
+    JOIN_SEMI, /* left rows that have a partner, each once; only the left columns come out */
+    JOIN_ANTI, /* left rows that have none; likewise */
+};
 
 /* What INSERT does where a row with the same unique key is there already. */
 enum conflict_action {
@@ -340,7 +348,7 @@ struct plan_options {
     /* Lenient where SQLite is, see plan_lenient.c. */
     bool sqlite;
     /* Rewrites that may be switched off, for tests and EXPLAIN; all on by default. */
-    bool no_fold, no_pushdown, no_index, no_hash_join, no_lookup_join, no_top_n;
+    bool no_fold, no_pushdown, no_index, no_hash_join, no_lookup_join, no_top_n, no_unnest;
     /* Row counts for the choice of joins, or NULL: tables are taken as 1000 rows. */
     double (*table_rows)(void *context, const struct table *table);
     void *table_rows_context;

@@ -101,8 +101,8 @@ static void print_join(const struct plan *plan, struct buffer *out)
         [PLAN_LOOKUP_JOIN] = "Lookup Join",
     };
     static const char *const kinds[] = {
-        [JOIN_INNER] = "inner", [JOIN_LEFT] = "left",   [JOIN_RIGHT] = "right",
-        [JOIN_FULL] = "full",   [JOIN_CROSS] = "cross",
+        [JOIN_INNER] = "inner", [JOIN_LEFT] = "left", [JOIN_RIGHT] = "right", [JOIN_FULL] = "full",
+        [JOIN_CROSS] = "cross", [JOIN_SEMI] = "semi", [JOIN_ANTI] = "anti",
     };
     bool cross = plan->kind == PLAN_NESTED_LOOP_JOIN && plan->as.join.kind == JOIN_INNER &&
                  !plan->as.join.condition;

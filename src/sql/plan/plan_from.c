@@ -89,6 +89,15 @@ status_t plan__bind_table(struct planner *planner, struct query *query, const st
     return add_relation(planner, query, relation, 0, out);
 }
 
+void plan__add_derived(struct planner *planner, struct query *query, struct query *derived,
+                       struct from_node **out)
+{
+    struct relation relation = {.derived = derived, .column_count = derived->outputs.count};
+    ASSERT(query->relation_count < RELATIONS_MAX);
+    status_t status = add_relation(planner, query, relation, 0, out);
+    ASSERT(status == OK); /* which fails for want of room, or of a free name */
+}
+
 /* alias (a, b, ...): new names for the first columns. */
 static status_t rename_columns(struct planner *planner, const struct ast_from *ast,
                                struct relation *relation)

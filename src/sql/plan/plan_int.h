@@ -263,6 +263,9 @@ status_t plan__bind_expr(struct scope *scope, const struct ast_expr *ast, struct
 /* Binds, requires boolean, splits AND into conjuncts. */
 status_t plan__bind_condition(struct scope *scope, const struct ast_expr *ast, struct exprs *out);
 status_t plan__bind_column(struct scope *scope, const struct ast_expr *ast, struct expr **out);
+/* A derived table without a name; there must be room for it. */
+void plan__add_derived(struct planner *planner, struct query *query, struct query *derived,
+                       struct from_node **out);
 /* The query of a view, as a derived table. */
 status_t plan__bind_view(struct planner *planner, const struct view *view, struct query **out);
 status_t plan__bind_from(struct planner *planner, struct query *query, const struct ast_from *ast,
@@ -310,6 +313,8 @@ struct expr *plan__simplify(struct planner *planner, struct expr *expr);
 void plan__simplify_conjuncts(struct planner *planner, struct exprs *list);
 void plan__rewrite_query(struct planner *planner, struct query *query);
 void plan__push_down(struct planner *planner, struct query *query);
+/* Conditions that are subqueries become joins where they can; before anything else is rewritten. */
+void plan__unnest(struct planner *planner, struct query *query);
 
 /* ---- choosing: plan_estimate.c, plan_scan.c, plan_join.c, plan_choose.c ------------------------
  */

@@ -98,7 +98,8 @@ static struct stage beside(struct join *join, enum plan_kind kind, const struct 
 {
     struct planner *planner = join->planner;
     uint32_t left_count = left->plan->column_count;
-    uint32_t right_count = right->plan->column_count;
+    bool left_only = join->kind == JOIN_SEMI || join->kind == JOIN_ANTI;
+    uint32_t right_count = left_only ? 0 : right->plan->column_count;
     struct stage out = {.rows = join->rows};
     out.plan = plan__operator(planner, kind, left_count + right_count, left->plan, right->plan);
     out.plan->as.join.kind = join->kind;
@@ -187,7 +188,7 @@ static bool try_hash(struct join *join, bool may_exchange, struct stage *out)
 static void use_nested_loop(struct join *join, struct stage *out)
 {
     *out = beside(join, PLAN_NESTED_LOOP_JOIN, &join->left, &join->right);
-    out->ordered = join->left.ordered;
+    out->ordered = join->kind != JOIN_FULL && join->left.ordered;
     out->cost = join->left.cost + join->right.cost +
                 join->left.rows * join->right.rows * COST_PAIR * join->fraction;
     set_condition(join, out, &join->left, &join->right, &join->conditions);
@@ -226,11 +227,7 @@ static status_t choose_method(struct join *join, bool keep_order, struct stage *
     struct stage lookup;
     bool can_look_up = try_lookup(join, &lookup);
     bool may_exchange = join->kind == JOIN_INNER && !keep_order;
-    bool can_hash = (!join->planner->options->no_hash_join || join->kind == JOIN_FULL) &&
-                    try_hash(join, may_exchange, out);
-    if (!can_hash && join->kind == JOIN_FULL)
-        return error_sql(join->planner->error, "0A000", 0,
-                         "FULL JOIN is only supported with an equality of both sides");
+    bool can_hash = !join->planner->options->no_hash_join && try_hash(join, may_exchange, out);
     if (!can_hash)
         use_nested_loop(join, out);
     if (can_look_up && lookup.cost < out->cost)
@@ -284,7 +281,7 @@ static status_t choose_outer(struct planner *planner, struct query *query, struc
                         .right_node = node->inputs[1],
                         .conditions = node->on};
     const struct wish *left_wish =
-        node->kind == JOIN_LEFT && node->filters.count == 0 ? wish : &no_wish;
+        node->kind != JOIN_FULL && node->filters.count == 0 ? wish : &no_wish;
     status_t status = plan__choose_from(planner, query, node->inputs[0], left_wish, &join.left);
     if (!status)
         status = plan__choose_from(planner, query, node->inputs[1], &no_wish, &join.right);
@@ -293,8 +290,10 @@ static status_t choose_outer(struct planner *planner, struct query *query, struc
     if (left_wish == &no_wish)
         join.left.ordered = wish->key_count == 0;
     join.fraction = fraction_asked(&join.left, left_wish);
-    join.rows =
-        fmax(join.left.rows, join_rows(planner, query, join.left.rows, join.right.rows, &node->on));
+    double pairs = join_rows(planner, query, join.left.rows, join.right.rows, &node->on);
+    join.rows = node->kind == JOIN_SEMI   ? fmin(join.left.rows, pairs)
+                : node->kind == JOIN_ANTI ? fmax(1, join.left.rows / 2)
+                                          : fmax(join.left.rows, pairs);
     if ((status = choose_method(&join, true, out)))
         return status;
     plan__add_filter(planner, query, out, &node->filters);

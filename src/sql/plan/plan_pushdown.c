@@ -82,6 +82,11 @@ static void reduce(struct query *query, struct from_node *node, uint64_t needed)
         node->kind = JOIN_LEFT;
     }
     uint64_t by_on = rejects_all(query, &node->on);
+    if (node->kind == JOIN_SEMI || node->kind == JOIN_ANTI) {
+        reduce(query, node->inputs[0], node->kind == JOIN_SEMI ? needed | by_on : needed);
+        reduce(query, node->inputs[1], by_on);
+        return;
+    }
     uint64_t left = node->kind == JOIN_INNER ? needed | by_on : needed;
     uint64_t right = node->kind == JOIN_INNER ? needed | by_on : by_on;
     reduce(query, node->inputs[0], node->kind == JOIN_FULL ? 0 : left);
@@ -282,6 +287,29 @@ static void sink_left(struct planner *planner, struct query *query, struct from_
     sink(planner, query, right, &to_right);
 }
 
+/* Of a semi or anti join nothing but the left columns is seen from above. */
+static void sink_semi(struct planner *planner, struct query *query, struct from_node *node,
+                      const struct exprs *conditions)
+{
+    struct exprs parts[2] = {{0}, {0}};
+    struct exprs on = {0};
+    for (uint32_t i = 0; i < conditions->count; i++) {
+        struct expr *condition = conditions->items[i];
+        bool sinks = plan__relations(query, condition) != 0 && !condition->is_volatile;
+        plan__append(planner, sinks ? &parts[0] : &node->filters, condition);
+    }
+    for (uint32_t i = 0; i < node->on.count; i++) {
+        struct expr *condition = node->on.items[i];
+        uint64_t set = plan__relations(query, condition);
+        bool left = node->kind == JOIN_SEMI && is_within(set, node->inputs[0]->relations);
+        bool right = is_within(set, node->inputs[1]->relations);
+        plan__append(planner, left ? &parts[0] : right ? &parts[1] : &on, condition);
+    }
+    node->on = on;
+    sink(planner, query, node->inputs[0], &parts[0]);
+    sink(planner, query, node->inputs[1], &parts[1]);
+}
+
 /* ---- 4: derived tables and groups --------------------------------------------------------------
  */
 
@@ -385,6 +413,8 @@ static void sink(struct planner *planner, struct query *query, struct from_node 
         sink_inner(planner, query, node, conditions);
     } else if (node->kind == JOIN_LEFT) {
         sink_left(planner, query, node, conditions);
+    } else if (node->kind == JOIN_SEMI || node->kind == JOIN_ANTI) {
+        sink_semi(planner, query, node, conditions);
     } else {
         ASSERT(node->kind == JOIN_FULL);
         struct exprs none = {0};

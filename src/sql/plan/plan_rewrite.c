@@ -402,6 +402,7 @@ void plan__rewrite_query(struct planner *planner, struct query *query)
 {
     for (int i = 0; i < 2 && query->set; i++)
         plan__rewrite_query(planner, query->inputs[i]);
+    plan__unnest(planner, query);
     simplify_each(planner, query->outputs.items, query->outputs.count);
     simplify_each(planner, query->groups.items, query->groups.count);
     simplify_each(planner, query->rows, query->row_count * query->outputs.count);

@@ -158,6 +158,7 @@ static struct plan_options options_of(struct world *world, const struct golden_c
                                  .no_hash_join = strstr(without, "hash"),
                                  .no_lookup_join = strstr(without, "lookup"),
                                  .no_top_n = strstr(without, "top"),
+                                 .no_unnest = strstr(without, "unnest"),
                                  .table_rows = table_rows,
                                  .table_rows_context = world};
 }

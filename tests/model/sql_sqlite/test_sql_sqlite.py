@@ -296,9 +296,7 @@ class Generator:
             type_of_key = self.pick("IIT")
             left = self.column(before, type_of_key)
             right = self.column([scope[-1]], type_of_key)
-            equal = left and right and (kind == "FULL JOIN" or self.chance(0.7))
-            if kind == "FULL JOIN" and not equal:
-                kind = "LEFT JOIN"
+            equal = left and right and self.chance(0.7)
             on = f"{left} = {right}" if equal else condition()
             if self.chance(0.3):
                 on += f" AND {condition()}"
