@@ -19,13 +19,13 @@ struct arguments {
     const char *program;
     struct sim_options options;
     uint64_t seed, seeds, minutes, jobs;
-    bool twice, hash;
+    bool twice, hash, stop;
 };
 
 static void usage(void)
 {
     fputs("usage: sim [--seed N] [--seeds N] [--minutes M] [--jobs N] [--nodes N] [--trace]\n"
-          "           [--twice] [--hash]\n"
+          "           [--twice] [--hash] [--stop]\n"
           "  --seed N     the first seed (1)\n"
           "  --seeds N    how many, one after another (1)\n"
           "  --minutes M  as many as there is time for, instead\n"
@@ -33,7 +33,8 @@ static void usage(void)
           "  --nodes N    in each cluster, 1 to 9; without it the seed decides\n"
           "  --trace      print all that happens\n"
           "  --twice      run each seed twice and compare\n"
-          "  --hash       print for each seed a hash of all that happened\n",
+          "  --hash       print for each seed a hash of all that happened\n"
+          "  --stop       stop at the first failure\n",
           stderr);
     exit(64);
 }
@@ -62,6 +63,7 @@ static struct arguments arguments_read(int argc, char **argv)
         {"--jobs", &a.jobs, NULL},   {"--minutes", &a.minutes, NULL},
         {"--nodes", &nodes, NULL},   {"--trace", NULL, &a.options.trace},
         {"--twice", NULL, &a.twice}, {"--hash", NULL, &a.hash},
+        {"--stop", NULL, &a.stop},
     };
     const size_t count = sizeof known / sizeof known[0];
     for (int i = 1; i < argc; i++) {
@@ -91,15 +93,17 @@ struct job {
     struct sim_totals totals;
 };
 
-static bool is_over(const struct arguments *a, uint64_t next, time_t start)
+static bool is_over(const struct arguments *a, const struct job *job, time_t start)
 {
-    return a->minutes ? time(NULL) - start >= (time_t)a->minutes * 60 : next >= a->seeds;
+    if (a->stop && job->totals.failures)
+        return true;
+    return a->minutes ? time(NULL) - start >= (time_t)a->minutes * 60 : job->next >= a->seeds;
 }
 
 static void seeds_run(const struct arguments *a, struct job *job, time_t start)
 {
     struct sim_options options = a->options;
-    while (!is_over(a, job->next, start)) {
+    while (!is_over(a, job, start)) {
         options.seed = a->seed + job->next;
         job->next += a->jobs;
         job->running = true;
