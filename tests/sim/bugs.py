@@ -158,8 +158,8 @@ def tree_copy():
         path = os.path.join(COPY, file)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         source = os.path.join(ROOT, file)
-        if not os.path.exists(path) or os.path.getmtime(path) != os.path.getmtime(source):
-            shutil.copy2(source, path)
+        if not os.path.exists(path) or read(COPY, file) != read(ROOT, file):
+            shutil.copyfile(source, path)
     text = read(ROOT, CHECK_H)
     quiet = text.replace(ASSERT_ON, "((void)(condition))")
     if quiet == text:
@@ -183,6 +183,7 @@ def build():
 def hunt(bug, seeds):
     """Seeds it took and what was said, or None."""
     _, _, changes = bug
+    right = {file: read(COPY, file) for file, _, _ in changes}
     for file, text, instead in changes:
         write(COPY, file, read(COPY, file).replace(text, instead))
     try:
@@ -191,8 +192,8 @@ def hunt(bug, seeds):
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
                               check=False)
     finally:
-        for file, _, _ in changes:
-            write(COPY, file, read(ROOT, file))
+        for file, text in right.items():
+            write(COPY, file, text)
     found = re.search(r"^seed (\d+) failed: (.*)$", done.stdout, re.MULTILINE)
     return (int(found.group(1)), found.group(2)) if found else None
 

@@ -23,7 +23,6 @@ struct sim_operator {
     bool finishes; /* the last request of a run is out: a check */
     uint32_t node; /* asked */
     uint32_t asks;
-    bool used[CLUSTER_NODES_MAX]; /* the id had a directory before */
     struct replica_admin admin;
 };
 
@@ -151,7 +150,6 @@ static bool remove_choose(struct sim *sim, struct replica_admin *admin, uint32_t
     if (!sim_is_member(sim, node) || !sim_within_budget(sim, -1, (int)node))
         return false;
     admin->type = REPLICA_ADMIN_REMOVE;
-    sim->operator->used[node] = true;
     admin->member.id = node + 1;
     return true;
 }
