@@ -242,9 +242,8 @@ void sim_operator_free(struct sim *sim);
 void sim_operator_down(struct sim *sim, uint32_t node);
 bool sim_operator_enabled(const struct sim *sim);
 bool sim_operator_idle(const struct sim *sim);
-/* Asks for a last consistency check, which must find all nodes alike; false when there is no
- * operator. */
-bool sim_operator_finish(struct sim *sim);
+/* Asks for a last consistency check, which must find all nodes alike. */
+void sim_operator_finish(struct sim *sim);
 bool sim_is_member(const struct sim *sim, uint32_t node);
 bool sim_is_voter(const struct sim *sim, uint32_t node);
 /* Are there still more whole voters than broken nodes, with one more of these (-1: none), and with

@@ -130,8 +130,7 @@ static bool directory_make(struct sim *sim, uint32_t node, struct replica_member
 
 static bool add_choose(struct sim *sim, struct replica_admin *admin, uint32_t node)
 {
-    if (sim_is_member(sim, node) ||
-        sim->operator->used[node] || !directory_make(sim, node, &admin->member))
+    if (sim_is_member(sim, node) || !directory_make(sim, node, &admin->member))
         return false;
     admin->type = REPLICA_ADMIN_ADD;
     admin->member.promote = prng_chance(&sim->prng, 2, 3);
@@ -308,15 +307,14 @@ bool sim_operator_idle(const struct sim *sim)
     return !sim->operator->busy;
 }
 
-bool sim_operator_finish(struct sim *sim)
+void sim_operator_finish(struct sim *sim)
 {
     struct sim_operator *operator= sim->operator;
     ASSERT(!operator->busy && sim->ending);
     if (!operator->enabled)
-        return false;
+        return;
     operator->admin =(struct replica_admin){.type = REPLICA_ADMIN_CHECK};
     operator->finishes = operator->busy = true;
     operator->asks = 0;
     operator_ask(operator);
-    return true;
 }
