@@ -54,7 +54,8 @@ struct replica__receiver {
     enum replica__receive_state state;
     uint64_t from;
     uint64_t id;
-    uint64_t bytes_expected, bytes, chunks;
+    uint64_t bytes, chunks;
+    uint64_t synced; /* of the bytes, or about to be */
     uint64_t began_us, ready_us;
     uint64_t retry_us; /* no offer is taken before */
     struct replica__meta meta;

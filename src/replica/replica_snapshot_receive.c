@@ -42,6 +42,8 @@ enum {
     REST_US = 1000000,
     REST_US_MAX = 30 * 1000000,
     PATH_MAX_BYTES = 1024,
+    /* So much is synced at a time. One sync of all of it at the end would hold up the log's. */
+    SYNC_BYTES = 8 << 20,
 };
 
 static void incoming_path(const struct replica *r, const char *suffix, char path[PATH_MAX_BYTES])
@@ -176,8 +178,7 @@ static void receive_begin(struct replica *r, const struct replica_message *messa
     receiver->id = message->id;
     receiver->meta = *meta;
     memcpy(receiver->cluster_id, message->cluster_id, REPLICA_CLUSTER_ID_SIZE);
-    receiver->bytes_expected = bytes;
-    receiver->bytes = receiver->chunks = 0;
+    receiver->bytes = receiver->chunks = receiver->synced = 0;
     receiver->began_us = now_us;
     receiver->last_key_size = 0;
     receiver->chunk_last = false;
@@ -256,6 +257,7 @@ struct load_work {
     struct replica__meta meta;
     struct buffer chunk;
     bool last;
+    bool sync;
     struct kv *kv;
     struct kv_load *load;
     status_t status;
@@ -296,6 +298,8 @@ static void load_run(struct replica_work *base)
         work->status = kv_load_put(work->load, key, value, &work->error);
     if (work->status == OK && work->last)
         work->status = load_end(work);
+    else if (work->status == OK && work->sync) /* of an empty tree, but it syncs all pages */
+        work->status = kv_checkpoint(work->kv, (struct slice){0}, &work->error);
 }
 
 static void load_done(struct replica *r, struct replica_work *base)
@@ -327,6 +331,9 @@ static struct replica_work *load_take(struct replica *r)
     work->meta = receiver->meta;
     work->chunk = receiver->chunk;
     work->last = receiver->chunk_last;
+    work->sync = receiver->bytes - receiver->synced >= SYNC_BYTES;
+    if (work->sync)
+        receiver->synced = receiver->bytes;
     work->kv = receiver->kv;
     work->load = receiver->load;
     buffer_init(&receiver->chunk, REPLICA_REQUEST_SIZE_MAX);

@@ -288,6 +288,7 @@ void replica__snapshot_fetch(struct replica *r, const struct replica_message *me
 struct send_work {
     struct replica_work work;
     struct send *send;
+    struct kv_snapshot *snapshot; /* the send's, which lives until the work is done */
     struct replica__chunk_place place;
     uint32_t wanted;
     uint32_t after_size;
@@ -313,7 +314,7 @@ static void send_run(struct replica_work *base)
     struct send_work *work = (struct send_work *)base;
     struct kv_cursor cursor;
     uint64_t bytes = 0;
-    kv_cursor_init(&cursor, work->send->snapshot);
+    kv_cursor_init(&cursor, work->snapshot);
     replica__chunk_begin(&work->chunk);
     work->status = cursor_place(&cursor, slice_make(work->after, work->after_size), &work->error);
     while (work->status == OK && kv_cursor_valid(&cursor)) {
@@ -393,6 +394,7 @@ struct replica_work *replica__sends_work(struct replica *r)
     struct send_work *work = mem_zalloc(1, sizeof *work);
     work->work = (struct replica_work){.run = send_run, .done = send_done};
     work->send = send;
+    work->snapshot = send->snapshot;
     work->place = (struct replica__chunk_place){.id = send->id, .number = send->number};
     work->wanted = send->wanted;
     work->after_size = send->after_size;

@@ -358,7 +358,7 @@ static void test_lost_connection_resumes(void **state)
 {
     (void)state;
     struct cluster_config config = small_log(4 << 20);
-    struct scene scene = scene_of(&config, 120);
+    struct scene scene = scene_of(&config, 300);
     away_start(&scene);
     for (uint64_t chunks = 3; chunks <= 9; chunks += 3) {
         while (receiver(&scene)->chunks < chunks)
@@ -373,9 +373,9 @@ static void test_lost_connection_resumes(void **state)
         cluster_heal(scene.cluster);
     }
     wait_until(&scene, caught_up);
-    assert_true(bytes_received(&scene) < 125 * VALUE);
+    assert_true(bytes_received(&scene) < 305 * VALUE);
     assert_true(cluster_status(scene.cluster, scene.leader).snapshot_bytes_sent <
-                125 * VALUE + 4 * (REPLICA_CHUNK_BYTES + VALUE));
+                305 * VALUE + 4 * (REPLICA_CHUNK_BYTES + VALUE));
     expect_caught_up(&scene);
     cluster_destroy(scene.cluster);
 }
