@@ -26,11 +26,15 @@
  * by a log entry, which every later leader knows. It speaks of what read below its version: an
  * attempt begun after it is judged anew, under the same id or another.
  *
- * WHAT IS IN THE LOG. An entry is one byte of kind and a body: 1 an effect (txn.h), 2 the cluster's
- * identity (16 random bytes, proposed by the first leader of an empty cluster), 3 a refusal
- * (txn.h). WHAT IS IN THE TREE besides versions (keys below MVCC_KEY_FIRST_MIN): 01 "expire" which
- * old outcomes were removed last, 02 .. outcomes (txn.h). The file IDENTITY (replica_identity.c)
- * holds the node's id and what it must know before the log is read. */
+ * WHAT IS IN THE LOG, besides raft's own entries and memberships. One byte of kind and a body: 1 an
+ * effect (txn.h); 2 the cluster's identity (16 random bytes, proposed by the first leader of an
+ * empty cluster); 3 a refusal (txn.h); 4 a consistency check is made here, no body; 5 a new identity
+ * of the cluster (replica_recover.c).
+ * WHAT IS IN THE TREE besides versions (keys below MVCC_KEY_FIRST_MIN): 01 "expire" which old
+ * outcomes were removed last, 01 "cluster" its identity, 01 "members" and 01 "removed"
+ * (replica_members.c), 02 .. outcomes (txn.h), 03 .. mvcc's own.
+ * The file IDENTITY (replica_identity.c) holds the node's id and what it must know before the log
+ * is read. */
 #ifndef REPLICA_REPLICA_H
 #define REPLICA_REPLICA_H
 
@@ -298,7 +302,7 @@ enum replica_admin_type {
     /* member.id leads; 0: another one leads than when it was asked first. ERR_INVALID: no voter.
      * ERR_NO_QUORUM: that node cannot be reached. */
     REPLICA_ADMIN_TRANSFER = 4,
-    /* A consistency check begun after the request has ended: `check`. */
+    /* A consistency check has ended since the request: `check`. */
     REPLICA_ADMIN_CHECK = 5,
     /* Nothing is changed; for the answers `members` and `cluster_id` as the leader knows them. */
     REPLICA_ADMIN_LIST = 6,

@@ -9,8 +9,8 @@
  * Nodes that cannot be reached are not waited for; an answer that comes late is judged all the
  * same, as long as no other check has begun.
  *
- * Who asked for a check is told the index it has to wait for (`token`): a check at that place or a
- * later one began after the request. */
+ * Who asked for a check is told the index it has to wait for (`token`): the check under way, or one
+ * begun for it. So whoever asks again after a deadline does not begin anew. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -69,11 +69,13 @@ status_t replica__check_asked(struct replica *r, uint64_t *token, struct replica
         status_t status = check_propose(r, error);
         if (status != OK)
             return status;
-        *token = checks->now.index;
-    } else if (*token == 0) {
-        *token = checks->now.index + 1; /* the one under way began before the request */
     }
-    return error_set(error, ERR_BUSY, "the nodes are hashing their data");
+    *token = checks->now.index;
+    uint32_t answered = 0;
+    for (uint32_t i = 0; i < checks->now.count; i++)
+        answered += checks->now.nodes[i].answered;
+    return error_set(error, ERR_BUSY, "the nodes are hashing their data: %u of %u have ended",
+                     answered, checks->now.count);
 }
 
 /* ---- judging ----------------------------------------------------------------------------------
