@@ -409,6 +409,23 @@ static void bench_snapshots(const struct bench *bench)
            1e9 / rate);
 }
 
+/* How long a checkpoint of many changes holds the writer up: its first and its last step. */
+static void bench_checkpoint(struct kv *kv, uint64_t entries)
+{
+    struct kv_checkpoint *checkpoint;
+    struct prng prng;
+    prng_seed(&prng, 2);
+    tree_update(kv, entries, 100000, 100, &prng);
+    uint64_t began_us = now_us();
+    demand(kv_checkpoint_begin(kv, slice_make("m", 1), &checkpoint, NULL) == OK, "checkpoint");
+    uint64_t begin_us = now_us() - began_us;
+    demand(kv_checkpoint_write(checkpoint, NULL) == OK, "checkpoint");
+    began_us = now_us();
+    demand(kv_checkpoint_end(kv, checkpoint, NULL) == OK, "checkpoint");
+    printf("%9" PRIu64 " entries  checkpoint of 100,000 updates: begin %.1f ms, end %.1f ms\n",
+           entries, (double)begin_us / 1e3, (double)(now_us() - began_us) / 1e3);
+}
+
 /* What only the tree has: a load made durable, the checkpoint of many changes, the proof. */
 static void bench_durable(const char *directory, uint64_t entries)
 {
@@ -421,6 +438,7 @@ static void bench_durable(const char *directory, uint64_t entries)
     uint64_t us = now_us() - began_us;
     printf("%9" PRIu64 " entries  bulk load with its checkpoint: %.0f MB/s\n", entries,
            (double)(stats.pages - stats.pages_free) * stats.page_size / (double)us);
+    bench_checkpoint(kv, entries);
     began_us = now_us();
     demand(kv_check(kv, NULL, NULL, NULL) == OK, "check");
     us = now_us() - began_us;

@@ -150,8 +150,18 @@ status_t kv_cursor_seek(struct kv_cursor *cursor, struct slice key, struct error
 status_t kv_cursor_seek_reverse(struct kv_cursor *cursor, struct slice key, struct error *error);
 status_t kv_cursor_first(struct kv_cursor *cursor, struct error *error);
 status_t kv_cursor_last(struct kv_cursor *cursor, struct error *error);
+/* kv_cursor_next where it is more than a step within a page. */
+status_t kv_cursor_next_any(struct kv_cursor *cursor, struct error *error);
 /* Only while valid. Amortised O(1). Going over an end makes the cursor invalid. */
-status_t kv_cursor_next(struct kv_cursor *cursor, struct error *error);
+static inline status_t kv_cursor_next(struct kv_cursor *cursor, struct error *error)
+{
+    if (cursor->valid && !cursor->latest &&
+        cursor->level[cursor->depth - 1].index + 1 < cursor->level[cursor->depth - 1].count) {
+        cursor->level[cursor->depth - 1].index++;
+        return OK;
+    }
+    return kv_cursor_next_any(cursor, error);
+}
 status_t kv_cursor_prev(struct kv_cursor *cursor, struct error *error);
 static inline bool kv_cursor_valid(const struct kv_cursor *cursor)
 {

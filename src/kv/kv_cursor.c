@@ -233,7 +233,7 @@ status_t kv_cursor_last(struct kv_cursor *cursor, struct error *error)
 
 /* ---- moving and reading --------------------------------------------------------------------- */
 
-status_t kv_cursor_next(struct kv_cursor *cursor, struct error *error)
+status_t kv_cursor_next_any(struct kv_cursor *cursor, struct error *error)
 {
     check_current(cursor);
     uint32_t leaf = LEAF(cursor);

@@ -24,7 +24,7 @@ enum {
     PIECE_KEYS = 2000,      /* looked at by one piece of a walk */
     WAITING_MAX = 20000,    /* a walk waits while more are to be collected */
     PUMP_LIMIT = 64,        /* removed with a burst, and twice what it wrote */
-    TICK_LIMIT = 4096,      /* removed with a tick */
+    TICK_LIMIT = 1024,      /* removed with a tick */
     TICK_LIMIT_SCARCE = 64, /* the same while the disk is full */
     REMOVED_BYTES = 64,     /* what a removal counts for the next checkpoint */
 };
