@@ -26,6 +26,10 @@
  * by a log entry, which every later leader knows. It speaks of what read below its version: an
  * attempt begun after it is judged anew, under the same id or another.
  *
+ * LOG AND TREE. The log drops what a durable checkpoint holds, but for some slack
+ * (replica_checkpoint.c). A node that needs what was dropped gets the leader's tree instead, and its
+ * own is replaced while transactions go on reading it (replica_snapshot_send.c, _receive.c).
+ *
  * WHAT IS IN THE LOG, besides raft's own entries and memberships. One byte of kind and a body: 1 an
  * effect (txn.h); 2 the cluster's identity (16 random bytes, proposed by the first leader of an
  * empty cluster); 3 a refusal (txn.h); 4 a consistency check is made here, no body; 5 a new identity
