@@ -3,8 +3,9 @@
  * change their role, leadership is handed over, logs are cut and followers are brought snapshots.
  * What must hold is in history.h.
  *
- * In every third history reads may use a lease; there time passes, and no node's ticks come faster
- * than that.
+ * Half of the histories are wild, with all of that at a time. The others are calm: less fails, but
+ * leaders are left alone for long enough to be deposed, and asked for reads all the while. In most
+ * of those reads may use a lease; then no node's ticks come faster than time passes.
  *
  * RAFT_SEEDS=n in the environment runs n histories instead, RAFT_SEED=n just that one. */
 #include <inttypes.h>
@@ -22,7 +23,8 @@
 #include "history.h"
 
 enum {
-    STEPS = 2500,
+    STEPS = 2000,
+    CALM_STEPS = 5000,
     TICK_US = 1000,
     TIMEOUT_TICKS = 5,
     /* Five ticks, the first of which may come at once. */
@@ -153,7 +155,11 @@ static void act_snapshot(struct history *h, struct node *leader, struct node *to
         return;
     }
     clock_tell(h, to);
-    status_t status = prng_chance(&h->prng, 1, 4) ? ERR_TIMEOUT : node_restore(to, leader);
+    /* Any node's state will do, but may be of no use to this one. */
+    struct node *from = &h->c.nodes[prng_below(&h->prng, h->c.count)];
+    if (from->raft == NULL || from == to || prng_chance(&h->prng, 1, 2))
+        from = leader;
+    status_t status = prng_chance(&h->prng, 1, 4) ? ERR_TIMEOUT : node_restore(to, from);
     if (status == ERR_BUSY)
         return;
     if (status == OK) {
@@ -213,20 +219,31 @@ static uint64_t a_leader(struct history *h)
     return 0;
 }
 
-/* The leader alone, who also does not notice how long. */
+/* The leader cut off, from all or all but one, and it does not notice how long. */
 static void act_isolate_leader(struct history *h)
 {
     uint64_t leader = a_leader(h);
-    if (leader == 0)
+    memset(h->cut, 0, sizeof h->cut);
+    h->drowsy = 0;
+    if (leader == 0 || prng_chance(&h->prng, 1, 3))
         return;
     h->drowsy = leader;
+    uint64_t but = prng_below(&h->prng, 2 * h->c.count);
     for (uint32_t i = 0; i < h->c.count; i++)
-        h->cut[i][leader - 1] = h->cut[leader - 1][i] = true;
+        if (i != but)
+            h->cut[i][leader - 1] = h->cut[leader - 1][i] = true;
+}
+
+/* A short failure of power: what the node promised it has forgotten, unless it is on disk. */
+static void act_restart(struct history *h, struct node *node)
+{
+    act_crash(h, node);
+    act_start(h, node);
 }
 
 static void act_partition(struct history *h)
 {
-    if (h->c.config.lease_us > 0 && prng_chance(&h->prng, 1, 2)) {
+    if (h->calm && prng_chance(&h->prng, 3, 4)) {
         act_isolate_leader(h);
         return;
     }
@@ -270,16 +287,19 @@ static void act(struct history *h)
     struct cluster *c = &h->c;
     struct node *node = &c->nodes[prng_below(&h->prng, c->count)];
     uint64_t dice = prng_below(&h->prng, 1000);
-    h->now_us += prng_below(&h->prng, TICK_US / 5);
-    /* Where leases matter, a leader must be left alone for long enough to be deposed. */
-    bool calm = h->c.config.lease_us > 0;
-    if (dice < (calm ? 2 : 4)) {
+    h->now_us += prng_below(&h->prng, TICK_US / 20);
+    if (dice < (h->calm ? 2 : 4)) {
         act_partition(h);
     } else if (node->raft == NULL) {
         if (dice < 200)
             act_start(h, node);
-    } else if (dice < (calm ? 3 : 8)) {
+    } else if (dice < (h->calm ? 3 : 8)) {
         act_crash(h, node);
+    } else if (dice < (h->calm ? 6 : 9)) {
+        act_restart(h, node);
+    } else if (dice < 10) {
+        raft_campaign(node->raft);
+        after(h, node);
     } else if (dice < 170) {
         act_tick(h, node);
     } else if (dice < 340) {
@@ -287,7 +307,7 @@ static void act(struct history *h)
         after(h, node);
     } else if (dice < 400) {
         act_propose(h, node);
-    } else if (dice < (calm ? 560 : 440)) {
+    } else if (dice < (h->calm ? 560 : 440)) {
         act_read(h, node);
     } else if (dice < 600) {
         node_ack_applied(node);
@@ -399,7 +419,8 @@ static struct history *history_new(uint64_t seed, enum sabotage sabotage)
     config.max_apply_bytes = prng_chance(&h->prng, 1, 2) ? 1 : 1000;
     config.pre_vote = !prng_chance(&h->prng, 1, 4);
     config.check_quorum = !prng_chance(&h->prng, 1, 4);
-    if (sabotage == LEASE_TOO_LONG || prng_chance(&h->prng, 1, 3)) {
+    h->calm = sabotage == LEASE_TOO_LONG || prng_chance(&h->prng, 1, 2);
+    if (h->calm && (sabotage == LEASE_TOO_LONG || prng_chance(&h->prng, 2, 3))) {
         config.check_quorum = true;
         config.lease_us = sabotage == LEASE_TOO_LONG ? 20 * LEASE_US : LEASE_US;
     }
@@ -416,7 +437,8 @@ static struct history *history_new(uint64_t seed, enum sabotage sabotage)
 static const char *run_history(uint64_t seed, enum sabotage sabotage, struct totals *totals)
 {
     struct history *h = history_new(seed, sabotage);
-    for (uint32_t step = 0; step < STEPS && h->failure == NULL; step++)
+    uint32_t steps = h->calm ? CALM_STEPS : STEPS;
+    for (uint32_t step = 0; step < steps && h->failure == NULL; step++)
         act(h);
     if (h->failure == NULL)
         heal(h);
