@@ -67,7 +67,8 @@
  * voter comes or goes at a time, so that any majority of the old voters and any of the new have one
  * in common; learners come and go freely: they get the log but count for nothing. Requests are
  * taken from anybody, for this node may be the one that does not know yet (4.2.3); answers count
- * only when they come from members.
+ * only when they come from members. An id stands for a disk: it may not come back with another one
+ * as long as messages of the old one can still arrive, for what they promise would be believed.
  *
  * SNAPSHOTS. Raft moves none. A follower that needs entries the leader's storage has no longer is
  * named once in ready.snapshots; its owner brings it a state by other means, and gives up with

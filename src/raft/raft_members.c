@@ -196,6 +196,8 @@ static void members_forget(struct raft *r)
     uint32_t old = 0;
     while (old + 1 < r->membership_count && r->memberships[old + 1].index <= r->log.committed)
         old++;
+    if (old == 0)
+        return;
     r->membership_count -= old;
     memmove(r->memberships, r->memberships + old, r->membership_count * sizeof *r->memberships);
     ASSERT(r->membership_count > 0);

@@ -41,7 +41,8 @@ struct history {
     uint32_t reads;
     uint64_t reads_ok, elections, changes, transfers, snapshots;
     bool wanted[CLUSTER_NODES_MAX][CLUSTER_NODES_MAX]; /* leader, follower that needs a snapshot */
-    bool calm;
+    bool calm, hasty;
+    uint64_t new_leader;
     uint64_t now_us;
     uint64_t ticked_us[CLUSTER_NODES_MAX];
     uint64_t drowsy; /* a node whose ticks do not come, while all else does */

@@ -140,6 +140,7 @@ static void check_leader(struct history *h, struct node *node, const struct raft
     history_require(h, *leader == 0, "two leaders in one term");
     *leader = (uint32_t)node->id;
     h->elections++;
+    h->new_leader = node->id;
     history_require(h, node->disk.base <= h->committed, "a state holds what is not committed");
     for (uint64_t i = node->disk.base + 1; i <= h->committed; i++)
         history_require(h, node_term(node, i) == h->committed_term[i],
