@@ -158,10 +158,14 @@ static void step_older_term(struct raft *r, const struct raft_message *m)
                    (struct raft_message){.type = RAFT_HEARTBEAT_RESPONSE,
                                          .term = r->term,
                                          .commit = r->log.committed});
-    } else if (m->type == RAFT_PREVOTE) {
-        raft__send(
-            r, m->from,
-            (struct raft_message){.type = RAFT_PREVOTE_RESPONSE, .term = r->term, .reject = true});
+    } else if (m->type == RAFT_PREVOTE || m->type == RAFT_VOTE) {
+        /* It may never hear of our term otherwise: when memberships differ we need not be asking it
+         * for its vote, while it needs ours, and the one that is behind would stay behind. */
+        bool pre = m->type == RAFT_PREVOTE;
+        raft__send(r, m->from,
+                   (struct raft_message){.type = pre ? RAFT_PREVOTE_RESPONSE : RAFT_VOTE_RESPONSE,
+                                         .term = r->term,
+                                         .reject = true});
     }
 }
 

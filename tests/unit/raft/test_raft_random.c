@@ -298,6 +298,7 @@ static void act(struct history *h)
     uint64_t dice = prng_below(&h->prng, 1000);
     h->now_us += prng_below(&h->prng, TICK_US / 20);
     act_new_leader(h);
+    uint64_t members = h->hasty ? 640 : 606;
     if (dice < (h->calm ? 2 : 4)) {
         act_partition(h);
     } else if (node->raft == NULL) {
@@ -322,13 +323,13 @@ static void act(struct history *h)
     } else if (dice < 600) {
         node_ack_applied(node);
         after(h, node);
-    } else if (dice < 608) {
+    } else if (dice < members) {
         act_members(h, node);
-    } else if (dice < 612) {
+    } else if (dice < members + 4) {
         act_transfer(h, node);
-    } else if (dice < 620) {
+    } else if (dice < members + 12) {
         act_compact(h, node);
-    } else if (dice < 650) {
+    } else if (dice < members + 42) {
         act_snapshots(h);
     } else {
         act_network(h);
