@@ -150,6 +150,16 @@ static void stop_progress(struct node *node)
     uv_stop(&node->loop);
 }
 
+static void members_follow(struct node *node)
+{
+    if (!node->members_changed)
+        return;
+    struct replica_members members;
+    node->members_changed = false;
+    replica_members(node->replica, &members);
+    peers_update(node, &members);
+}
+
 bool node_turn_over(const struct node *node)
 {
     return env_monotonic_us(node->env) >= node->turn_end_us;
@@ -167,6 +177,7 @@ static void pump(struct node *node)
         background_start(node);
         again = (any || node->runnable) && !node_turn_over(node);
     }
+    members_follow(node);
     peers_flush(node);
     conns_flush(node);
     if (node->runnable)
@@ -271,9 +282,13 @@ static void host_failed(void *context, const struct error *error)
     node_stop(node);
 }
 
+/* It may be said in the middle of a message from a connection that is to be closed: so later. */
 static void host_members_changed(void *context, const struct replica_members *members)
 {
-    peers_update(context, members);
+    struct node *node = context;
+    MAYBE(members->count == 0);
+    node->members_changed = true;
+    node_wake(node);
 }
 
 /* Of the first start; a directory that knows better is not asked about it. */

@@ -78,6 +78,7 @@ struct node {
     uint32_t conn_count, conn_max;
     struct conn *dirty;         /* with output to write */
     struct peer *peers;         /* the other nodes */
+    bool members_changed;       /* the peers are to follow */
     struct grpc_call *exchange; /* whose message is with the replica just now; NULL: none */
     struct session *runnable;   /* sessions with something to do */
     struct session **runnable_last;

@@ -229,12 +229,15 @@ def a_lost_directory_under_the_same_id_is_refused():
         assert node.exit_code() == 1, node.log_text()
         text = node.log_text()
         assert f"node {node.id} of this cluster has another data directory" in text, text
-        assert f"toydb node remove {node.id}" in text and "another --id" in text, text
-        # As it says: removed, and joined under another number.
+        assert f"remove node {node.id} from the cluster" in text and "--join" in text, text
+        # As it says: removed, and let in again, with an empty directory.
         status_line(cluster.toydb("node", "remove", str(node.id)))
-        cluster.nodes.remove(node)
-        cluster.join(4)
-        wait_for(lambda: 4 in (voters(cluster) or []), 30, "node 4 to have a vote")
+        assert len(voters(cluster)) == 2
+        shutil.rmtree(node.dir)
+        node.extra = ["--join", ",".join(other.address for other in cluster.alive())]
+        node.start()
+        wait_for(lambda: voters(cluster) == [1, 2, 3], 30, "it to have a vote")
+        assert node.rows("SELECT * FROM t") == []
 
 
 @test
