@@ -27,18 +27,17 @@
  * attempt begun after it is judged anew, under the same id or another.
  *
  * LOG AND TREE. The log drops what a durable checkpoint holds, but for some slack
- * (replica_checkpoint.c). A node that needs what was dropped gets the leader's tree instead, and its
- * own is replaced while transactions go on reading it (replica_snapshot_send.c, _receive.c).
+ * (replica_checkpoint.c). A node that needs what was dropped gets the leader's tree instead, and
+ * its own is replaced while transactions go on reading it (replica_snapshot_send.c, _receive.c).
  *
  * WHAT IS IN THE LOG, besides raft's own entries and memberships. One byte of kind and a body: 1 an
  * effect (txn.h); 2 the cluster's identity (16 random bytes, proposed by the first leader of an
- * empty cluster); 3 a refusal (txn.h); 4 a consistency check is made here, no body; 5 a new identity
- * of the cluster (replica_recover.c).
- * WHAT IS IN THE TREE besides versions (keys below MVCC_KEY_FIRST_MIN): 01 "expire" which old
- * outcomes were removed last, 01 "cluster" its identity, 01 "members" and 01 "removed"
- * (replica_members.c), 02 .. outcomes (txn.h), 03 .. mvcc's own.
- * The file IDENTITY (replica_identity.c) holds the node's id and what it must know before the log
- * is read. */
+ * empty cluster); 3 a refusal (txn.h); 4 a consistency check is made here, no body; 5 a new
+ * identity of the cluster (replica_recover.c). WHAT IS IN THE TREE besides versions (keys below
+ * MVCC_KEY_FIRST_MIN): 01 "expire" which old outcomes were removed last, 01 "cluster" its identity,
+ * 01 "members" and 01 "removed" (replica_members.c), 02 .. outcomes (txn.h), 03 .. mvcc's own. The
+ * file IDENTITY (replica_identity.c) holds the node's id and what it must know before the log is
+ * read. */
 #ifndef REPLICA_REPLICA_H
 #define REPLICA_REPLICA_H
 

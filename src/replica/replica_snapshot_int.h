@@ -59,7 +59,6 @@ struct replica__receiver {
     uint64_t began_us, ready_us;
     uint64_t retry_us; /* no offer is taken before */
     struct replica__meta meta;
-    uint8_t cluster_id[REPLICA_CLUSTER_ID_SIZE];
     /* fetching */
     uint64_t number;     /* of the fetch that was sent last */
     bool awaits;         /* its chunk */

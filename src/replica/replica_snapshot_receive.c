@@ -177,7 +177,6 @@ static void receive_begin(struct replica *r, const struct replica_message *messa
     receiver->from = message->from;
     receiver->id = message->id;
     receiver->meta = *meta;
-    memcpy(receiver->cluster_id, message->cluster_id, REPLICA_CLUSTER_ID_SIZE);
     receiver->bytes = receiver->chunks = receiver->synced = 0;
     receiver->began_us = now_us;
     receiver->last_key_size = 0;
@@ -480,22 +479,6 @@ struct replica_work *replica__receiver_work(struct replica *r)
     return receiver->state == REPLICA__SWAPPING ? swap_take(r) : NULL;
 }
 
-/* A node that joined may not know the cluster's identity yet; the log that tells it is not coming.
- */
-static status_t cluster_adopt(struct replica *r, struct error *error)
-{
-    struct replica__identity *identity = &r->identity;
-    if (identity->has_cluster_id)
-        return OK; /* the sender's is the same, or its messages would have been refused */
-    struct replica__identity known = *identity;
-    memcpy(known.cluster_id, r->receiver->cluster_id, REPLICA_CLUSTER_ID_SIZE);
-    known.has_cluster_id = true;
-    status_t status = replica__identity_write(r->env, r->dir, &known, error);
-    if (status == OK)
-        *identity = known;
-    return status;
-}
-
 /* ---- step 1 ------------------------------------------------------------------------------------
  */
 
@@ -530,10 +513,5 @@ void replica__receiver_pump(struct replica *r)
         }
         return;
     }
-    struct error error;
-    status = cluster_adopt(r, &error);
-    if (status == OK)
-        receiver->state = REPLICA__SWAPPING;
-    else if (status != ERR_DISK_FULL) /* then it waits for room, as all does */
-        replica__fail(r, &error);
+    receiver->state = REPLICA__SWAPPING;
 }
