@@ -1,4 +1,4 @@
-/* A dull store of versions: sorted arrays, searched from one end to the other. */
+/* A dull store of versions: sorted arrays. */
 #include <string.h>
 
 #include "base/check.h"
@@ -18,13 +18,33 @@ void sim_model_free(struct sim_model *model)
     *model = (struct sim_model){0};
 }
 
+/* The place of the first key that is not before `key`. */
+static uint32_t key_place(const struct sim_model *model, struct slice key)
+{
+    uint32_t low = 0, high = model->key_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (slice_compare(buffer_slice(&model->keys[middle].key), key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct sim_key *key_find(const struct sim_model *model, struct slice key)
+{
+    uint32_t at = key_place(model, key);
+    bool there = at < model->key_count && slice_equal(buffer_slice(&model->keys[at].key), key);
+    return there ? &model->keys[at] : NULL;
+}
+
 static struct sim_key *key_add(struct sim_model *model, struct slice key)
 {
-    uint32_t at = 0;
-    while (at < model->key_count && slice_compare(buffer_slice(&model->keys[at].key), key) < 0)
-        at++;
-    if (at < model->key_count && slice_equal(buffer_slice(&model->keys[at].key), key))
-        return &model->keys[at];
+    struct sim_key *known = key_find(model, key);
+    if (known)
+        return known;
+    uint32_t at = key_place(model, key);
     model->keys =
         vec_grow(model->keys, &model->key_capacity, model->key_count + 1, sizeof *model->keys);
     memmove(model->keys + at + 1, model->keys + at, (model->key_count - at) * sizeof *model->keys);
@@ -96,28 +116,29 @@ static bool look(const struct sim_key *key, struct slice name, uint64_t version,
 void sim_model_get(const struct sim_model *model, struct slice key, uint64_t version,
                    const struct sim_write *writes, uint32_t write_count, struct buffer *out)
 {
-    const struct sim_key *entry = NULL;
-    for (uint32_t i = 0; i < model->key_count && !entry; i++)
-        if (slice_equal(buffer_slice(&model->keys[i].key), key))
-            entry = &model->keys[i];
+    const struct sim_key *entry = key_find(model, key);
     if (!look(entry, key, version, writes, write_count, out))
         sim_seen(out, key, false, (struct slice){0});
 }
 
-/* The next name after `last` (NULL: from the start) in the direction, of stored and own keys. */
+/* The next name after `last` in the direction, of stored and own keys; `inclusive`: or that one. */
 static bool name_next(const struct sim_model *model, const struct sim_write *writes,
-                      uint32_t write_count, const struct slice *last, bool reverse,
+                      uint32_t write_count, const struct slice *last, bool inclusive, bool reverse,
                       struct slice *out)
 {
-    bool any = false;
-    for (uint32_t i = 0; i < model->key_count + write_count; i++) {
-        struct slice name = i < model->key_count ? buffer_slice(&model->keys[i].key)
-                                                 : buffer_slice(&writes[i - model->key_count].key);
-        int behind = last ? slice_compare(name, *last) : reverse ? -1 : 1;
-        if (reverse ? behind >= 0 : behind <= 0)
+    uint32_t at = last ? key_place(model, *last) : reverse ? model->key_count : 0;
+    if (last && (reverse ? inclusive : !inclusive))
+        at += at < model->key_count && slice_equal(buffer_slice(&model->keys[at].key), *last);
+    bool any = reverse ? at > 0 : at < model->key_count;
+    if (any)
+        *out = buffer_slice(&model->keys[reverse ? at - 1 : at].key);
+    for (uint32_t i = 0; i < write_count; i++) {
+        struct slice name = buffer_slice(&writes[i].key);
+        int behind = !last ? 1 : reverse ? slice_compare(*last, name) : slice_compare(name, *last);
+        if (inclusive ? behind < 0 : behind <= 0)
             continue;
-        int order = any ? slice_compare(name, *out) : 0;
-        if (!any || (reverse ? order > 0 : order < 0))
+        int nearer = !any ? 1 : reverse ? slice_compare(name, *out) : slice_compare(*out, name);
+        if (nearer > 0)
             *out = name;
         any = true;
     }
@@ -128,19 +149,16 @@ void sim_model_scan(const struct sim_model *model, struct slice low, struct slic
                     bool reverse, uint32_t limit, uint64_t version, const struct sim_write *writes,
                     uint32_t write_count, struct buffer *out)
 {
-    struct slice name;
-    const struct slice *last = NULL;
-    struct slice at;
+    struct slice name, at = reverse ? high : low;
+    const struct slice *last = reverse && high.size == 0 ? NULL : &at;
+    bool inclusive = !reverse;
     for (uint32_t found = 0;
-         found < limit && name_next(model, writes, write_count, last, reverse, &name);) {
+         found < limit && name_next(model, writes, write_count, last, inclusive, reverse, &name);) {
         at = name;
         last = &at;
+        inclusive = false;
         if (slice_compare(name, low) < 0 || (high.size && slice_compare(name, high) >= 0))
-            continue;
-        const struct sim_key *entry = NULL;
-        for (uint32_t i = 0; i < model->key_count && !entry; i++)
-            if (slice_equal(buffer_slice(&model->keys[i].key), name))
-                entry = &model->keys[i];
-        found += look(entry, name, version, writes, write_count, out);
+            break;
+        found += look(key_find(model, name), name, version, writes, write_count, out);
     }
 }
