@@ -170,6 +170,7 @@ struct replica_config {
     uint32_t window_keys;        /* certifier; 0: 65536 */
     uint64_t checkpoint_bytes;   /* of log applied between checkpoints; 0: 32 MiB */
     uint64_t checkpoint_us;      /* time between checkpoints while there are changes; 0: 30 s */
+    uint64_t append_bytes;       /* of entries in one message to a follower; 0: 256 KiB */
     uint64_t log_keep_bytes;     /* of log kept in any case; 0: 64 MiB */
     uint64_t log_keep_max_bytes; /* kept for a member that needs it; 0: 512 MiB */
     uint64_t log_cache_bytes;    /* of it in memory; 0: 8 MiB */

@@ -30,7 +30,7 @@ static void on_down(void *context, uint32_t node)
     struct sim *sim = context;
     sim_clients_down(sim, node);
     sim_sql_down(sim, node);
-    sim_operator_down(sim, node);
+    sim_keeper_down(sim, node);
     sim_raft_down(sim, node);
 }
 
@@ -100,6 +100,7 @@ static void cluster_begin(struct sim *sim, bool changes)
         .checkpoint_us = prng_between(prng, SECOND_US / 4, short_log ? SECOND_US : 20 * SECOND_US),
         .history_us = prng_chance(prng, 1, 2) ? prng_below(prng, 10 * SECOND_US) : 0,
         .segment_size = prng_chance(prng, 1, 2) ? 64 * 1024 : 0,
+        .append_bytes = prng_chance(prng, 1, 3) ? prng_between(prng, 1, 2000) : 0,
         .log_keep_bytes = short_log ? prng_between(prng, 1, tiny_log ? 500 : 20000) : 0,
         .log_keep_max_bytes = short_log ? prng_between(prng, 1, tiny_log ? 500 : 40000) : 0,
         .log_cache_bytes = short_log ? prng_between(prng, 1, tiny_log ? 500 : 40000) : 0,
@@ -126,7 +127,7 @@ static bool at_rest(void *context)
     struct sim *sim = context;
     if (has_problem(sim))
         return true;
-    if (!sim_clients_idle(sim) || !sim_sql_idle(sim) || !sim_operator_idle(sim))
+    if (!sim_clients_idle(sim) || !sim_sql_idle(sim) || !sim_keeper_idle(sim))
         return false;
     uint64_t committed = sim_raft_committed(sim);
     for (uint32_t i = 0; i < sim->nodes; i++) {
@@ -161,7 +162,7 @@ static void end_run(struct sim *sim)
     if (cluster_run_until(sim->cluster, END_US, at_rest, sim)) {
         nodes_audit(sim);
         if (!has_problem(sim))
-            sim_operator_finish(sim);
+            sim_keeper_finish(sim);
         /* Checks of consistency come by themselves, too, and are entries of the log. */
         if (!cluster_run_until(sim->cluster, END_US, at_rest, sim))
             sim_fail(sim, "no rest %d s after the last check began", END_US / SECOND_US);
@@ -222,7 +223,7 @@ uint64_t sim_run(const struct sim_options *options, const char *program, struct 
     sim_raft_start(sim);
     bool changes = prng_chance(&sim->prng, 1, 2);
     cluster_begin(sim, changes);
-    sim_operator_start(sim, changes);
+    sim_keeper_start(sim, changes);
     bool sql = prng_chance(&sim->prng, 1, 2);
     sim_clients_start(sim, (uint32_t)prng_between(&sim->prng, 3, sql ? 6 : SIM_CLIENTS_MAX));
     sim_sql_start(sim, sql ? (uint32_t)prng_between(&sim->prng, 2, SIM_SQL_CLIENTS_MAX) : 0);
@@ -255,7 +256,7 @@ uint64_t sim_run(const struct sim_options *options, const char *program, struct 
     sim_history_free(sim);
     sim_clients_free(sim);
     sim_sql_free(sim);
-    sim_operator_free(sim);
+    sim_keeper_free(sim);
     sim_raft_free(sim);
     sim_running = NULL;
     mem_free(sim);

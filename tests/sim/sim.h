@@ -125,7 +125,7 @@ struct sim_origin {
 struct sim_client;
 struct sim_raft;
 struct sim_sql;
-struct sim_operator;
+struct sim_keeper;
 
 /* What became of a node's disk. */
 enum sim_damage {
@@ -150,7 +150,7 @@ struct sim {
     uint32_t client_count;
     struct sim_raft *raft;
     struct sim_sql *sql;
-    struct sim_operator *operator;
+    struct sim_keeper *keeper;
     struct raft_members members; /* committed, as far as anyone knows */
     struct sim_verdicts verdicts[SIM_CLIENTS_MAX];
     struct map others;            /* origins that are no client's here: struct sim_origin */
@@ -237,13 +237,13 @@ void sim_check_end(struct sim *sim);
 void sim_nodes_describe(struct sim *sim, struct buffer *out);
 
 /* sim_admin.c */
-void sim_operator_start(struct sim *sim, bool enabled);
-void sim_operator_free(struct sim *sim);
-void sim_operator_down(struct sim *sim, uint32_t node);
-bool sim_operator_enabled(const struct sim *sim);
-bool sim_operator_idle(const struct sim *sim);
+void sim_keeper_start(struct sim *sim, bool enabled);
+void sim_keeper_free(struct sim *sim);
+void sim_keeper_down(struct sim *sim, uint32_t node);
+bool sim_keeper_enabled(const struct sim *sim);
+bool sim_keeper_idle(const struct sim *sim);
 /* Asks for a last consistency check, which must find all nodes alike. */
-void sim_operator_finish(struct sim *sim);
+void sim_keeper_finish(struct sim *sim);
 bool sim_is_member(const struct sim *sim, uint32_t node);
 bool sim_is_voter(const struct sim *sim, uint32_t node);
 /* Are there still more whole voters than broken nodes, with one more of these (-1: none), and with

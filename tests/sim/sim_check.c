@@ -25,7 +25,7 @@ void sim_check_node(struct sim *sim, uint32_t node)
     /* One that has stopped itself may have learned something before, if its disk can tell. */
     if (!replica || disk_failed(sim, node))
         return;
-    if (replica->messages_refused && sim->flips == 0 && !sim_operator_enabled(sim))
+    if (replica->messages_refused && sim->flips == 0 && !sim_keeper_enabled(sim))
         sim_fail(sim, "node %u refused a message of another", node + 1);
     sim_raft_check(sim, node);
 }
