@@ -282,6 +282,9 @@ const struct replica_member *replica__member_find(const struct replica_members *
 bool replica__address_valid(const char *address);
 bool replica__majority_reachable(const struct replica *r, const struct replica_members *members);
 void replica__members_to_raft(const struct replica_members *members, struct raft_members *out);
+/* ERR_CORRUPT: a context is malformed. */
+status_t replica__members_from_raft(const struct raft_members *members,
+                                    struct replica_members *out);
 /* Those applied, from the tree (again, after it was replaced). */
 status_t replica__members_load(struct replica *r, struct error *error);
 status_t replica__members_apply(struct replica *r, const struct raft_entry *entry,

@@ -72,7 +72,8 @@ static status_t context_decode(const struct raft_member *member, struct replica_
     shape = shape && msgpack_next(&reader, &promote) && promote.type == MSGPACK_BOOL;
     out->promote = shape && promote.as.boolean;
     struct slice address = msgpack_get_str(&reader);
-    if (!shape || !msgpack_done(&reader) || address.size >= sizeof out->address)
+    if (!shape || !msgpack_done(&reader) || address.size >= sizeof out->address ||
+        (address.size && memchr(address.data, '\0', address.size)))
         return ERR_CORRUPT;
     if (address.size)
         memcpy(out->address, address.data, address.size);
@@ -90,7 +91,7 @@ void replica__members_to_raft(const struct replica_members *members, struct raft
     }
 }
 
-static status_t members_from_raft(const struct raft_members *members, struct replica_members *out)
+status_t replica__members_from_raft(const struct raft_members *members, struct replica_members *out)
 {
     ASSERT(members->count <= REPLICA_MEMBERS_MAX);
     *out = (struct replica_members){.index = members->index, .count = members->count};
@@ -119,7 +120,7 @@ status_t replica__members_load(struct replica *r, struct error *error)
     }
     struct raft_members members;
     if (status == OK && (raft_members_decode(stored, &members) != OK ||
-                         members_from_raft(&members, &r->members_applied) != OK))
+                         replica__members_from_raft(&members, &r->members_applied) != OK))
         status = error_set(error, ERR_CORRUPT, "record of the cluster's members is malformed");
     return status;
 }
@@ -226,7 +227,7 @@ status_t replica__members_apply(struct replica *r, const struct raft_entry *entr
     struct replica_members next;
     status_t status = raft_members_decode(entry->data, &members);
     if (status == OK)
-        status = members_from_raft(&members, &next);
+        status = replica__members_from_raft(&members, &next);
     if (status != OK || next.index != entry->index)
         return error_set(error, ERR_CORRUPT, "log entry %" PRIu64 " is no valid membership",
                          entry->index);
@@ -250,7 +251,7 @@ status_t replica__members_fetch(struct replica *r, struct error *error)
     struct raft_members members;
     raft_members(r->raft, &members);
     memset(r->uids_heard, 0, sizeof r->uids_heard);
-    if (members_from_raft(&members, &r->members) == OK)
+    if (replica__members_from_raft(&members, &r->members) == OK)
         return OK;
     return error_set(error, ERR_CORRUPT, "membership in the log at %" PRIu64 " is malformed",
                      members.index);
