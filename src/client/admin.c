@@ -95,34 +95,36 @@ static enum toydb_result members_call(struct toydb_session *session, const char 
     return result;
 }
 
-enum toydb_result toydb_node_add(struct toydb_session *session, const struct toydb_member *node,
-                                 uint32_t timeout_ms, struct toydb_members **out,
-                                 struct toydb_error *error)
+static enum toydb_result add(struct toydb_session *session, const char *path,
+                             const struct toydb_member *node, uint32_t timeout_ms,
+                             struct toydb_members **out, struct toydb_error *error)
 {
     AddNodeRequest request = ADD_NODE_REQUEST__INIT;
     request.id = node->id;
     request.uid = node->uid;
     request.address = (char *)(uintptr_t)node->address;
     request.learner = !node->promote && !node->voter;
-    return members_call(session, "/ToyDBAdmin/AddNode", &request.base, timeout_ms, out, error);
+    return members_call(session, path, &request.base, timeout_ms, out, error);
+}
+
+enum toydb_result toydb_node_add(struct toydb_session *session, const struct toydb_member *node,
+                                 uint32_t timeout_ms, struct toydb_members **out,
+                                 struct toydb_error *error)
+{
+    return add(session, "/ToyDBAdmin/AddNode", node, timeout_ms, out, error);
 }
 
 enum toydb_result toydb_node_join(struct toydb_session *session, const struct toydb_member *node,
                                   uint32_t timeout_ms, struct toydb_members **out,
                                   struct toydb_error *error)
 {
-    JoinRequest request = JOIN_REQUEST__INIT;
-    request.id = node->id;
-    request.uid = node->uid;
-    request.address = (char *)(uintptr_t)node->address;
-    request.learner = !node->promote && !node->voter;
-    return members_call(session, "/ToyDBAdmin/Join", &request.base, timeout_ms, out, error);
+    return add(session, "/ToyDBAdmin/Join", node, timeout_ms, out, error);
 }
 
 enum toydb_result toydb_node_remove(struct toydb_session *session, uint32_t id, uint32_t timeout_ms,
                                     struct toydb_members **out, struct toydb_error *error)
 {
-    RemoveNodeRequest request = REMOVE_NODE_REQUEST__INIT;
+    NodeRequest request = NODE_REQUEST__INIT;
     request.id = id;
     return members_call(session, "/ToyDBAdmin/RemoveNode", &request.base, timeout_ms, out, error);
 }
@@ -131,7 +133,7 @@ enum toydb_result toydb_node_promote(struct toydb_session *session, uint32_t id,
                                      uint32_t timeout_ms, struct toydb_members **out,
                                      struct toydb_error *error)
 {
-    PromoteNodeRequest request = PROMOTE_NODE_REQUEST__INIT;
+    NodeRequest request = NODE_REQUEST__INIT;
     request.id = id;
     return members_call(session, "/ToyDBAdmin/PromoteNode", &request.base, timeout_ms, out, error);
 }
@@ -144,7 +146,7 @@ enum toydb_result toydb_leader_transfer(struct toydb_session *session, uint32_t 
 {
     struct buffer answer;
     buffer_init(&answer, 0);
-    TransferLeaderRequest request = TRANSFER_LEADER_REQUEST__INIT;
+    NodeRequest request = NODE_REQUEST__INIT;
     request.id = id;
     enum toydb_result result = admin_call(session, "/ToyDBAdmin/TransferLeader", &request.base,
                                           timeout_ms, &answer, error);

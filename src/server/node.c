@@ -427,6 +427,10 @@ static status_t listen_start(struct node *node, struct error *error)
     const struct replica_member *own = node_member(&members, node->config.id);
     if (node->config.listen_known && own && *own->address)
         memcpy(node->config.listen, own->address, sizeof own->address);
+    if (own &&
+        (strncmp(own->address, "0.0.0.0:", 8) == 0 || strncmp(own->address, "[::]:", 5) == 0))
+        log_warn("server", "no other node can reach this one at %s: give it --advertise",
+                 own->address);
     status_t status = *node->config.listen ? listener_open(node, node->config.listen, error) : OK;
     if (status == OK)
         peers_update(node, &members);

@@ -158,107 +158,77 @@ static void on_done(struct replica_admin *request, status_t status)
 /* ---- requests -----------------------------------------------------------------------------------
  */
 
-static status_t member_fill(struct replica_member *member, uint32_t id, uint64_t uid,
-                            const char *address, bool learner, struct error *error)
-{
-    char host[SERVER_ADDRESS_MAX];
-    uint16_t port;
-    if (strlen(address) >= sizeof member->address)
-        return error_set(error, ERR_INVALID, "address is too long");
-    status_t status = server_address_parse(address, host, sizeof host, &port, error);
-    if (status != OK)
-        return status;
-    member->id = id;
-    member->uid = uid;
-    member->promote = !learner;
-    memcpy(member->address, address, strlen(address) + 1);
-    return OK;
-}
-
-/* These read a request's bytes into `out`. ERR_PROTOCOL: they cannot be decoded. */
-typedef status_t decode_fn(struct slice bytes, struct replica_admin *out, struct error *error);
-
 static status_t malformed(struct error *error)
 {
     return error_set(error, ERR_PROTOCOL, "request cannot be decoded");
 }
 
-static status_t join_decode(struct slice bytes, struct replica_admin *out, struct error *error)
+static status_t member_fill(const AddNodeRequest *request, struct replica_member *member,
+                            struct error *error)
 {
-    JoinRequest *request = join_request__unpack(NULL, bytes.size, bytes.data);
-    if (!request)
-        return malformed(error);
-    out->type = REPLICA_ADMIN_ADD;
-    status_t status = request->uid ? member_fill(&out->member, request->id, request->uid,
-                                                 request->address, request->learner, error)
-                                   : error_set(error, ERR_INVALID, "a node that joins has a uid");
-    join_request__free_unpacked(request, NULL);
-    return status;
+    char host[SERVER_ADDRESS_MAX];
+    uint16_t port;
+    if (request->id == 0)
+        return error_set(error, ERR_INVALID, "node id must be a positive number");
+    if (strlen(request->address) >= sizeof member->address)
+        return error_set(error, ERR_INVALID, "address is too long");
+    status_t status = server_address_parse(request->address, host, sizeof host, &port, error);
+    if (status != OK)
+        return status;
+    member->id = request->id;
+    member->uid = request->uid;
+    member->promote = !request->learner;
+    memcpy(member->address, request->address, strlen(request->address) + 1);
+    return OK;
 }
+
+/* These read a request's bytes into *out, whose type is set. */
+typedef status_t decode_fn(struct slice bytes, struct replica_admin *out, struct error *error);
 
 static status_t add_decode(struct slice bytes, struct replica_admin *out, struct error *error)
 {
     AddNodeRequest *request = add_node_request__unpack(NULL, bytes.size, bytes.data);
     if (!request)
         return malformed(error);
-    out->type = REPLICA_ADMIN_ADD;
-    status_t status = member_fill(&out->member, request->id, request->uid, request->address,
-                                  request->learner, error);
+    status_t status = member_fill(request, &out->member, error);
     add_node_request__free_unpacked(request, NULL);
     return status;
 }
 
-static status_t remove_decode(struct slice bytes, struct replica_admin *out, struct error *error)
+static status_t join_decode(struct slice bytes, struct replica_admin *out, struct error *error)
 {
-    RemoveNodeRequest *request = remove_node_request__unpack(NULL, bytes.size, bytes.data);
-    if (!request)
-        return malformed(error);
-    out->type = REPLICA_ADMIN_REMOVE;
-    out->member.id = request->id;
-    remove_node_request__free_unpacked(request, NULL);
-    return OK;
+    status_t status = add_decode(bytes, out, error);
+    if (status == OK && out->member.uid == 0)
+        status = error_set(error, ERR_INVALID, "a node that joins has a uid");
+    return status;
 }
 
-static status_t promote_decode(struct slice bytes, struct replica_admin *out, struct error *error)
+static status_t node_decode(struct slice bytes, struct replica_admin *out, struct error *error)
 {
-    PromoteNodeRequest *request = promote_node_request__unpack(NULL, bytes.size, bytes.data);
+    NodeRequest *request = node_request__unpack(NULL, bytes.size, bytes.data);
     if (!request)
         return malformed(error);
-    out->type = REPLICA_ADMIN_PROMOTE;
     out->member.id = request->id;
-    promote_node_request__free_unpacked(request, NULL);
-    return OK;
-}
-
-static status_t transfer_decode(struct slice bytes, struct replica_admin *out, struct error *error)
-{
-    TransferLeaderRequest *request = transfer_leader_request__unpack(NULL, bytes.size, bytes.data);
-    if (!request)
-        return malformed(error);
-    out->type = REPLICA_ADMIN_TRANSFER;
-    out->member.id = request->id;
-    transfer_leader_request__free_unpacked(request, NULL);
+    node_request__free_unpacked(request, NULL);
     return OK;
 }
 
 static status_t check_decode(struct slice bytes, struct replica_admin *out, struct error *error)
 {
     (void)bytes; /* CheckClusterRequest has no fields */
+    (void)out;
     (void)error;
-    out->type = REPLICA_ADMIN_CHECK;
     return OK;
 }
 
-static void request_begin(struct grpc_call *call, struct slice bytes, decode_fn *decode)
+static void request_begin(struct grpc_call *call, struct slice bytes, enum replica_admin_type type,
+                          decode_fn *decode)
 {
     struct admin_call *admin = grpc_call_user(call);
     struct node *node = admin->node;
     struct error error;
-    admin->admin = (struct replica_admin){.done = on_done, .context = admin};
-    status_t status = decode(bytes, &admin->admin, &error);
-    if (status == OK && admin->admin.type == REPLICA_ADMIN_ADD && admin->admin.member.id == 0)
-        status = error_set(&error, ERR_INVALID, "node id must be a positive number");
-    if (status != OK) {
+    admin->admin = (struct replica_admin){.done = on_done, .context = admin, .type = type};
+    if (decode(bytes, &admin->admin, &error) != OK) {
         call_fail(call, GRPC_INVALID_ARGUMENT, &error);
         return;
     }
@@ -273,32 +243,32 @@ static void request_begin(struct grpc_call *call, struct slice bytes, decode_fn 
 
 static void on_join(struct grpc_call *call, struct slice bytes)
 {
-    request_begin(call, bytes, join_decode);
+    request_begin(call, bytes, REPLICA_ADMIN_ADD, join_decode);
 }
 
 static void on_add(struct grpc_call *call, struct slice bytes)
 {
-    request_begin(call, bytes, add_decode);
+    request_begin(call, bytes, REPLICA_ADMIN_ADD, add_decode);
 }
 
 static void on_remove(struct grpc_call *call, struct slice bytes)
 {
-    request_begin(call, bytes, remove_decode);
+    request_begin(call, bytes, REPLICA_ADMIN_REMOVE, node_decode);
 }
 
 static void on_promote(struct grpc_call *call, struct slice bytes)
 {
-    request_begin(call, bytes, promote_decode);
+    request_begin(call, bytes, REPLICA_ADMIN_PROMOTE, node_decode);
 }
 
 static void on_transfer(struct grpc_call *call, struct slice bytes)
 {
-    request_begin(call, bytes, transfer_decode);
+    request_begin(call, bytes, REPLICA_ADMIN_TRANSFER, node_decode);
 }
 
 static void on_check(struct grpc_call *call, struct slice bytes)
 {
-    request_begin(call, bytes, check_decode);
+    request_begin(call, bytes, REPLICA_ADMIN_CHECK, check_decode);
 }
 
 #define HANDLERS(function)                                                                         \

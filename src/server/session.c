@@ -145,8 +145,10 @@ static void begin_fail(struct session *s, status_t status)
     error_set(&error, status, "%s", status_text(status));
     if (status == ERR_NO_QUORUM) {
         error_set(&error, status, "no quorum: the cluster has no leader that a majority follows");
-        error_hint(&error, "Nothing was changed. More than half of the nodes must be up and reach "
-                           "each other; see toydb status.");
+        error_hint(
+            &error,
+            "%sMore than half of the nodes must be up and reach each other; see toydb status.",
+            s->resent ? "" : "Nothing was changed. ");
     }
     sql_begun(s->sql, NULL, false, 0, status, &error);
     session__ready(s);

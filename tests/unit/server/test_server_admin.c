@@ -89,7 +89,7 @@ static void test_members(void **state)
         assert_int_equal(members->cluster_id.len, 16);
         members_response__free_unpacked(members, NULL);
     }
-    RemoveNodeRequest remove = REMOVE_NODE_REQUEST__INIT;
+    NodeRequest remove = NODE_REQUEST__INIT;
     remove.id = 7;
     ask(&h, "/ToyDBAdmin/RemoveNode", &remove.base, 5000000, &answer);
     MembersResponse *members = members_of(&answer);
@@ -116,17 +116,17 @@ static void test_refusals(void **state)
     struct answer answer;
     harness_open(&h);
     client_open(&h);
-    RemoveNodeRequest remove = REMOVE_NODE_REQUEST__INIT;
+    NodeRequest remove = NODE_REQUEST__INIT;
     remove.id = 1;
     ask(&h, "/ToyDBAdmin/RemoveNode", &remove.base, 5000000, &answer);
     assert_int_equal(answer.status, GRPC_FAILED_PRECONDITION);
-    PromoteNodeRequest promote = PROMOTE_NODE_REQUEST__INIT;
+    NodeRequest promote = NODE_REQUEST__INIT;
     promote.id = 9;
     ask(&h, "/ToyDBAdmin/PromoteNode", &promote.base, 5000000, &answer);
     assert_int_equal(answer.status, GRPC_NOT_FOUND);
     assert_non_null(strstr(answer.message, "no node 9"));
     char address[] = "h:1", nowhere[] = "nowhere";
-    JoinRequest join = JOIN_REQUEST__INIT;
+    AddNodeRequest join = ADD_NODE_REQUEST__INIT;
     join.id = 2;
     join.address = address;
     ask(&h, "/ToyDBAdmin/Join", &join.base, 5000000, &answer);
@@ -164,7 +164,7 @@ static void test_no_leader(void **state)
         server_peers_parse("1=127.0.0.1:1,2=127.0.0.1:1,3=127.0.0.1:1", &config, &error), OK);
     harness_open_config(&h, &config);
     client_open(&h);
-    RemoveNodeRequest remove = REMOVE_NODE_REQUEST__INIT;
+    NodeRequest remove = NODE_REQUEST__INIT;
     remove.id = 3;
     ask(&h, "/ToyDBAdmin/RemoveNode", &remove.base, 500000, &answer);
     assert_int_equal(answer.status, GRPC_UNAVAILABLE);
@@ -173,7 +173,7 @@ static void test_no_leader(void **state)
     struct answer left = {0};
     struct grpc_call *call =
         grpc_call_start(h.clients[0].conn, "/ToyDBAdmin/RemoveNode", &handlers, &left, NULL);
-    grpc_call_send(call, slice_make(packed, remove_node_request__pack(&remove, packed)));
+    grpc_call_send(call, slice_make(packed, node_request__pack(&remove, packed)));
     grpc_call_half_close(call);
     harness_turns(&h, 5);
     client_cut(&h.clients[0]);
