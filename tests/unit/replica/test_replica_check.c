@@ -11,6 +11,7 @@
 
 #include "admin_client.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 enum { NODES = 5 };
 
@@ -211,6 +212,41 @@ static void test_in_the_background(void **state)
     cluster_destroy(cluster);
 }
 
+/* It takes its time, in pieces; what is written meanwhile is not in it. */
+static void test_hashing_is_slow_on_purpose(void **state)
+{
+    (void)state;
+    struct cluster_config config = cluster_plain(3);
+    config.check_us = UINT64_MAX;
+    config.check_bytes_per_second = 1 << 20;
+    config.work_us_min = 100;
+    config.work_us_max = 300;
+    struct cluster *cluster = cluster_create(&config);
+    char *large = mem_zalloc(1, 300001);
+    memset(large, 'x', 300000);
+    for (uint32_t i = 0; i < 12; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "key%02u", i);
+        cluster_put(cluster, 0, key, large);
+    }
+    mem_free(large);
+    uint64_t before_us = cluster_now_us(cluster);
+    struct admin admin;
+    admin_start(&admin, cluster, 1, REPLICA_ADMIN_CHECK, (struct replica_member){0}, PATIENCE_US);
+    for (uint32_t i = 0; i < 12; i++) {
+        cluster_run_us(cluster, SECOND_US / 10);
+        cluster_put(cluster, i % 3, "key05", "small");
+        assert_false(admin.done);
+    }
+    assert_int_equal(admin_wait(&admin), OK);
+    uint64_t took_us = cluster_now_us(cluster) - before_us;
+    assert_true(took_us > 2 * SECOND_US && took_us < 8 * SECOND_US);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_false(admin.request.check.nodes[i].differs ||
+                     !admin.request.check.nodes[i].answered);
+    cluster_destroy(cluster);
+}
+
 static void test_leader_dies_during_a_check(void **state)
 {
     (void)state;
@@ -286,6 +322,38 @@ static void test_recovery(void **state)
     cluster_destroy(cluster);
 }
 
+/* Cut off anywhere, it can be done again; and the node never runs as a part of the old cluster
+ * with a log that is not the old cluster's. */
+static void test_recovery_is_interrupted(void **state)
+{
+    (void)state;
+    bool ended = false;
+    for (uint64_t writes = 0; !ended; writes++) {
+        struct cluster *cluster = cluster_checked(3, UINT64_MAX);
+        uint8_t old_id[REPLICA_CLUSTER_ID_SIZE];
+        memcpy(old_id, cluster_status(cluster, 1).cluster_id, sizeof old_id);
+        for (uint32_t node = 0; node < 3; node++)
+            cluster_crash(cluster, node, ENV_SIM_SURVIVE_ALL);
+        struct env_sim *machine = cluster_machine(cluster, 1);
+        env_sim_set_survival(machine, writes % 2 ? ENV_SIM_SURVIVE_NOTHING : ENV_SIM_SURVIVE_ALL);
+        env_sim_power_off_after(machine, writes);
+        ended = recover(cluster, 1, 2) == OK;
+        env_sim_power_off(machine);
+        env_sim_power_on(machine);
+        assert_ok(cluster_start(cluster, 1, &test_error));
+        struct replica_members members = members_of(cluster, 1);
+        bool same = memcmp(cluster_status(cluster, 1).cluster_id, old_id, sizeof old_id) == 0;
+        assert_true(members.count == 3 || (members.count == 1 && !same));
+        cluster_crash(cluster, 1, ENV_SIM_SURVIVE_ALL);
+        assert_ok(recover(cluster, 1, 2));
+        assert_ok(cluster_start(cluster, 1, &test_error));
+        cluster_put(cluster, 1, "key99", "alone");
+        cluster_expect(cluster, 1, "key03", "newer");
+        cluster_destroy(cluster);
+        assert_true(writes < 100);
+    }
+}
+
 /* What the survivor had not heard to be committed is committed by the recovery. */
 static void test_recovery_keeps_the_end_of_the_log(void **state)
 {
@@ -322,8 +390,10 @@ int main(void)
         cmocka_unit_test(test_odd_learner_and_system_key),
         cmocka_unit_test(test_no_majority_names_nobody),
         cmocka_unit_test(test_in_the_background),
+        cmocka_unit_test(test_hashing_is_slow_on_purpose),
         cmocka_unit_test(test_leader_dies_during_a_check),
         cmocka_unit_test(test_recovery),
+        cmocka_unit_test(test_recovery_is_interrupted),
         cmocka_unit_test(test_recovery_keeps_the_end_of_the_log),
     };
     return cmocka_run_group_tests_name("replica_check", tests, NULL, NULL);
