@@ -387,6 +387,44 @@ static void status_message(struct grpc_call *call, struct slice bytes)
     grpc_call_finish(call, GRPC_OK, NULL);
 }
 
+/* What RemoveNode answers says the id. */
+static void remove_message(struct grpc_call *call, struct slice bytes)
+{
+    static const struct {
+        enum grpc_status status;
+        const char *message;
+    } refusals[] = {
+        [1] = {GRPC_FAILED_PRECONDITION, "it is the last voter\nAdd another one before."},
+        [2] = {GRPC_NOT_FOUND, "there is none"},
+        [3] = {GRPC_UNAVAILABLE, "no leader"},
+        [4] = {GRPC_DEADLINE_EXCEEDED, "not yet"},
+        [5] = {GRPC_INTERNAL, "broken"},
+    };
+    struct fake_node *node = grpc_call_context(call);
+    NodeRequest *request = node_request__unpack(NULL, bytes.size, bytes.data);
+    ASSERT(request);
+    uint32_t id = request->id;
+    node_request__free_unpacked(request, NULL);
+    if (id && id < sizeof refusals / sizeof *refusals) {
+        grpc_call_finish(call, refusals[id].status, refusals[id].message);
+    } else if (id == 6) {
+        grpc_call_send(call, slice_from_string("\xff\xff\xff"));
+        grpc_call_finish(call, GRPC_OK, NULL);
+    } else if (id == 7 && atomic_fetch_add(&node->removals, 1) == 0) {
+        poll_server_drop(grpc_call_conn(call), false);
+    } else if (id == 8) {
+        poll_server_drop(grpc_call_conn(call), false);
+    } else {
+        static uint8_t cluster_id[16] = {7};
+        MembersResponse response = MEMBERS_RESPONSE__INIT;
+        response.cluster_id = (ProtobufCBinaryData){.data = cluster_id, .len = sizeof cluster_id};
+        response.index = 5;
+        uint8_t packed[64];
+        grpc_call_send(call, slice_make(packed, members_response__pack(&response, packed)));
+        grpc_call_finish(call, GRPC_OK, NULL);
+    }
+}
+
 static void node_run(void *argument)
 {
     struct fake_node *node = argument;
@@ -403,8 +441,9 @@ void fake_node_start(struct fake_node *node, uint16_t port)
          node,
          0},
         {"/ToyDB/Status", false, {NULL, status_message, NULL, NULL, NULL}, node, 0},
+        {"/ToyDBAdmin/RemoveNode", false, {NULL, remove_message, NULL, NULL, NULL}, node, 0},
     };
-    node->server = grpc_server_create(methods, 2, NULL);
+    node->server = grpc_server_create(methods, 3, NULL);
     node->stop_fd = eventfd(0, EFD_CLOEXEC);
     ASSERT(node->stop_fd >= 0);
     bool listening = poll_server_listen(&node->poll_server, node->server, port);

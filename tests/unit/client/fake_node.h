@@ -19,7 +19,10 @@
  *   REFUSE          ends the stream with UNAUTHENTICATED
  *   GARBAGE         a message that is not one of protobuf/toydb.proto
  *   RAGGED          a row with fewer values than columns
- * Texts may be joined by semicolons. */
+ * Texts may be joined by semicolons.
+ *
+ * RemoveNode answers by the id: 1 to 5 refusals, 6 garbage, 7 once and 8 always nothing, for the
+ * connection is closed; others are removed. */
 #ifndef TESTS_UNIT_CLIENT_FAKE_NODE_H
 #define TESTS_UNIT_CLIENT_FAKE_NODE_H
 
@@ -38,6 +41,7 @@ struct fake_node {
     atomic_uint requests;  /* executes received */
     atomic_uint resent;    /* of them, said to be sent again */
     atomic_uint cancels;   /* received */
+    atomic_uint removals;  /* of id 7 */
     atomic_uint rows_sent; /* of ROWS */
     /* Of the last DROP; read them only while nothing runs. */
     uint8_t dropped_id[64];

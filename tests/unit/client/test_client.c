@@ -403,6 +403,48 @@ static void test_status(void **state)
     }
 }
 
+static void test_administration(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t id;
+        enum toydb_result result;
+        const char *sqlstate, *message, *hint;
+    } cases[] = {
+        {1, TOYDB_ERROR, "55000", "it is the last voter", "Add another one before."},
+        {2, TOYDB_ERROR, "42704", "there is none", ""},
+        {3, TOYDB_UNREACHABLE, "57P03", "no leader", ""},
+        {4, TOYDB_LOST, "57014", "not yet", ""},
+        {5, TOYDB_ERROR, "08P01", "call failed: INTERNAL: broken", ""},
+        {6, TOYDB_ERROR, "08P01", "node sent a malformed answer", ""},
+        {8, TOYDB_LOST, "08006", "connection to the node was lost", ""},
+    };
+    struct toydb_error error;
+    struct toydb_members *members;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        members = NULL;
+        assert_int_equal(toydb_node_remove(session, cases[i].id, 5000, &members, &error),
+                         cases[i].result);
+        assert_null(members);
+        assert_string_equal(error.sqlstate, cases[i].sqlstate);
+        assert_string_equal(error.message, cases[i].message);
+        assert_string_equal(error.hint, cases[i].hint);
+    }
+    for (uint32_t id = 7; id <= 9; id += 2) { /* 7: asked again, on another connection */
+        assert_int_equal(toydb_node_remove(session, id, 5000, &members, &error), TOYDB_OK);
+        assert_int_equal(members->index, 5);
+        assert_int_equal(members->count, 0);
+        assert_int_equal(members->cluster_id[0], 7);
+        toydb_members_free(members);
+    }
+    assert_int_equal(toydb_node_remove(session, 9, 5000, NULL, NULL), TOYDB_OK);
+    assert_ok("ROWS 1");
+    /* A node that does not know the call. */
+    uint32_t leader;
+    assert_int_equal(toydb_leader_transfer(session, 0, 5000, &leader, &error), TOYDB_ERROR);
+    assert_string_equal(error.sqlstate, "0A000");
+}
+
 /* A session over a socket handed in: it works, and once lost it stays lost. */
 static void test_handed_socket(void **state)
 {
@@ -473,6 +515,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_goaway, one_open, one_close),
         cmocka_unit_test_setup_teardown(test_bad_node, one_open, one_close),
         cmocka_unit_test_setup_teardown(test_status, one_open, one_close),
+        cmocka_unit_test_setup_teardown(test_administration, one_open, one_close),
         cmocka_unit_test(test_handed_socket),
         cmocka_unit_test(test_addresses),
     };
