@@ -81,12 +81,11 @@
  * max_pending_reads, messages to a follower by max_inflight_messages and max_inflight_bytes,
  * committed entries by max_apply_bytes. What a bundle points to lives:
  *
- *     messages, reads                                       until raft_advance
- *     entries, messages_after_persist (arrays and bytes)    until raft_persisted(its sequence);
- *                                                           may be read by another thread until
- * then committed (array and bytes)                           until raft_applied(its last index);
- *                                                           may be read by another thread until
- * then
+ *     messages, reads                                     until raft_advance
+ *     entries, messages_after_persist (arrays, bytes)     until raft_persisted(its sequence)
+ *     committed (array, bytes)                            until raft_applied(its last index)
+ *
+ * and the last two may be read by another thread until then.
  */
 #ifndef RAFT_RAFT_H
 #define RAFT_RAFT_H
@@ -123,7 +122,7 @@ struct raft_entry {
 
 struct raft_member {
     uint64_t id; /* not 0 */
-    bool voter;  /* or a learner, which gets the log but neither votes nor counts */
+    bool voter;  /* or a learner, which gets the log, never campaigns, and counts for nothing */
     uint16_t context_size;
     uint8_t context[RAFT_MEMBER_CONTEXT_MAX];
 };

@@ -140,6 +140,28 @@ static status_t append_find_new(const struct raft *r, const struct raft_message 
     return OK;
 }
 
+/* Figure 2, AppendEntries 3 and 4, for the entries from place `at` on, none of which is in our log.
+ */
+static status_t append_take(struct raft *r, const struct raft_message *m, uint32_t at)
+{
+    struct raft_log *log = &r->log;
+    ASSERT(at <= m->entry_count);
+    /* "3. If an existing entry conflicts with a new one (same index but different terms), delete
+     * the existing entry and all that follow it" */
+    if (at < m->entry_count && m->entries[at].index <= raft__log_last(log)) {
+        uint64_t index = m->entries[at].index;
+        if (index <= log->committed)
+            return ERR_PROTOCOL;
+        raft__log_truncate(log, index, at > 0 ? m->entries[at - 1].term : m->log_term, r->sequence);
+        raft__bundles_replaced(r, index);
+        raft__members_truncated(r, index);
+    }
+    /* "4. Append any new entries not already in the log" */
+    for (; at < m->entry_count; at++)
+        raft__append_entry(r, &m->entries[at]);
+    return OK;
+}
+
 /* Figure 2, AppendEntries 2 to 5. The sender is the leader of our term and we follow it. */
 status_t raft__append_request(struct raft *r, const struct raft_message *m)
 {
@@ -167,19 +189,9 @@ status_t raft__append_request(struct raft *r, const struct raft_message *m)
     status = append_find_new(r, m, &at);
     if (status != OK)
         return status;
-    /* "3. If an existing entry conflicts with a new one (same index but different terms), delete
-     * the existing entry and all that follow it" */
-    if (at < m->entry_count && m->entries[at].index <= raft__log_last(log)) {
-        if (m->entries[at].index <= log->committed)
-            return ERR_PROTOCOL;
-        raft__log_truncate(log, m->entries[at].index,
-                           at > 0 ? m->entries[at - 1].term : m->log_term, r->sequence);
-        raft__bundles_replaced(r, m->entries[at].index);
-        raft__members_truncated(r, m->entries[at].index);
-    }
-    /* "4. Append any new entries not already in the log" */
-    for (; at < m->entry_count; at++)
-        raft__append_entry(r, &m->entries[at]);
+    status = append_take(r, m, at);
+    if (status != OK)
+        return status;
     /* "5. If leaderCommit > commitIndex, set commitIndex = min(leaderCommit, index of last new
      * entry)" */
     uint64_t matches = m->log_index + m->entry_count;
