@@ -44,8 +44,7 @@ status_t replica__members_propose(struct replica *r, const struct replica_member
     if (status != OK)
         return error_set(error, status, "membership cannot be changed now: %s",
                          status_text(status));
-    replica__members_refresh(r);
-    return OK;
+    return replica__members_fetch(r, error); /* the host hears of it with the next pump */
 }
 
 void replica__uid_heard(struct replica *r, uint64_t id, uint64_t uid)
