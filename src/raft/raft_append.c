@@ -10,8 +10,8 @@
  * never fall along a log, so if the entry (index i, term t) of the leader is refused:
  *
  *   - the follower looks, from min(i, its last) down, for its first entry with term <= t. Entries
- * above it have terms > t: they cannot equal the leader's entries there, which have terms <= t. It
- * answers with that index h and its term u;
+ *     above it have terms > t: they cannot equal the leader's entries there, which have terms <= t.
+ *     It answers with that index h and its term u;
  *   - the leader looks, from h down, for its first entry with term <= u, for the same reason, and
  *     probes there.
  *

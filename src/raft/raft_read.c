@@ -3,8 +3,7 @@
  *   1. the leader must have committed an entry of its term, else it may not know the newest commit;
  *   2. it notes its commit index (`index`);
  *   3. it "needs to make sure that it has not been superseded by a newer leader": a round of
- *      heartbeats, numbered `sequence`, answered by a quorum. The round begins after the request
- * came;
+ *      heartbeats, numbered `sequence`, answered by a quorum, begun after the request came;
  *   4. the reader waits until the state machine has applied `index` (not our business).
  *
  * With a lease (off by default) step 3 is the memory of a round that was answered lately.

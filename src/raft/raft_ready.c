@@ -6,10 +6,10 @@
  *
  *   - hard_state_persisted, the term and vote on disk;
  *   - log.persisted, the last entry on disk. A bundle's entries may have been replaced by a new
- * leader while they were written. Then a later bundle overwrites them, and this one no longer
- * vouches for them, even if the very same entries come back later behind it: so its last_index is
- * lowered at the moment of the replacement (raft__bundles_replaced), and terms need not be compared
- * afterwards. */
+ *     leader while they were written. Then a later bundle overwrites them, and this one no longer
+ *     vouches for them, even if the very same entries come back later behind it: so its last_index
+ *     is lowered at the moment of the replacement (raft__bundles_replaced), and terms need not be
+ *     compared afterwards. */
 #include "raft/raft_int.h"
 
 #include <string.h>
