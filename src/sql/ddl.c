@@ -331,6 +331,8 @@ status_t sql__ddl_run(struct sql_session *session)
         return sql__create_view(session);
     case AST_DROP_VIEW:
         return sql__drop_views(session);
+    case AST_ALTER_TABLE:
+        return sql__alter_table(session);
     case AST_REINDEX:
         return reindex(session);
     case AST_CREATE_INDEX:

@@ -202,6 +202,8 @@ status_t sql__ddl_run(struct sql_session *session);
 
 /* After a change the picture of the schema is read anew from the session's own transaction. */
 status_t sql__reload_catalog(struct sql_session *session);
+/* ddl_alter.c */
+status_t sql__alter_table(struct sql_session *session);
 /* ddl_query.c */
 status_t sql__create_view(struct sql_session *session);
 status_t sql__drop_views(struct sql_session *session);

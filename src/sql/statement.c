@@ -17,6 +17,7 @@ bool sql__statement_is_ddl(const struct ast_statement *statement)
     case AST_CREATE_VIEW:
     case AST_DROP_VIEW:
     case AST_REINDEX:
+    case AST_ALTER_TABLE:
         return true;
     default:
         return false;

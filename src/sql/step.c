@@ -80,7 +80,7 @@ static const char *verb(const struct ast_statement *statement)
         [AST_DROP_TABLE] = "DROP TABLE",   [AST_CREATE_INDEX] = "CREATE INDEX",
         [AST_DROP_INDEX] = "DROP INDEX",   [AST_CREATE_VIEW] = "CREATE VIEW",
         [AST_DROP_VIEW] = "DROP VIEW",     [AST_REINDEX] = "REINDEX",
-        [AST_EXPLAIN] = "EXPLAIN ANALYZE",
+        [AST_ALTER_TABLE] = "ALTER TABLE", [AST_EXPLAIN] = "EXPLAIN ANALYZE",
     };
     ASSERT(statement->kind < sizeof verbs / sizeof *verbs && verbs[statement->kind]);
     return verbs[statement->kind];

@@ -37,6 +37,8 @@ struct column {
     bool hidden;
     /* DEFAULT as expression text, NULL when there is none; evaluated at INSERT. */
     const char *default_sql;
+    /* What rows have that were written before the column was added. */
+    struct value missing;
 };
 
 struct index {
@@ -232,6 +234,25 @@ status_t catalog_drop_view(struct store_txn *txn, const struct catalog *catalog,
  * cannot be used until there is something of that name again. */
 status_t catalog_drop_table(struct store_txn *txn, const struct catalog *catalog,
                             const struct table *table, bool leave_views, struct error *error);
+/* ALTER TABLE. Nothing of the data is touched: rows without the added column read as `missing`,
+ * what was dropped is no longer looked at. Errors: 42701, 54011, 42622. */
+status_t catalog_add_column(struct store_txn *txn, const struct catalog *catalog,
+                            const struct table *table, const struct column_definition *definition,
+                            const struct value *missing, struct error *error);
+/* The indexes that have the column go with it. Refused (2BP01) when it is of the primary key or of
+ * a foreign key. */
+status_t catalog_drop_column(struct store_txn *txn, const struct catalog *catalog,
+                             const struct table *table, uint32_t place, struct error *error);
+status_t catalog_rename_column(struct store_txn *txn, const struct catalog *catalog,
+                               const struct table *table, uint32_t place, const char *name,
+                               uint32_t position, struct error *error);
+status_t catalog_rename_table(struct store_txn *txn, const struct catalog *catalog,
+                              const struct table *table, const char *name, uint32_t position,
+                              struct error *error);
+/* Another DEFAULT (NULL: none) and NOT NULL. */
+status_t catalog_change_column(struct store_txn *txn, const struct catalog *catalog,
+                               const struct table *table, uint32_t place, bool not_null,
+                               const char *default_sql, struct error *error);
 /* Writes the schema rows and gives back the index's id, which the next picture has; filling it is
  * the executor's work. */
 status_t catalog_create_index(struct store_txn *txn, const struct catalog *catalog,

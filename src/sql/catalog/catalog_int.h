@@ -5,7 +5,8 @@
  *
  *   1 meta                  name                  | number
  *   2 tables                id                    | name, ordinal_next, index_next
- *   3 columns               table, ordinal        | name, type, length_max, not_null, default
+ *   3 columns               table, ordinal        | name, type, length_max, not_null, default,
+ *                                                   hidden, missing (as text)
  *   4 indexes               table, id             | name, unique
  *   5 index_columns         table, index, place   | ordinal, descending
  *   6 foreign_keys          table, id             | name, parent table, parent index, child index,
@@ -24,7 +25,7 @@ enum {
     KEY_SPACE_SQL = 0x20, /* first byte of all keys of SQL */
     TABLE_ID_USER_MIN = 100,
     INDEX_ID_END = 65536,
-    SYSTEM_COLUMNS_MAX = 8,
+    SYSTEM_COLUMNS_MAX = 9,
 };
 
 enum system_table {
@@ -69,6 +70,8 @@ status_t catalog__version_bump(struct store_txn *txn, struct error *error);
 /* Writes all system rows of a table, and those of one of its indexes. */
 status_t catalog__table_write(struct store_txn *txn, const struct table *table,
                               struct error *error);
+status_t catalog__column_write(struct store_txn *txn, const struct table *table,
+                               const struct column *column, struct error *error);
 status_t catalog__table_row_write(struct store_txn *txn, const struct table *table,
                                   struct error *error);
 status_t catalog__index_write(struct store_txn *txn, const struct table *table,

@@ -44,7 +44,7 @@ static status_t corrupt(const char *what, struct error *error)
 static status_t row_read(struct loader *loader, enum system_table which, struct slice bytes,
                          struct error *error)
 {
-    static const uint32_t ordinals[SYSTEM_COLUMNS_MAX] = {0, 1, 2, 3, 4, 5, 6, 7};
+    static const uint32_t ordinals[SYSTEM_COLUMNS_MAX] = {0, 1, 2, 3, 4, 5, 6, 7, 8};
     const struct system_layout *layout = catalog__layout(which);
     if (!loader->decoded[which])
         loader->decoded[which] =
@@ -156,6 +156,18 @@ static bool load_table(struct loader *loader)
     return true;
 }
 
+/* NULL, also in rows of the time before columns could be added. */
+static bool load_missing(struct loader *loader, struct column *column)
+{
+    column->missing = value_null(column->type.kind);
+    const struct value *text = &loader->row[8];
+    if (text->null)
+        return true;
+    struct value copy = value_text(arena_copy(&loader->catalog->arena, text->as.text));
+    return value_cast(&copy, column->type.kind, &loader->catalog->arena, 0, &column->missing,
+                      NULL) == OK;
+}
+
 static bool load_column(struct loader *loader)
 {
     if (!table_enter(loader))
@@ -175,7 +187,15 @@ static bool load_column(struct loader *loader)
     /* NULL in rows of the time before there were hidden columns. */
     column->hidden = !loader->row[7].null && loader->row[7].as.boolean;
     column->type.kind = (enum sql_type)kind;
+    if (!load_missing(loader, column))
+        return false;
     table->column_count++;
+    /* A hidden column stays the last, whatever was added behind it. */
+    if (table->column_count > 1 && column[-1].hidden) {
+        struct column hidden = column[-1];
+        column[-1] = *column;
+        *column = hidden;
+    }
     return true;
 }
 

@@ -16,10 +16,10 @@ static const char meta_table_next[] = "table_id_next";
 static const struct system_layout layouts[SYSTEM_TABLE_END] = {
     [SYSTEM_META] = {2, 1, {SQL_TEXT, SQL_INTEGER}},
     [SYSTEM_TABLES] = {4, 1, {SQL_INTEGER, SQL_TEXT, SQL_INTEGER, SQL_INTEGER}},
-    [SYSTEM_COLUMNS] = {8,
+    [SYSTEM_COLUMNS] = {9,
                         2,
                         {SQL_INTEGER, SQL_INTEGER, SQL_TEXT, SQL_INTEGER, SQL_INTEGER, SQL_BOOLEAN,
-                         SQL_TEXT, SQL_BOOLEAN}},
+                         SQL_TEXT, SQL_BOOLEAN, SQL_TEXT}},
     [SYSTEM_INDEXES] = {4, 2, {SQL_INTEGER, SQL_INTEGER, SQL_TEXT, SQL_BOOLEAN}},
     [SYSTEM_INDEX_COLUMNS] = {5,
                               3,
@@ -200,23 +200,34 @@ static struct value string(const char *text)
     return text ? value_text(slice_from_string(text)) : value_null(SQL_TEXT);
 }
 
+status_t catalog__column_write(struct store_txn *txn, const struct table *table,
+                               const struct column *column, struct error *error)
+{
+    struct buffer missing = {0};
+    bool has_missing = column->missing.type != SQL_UNKNOWN && !column->missing.null;
+    if (has_missing)
+        value_format(&column->missing, &missing);
+    struct value values[] = {
+        value_integer(table->id),
+        value_integer(column->ordinal),
+        string(column->name),
+        value_integer(column->type.kind),
+        value_integer(column->type.length_max),
+        value_boolean(column->not_null),
+        string(column->default_sql),
+        value_boolean(column->hidden),
+        has_missing ? value_text(buffer_slice(&missing)) : value_null(SQL_TEXT),
+    };
+    status_t status = catalog__row_put(txn, SYSTEM_COLUMNS, values, error);
+    buffer_free(&missing);
+    return status;
+}
+
 static status_t columns_write(struct store_txn *txn, const struct table *table, struct error *error)
 {
     status_t status = OK;
-    for (uint32_t i = 0; i < table->column_count && status == OK; i++) {
-        const struct column *column = &table->columns[i];
-        struct value values[] = {
-            value_integer(table->id),
-            value_integer(column->ordinal),
-            string(column->name),
-            value_integer(column->type.kind),
-            value_integer(column->type.length_max),
-            value_boolean(column->not_null),
-            string(column->default_sql),
-            value_boolean(column->hidden),
-        };
-        status = catalog__row_put(txn, SYSTEM_COLUMNS, values, error);
-    }
+    for (uint32_t i = 0; i < table->column_count && status == OK; i++)
+        status = catalog__column_write(txn, table, &table->columns[i], error);
     return status;
 }
 

@@ -306,11 +306,17 @@ status_t exec__range_bounds(const struct table *table, const struct index *index
 /* The expressions of a range in the order of those values; room for CATALOG_KEY_COLUMNS_MAX + 2. */
 uint32_t exec__range_exprs(const struct key_range *range, const struct expr **exprs);
 
+/* `columns` (places in table->columns; NULL: the first `count`) as row_decode wants them, ascending
+ * by ordinal; order[i] tells which of them is the i-th. */
+void exec__row_shape(const struct table *table, const uint32_t *columns, uint32_t count,
+                     struct arena *arena, struct row_shape *shape, uint32_t **order);
+
 /* What a scan reads of a table, and how: shared by scan and lookup join. */
 struct row_reader {
     struct exec *exec;
     const struct plan *plan; /* PLAN_SCAN */
     struct row_shape shape;
+    uint32_t *order; /* the shape's i-th is column order[i] */
     struct vector **targets;
     /* index_only: where each column is, in the index's key or the primary key's */
     uint32_t *places;

@@ -9,6 +9,7 @@ struct build {
     const struct index *index;
     struct arena arena;
     struct batch *batch;
+    uint32_t *order; /* the shape's i-th is column order[i] */
     struct value *row;
     struct buffer key;
     struct buffer value;
@@ -43,16 +44,10 @@ static status_t entry_write(struct build *build, uint32_t at, struct error *erro
 static void shape_make(struct build *build, struct row_shape *shape)
 {
     uint32_t count = build->table->column_count;
-    uint32_t *ordinals = arena_alloc(&build->arena, count * sizeof *ordinals);
     enum sql_type *types = arena_alloc(&build->arena, count * sizeof *types);
-    struct value *missing = arena_alloc(&build->arena, count * sizeof *missing);
-    for (uint32_t i = 0; i < count; i++) {
-        ordinals[i] = build->table->columns[i].ordinal;
+    for (uint32_t i = 0; i < count; i++)
         types[i] = build->table->columns[i].type.kind;
-        missing[i] = value_null(types[i]);
-    }
-    *shape = (struct row_shape){
-        .ordinals = ordinals, .types = types, .missing = missing, .count = count};
+    exec__row_shape(build->table, NULL, count, &build->arena, shape, &build->order);
     build->batch = batch_create(&build->arena, types, count, BUILD_BATCH);
     build->row = arena_alloc(&build->arena, count * sizeof *build->row);
 }
@@ -78,7 +73,7 @@ static status_t rows_write(struct build *build, struct store_cursor *cursor, str
     shape_make(build, &shape);
     struct vector **targets = arena_alloc(&build->arena, shape.count * sizeof *targets);
     for (uint32_t i = 0; i < shape.count; i++)
-        targets[i] = &build->batch->columns[i];
+        targets[i] = &build->batch->columns[build->order[i]];
     struct store_entry entries[BUILD_BATCH];
     for (;;) {
         const atomic_bool *cancel = build->context->cancel;

@@ -26,26 +26,49 @@ static uint32_t index_place(const struct table *table, const struct index *index
     UNREACHABLE(); /* the planner chose index_only for an index without the column */
 }
 
+void exec__row_shape(const struct table *table, const uint32_t *columns, uint32_t count,
+                     struct arena *arena, struct row_shape *shape, uint32_t **order)
+{
+    uint32_t *ordinals = arena_alloc(arena, (count + 1) * sizeof *ordinals);
+    enum sql_type *types = arena_alloc(arena, (count + 1) * sizeof *types);
+    struct value *missing = arena_alloc(arena, (count + 1) * sizeof *missing);
+    uint32_t *places = arena_alloc(arena, (count + 1) * sizeof *places);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct column *column = &table->columns[columns ? columns[i] : i];
+        /* Only a hidden column, the last, can have a lower ordinal than those before it. */
+        uint32_t at = i;
+        for (; at > 0 && ordinals[at - 1] > column->ordinal; at--) {
+            ordinals[at] = ordinals[at - 1];
+            types[at] = types[at - 1];
+            missing[at] = missing[at - 1];
+            places[at] = places[at - 1];
+        }
+        ordinals[at] = column->ordinal;
+        types[at] = column->type.kind;
+        missing[at] =
+            column->missing.type == SQL_UNKNOWN ? value_null(column->type.kind) : column->missing;
+        places[at] = i;
+    }
+    *shape = (struct row_shape){
+        .ordinals = ordinals, .types = types, .missing = missing, .count = count};
+    *order = places;
+}
+
 void exec__row_reader_init(struct row_reader *reader, struct exec *exec, const struct plan *plan)
 {
     ASSERT(plan->kind == PLAN_SCAN);
     const struct table *table = plan->as.scan.table;
     uint32_t count = plan->column_count;
     *reader = (struct row_reader){.exec = exec, .plan = plan};
-    uint32_t *numbers = arena_alloc(exec->arena, count * sizeof *numbers);
     if (plan->as.scan.index_only) {
+        uint32_t *numbers = arena_alloc(exec->arena, count * sizeof *numbers);
         reader->places = numbers;
         for (uint32_t i = 0; i < count; i++)
             numbers[i] = index_place(table, plan->as.scan.index, plan->as.scan.columns[i]);
         return;
     }
-    struct value *missing = arena_alloc(exec->arena, count * sizeof *missing);
-    for (uint32_t i = 0; i < count; i++) {
-        numbers[i] = table->columns[plan->as.scan.columns[i]].ordinal;
-        missing[i] = value_null(plan->types[i]);
-    }
-    reader->shape = (struct row_shape){
-        .ordinals = numbers, .types = plan->types, .missing = missing, .count = count};
+    exec__row_shape(table, plan->as.scan.columns, count, exec->arena, &reader->shape,
+                    &reader->order);
     /* Zeroed: the first read finds them not set, whatever the arena held before. */
     reader->targets = arena_zalloc(exec->arena, count * sizeof *reader->targets);
 }
@@ -124,9 +147,9 @@ status_t exec__row_reader_read(struct row_reader *reader, const struct store_ent
     }
     if (plan->column_count == 0)
         return OK;
-    if (reader->targets[0] != &columns[0]) {
+    if (reader->targets[0] != &columns[reader->order[0]]) {
         for (uint32_t i = 0; i < plan->column_count; i++)
-            reader->targets[i] = &columns[i];
+            reader->targets[i] = &columns[reader->order[i]];
     }
     if (row_decode(row, &reader->shape, reader->targets, at) != OK)
         return error_set(error, ERR_CORRUPT, "a row of table \"%s\" is corrupt",

@@ -73,7 +73,7 @@ static status_t load_old(struct modify *modify, struct slice row, struct error *
         return error_set(error, ERR_CORRUPT, "a row of table \"%s\" is malformed",
                          modify->table->name);
     for (uint32_t c = 0; c < count; c++)
-        modify->old_row[c] = vector_get(upsert->targets[c], 0);
+        modify->old_row[c] = vector_get(&upsert->both->columns[c], 0);
     return OK;
 }
 
@@ -251,20 +251,15 @@ static void describe_rows(struct modify *modify)
     const struct table *table = modify->table;
     struct arena *arena = modify->op.exec->arena;
     uint32_t count = table->column_count;
-    uint32_t *ordinals = arena_alloc(arena, count * sizeof *ordinals);
-    struct value *missing = arena_alloc(arena, count * sizeof *missing);
+    uint32_t *order;
     enum sql_type *types = arena_alloc(arena, 2 * count * sizeof *types);
-    for (uint32_t c = 0; c < count; c++) {
-        ordinals[c] = table->columns[c].ordinal;
+    for (uint32_t c = 0; c < count; c++)
         types[c] = types[count + c] = table->columns[c].type.kind;
-        missing[c] = value_null(types[c]);
-    }
-    upsert->shape = (struct row_shape){
-        .ordinals = ordinals, .types = types, .missing = missing, .count = count};
+    exec__row_shape(table, NULL, count, arena, &upsert->shape, &order);
     upsert->both = batch_create(arena, types, 2 * count, 1);
     upsert->targets = arena_alloc(arena, count * sizeof(struct vector *));
     for (uint32_t c = 0; c < count; c++)
-        upsert->targets[c] = &upsert->both->columns[c];
+        upsert->targets[c] = &upsert->both->columns[order[c]];
     exec__collection_init(&upsert->changes, modify->op.exec, types, NULL, 2 * count);
 }
 

@@ -104,7 +104,7 @@ static bool add_foreign_key(struct parse *parse, struct table_body *body,
 
 /* ---- columns --------------------------------------------------------------------------------- */
 
-static bool parse_default(struct parse *parse, struct ast_column_definition *column)
+bool parse__default(struct parse *parse, struct ast_column_definition *column)
 {
     if (column->default_value)
         return parse__fail(parse, "42601", parse->token.position,
@@ -163,7 +163,7 @@ static bool parse_column_constraint(struct parse *parse, struct table_body *body
     case KEYWORD_NULL:
         return parse_not_null(parse, column, null_given);
     case KEYWORD_DEFAULT:
-        return parse_default(parse, column);
+        return parse__default(parse, column);
     case KEYWORD_REFERENCES: {
         struct ast_foreign_key foreign = {
             .constraint = name, .position = position, .columns = self, .column_count = 1};
@@ -207,6 +207,22 @@ static bool parse_column(struct parse *parse, struct table_body *body)
     table->columns = arena_grow(parse->arena, table->columns, &body->column_capacity,
                                 table->column_count + 1, sizeof *table->columns);
     table->columns[table->column_count++] = column;
+    return true;
+}
+
+bool parse__column_alone(struct parse *parse, struct ast_column_definition *column)
+{
+    struct ast_create_table table = {0};
+    struct table_body body = {.table = &table};
+    uint32_t position = parse->token.position;
+    if (!parse_column(parse, &body))
+        return false;
+    if (table.primary_key.column_count || table.unique_count || table.foreign_key_count) {
+        parse__fail(parse, "0A000", position, "a key as part of ADD COLUMN is not supported");
+        parse__hint(parse, "Add the column, then CREATE UNIQUE INDEX.");
+        return false;
+    }
+    *column = table.columns[0];
     return true;
 }
 

@@ -284,6 +284,7 @@ enum ast_statement_kind {
     AST_CREATE_VIEW,
     AST_DROP_VIEW,
     AST_REINDEX,
+    AST_ALTER_TABLE,
     AST_BEGIN,
     AST_COMMIT,
     AST_ROLLBACK,
@@ -392,6 +393,33 @@ struct ast_create_table {
     bool no_data; /* WITH NO DATA */
 };
 
+enum ast_alter {
+    AST_ALTER_ADD,           /* ADD [COLUMN] definition */
+    AST_ALTER_DROP,          /* DROP [COLUMN] name */
+    AST_ALTER_RENAME,        /* RENAME TO to */
+    AST_ALTER_RENAME_COLUMN, /* RENAME [COLUMN] name TO to */
+    AST_ALTER_SET_DEFAULT,   /* ALTER [COLUMN] name SET DEFAULT, as in column */
+    AST_ALTER_DROP_DEFAULT,
+    AST_ALTER_SET_NOT_NULL,
+    AST_ALTER_DROP_NOT_NULL,
+};
+
+struct ast_alter_action {
+    enum ast_alter kind;
+    struct ast_name name;                /* of the column; missing for RENAME TO and ADD */
+    struct ast_name to;                  /* RENAME */
+    struct ast_column_definition column; /* ADD; its default also for SET DEFAULT */
+    bool if_exists;                      /* DROP; with ADD: if not exists */
+};
+
+/* Actions are done one after the other. */
+struct ast_alter_table {
+    struct ast_name table;
+    bool if_exists;
+    struct ast_alter_action *actions;
+    uint32_t action_count;
+};
+
 struct ast_create_view {
     struct ast_name view;
     struct ast_name *columns; /* names of the first columns, or NULL */
@@ -471,6 +499,7 @@ struct ast_statement {
         struct ast_drop *drop; /* AST_DROP_TABLE, AST_DROP_INDEX, AST_DROP_VIEW */
         struct ast_create_view *create_view;
         struct ast_reindex *reindex;
+        struct ast_alter_table *alter_table;
         struct ast_create_index *create_index;
         struct ast_begin *begin;
         struct ast_explain *explain;

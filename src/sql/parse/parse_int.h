@@ -424,6 +424,13 @@ bool parse__update(struct parse *parse, struct ast_statement *statement);
 bool parse__delete(struct parse *parse, struct ast_statement *statement);
 bool parse__create(struct parse *parse, struct ast_statement *statement);
 bool parse__drop(struct parse *parse, struct ast_statement *statement);
+/* ddl_alter.c */
+bool parse__alter(struct parse *parse, struct ast_statement *statement);
+/* A column as in CREATE TABLE; constraints that are indexes or refer to other tables are refused.
+ */
+bool parse__column_alone(struct parse *parse, struct ast_column_definition *column);
+/* What stands behind the word DEFAULT, the current token. */
+bool parse__default(struct parse *parse, struct ast_column_definition *column);
 bool parse__reindex(struct parse *parse, struct ast_statement *statement);
 struct ast_create_table *parse__create_table(struct parse *parse);
 /* IF NOT EXISTS, IF EXISTS. */

@@ -186,6 +186,60 @@ static void print_create_table(const struct ast_create_table *table, struct buff
     buffer_append_string(out, ")");
 }
 
+static void print_action(const struct ast_alter_action *action, struct buffer *out)
+{
+    static const char *const words[] = {
+        [AST_ALTER_ADD] = "ADD COLUMN ",
+        [AST_ALTER_DROP] = "DROP COLUMN ",
+        [AST_ALTER_RENAME] = "RENAME TO ",
+        [AST_ALTER_RENAME_COLUMN] = "RENAME COLUMN ",
+        [AST_ALTER_SET_DEFAULT] = "ALTER COLUMN ",
+        [AST_ALTER_DROP_DEFAULT] = "ALTER COLUMN ",
+        [AST_ALTER_SET_NOT_NULL] = "ALTER COLUMN ",
+        [AST_ALTER_DROP_NOT_NULL] = "ALTER COLUMN ",
+    };
+    buffer_append_string(out, words[action->kind]);
+    if (action->if_exists)
+        buffer_append_string(out, action->kind == AST_ALTER_ADD ? "IF NOT EXISTS " : "IF EXISTS ");
+    if (action->name.text)
+        ast_print_name(action->name.text, out);
+    switch (action->kind) {
+    case AST_ALTER_ADD:
+        print_column(&action->column, out);
+        break;
+    case AST_ALTER_RENAME_COLUMN:
+        buffer_append_string(out, " TO ");
+        ast_print_name(action->to.text, out);
+        break;
+    case AST_ALTER_RENAME:
+        ast_print_name(action->to.text, out);
+        break;
+    case AST_ALTER_SET_DEFAULT:
+        buffer_append_string(out, " SET DEFAULT ");
+        ast_print_expr(action->column.default_value, out);
+        break;
+    case AST_ALTER_DROP_DEFAULT:
+        buffer_append_string(out, " DROP DEFAULT");
+        break;
+    case AST_ALTER_SET_NOT_NULL:
+    case AST_ALTER_DROP_NOT_NULL:
+        buffer_printf(out, " %s NOT NULL", action->kind == AST_ALTER_SET_NOT_NULL ? "SET" : "DROP");
+        break;
+    case AST_ALTER_DROP:
+        break;
+    }
+}
+
+static void print_alter(const struct ast_alter_table *alter, struct buffer *out)
+{
+    buffer_printf(out, "ALTER TABLE %s", alter->if_exists ? "IF EXISTS " : "");
+    ast_print_name(alter->table.text, out);
+    for (uint32_t i = 0; i < alter->action_count; i++) {
+        buffer_append_string(out, i ? ", " : " ");
+        print_action(&alter->actions[i], out);
+    }
+}
+
 static void print_create_view(const struct ast_create_view *view, struct buffer *out)
 {
     buffer_printf(out, "CREATE %sVIEW %s", view->or_replace ? "OR REPLACE " : "",
@@ -316,6 +370,9 @@ void ast_print(const struct ast_statement *statement, struct buffer *out)
                       : statement->as.reindex->is_table ? "TABLE "
                                                         : "");
         ast_print_name(statement->as.reindex->name.text, out);
+        break;
+    case AST_ALTER_TABLE:
+        print_alter(statement->as.alter_table, out);
         break;
     case AST_BEGIN:
         buffer_append_string(out, statement->as.begin->read_only ? "BEGIN READ ONLY" : "BEGIN");

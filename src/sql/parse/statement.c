@@ -264,6 +264,8 @@ bool parse__statement(struct parse *parse, struct ast_statement *statement)
         return parse__create(parse, statement);
     case KEYWORD_DROP:
         return parse__drop(parse, statement);
+    case KEYWORD_ALTER:
+        return parse__alter(parse, statement);
     case KEYWORD_REINDEX:
         return parse__reindex(parse, statement);
     case KEYWORD_BEGIN:
@@ -282,7 +284,6 @@ bool parse__statement(struct parse *parse, struct ast_statement *statement)
         return parse_set(parse, statement);
     case KEYWORD_SHOW:
         return parse_show(parse, statement);
-    case KEYWORD_ALTER:
     case KEYWORD_ANALYZE:
     case KEYWORD_COMMENT:
     case KEYWORD_COPY:

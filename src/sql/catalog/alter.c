@@ -1,0 +1,144 @@
+/* ALTER TABLE: rows of the system tables rewritten. */
+#include <string.h>
+
+#include "base/check.h"
+#include "sql/catalog/catalog_int.h"
+
+static status_t column_name_check(const struct table *table, const char *name, uint32_t position,
+                                  struct error *error)
+{
+    status_t status = catalog__name_check(name, position, error);
+    if (status == OK && table_column(table, name) >= 0)
+        return error_sql(error, "42701", position,
+                         "column \"%s\" of relation \"%s\" already exists", name, table->name);
+    return status;
+}
+
+status_t catalog_add_column(struct store_txn *txn, const struct catalog *catalog,
+                            const struct table *table, const struct column_definition *definition,
+                            const struct value *missing, struct error *error)
+{
+    ASSERT(txn && catalog_table_by_id(catalog, table->id) == table);
+    status_t status = column_name_check(table, definition->name, definition->position, error);
+    if (status == OK && table->ordinal_next >= CATALOG_COLUMNS_MAX)
+        status = error_sql(error, "54011", definition->position,
+                           "tables can have at most %d columns, dropped ones included",
+                           CATALOG_COLUMNS_MAX);
+    if (status != OK)
+        return status;
+    struct table after = *table;
+    struct column column = {
+        .name = definition->name,
+        .ordinal = after.ordinal_next++,
+        .type = definition->type,
+        .not_null = definition->not_null,
+        .default_sql = definition->default_sql,
+        .missing = *missing,
+    };
+    status = catalog__column_write(txn, &after, &column, error);
+    if (status == OK)
+        status = catalog__table_row_write(txn, &after, error);
+    return status == OK ? catalog__version_bump(txn, error) : status;
+}
+
+static bool index_has(const struct index *index, uint32_t place)
+{
+    for (uint32_t i = 0; i < index->column_count; i++) {
+        if (index->columns[i] == place)
+            return true;
+    }
+    return false;
+}
+
+static bool among(const uint32_t *columns, uint32_t count, uint32_t place)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (columns[i] == place)
+            return true;
+    }
+    return false;
+}
+
+static status_t needed_by(const struct table *table, uint32_t place, const char *constraint,
+                          struct error *error)
+{
+    error_sql(error, "2BP01", 0,
+              "cannot drop column %s of table %s because other objects depend "
+              "on it",
+              table->columns[place].name, table->name);
+    error_detail(error, "constraint %s depends on column %s of table %s", constraint,
+                 table->columns[place].name, table->name);
+    return ERR_SQL;
+}
+
+static status_t column_free_to_drop(const struct table *table, uint32_t place, struct error *error)
+{
+    if (index_has(&table->indexes[0], place))
+        return needed_by(table, place, table->indexes[0].name, error);
+    for (uint32_t i = 0; i < table->foreign_key_count; i++) {
+        const struct foreign_key *key = &table->foreign_keys[i];
+        if (among(key->child_columns, key->column_count, place))
+            return needed_by(table, place, key->name, error);
+    }
+    for (uint32_t i = 0; i < table->referenced_by_count; i++) {
+        const struct foreign_key *key = table->referenced_by[i];
+        if (among(key->parent_columns, key->column_count, place))
+            return needed_by(table, place, key->name, error);
+    }
+    return OK;
+}
+
+status_t catalog_drop_column(struct store_txn *txn, const struct catalog *catalog,
+                             const struct table *table, uint32_t place, struct error *error)
+{
+    ASSERT(txn && place < table_visible_count(table));
+    status_t status = column_free_to_drop(table, place, error);
+    for (uint32_t i = 1; i < table->index_count && status == OK; i++) {
+        if (index_has(&table->indexes[i], place))
+            status = catalog_drop_index(txn, catalog, table, &table->indexes[i], error);
+    }
+    struct value key[] = {value_integer(table->id), value_integer(table->columns[place].ordinal)};
+    if (status == OK)
+        status = catalog__rows_remove(txn, SYSTEM_COLUMNS, key, 2, error);
+    return status == OK ? catalog__version_bump(txn, error) : status;
+}
+
+status_t catalog_rename_column(struct store_txn *txn, const struct catalog *catalog,
+                               const struct table *table, uint32_t place, const char *name,
+                               uint32_t position, struct error *error)
+{
+    ASSERT(txn && catalog && place < table_visible_count(table));
+    status_t status = column_name_check(table, name, position, error);
+    struct column column = table->columns[place];
+    column.name = name;
+    if (status == OK)
+        status = catalog__column_write(txn, table, &column, error);
+    return status == OK ? catalog__version_bump(txn, error) : status;
+}
+
+status_t catalog_rename_table(struct store_txn *txn, const struct catalog *catalog,
+                              const struct table *table, const char *name, uint32_t position,
+                              struct error *error)
+{
+    ASSERT(txn && catalog && name);
+    status_t status = catalog__name_check(name, position, error);
+    if (status == OK)
+        status = catalog__name_free(catalog, NULL, name, position, error);
+    struct table after = *table;
+    after.name = name;
+    if (status == OK)
+        status = catalog__table_row_write(txn, &after, error);
+    return status == OK ? catalog__version_bump(txn, error) : status;
+}
+
+status_t catalog_change_column(struct store_txn *txn, const struct catalog *catalog,
+                               const struct table *table, uint32_t place, bool not_null,
+                               const char *default_sql, struct error *error)
+{
+    ASSERT(txn && catalog && place < table_visible_count(table));
+    struct column column = table->columns[place];
+    column.not_null = not_null;
+    column.default_sql = default_sql;
+    status_t status = catalog__column_write(txn, table, &column, error);
+    return status == OK ? catalog__version_bump(txn, error) : status;
+}

@@ -1,0 +1,258 @@
+/* ALTER TABLE: one action after the other, each on the schema the one before has left. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "sql_int.h"
+
+/* Runs a query made here, and tells whether it has a row. */
+static status_t has_row(struct sql_session *session, const char *sql, bool *found)
+{
+    struct parser parser;
+    struct ast_statement *statement;
+    struct planned planned;
+    struct exec_context context;
+    struct exec *exec = NULL;
+    struct batch *batch = NULL;
+    struct error *error = &session->error;
+    status_t status = parse_begin(&parser, slice_from_string(sql), 0, error);
+    if (!status)
+        status = parse_next(&parser, &session->run_arena, &statement, error);
+    if (!status)
+        status =
+            plan_statement(statement, session->catalog, NULL, &session->run_arena, &planned, error);
+    if (status)
+        return status;
+    sql__statement_context(session, &context);
+    status = exec_open(&planned, &context, &exec, error);
+    if (!status)
+        status = exec_next(exec, &batch, error);
+    *found = !status && batch;
+    exec_close(exec);
+    return status;
+}
+
+/* "SELECT FROM table", and the same WHERE a column IS NULL. */
+static char *row_query(struct sql_session *session, const struct table *table, const char *column)
+{
+    struct buffer text = {0};
+    buffer_append_string(&text, "SELECT FROM ");
+    ast_print_name(table->name, &text);
+    if (column) {
+        buffer_append_string(&text, " WHERE ");
+        ast_print_name(column, &text);
+        buffer_append_string(&text, " IS NULL");
+    }
+    buffer_append_string(&text, " LIMIT 1");
+    char *copy = arena_strndup(&session->run_arena, (const char *)text.data, text.size);
+    buffer_free(&text);
+    return copy;
+}
+
+/* A NOT NULL column must have no NULLs; `column` is NULL when all rows have one. */
+static status_t check_nulls(struct sql_session *session, const struct table *table,
+                            const char *column, const struct ast_name *name)
+{
+    bool found;
+    status_t status = has_row(session, row_query(session, table, column), &found);
+    if (!status && found)
+        return error_sql(&session->error, "23502", name->position,
+                         "column \"%s\" of relation \"%s\" contains null values", name->text,
+                         table->name);
+    return status;
+}
+
+/* Views are texts that name tables and columns. */
+static status_t check_views(struct sql_session *session, const struct table *table,
+                            const struct ast_name *name)
+{
+    const struct view *view = catalog_dependent_view(session->catalog, table->id);
+    if (!view)
+        return OK;
+    error_sql(&session->error, "2BP01", name->position,
+              "cannot change a name of table %s because other objects depend on it", table->name);
+    error_detail(&session->error, "view %s depends on table %s", view->name, table->name);
+    error_hint(&session->error, "Drop the view %s first.", view->name);
+    return ERR_SQL;
+}
+
+static status_t find_column(struct sql_session *session, const struct table *table,
+                            const struct ast_name *name, uint32_t *place)
+{
+    int32_t found = table_column(table, name->text);
+    if (found < 0) {
+        error_sql(&session->error, "42703", name->position,
+                  "column \"%s\" of relation \"%s\" does not exist", name->text, table->name);
+        const char *nearest = table_nearest_column(table, name->text);
+        if (nearest)
+            error_hint(&session->error, "Perhaps you meant the column \"%s\".", nearest);
+        return ERR_SQL;
+    }
+    *place = (uint32_t)found;
+    return OK;
+}
+
+/* ---- actions --------------------------------------------------------------------------------- */
+
+/* The value the rows there are will have. */
+static status_t missing_value(struct sql_session *session,
+                              const struct ast_column_definition *column, struct value *out)
+{
+    struct expr *expr;
+    struct exec_context context;
+    *out = value_null(column->type.kind);
+    if (!column->default_value)
+        return OK;
+    status_t status = plan_expression(column->default_value, column->type.kind, &session->run_arena,
+                                      &expr, &session->error);
+    if (!status && expr->is_volatile)
+        status = error_sql(&session->error, "0A000", column->default_value->position,
+                           "a volatile DEFAULT of a column that is added is not supported");
+    if (status)
+        return status;
+    sql__statement_context(session, &context);
+    struct value value;
+    status = exec_constant(expr, &context, &value, &session->error);
+    if (status || value.null)
+        return status;
+    return value_assign(&value, column->type, column->name.text, &session->run_arena, out,
+                        &session->error);
+}
+
+static status_t add_column(struct sql_session *session, const struct table *table,
+                           const struct ast_alter_action *action)
+{
+    const struct ast_column_definition *column = &action->column;
+    struct value missing;
+    if (action->if_exists && table_column(table, column->name.text) >= 0)
+        return OK;
+    status_t status = missing_value(session, column, &missing);
+    if (!status && column->not_null && missing.null)
+        status = check_nulls(session, table, NULL, &column->name);
+    if (status)
+        return status;
+    struct column_definition definition = {
+        .name = column->name.text,
+        .position = column->name.position,
+        .type = column->type,
+        .not_null = column->not_null,
+        .default_sql = column->default_sql,
+    };
+    return catalog_add_column(session->txn, session->catalog, table, &definition, &missing,
+                              &session->error);
+}
+
+static status_t drop_column(struct sql_session *session, const struct table *table,
+                            const struct ast_alter_action *action)
+{
+    uint32_t place;
+    if (action->if_exists && table_column(table, action->name.text) < 0)
+        return OK;
+    status_t status = find_column(session, table, &action->name, &place);
+    if (!status)
+        status = check_views(session, table, &action->name);
+    if (!status)
+        status = catalog_drop_column(session->txn, session->catalog, table, place, &session->error);
+    if (status && session->error.position == 0)
+        session->error.position = action->name.position;
+    return status;
+}
+
+static status_t rename_column(struct sql_session *session, const struct table *table,
+                              const struct ast_alter_action *action)
+{
+    uint32_t place;
+    status_t status = find_column(session, table, &action->name, &place);
+    if (!status)
+        status = check_views(session, table, &action->name);
+    return status ? status
+                  : catalog_rename_column(session->txn, session->catalog, table, place,
+                                          action->to.text, action->to.position, &session->error);
+}
+
+static status_t rename_table(struct sql_session *session, const struct table *table,
+                             const struct ast_alter_action *action)
+{
+    status_t status = check_views(session, table, &action->to);
+    return status ? status
+                  : catalog_rename_table(session->txn, session->catalog, table, action->to.text,
+                                         action->to.position, &session->error);
+}
+
+static bool in_primary_key(const struct table *table, uint32_t place)
+{
+    for (uint32_t i = 0; i < table->indexes[0].column_count; i++) {
+        if (table->indexes[0].columns[i] == place)
+            return true;
+    }
+    return false;
+}
+
+static status_t change_column(struct sql_session *session, const struct table *table,
+                              const struct ast_alter_action *action)
+{
+    uint32_t place;
+    status_t status = find_column(session, table, &action->name, &place);
+    if (status)
+        return status;
+    const struct column *column = &table->columns[place];
+    bool not_null = column->not_null;
+    const char *default_sql = column->default_sql;
+    if (action->kind == AST_ALTER_SET_NOT_NULL || action->kind == AST_ALTER_DROP_NOT_NULL) {
+        not_null = action->kind == AST_ALTER_SET_NOT_NULL;
+        if (not_null)
+            status = check_nulls(session, table, column->name, &action->name);
+        else if (in_primary_key(table, place))
+            status = error_sql(&session->error, "42P16", action->name.position,
+                               "column \"%s\" is in a primary key", column->name);
+    } else {
+        struct expr *unused;
+        default_sql = action->column.default_sql; /* NULL for DROP DEFAULT */
+        if (default_sql)
+            status = plan_expression(action->column.default_value, column->type.kind,
+                                     &session->run_arena, &unused, &session->error);
+    }
+    return status ? status
+                  : catalog_change_column(session->txn, session->catalog, table, place, not_null,
+                                          default_sql, &session->error);
+}
+
+static status_t do_action(struct sql_session *session, const struct table *table,
+                          const struct ast_alter_action *action)
+{
+    switch (action->kind) {
+    case AST_ALTER_ADD:
+        return add_column(session, table, action);
+    case AST_ALTER_DROP:
+        return drop_column(session, table, action);
+    case AST_ALTER_RENAME:
+        return rename_table(session, table, action);
+    case AST_ALTER_RENAME_COLUMN:
+        return rename_column(session, table, action);
+    case AST_ALTER_SET_DEFAULT:
+    case AST_ALTER_DROP_DEFAULT:
+    case AST_ALTER_SET_NOT_NULL:
+    case AST_ALTER_DROP_NOT_NULL:
+        return change_column(session, table, action);
+    }
+    UNREACHABLE();
+}
+
+status_t sql__alter_table(struct sql_session *session)
+{
+    const struct ast_alter_table *alter = session->statement->as.alter_table;
+    const struct table *table = catalog_table(session->catalog, alter->table.text);
+    snprintf(session->tag, sizeof session->tag, "ALTER TABLE");
+    if (!table && alter->if_exists)
+        return OK;
+    status_t status = sql__table_find(session->catalog, &alter->table, &table, &session->error);
+    uint32_t id = status ? 0 : table->id;
+    for (uint32_t i = 0; i < alter->action_count && !status; i++) {
+        table = catalog_table_by_id(session->catalog, id);
+        ASSERT(table);
+        status = do_action(session, table, &alter->actions[i]);
+        if (!status)
+            status = sql__reload_catalog(session);
+    }
+    return status;
+}

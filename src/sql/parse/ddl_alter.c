@@ -1,0 +1,107 @@
+/* ALTER TABLE. */
+#include "base/check.h"
+#include "parse_int.h"
+
+static bool parse_add(struct parse *parse, struct ast_alter_action *action)
+{
+    action->kind = AST_ALTER_ADD;
+    if (parse__is_keyword(parse, KEYWORD_CONSTRAINT) || parse__is_keyword(parse, KEYWORD_PRIMARY) ||
+        parse__is_keyword(parse, KEYWORD_UNIQUE) || parse__is_keyword(parse, KEYWORD_FOREIGN) ||
+        parse__is_keyword(parse, KEYWORD_CHECK))
+        return parse__unsupported(parse, "ADD CONSTRAINT is");
+    parse__accept_keyword(parse, KEYWORD_COLUMN);
+    return parse__if_exists(parse, true, &action->if_exists) &&
+           parse__column_alone(parse, &action->column);
+}
+
+static bool parse_drop(struct parse *parse, struct ast_alter_action *action)
+{
+    action->kind = AST_ALTER_DROP;
+    if (parse__is_keyword(parse, KEYWORD_CONSTRAINT))
+        return parse__unsupported(parse, "DROP CONSTRAINT is");
+    parse__accept_keyword(parse, KEYWORD_COLUMN);
+    if (!parse__if_exists(parse, false, &action->if_exists) || !parse__name(parse, &action->name))
+        return false;
+    if (parse__is_keyword(parse, KEYWORD_CASCADE))
+        return parse__unsupported(parse, "DROP COLUMN ... CASCADE is");
+    parse__accept_keyword(parse, KEYWORD_RESTRICT);
+    return !parse->failed;
+}
+
+static bool parse_rename(struct parse *parse, struct ast_alter_action *action)
+{
+    action->kind = AST_ALTER_RENAME;
+    if (!parse__accept_keyword(parse, KEYWORD_TO)) {
+        action->kind = AST_ALTER_RENAME_COLUMN;
+        parse__accept_keyword(parse, KEYWORD_COLUMN);
+        if (!parse__name(parse, &action->name) || !parse__expect_keyword(parse, KEYWORD_TO))
+            return false;
+    }
+    return parse__name(parse, &action->to);
+}
+
+static bool parse_not_null(struct parse *parse)
+{
+    return parse__expect_keyword(parse, KEYWORD_NOT) && parse__expect_keyword(parse, KEYWORD_NULL);
+}
+
+/* ALTER [COLUMN] name { SET | DROP } { DEFAULT | NOT NULL }. */
+static bool parse_alter_column(struct parse *parse, struct ast_alter_action *action)
+{
+    parse__accept_keyword(parse, KEYWORD_COLUMN);
+    if (!parse__name(parse, &action->name))
+        return false;
+    bool set = parse__accept_keyword(parse, KEYWORD_SET);
+    if (!set && !parse__is_keyword(parse, KEYWORD_DROP))
+        return parse__unsupported(parse, "this change of a column is");
+    if (!set)
+        parse__advance(parse);
+    bool is_default = parse__is_keyword(parse, KEYWORD_DEFAULT);
+    action->kind = is_default ? (set ? AST_ALTER_SET_DEFAULT : AST_ALTER_DROP_DEFAULT)
+                              : (set ? AST_ALTER_SET_NOT_NULL : AST_ALTER_DROP_NOT_NULL);
+    if (!is_default)
+        return parse_not_null(parse);
+    if (set)
+        return parse__default(parse, &action->column);
+    parse__advance(parse);
+    return true;
+}
+
+static bool parse_action(struct parse *parse, struct ast_alter_action *action)
+{
+    if (parse__accept_keyword(parse, KEYWORD_ADD))
+        return parse_add(parse, action);
+    if (parse__accept_keyword(parse, KEYWORD_DROP))
+        return parse_drop(parse, action);
+    if (parse__accept_keyword(parse, KEYWORD_RENAME))
+        return parse_rename(parse, action);
+    if (parse__accept_keyword(parse, KEYWORD_ALTER))
+        return parse_alter_column(parse, action);
+    return parse__syntax_error(parse);
+}
+
+bool parse__alter(struct parse *parse, struct ast_statement *statement)
+{
+    struct ast_alter_table *alter = arena_zalloc(parse->arena, sizeof *alter);
+    uint32_t capacity = 0;
+    statement->kind = AST_ALTER_TABLE;
+    statement->as.alter_table = alter;
+    parse__advance(parse);
+    if (!parse__is_keyword(parse, KEYWORD_TABLE))
+        return parse__unsupported(parse, "ALTER of anything but a table is");
+    parse__advance(parse);
+    if (!parse__if_exists(parse, false, &alter->if_exists))
+        return false;
+    parse__accept_keyword(parse, KEYWORD_ONLY);
+    if (!parse__table_name(parse, &alter->table))
+        return false;
+    do {
+        alter->actions = arena_grow(parse->arena, alter->actions, &capacity,
+                                    alter->action_count + 1, sizeof *alter->actions);
+        struct ast_alter_action *action = &alter->actions[alter->action_count++];
+        *action = (struct ast_alter_action){0};
+        if (!parse_action(parse, action))
+            return false;
+    } while (parse__accept(parse, TOKEN_COMMA));
+    return true;
+}
