@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/md5.h"
 #include "slt.h"
-#include "sql/exec/exec_int.h"
 
 static struct slice text_of(struct arena *arena, const char *text)
 {
@@ -100,7 +100,7 @@ void slt_result_digest(const struct slt_result *result, char out[static 33])
         buffer_append_slice(&all, result->values[i]);
         buffer_append_byte(&all, '\n');
     }
-    exec__md5(buffer_slice(&all), out);
+    md5_hex(buffer_slice(&all), out);
     out[32] = 0;
     buffer_free(&all);
 }

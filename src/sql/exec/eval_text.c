@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/md5.h"
 #include "base/utf8.h"
 
 enum { TEXT_SIZE_MAX = 1 << 26 }; /* bytes a function may make at once */
@@ -238,7 +239,7 @@ static status_t md5_row(struct eval *eval, uint32_t row, struct error *error)
 {
     (void)error;
     char *digest = arena_alloc(eval->scratch, 32);
-    exec__md5(text_argument(eval, 0, row), digest);
+    md5_hex(text_argument(eval, 0, row), digest);
     return text_result(eval, row, digest, 32);
 }
 

@@ -215,8 +215,6 @@ eval_fn *exec__case_kernel(const struct expr *expr);
 /* Kernels of the other kinds. */
 eval_fn exec__and_run, exec__or_run, exec__case_run, exec__in_run, exec__cast_run,
     exec__subquery_run;
-/* 32 hexadecimal digits. */
-void exec__md5(struct slice text, char out[static 32]);
 
 /* ---- collected rows (collection.c) ------------------------------------------------------------
  */

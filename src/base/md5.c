@@ -1,7 +1,8 @@
 /* MD5 (RFC 1321), for md5(text). Not for secrets. */
 #include <string.h>
 
-#include "sql/exec/exec_int.h"
+#include "base/check.h"
+#include "base/md5.h"
 
 enum { MD5_BLOCK = 64 };
 
@@ -50,7 +51,7 @@ static void md5_block(uint32_t state[4], const uint8_t *block)
     state[3] += d;
 }
 
-void exec__md5(struct slice text, char out[static 32])
+void md5_hex(struct slice text, char out[static 32])
 {
     uint32_t state[4] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
     size_t at = 0;
