@@ -55,6 +55,62 @@ static void test_three_nodes(void **state)
     cluster_destroy(cluster);
 }
 
+/* Versions of keys in the node's tree. */
+static uint32_t versions_of(struct cluster *cluster, uint32_t node)
+{
+    struct kv_cursor cursor;
+    uint32_t versions = 0;
+    kv_cursor_init_latest(&cursor, replica_kv(cluster_replica(cluster, node)));
+    status_t status = kv_cursor_first(&cursor, &test_error);
+    while (status == OK && kv_cursor_valid(&cursor)) {
+        versions += kv_cursor_key(&cursor).data[0] >= MVCC_KEY_FIRST_MIN;
+        status = kv_cursor_next(&cursor, &test_error);
+    }
+    assert_ok(status);
+    return versions;
+}
+
+/* What was overwritten or deleted goes: on a node that has applied all of it, on one that was away,
+ * and on one that wants its history it stays. Who reads goes on reading. */
+static void test_old_versions_are_collected(void **state)
+{
+    (void)state;
+    struct cluster_config config = cluster_plain(3);
+    config.history_us = 1000 * SECOND_US; /* for every other node, see cluster.c */
+    struct cluster *cluster = cluster_create(&config);
+    cluster_leader_wait(cluster);
+    cluster_put(cluster, 1, "apple", "first");
+    struct client reader = client_on(cluster, 1, "reader");
+    client_begin(&reader);
+    client_expect(&reader, "apple", "first");
+    for (uint32_t i = 0; i < 60; i++) {
+        char value[16];
+        snprintf(value, sizeof value, "%u", i);
+        cluster_put(cluster, i % 3, "apple", value);
+        cluster_put(cluster, i % 3, "pear", i % 2 == 0 ? value : NULL);
+        if (i == 30) { /* the process dies with what it knew of old versions */
+            txn_free(&reader.txn);
+            cluster_crash(cluster, 1, ENV_SIM_SURVIVE_RANDOM);
+            assert_ok(cluster_start(cluster, 1, &test_error));
+            cluster_leader_wait(cluster);
+            client_begin(&reader);
+            client_expect(&reader, "apple", value);
+        }
+    }
+    client_expect(&reader, "apple", "30");
+    cluster_run_us(cluster, SECOND_US);
+    client_expect(&reader, "apple", "30");
+    assert_int_equal(versions_of(cluster, 1), 1);
+    assert_int_equal(versions_of(cluster, 0), 121);
+    assert_int_equal(versions_of(cluster, 2), 121);
+    for (uint32_t node = 0; node < 3; node++) {
+        cluster_expect(cluster, node, "apple", "59");
+        cluster_expect(cluster, node, "pear", NULL);
+    }
+    txn_free(&reader.txn);
+    cluster_destroy(cluster);
+}
+
 static void test_conflict_names_the_key(void **state)
 {
     (void)state;
@@ -245,6 +301,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_node),
         cmocka_unit_test(test_three_nodes),
+        cmocka_unit_test(test_old_versions_are_collected),
         cmocka_unit_test(test_conflict_names_the_key),
         cmocka_unit_test(test_read_without_writes),
         cmocka_unit_test(test_no_quorum),
