@@ -180,6 +180,49 @@ static void test_memory_budget(void **state)
     expect(driver, "select count(*) from t", "count integer\n2800\nSELECT 1\n");
 }
 
+/* What a subquery collects counts for the statement. */
+static void test_memory_budget_in_subqueries(void **state)
+{
+    static const char *const texts[] = {
+        "select 1 from t where 5 + random() in (select a.id * 10000 + b.id from t a, t b)",
+        "select (select count(*) from (select distinct a.id, b.id from t a, t b) as d)",
+        "select a.id, b.id from t a, t b union select b.id, a.id from t a, t b",
+        "select a.id, b.id from t a, t b intersect select b.id, a.id from t a, t b",
+        "insert into t select a.id + 10000, b.id from t a, t b on conflict do nothing returning *",
+    };
+    struct sql_driver *driver = *state;
+    fill(driver);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        sql_session_memory_set(sql_driver_session(driver, 0), 1 << 20);
+        char *got = answer(driver, texts[i]);
+        assert_non_null(strstr(got, "ERROR 53200")); /* rows may have gone out before */
+        mem_free(got);
+        expect(driver, "select count(*) from t", "count integer\n2800\nSELECT 1\n");
+    }
+}
+
+/* Views of views: each is a short text, together they are deep. */
+static void test_depth_of_views(void **state)
+{
+    struct sql_driver *driver = *state;
+    char *got = NULL;
+    expect(driver, "create view v0 as select 1 as x", "CREATE VIEW\n");
+    uint32_t made = 0;
+    for (uint32_t i = 1; i < 1000; i++) {
+        char text[80];
+        snprintf(text, sizeof text, "create view v%u as select x from v%u", i, i - 1);
+        mem_free(got);
+        got = answer(driver, text);
+        if (strncmp(got, "ERROR", 5) == 0)
+            break;
+        made++;
+    }
+    assert_memory_equal(got, "ERROR 54001", 11);
+    assert_true(made > 100);
+    mem_free(got);
+    expect(driver, "select * from v99", "x integer\n1\nSELECT 1\n");
+}
+
 /* ---- threads --------------------------------------------------------------------------------- */
 
 static void cancel_thread(void *argument)
@@ -187,16 +230,12 @@ static void cancel_thread(void *argument)
     sql_cancel(argument);
 }
 
-/* The statement would run for hours. */
-static void test_cancel_from_a_thread(void **state)
+/* Each would run for hours. */
+static void cancel_one(struct sql_driver *driver, const char *text)
 {
-    struct sql_driver *driver = *state;
     struct sql_event event;
-    fill(driver);
     struct sql_session *session = sql_driver_session(driver, 0);
-    sql_submit(session,
-               slice_from_string("select count(*) from t a, t b, t c where a.v + b.v = c.v"), NULL,
-               0);
+    sql_submit(session, slice_from_string(text), NULL, 0);
     step_to(driver, session, SQL_EVENT_EXECUTE, &event);
     assert_false(event.is_short);
     struct env_thread *thread = env_thread_start("cancel", cancel_thread, session);
@@ -208,6 +247,21 @@ static void test_cancel_from_a_thread(void **state)
     env_thread_join(thread);
     assert_string_equal(event.error.sqlstate, "57014");
     expect(driver, "select count(*) from t", "count integer\n2800\nSELECT 1\n");
+}
+
+static void test_cancel_from_a_thread(void **state)
+{
+    struct sql_driver *driver = *state;
+    fill(driver);
+    cancel_one(driver, "select count(*) from t a, t b, t c where a.v + b.v = c.v");
+    cancel_one(driver, "select (select count(*) from t a, t b, t c where a.v + b.v = c.v)");
+    cancel_one(driver, "select 1 from t where v > all (select a.v + b.v + c.v from t a, t b, t c)");
+    cancel_one(driver,
+               "select (select max(v) from t a where a.v + b.v = c.v + d.v) from t b, t c, t "
+               "d where b.v >= 0");
+    cancel_one(driver,
+               "delete from t where not exists (select 1 from t a, t b, t c where a.v + b.v "
+               "+ c.v < t.v - 100000000)");
 }
 
 enum { THREADS = 4, THREAD_ROUNDS = 200 };
@@ -435,6 +489,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_abort_after_ddl, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits_of_texts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory_budget, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_memory_budget_in_subqueries, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_depth_of_views, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cancel_from_a_thread, setup, teardown),
         cmocka_unit_test_setup_teardown(test_engine_across_threads, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cache_follows_the_schema, setup, teardown),
