@@ -29,14 +29,10 @@ static struct replica_member *member_in(struct replica_members *members, uint64_
     return NULL;
 }
 
-static status_t new_member_check(struct replica *r, const struct replica_member *wished,
-                                 struct error *error)
+/* A directory that was a member once and went does not come back. */
+static status_t uid_check(struct replica *r, const struct replica_member *wished,
+                          struct error *error)
 {
-    if (wished->id == 0 || wished->address[0] == '\0')
-        return error_set(error, ERR_INVALID, "a new node needs an id above 0 and an address");
-    if (r->members.count == REPLICA_MEMBERS_MAX)
-        return error_set(error, ERR_INVALID, "the cluster has %d nodes already, the most it can",
-                         REPLICA_MEMBERS_MAX);
     struct replica__removed removed;
     status_t status = replica__removed_load(r, &removed, error);
     if (status != OK) {
@@ -49,6 +45,17 @@ static status_t new_member_check(struct replica *r, const struct replica_member 
     error_hint(error,
                "Its data directory cannot come back: start it with an empty one and --join.");
     return ERR_INVALID;
+}
+
+static status_t new_member_check(struct replica *r, const struct replica_member *wished,
+                                 struct error *error)
+{
+    if (wished->id == 0 || wished->address[0] == '\0')
+        return error_set(error, ERR_INVALID, "a new node needs an id above 0 and an address");
+    if (r->members.count == REPLICA_MEMBERS_MAX)
+        return error_set(error, ERR_INVALID, "the cluster has %d nodes already, the most it can",
+                         REPLICA_MEMBERS_MAX);
+    return uid_check(r, wished, error);
 }
 
 static status_t judge_add(struct replica *r, const struct replica_member *wished,
@@ -79,8 +86,12 @@ static status_t judge_add(struct replica *r, const struct replica_member *wished
         return ERR_EXISTS;
     }
     struct replica_member before = *member;
-    if (wished->uid)
+    if (wished->uid && member->uid == 0) {
+        status_t status = uid_check(r, wished, error);
+        if (status != OK)
+            return status;
         member->uid = wished->uid;
+    }
     if (wished->address[0])
         memcpy(member->address, wished->address, sizeof member->address);
     member->promote = !member->voter && (member->promote || promote);

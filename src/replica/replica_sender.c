@@ -6,7 +6,8 @@
  *                        taken (thesis 4.2.3) when it knows the cluster's id; but when the members
  *                        applied are without it, it is told so: REPLICA_REMOVED
  *   another directory    the id is a member's, but the uid is not the one on record: refused, for
- *                        what the member has promised is not in that directory; REPLICA_STRANGER
+ *                        what the member has promised is not in that directory; REPLICA_STRANGER.
+ *                        When none is on record yet: not one that was removed, REPLICA_REMOVED
  *
  * Who turns away may itself be behind: a node just added, perhaps under the id of one that was
  * removed, writes to one that does not know it yet. Therefore each message says which membership is
@@ -53,6 +54,18 @@ static void tell(struct replica *r, struct replica_message answer)
     replica__send(r, &answer);
 }
 
+/* While a member's directory is not known, one that went under its id is not it. */
+static bool went_before(struct replica *r, const struct replica_message *message)
+{
+    struct replica__removed removed;
+    struct error error;
+    if (replica__removed_load(r, &removed, &error) != OK) {
+        replica__fail(r, &error);
+        return true;
+    }
+    return replica__removed_has(&removed, message->from, message->uid);
+}
+
 /* False: it is turned away. */
 static bool member_check(struct replica *r, const struct replica_message *message)
 {
@@ -68,11 +81,12 @@ static bool member_check(struct replica *r, const struct replica_message *messag
             tell(r, answer);
         return false;
     }
-    if (now || applied || r->members_applied.index == 0)
+    bool gone = uid == 0 && (now || applied) && went_before(r, message);
+    if (!gone && (now || applied || r->members_applied.index == 0))
         return now || applied || cluster_known(message->cluster_id) || r->identity.joins;
     answer.type = REPLICA_REMOVED;
     tell(r, answer);
-    return cluster_known(message->cluster_id);
+    return !gone && cluster_known(message->cluster_id);
 }
 
 /* ---- being told -------------------------------------------------------------------------------

@@ -198,6 +198,38 @@ static void test_removed_id_comes_back(void **state)
     cluster_destroy(cluster);
 }
 
+/* The id was given out again before anybody knew with which directory: the old one is not it, and
+ * what that says of its log must not count for the new one's. */
+static void test_old_directory_while_the_new_one_is_awaited(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_growing(4, 4);
+    cluster_run_us(cluster, SECOND_US);
+    uint32_t old = (uint32_t)cluster_leader(cluster) == 3 ? 2 : 3, at = old == 3 ? 0 : 3;
+    uint64_t uid = replica_uid(cluster_replica(cluster, old));
+    cluster_crash(cluster, old, ENV_SIM_SURVIVE_ALL);
+    /* More than one message brings it, so it answers before it comes to its own removal. */
+    static char large[100000];
+    memset(large, 'x', sizeof large - 1);
+    for (int i = 0; i < 5; i++)
+        cluster_put(cluster, at, "plum", large);
+    assert_ok(admin_ask(cluster, at, REPLICA_ADMIN_REMOVE, only_id(old + 1), NULL));
+    struct replica_member member = {.id = old + 1, .voter = true, .address = "there:1"};
+    assert_ok(admin_ask(cluster, at, REPLICA_ADMIN_ADD, member, NULL));
+    assert_ok(cluster_start(cluster, old, &test_error));
+    failure_wait(cluster, old, "node ");
+    assert_non_null(strstr(cluster_failure(cluster, old)->message, "is not a member"));
+    cluster_crash(cluster, old, ENV_SIM_SURVIVE_ALL);
+    member.uid = uid;
+    assert_int_equal(admin_ask(cluster, at, REPLICA_ADMIN_ADD, member, NULL), ERR_INVALID);
+    cluster_wipe(cluster, old);
+    node_join(cluster, old, at, true);
+    voter_wait(cluster, old, at);
+    cluster_put(cluster, at, "pear", "2");
+    cluster_expect(cluster, old, "pear", "2");
+    cluster_destroy(cluster);
+}
+
 /* With the directory went what the node had promised: it must not vote again. */
 static void test_lost_directory_is_refused(void **state)
 {
@@ -392,6 +424,7 @@ int main(void)
         cmocka_unit_test(test_leader_is_removed),
         cmocka_unit_test(test_removed_while_away),
         cmocka_unit_test(test_removed_id_comes_back),
+        cmocka_unit_test(test_old_directory_while_the_new_one_is_awaited),
         cmocka_unit_test(test_lost_directory_is_refused),
         cmocka_unit_test(test_lagging_follower_and_a_new_node),
         cmocka_unit_test(test_lagging_follower_and_a_new_directory),
