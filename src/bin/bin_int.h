@@ -74,6 +74,7 @@ enum bin__setting {
     BIN__JOIN,
     BIN__LEARNER,
     BIN__DRAIN,
+    BIN__READ_LEASE,
     BIN__LOG_KEEP,
     BIN__LOG_KEEP_MAX,
     BIN__SNAPSHOT_RATE,

@@ -22,6 +22,7 @@ static const struct {
     [BIN__JOIN] = {"join", "TOYDB_JOIN"},
     [BIN__LEARNER] = {"learner", "TOYDB_LEARNER"},
     [BIN__DRAIN] = {"drain", "TOYDB_DRAIN"},
+    [BIN__READ_LEASE] = {"read-lease", "TOYDB_READ_LEASE"},
     [BIN__LOG_KEEP] = {"log-keep", "TOYDB_LOG_KEEP"},
     [BIN__LOG_KEEP_MAX] = {"log-keep-max", "TOYDB_LOG_KEEP_MAX"},
     [BIN__SNAPSHOT_RATE] = {"snapshot-rate", "TOYDB_SNAPSHOT_RATE"},
@@ -300,6 +301,20 @@ static status_t resolve_drain(const struct bin__config *config, struct server_co
     return OK;
 }
 
+static status_t resolve_read_lease(const struct bin__config *config, struct server_config *out,
+                                   struct error *error)
+{
+    char where[80];
+    uint64_t milliseconds = 0;
+    const char *lease = config->values[BIN__READ_LEASE];
+    if (lease && !bin__number_parse(lease, 0, SERVER_LEASE_US_MAX / 1000, &milliseconds))
+        return error_set(error, ERR_INVALID, "%s must be milliseconds from 0 to %d, not \"%.100s\"",
+                         place(config, BIN__READ_LEASE, where, sizeof where),
+                         SERVER_LEASE_US_MAX / 1000, lease);
+    out->read_lease_us = milliseconds * 1000;
+    return OK;
+}
+
 /* A number of MiB; 0, the server's default, when it is not given. */
 static status_t resolve_size(const struct bin__config *config, enum bin__setting setting,
                              uint64_t *bytes, struct error *error)
@@ -339,6 +354,8 @@ status_t bin__config_resolve(const struct bin__config *config, struct server_con
         status = resolve_cluster(config, out, error);
     if (status == OK)
         status = resolve_drain(config, out, error);
+    if (status == OK)
+        status = resolve_read_lease(config, out, error);
     if (status == OK)
         status = resolve_sizes(config, out, error);
     if (status == OK && (!config->values[BIN__DATA] || !*config->values[BIN__DATA]))

@@ -84,6 +84,7 @@ static status_t raft_start(struct replica *r, struct error *error)
     config.max_entry_bytes = REPLICA_REQUEST_SIZE_MAX;
     config.max_append_bytes = (size_t)r->config.append_bytes; /* 0: raft's own default */
     config.max_uncommitted_bytes = 2 * (size_t)REPLICA_REQUEST_SIZE_MAX;
+    config.lease_us = r->config.read_lease_us;
     config.applied = r->applied_index;
     config.seed = r->config.seed;
     if (config.seed == 0)
@@ -231,6 +232,7 @@ void replica_tick(struct replica *r)
     if (r->failed)
         return;
     uint64_t now_us = env_monotonic_us(r->env);
+    raft_time(r->raft, now_us);
     if (!replica__receiver_holds(r))
         raft_tick(r->raft);
     replica__sends_tick(r);

@@ -175,8 +175,11 @@ struct replica_config {
     uint64_t log_keep_max_bytes; /* kept for a member that needs it; 0: 512 MiB */
     uint64_t log_cache_bytes;    /* of it in memory; 0: 8 MiB */
     uint64_t snapshot_bytes_per_second; /* sent as leader, to all; 0: 32 MiB */
-    uint64_t disk_reserve_bytes;     /* a leader with less free refuses commits (53100); 0: none */
-    uint64_t history_us;             /* versions overwritten more recently are kept; 0: none are */
+    uint64_t disk_reserve_bytes; /* a leader with less free refuses commits (53100); 0: none */
+    uint64_t history_us;         /* versions overwritten more recently are kept; 0: none are */
+    /* How long a leader answers reads without asking the others again (raft.h); the same on all
+     * nodes. 0: each read is confirmed by a majority. */
+    uint64_t read_lease_us;
     uint64_t check_us;               /* time between consistency checks; 0: 1 h; UINT64_MAX: none */
     uint64_t check_bytes_per_second; /* read for them on each node; 0: 32 MiB */
     uint64_t seed;                   /* 0: random */

@@ -149,6 +149,8 @@ static void read_answer(struct replica *r, uint64_t node, uint64_t id, uint64_t 
 void replica__read_request(struct replica *r, const struct replica_message *message)
 {
     uint64_t context = ++r->read_context;
+    if (r->config.read_lease_us) /* however long this process was held up before it got here */
+        raft_time(r->raft, env_monotonic_us(r->env));
     status_t status = raft_read_index(r->raft, context);
     if (status != OK) {
         read_answer(r, message->from, message->id, 0, status);

@@ -323,6 +323,7 @@ static status_t replica_start(struct node *node, struct error *error)
                                      .tick_us = config->tick_ms * 1000,
                                      .election_timeout_ticks = config->election_ticks,
                                      .heartbeat_ticks = HEARTBEAT_TICKS,
+                                     .read_lease_us = config->read_lease_us,
                                      .log_keep_bytes = config->log_keep_bytes,
                                      .log_keep_max_bytes = config->log_keep_max_bytes,
                                      .snapshot_bytes_per_second = config->snapshot_bytes_per_second,

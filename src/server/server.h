@@ -19,6 +19,8 @@ enum {
     SERVER_NODES_MAX = 16,
     SERVER_ADDRESS_MAX = 256, /* bytes with the NUL */
     SERVER_PORT_DEFAULT = 9601,
+    /* Well below the 11 ticks of 50 ms in which nobody votes who has heard of a leader. */
+    SERVER_LEASE_US_MAX = 400000,
 };
 
 struct server_peer {
@@ -50,6 +52,7 @@ struct server_config {
     uint64_t quorum_timeout_us; /* how long a request waits for a leader. 0: 5 s */
     uint64_t commit_timeout_us; /* how long a commit waits for its outcome. 0: 10 s */
     uint64_t drain_us; /* when stopping, for statements and open transactions to end. 0: 10 s */
+    uint64_t read_lease_us;             /* replica.h. 0: none; at most SERVER_LEASE_US_MAX */
     uint64_t log_keep_bytes;            /* replica.h. 0: 64 MiB */
     uint64_t log_keep_max_bytes;        /* 0: 512 MiB */
     uint64_t snapshot_bytes_per_second; /* 0: 32 MiB */

@@ -192,6 +192,7 @@ status_t cluster_start(struct cluster *c, uint32_t number, struct error *error)
         .checkpoint_us = c->config.checkpoint_us,
         .history_us = number % 2 == 0 ? c->config.history_us : 0, /* they need not agree */
         .append_bytes = c->config.append_bytes,
+        .read_lease_us = c->config.read_lease_us,
         .log_keep_bytes = c->config.log_keep_bytes,
         .log_keep_max_bytes = c->config.log_keep_max_bytes,
         .log_cache_bytes = c->config.log_cache_bytes,
