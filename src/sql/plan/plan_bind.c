@@ -275,6 +275,7 @@ static void push_withs(struct planner *planner, const struct ast_select *ast)
         with->ast = &ast->withs[i];
         with->next = planner->withs;
         with->outer = planner->outer;
+        with->recursive = ast->recursive;
         planner->withs = with;
     }
 }

@@ -133,10 +133,13 @@ static const struct with *find_with(const struct planner *planner, const char *n
 static status_t bind_with(struct planner *planner, const struct with *with, struct query **out)
 {
     const struct with *withs = planner->withs;
+    const struct with *with_around = planner->with;
     struct scope *outer = planner->outer;
+    planner->with = with;
     planner->withs = with->next;
     planner->outer = with->outer;
     status_t status = plan__bind_select(planner, with->ast->select, out);
+    planner->with = with_around;
     planner->withs = withs;
     planner->outer = outer;
     if (status)
@@ -159,6 +162,10 @@ static status_t bind_leaf(struct planner *planner, struct query *query, const st
         if (!relation.alias)
             relation.alias = ast->name.text;
         const struct with *with = find_with(planner, ast->name.text);
+        if (!with && planner->with && planner->with->recursive &&
+            strcmp(planner->with->ast->name.text, ast->name.text) == 0)
+            return error_sql(planner->error, "0A000", ast->position,
+                             "a query of WITH RECURSIVE that names itself is not supported");
         const struct view *view = with ? NULL : catalog_view(planner->catalog, ast->name.text);
         status = with   ? bind_with(planner, with, &relation.derived)
                  : view ? plan__bind_view(planner, view, &relation.derived)

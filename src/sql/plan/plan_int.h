@@ -29,6 +29,7 @@ struct planner {
     uint32_t subquery_capacity;
     uint32_t cell_count;
     const struct with *withs; /* in sight, the innermost first */
+    const struct with *with;  /* whose query is being bound, or NULL */
     const struct view *view;  /* whose query is being bound, or NULL */
     struct plan_use *uses;
     uint32_t use_count;
@@ -60,6 +61,7 @@ struct with {
     const struct ast_with *ast;
     const struct with *next;
     struct scope *outer; /* as it was at the WITH */
+    bool recursive;
 };
 
 struct exprs {
