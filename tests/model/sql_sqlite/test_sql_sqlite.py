@@ -5,7 +5,8 @@ random. Rows of queries, errors (whether, not which), counts, and after each cha
 are compared. Left out is what the two see differently on purpose: SQLite checks uniqueness row by
 row within an UPDATE, its arithmetic overflows into doubles, a subquery of a change may see what the
 change has done already, and it takes a constant ON of an inner join for a condition of the whole (a
-bug when a RIGHT JOIN follows).
+bug when a RIGHT JOIN follows). What may still differ in a long run: SQLite overlooks the NULL in
+x NOT IN (SELECT column ...) when the column has a descending index.
 
 usage: test_sql_sqlite.py SQL_PIPE [FIRST_SEED [SEEDS]]
 """
