@@ -14,7 +14,7 @@
  * all in it is committed: when the log does not hold the tree's last entry, then everything in the
  * log is below it or was in conflict with it, so the log starts anew behind it. Without `received`
  * a log that does not reach the tree was lost, and with it votes and promises: the node must not
- * start.
+ * start. Nor with an empty log, for there is one before a snapshot is taken over.
  *
  * HOW MUCH LOG IS KEPT. A member behind the log's beginning needs a snapshot, which costs more than
  * its missing entries; so some log is kept for those that come back: log_keep_bytes always, and up
@@ -100,7 +100,9 @@ status_t replica__log_reconcile(struct replica *r, struct error *error)
     if (status == OK && r->applied_term == 0)
         r->applied_term = term; /* an empty tree, or one of an older version */
     bool reaches = status == OK && term == r->applied_term;
-    if (!reaches && !r->received)
+    /* Raft comes to rest before the swap, so a term is on disk: without one the log is new. */
+    bool may_be_behind = r->received && wal_hard_state(r->wal).term > 0;
+    if (!reaches && !may_be_behind)
         return replica__log_lost(r, error);
     r->received = false; /* from here on, or from when the log is mended, on the disk */
     if (reaches)

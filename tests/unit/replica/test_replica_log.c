@@ -293,6 +293,39 @@ static void test_lost_log_is_refused(void **state)
     cluster_destroy(cluster);
 }
 
+static void file_remove(void *context, const char *name)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/node/log/%s", name);
+    assert_ok(env_file_remove(context, path, &test_error));
+}
+
+/* A received tree may be ahead of its log, but there is a log: nobody takes a snapshot from a
+ * leader whose term is not on disk. */
+static void test_lost_log_of_a_received_tree(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_with_log(1, 0, 0);
+    cluster_fill(cluster, 0, 5);
+    struct replica_status status = cluster_status(cluster, 0);
+    cluster_stop(cluster, 0);
+    struct replica__meta tree = {.index = status.last_index + 1000,
+                                 .version = status.version,
+                                 .term = status.term,
+                                 .received = true};
+    struct buffer meta = {0};
+    assert_ok(replica__meta_encode(&tree, &meta));
+    meta_write(cluster, 0, &meta);
+    buffer_free(&meta);
+    struct env *env = env_sim_env(cluster_machine(cluster, 0));
+    assert_ok(env_dir_list(env, "/node/log", file_remove, env, &test_error));
+    for (int times = 0; times < 2; times++) {
+        assert_int_equal(cluster_start(cluster, 0, &test_error), ERR_CORRUPT);
+        assert_non_null(strstr(test_error.message, "does not reach the checkpoint"));
+    }
+    cluster_destroy(cluster);
+}
+
 int main(void)
 {
     log_configure(LOG_OFF, NULL, NULL);
@@ -304,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_received_tree_wins),
         cmocka_unit_test(test_received_tree_wins_a_conflict),
         cmocka_unit_test(test_lost_log_is_refused),
+        cmocka_unit_test(test_lost_log_of_a_received_tree),
     };
     return cmocka_run_group_tests_name("replica_log", tests, NULL, NULL);
 }
