@@ -70,11 +70,14 @@ def main():
     os.environ["TOYDB_SNAPSHOT_RATE"] = str(arguments.rate)
     with Cluster(3) as cluster:
         fill(cluster, arguments.mebibytes)
-        rates = {"alone": [], "beside": []}
-        for _ in range(2):
+        alone = []
+
+        def by_itself():
             rate, line = writes(cluster, arguments)
-            rates["alone"].append(rate)
+            alone.append(rate)
             print("alone: ", line, flush=True)
+        by_itself()
+        by_itself()
         node = join(cluster, 4)
         wait_for(lambda: "fetches a snapshot" in node.log_text(), 60, "a snapshot to begin")
         rate, line = writes(cluster, arguments)
@@ -83,9 +86,9 @@ def main():
         mb, seconds = caught_up(node)
         print(f"caught up {mb:.0f} MB in {seconds:.1f} s, {mb / seconds:.0f} MB/s, limited to "
               f"{arguments.rate} MiB/s")
-        print(f"writes beside it: {100 * rate * len(rates['alone']) / sum(rates['alone']):.0f} % of "
-              "those alone")
         node.stop()
+        by_itself()
+        print(f"writes beside it: {100 * rate * len(alone) / sum(alone):.0f} % of those alone")
         for other in cluster.nodes:
             other.stop()
         os.environ["TOYDB_SNAPSHOT_RATE"] = str(1 << 20)
