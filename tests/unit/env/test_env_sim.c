@@ -309,6 +309,21 @@ static void test_listing(void **state)
     env_sim_destroy(sim);
 }
 
+static void test_flipped_bit(void **state)
+{
+    (void)state;
+    struct env_sim *sim = env_sim_create(1);
+    env_sim_set_survival(sim, ENV_SIM_SURVIVE_NOTHING);
+    env_file_close(durable_file(sim));
+    env_sim_flip_bit(sim, "d/a", 0, 5);
+    expect_text(sim, "d/a", "Old");
+    env_sim_crash(sim); /* it is on the disk, not only in memory */
+    expect_text(sim, "d/a", "Old");
+    env_sim_flip_bit(sim, "d/a", 2, 0);
+    expect_text(sim, "d/a", "Ole");
+    env_sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_locks),
         cmocka_unit_test(test_clock_and_randomness),
         cmocka_unit_test(test_listing),
+        cmocka_unit_test(test_flipped_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
