@@ -19,9 +19,10 @@ enum { ASKS_MAX = 2000 };
 struct sim_keeper {
     struct sim *sim;
     bool enabled, timer, waits;
-    bool busy;     /* a request has no answer yet: it is asked again */
-    bool finishes; /* the last request of a run is out: a check */
-    uint32_t node; /* asked */
+    bool busy;                          /* a request has no answer yet: it is asked again */
+    bool finishes;                      /* the last request of a run is out: a check */
+    bool maybe_gone[CLUSTER_NODES_MAX]; /* its removal was given up, and may still come */
+    uint32_t node;                      /* asked */
     uint32_t asks;
     struct replica_admin admin;
 };
@@ -60,7 +61,7 @@ bool sim_within_budget(const struct sim *sim, int damaged, int removed)
     for (uint32_t i = 0; i < sim->nodes; i++) {
         if ((int)i == removed)
             continue;
-        voters += sim_is_voter(sim, i);
+        voters += sim_is_voter(sim, i) && !sim->keeper->maybe_gone[i];
         bad += sim_is_member(sim, i) && ((int)i == damaged || sim->damage[i] != SIM_WHOLE);
     }
     return bad * 2 < voters && !(damaged >= 0 && sim->keeper->busy);
@@ -192,6 +193,7 @@ static void joined(struct sim_keeper *keeper)
     struct error error;
     cluster_set_join(sim->cluster, node, &keeper->admin);
     sim->spare[node] = false;
+    keeper->maybe_gone[node] = false;
     sim->changes++;
     if (cluster_start(sim->cluster, node, &error) != OK)
         sim_fail(sim, "node %u that joins does not start: %s", node + 1, error.message);
@@ -241,17 +243,23 @@ static void on_answer(struct replica_admin *admin, status_t status)
                  status == OK ? "" : admin->error.message);
     bool checked = status != OK || admin->type != REPLICA_ADMIN_CHECK || check_look(keeper);
     bool again = !is_final(keeper, status) || (keeper->finishes && !checked);
-    if (again && keeper->asks < ASKS_MAX) {
+    bool given_up = again && !sim->ending && prng_chance(&sim->prng, 1, 3);
+    if (given_up) {
+        cluster_note(sim->cluster, "operator gives up");
+        if (admin->type == REPLICA_ADMIN_REMOVE)
+            keeper->maybe_gone[admin->member.id - 1] = true;
+        keeper->busy = false;
+    } else if (again && keeper->asks < ASKS_MAX) {
         keeper_later(keeper, prng_between(&sim->prng, 1000, 100000));
         return;
     }
-    if (again)
+    if (again && !given_up)
         sim_fail(sim, "the operator's request is never done: %s", admin->error.message);
     if (status == OK && admin->type == REPLICA_ADMIN_ADD)
         joined(keeper);
     sim->changes += status == OK && admin->type != REPLICA_ADMIN_CHECK;
     keeper->busy = false;
-    keeper_later(keeper, prng_between(&sim->prng, 10000, 2000000));
+    keeper_later(keeper, prng_between(&sim->prng, 10000, given_up ? 200000 : 2000000));
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
