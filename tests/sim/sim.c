@@ -67,10 +67,11 @@ static void cluster_begin(struct sim *sim, bool changes)
     static const uint64_t patience_us[] = {200000, 1000000, 3000000};
     sim->patience_us = patience_us[prng_below(prng, 3)];
     sim->fault_gap_us = gaps_us[prng_below(prng, 3)];
-    uint32_t founders = sim->options.nodes        ? sim->options.nodes
-                        : prng_chance(prng, 1, 8) ? 1
-                        : prng_chance(prng, 1, 4) ? 3
-                                                  : 5;
+    uint32_t founders = prng_chance(prng, 1, 8) ? 1 : prng_chance(prng, 1, 4) ? 3 : 5;
+    if (changes && prng_chance(prng, 1, 3))
+        founders = (uint32_t)prng_between(prng, 2, 4);
+    if (sim->options.nodes)
+        founders = sim->options.nodes;
     sim->nodes = founders;
     if (changes)
         sim->nodes += (uint32_t)prng_below(prng, CLUSTER_NODES_MAX + 1 - founders);

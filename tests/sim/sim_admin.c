@@ -24,6 +24,7 @@ struct sim_keeper {
     bool maybe_gone[CLUSTER_NODES_MAX]; /* its removal was given up, and may still come */
     uint32_t node;                      /* asked */
     uint32_t asks;
+    uint64_t pace_us; /* longest time between two requests */
     struct replica_admin admin;
 };
 
@@ -259,7 +260,7 @@ static void on_answer(struct replica_admin *admin, status_t status)
         joined(keeper);
     sim->changes += status == OK && admin->type != REPLICA_ADMIN_CHECK;
     keeper->busy = false;
-    keeper_later(keeper, prng_between(&sim->prng, 10000, given_up ? 200000 : 2000000));
+    keeper_later(keeper, prng_between(&sim->prng, 1000, given_up ? 50000 : keeper->pace_us));
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -298,6 +299,8 @@ void sim_keeper_start(struct sim *sim, bool enabled)
     sim->keeper = mem_zalloc(1, sizeof *sim->keeper);
     sim->keeper->sim = sim;
     sim->keeper->enabled = enabled;
+    static const uint64_t paces_us[] = {50000, 300000, 2000000};
+    sim->keeper->pace_us = paces_us[prng_below(&sim->prng, 3)];
     if (enabled)
         keeper_later(sim->keeper, prng_between(&sim->prng, 100000, 3000000));
 }
