@@ -101,6 +101,19 @@ static uint64_t last_batch(struct slice bytes)
     return batch;
 }
 
+/* Mostly one where something is written: files are long before they are full. */
+static uint64_t written_byte(struct sim *sim, const uint8_t *bytes, uint64_t size)
+{
+    uint64_t written = 0, at = 0;
+    for (uint64_t i = 0; i < size; i++)
+        written += bytes[i] != 0;
+    if (written == 0 || prng_chance(&sim->prng, 1, 16))
+        return prng_below(&sim->prng, size);
+    for (uint64_t left = prng_below(&sim->prng, written) + 1; left > 0; at++)
+        left -= bytes[at] != 0;
+    return at - 1;
+}
+
 /* A place in the log where damage cannot pass for a torn write; false when there is none. */
 static bool log_place(struct sim *sim, uint32_t node, char path[PATH_SIZE], uint64_t *offset)
 {
@@ -117,12 +130,8 @@ static bool log_place(struct sim *sim, uint32_t node, char path[PATH_SIZE], uint
     uint64_t end = size;
     if (strcmp(path, files.newest) == 0)
         end = last_batch(slice_make(bytes, (size_t)size));
-    /* Mostly where something is written. */
-    for (int tries = 0; end > 0 && tries < 20; tries++) {
-        *offset = prng_below(&sim->prng, end);
-        if (bytes[*offset])
-            break;
-    }
+    if (end > 0)
+        *offset = written_byte(sim, bytes, end);
     mem_free(bytes);
     return end > 0;
 }
@@ -134,11 +143,8 @@ static bool tree_place(struct sim *sim, uint32_t node, char path[PATH_SIZE], uin
     uint8_t *bytes = file_read(env_sim_env(cluster_machine(sim->cluster, node)), path, &size);
     if (!bytes)
         return false;
-    for (int tries = 0; size > 0 && tries < 20; tries++) {
-        *offset = prng_below(&sim->prng, size);
-        if (bytes[*offset])
-            break;
-    }
+    if (size > 0)
+        *offset = written_byte(sim, bytes, size);
     mem_free(bytes);
     return size > 0;
 }
