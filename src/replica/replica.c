@@ -479,6 +479,7 @@ void replica_status(struct replica *r, struct replica_status *out)
     out->commit_index = out->raft.commit;
     out->last_index = out->raft.last_index;
     kv_stats(r->kv, &out->kv);
+    out->wal = wal_stats(r->wal);
     for (struct replica_read *read = r->reads; read; read = read->next)
         out->reads_waiting++;
     for (struct replica_commit *commit = r->commits; commit; commit = commit->next)

@@ -403,6 +403,7 @@ struct replica_status {
     bool has_cluster_id;
     uint8_t cluster_id[REPLICA_CLUSTER_ID_SIZE];
     struct kv_stats kv;
+    struct wal_stats wal;
     struct raft_status raft;
     uint32_t commits_waiting, reads_waiting; /* of this node's clients */
     uint64_t messages_refused;

@@ -81,35 +81,6 @@ static void nodes_fill(const struct node *node, const struct replica_status *sta
     }
 }
 
-/* Sums the sizes of the log's files. */
-struct log_size {
-    struct env *env;
-    char dir[600];
-    uint64_t bytes;
-};
-
-static void log_file(void *context, const char *name)
-{
-    struct log_size *log = context;
-    char path[900];
-    struct env_file *file;
-    uint64_t size = 0;
-    snprintf(path, sizeof path, "%s/%s", log->dir, name);
-    if (env_file_open(log->env, path, ENV_OPEN_READ_ONLY, &file, NULL) != OK)
-        return; /* recycled meanwhile */
-    if (env_file_size(file, &size, NULL) == OK)
-        log->bytes += size;
-    env_file_close(file);
-}
-
-static uint64_t log_bytes(const struct node *node)
-{
-    struct log_size log = {.env = node->env};
-    snprintf(log.dir, sizeof log.dir, "%s/log", node->config.data_dir);
-    status_t status = env_dir_list(node->env, log.dir, log_file, &log, NULL);
-    return status == OK ? log.bytes : 0;
-}
-
 static void on_message(struct grpc_call *call, struct slice bytes)
 {
     (void)bytes; /* StatusRequest has no fields */
@@ -141,7 +112,7 @@ static void on_message(struct grpc_call *call, struct slice bytes)
     storage.kv_file_bytes = status.kv.file_bytes;
     storage.kv_used_bytes =
         (uint64_t)(status.kv.pages - status.kv.pages_free) * status.kv.page_size;
-    storage.log_bytes = log_bytes(node);
+    storage.log_bytes = status.wal.bytes + status.wal.spare_bytes;
     storage.checkpoint_index = status.checkpoint_index;
     out.storage = &storage;
     out.sessions = node->session_count;
