@@ -224,6 +224,10 @@ struct raft_config {
     /* As of the entry `applied`; newer ones are found in the log. This node need not be in it, and
      * it may be empty: a node that joins waits to be told. */
     struct raft_members members;
+    /* Index of the membership this node came with; 0: one from the start. Those before it may name
+     * another node that had the same id and is gone, with all it had promised. A node that has not
+     * got beyond them, reading the log from its start, neither campaigns nor votes. */
+    uint64_t members_since;
     uint32_t election_timeout_ticks; /* T: a timeout is drawn from [T, 2T) each time. 10 */
     uint32_t heartbeat_ticks;        /* less than T. 1 */
     bool pre_vote;                   /* thesis 9.6; default true */

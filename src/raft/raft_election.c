@@ -90,7 +90,8 @@ void raft__vote_request(struct raft *r, const struct raft_message *m)
     bool sticky = raft__in_lease(r) && !m->transfer;
     bool free_to_vote = r->vote == m->from || (r->vote == 0 && r->leader == 0 && !sticky) ||
                         (pre && m->term > r->term);
-    bool grant = free_to_vote && election_up_to_date(r, m->log_index, m->log_term);
+    bool placed = raft__members(r)->index >= r->config.members_since;
+    bool grant = free_to_vote && placed && election_up_to_date(r, m->log_index, m->log_term);
     struct raft_message answer = {
         .type = pre ? RAFT_PREVOTE_RESPONSE : RAFT_VOTE_RESPONSE,
         .term = grant ? m->term : r->term,

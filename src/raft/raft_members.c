@@ -141,7 +141,8 @@ const struct raft_members *raft__members_committed(const struct raft *r)
 bool raft__may_campaign(const struct raft *r)
 {
     for (uint32_t i = 0; i < r->membership_count; i++)
-        if (raft__is_voter(&r->memberships[i], r->id))
+        if (raft__is_voter(&r->memberships[i], r->id) &&
+            r->memberships[i].index >= r->config.members_since)
             return true;
     return false;
 }

@@ -82,6 +82,7 @@ static status_t raft_start(struct replica *r, struct error *error)
     if (r->config.log_cache_bytes)
         config.max_cached_bytes = (size_t)r->config.log_cache_bytes;
     config.max_entry_bytes = REPLICA_REQUEST_SIZE_MAX;
+    config.members_since = r->identity.joins ? r->identity.first.index : 0;
     config.max_append_bytes = (size_t)r->config.append_bytes; /* 0: raft's own default */
     config.max_uncommitted_bytes = 2 * (size_t)REPLICA_REQUEST_SIZE_MAX;
     config.lease_us = r->config.read_lease_us;

@@ -66,6 +66,22 @@ static bool went_before(struct replica *r, const struct replica_message *message
     return replica__removed_has(&removed, message->from, message->uid);
 }
 
+/* What a leader or candidate counts: the promise of a member, who must be the one it knows. */
+static bool is_promise(const struct replica_message *message)
+{
+    if (!message->raft)
+        return false;
+    switch (message->raft->type) {
+    case RAFT_PREVOTE_RESPONSE:
+    case RAFT_VOTE_RESPONSE:
+    case RAFT_APPEND_RESPONSE:
+    case RAFT_HEARTBEAT_RESPONSE:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* False: it is turned away. */
 static bool member_check(struct replica *r, const struct replica_message *message)
 {
@@ -74,7 +90,11 @@ static bool member_check(struct replica *r, const struct replica_message *messag
     uint64_t uid = now && now->uid ? now->uid : applied ? applied->uid : 0;
     uint64_t index = now && now->uid ? r->members.index : r->members_applied.index;
     struct replica_message answer = {.to = message->from, .index = r->members_applied.index};
-    if (uid != 0 && message->uid != uid && message->place <= index) {
+    /* It knows more than we do; we may learn from it, but not lead by what it says. */
+    bool knows_more = message->place > index;
+    if (uid != 0 && message->uid != uid && knows_more && is_promise(message))
+        return false;
+    if (uid != 0 && message->uid != uid && !knows_more) {
         answer.type = REPLICA_STRANGER;
         answer.version = uid;
         if (applied && applied->uid == uid)

@@ -210,6 +210,59 @@ static void test_broken_entries(void **state)
     buffer_free(&bytes);
 }
 
+/* An entry with node 1 as the only voter; the bytes go into `bytes`. */
+static struct raft_message only_node_1(uint64_t index, struct raft_entry *entry,
+                                       struct buffer *bytes)
+{
+    struct raft_members members = members_upto(1, 0);
+    members.index = index;
+    buffer_reset(bytes);
+    raft_members_encode(&members, bytes);
+    *entry = (struct raft_entry){
+        .index = index, .term = 1, .type = RAFT_ENTRY_MEMBERS, .data = buffer_slice(bytes)};
+    return (struct raft_message){.type = RAFT_APPEND,
+                                 .term = 1,
+                                 .log_index = index - 1,
+                                 .log_term = index > 1,
+                                 .entries = entry,
+                                 .entry_count = 1};
+}
+
+/* A new node 1 came with the membership at 2. The one at 1 speaks of another node 1, which is gone:
+ * it must not take itself for that one. */
+static void test_a_name_used_before(void **state)
+{
+    struct raft_config config = default_config();
+    struct cluster *c = given_nodes(state, 3, 2, &config);
+    struct raft_storage storage = c->nodes[2].raft->log.storage;
+    struct raft_hard_state none = {0};
+    config.id = 1;
+    config.members.count = 0;
+    config.members_since = 2;
+    struct raft *r;
+    assert_int_equal(raft_create(&config, &storage, &none, &r), OK);
+    struct raft_entry entry;
+    struct buffer bytes = {0};
+    assert_int_equal(step_from(r, 2, only_node_1(1, &entry, &bytes)), OK);
+    for (int i = 0; i < 100; i++)
+        raft_tick(r);
+    assert_int_equal(status_of(r).role, RAFT_FOLLOWER);
+    raft_campaign(r);
+    assert_int_equal(status_of(r).role, RAFT_FOLLOWER);
+    struct raft_message ask = {.type = RAFT_VOTE, .term = 2, .log_index = 9, .log_term = 1};
+    assert_int_equal(step_from(r, 3, ask), OK);
+    assert_int_equal(status_of(r).vote, 0);
+    /* The place that is its own. */
+    struct raft_message append = only_node_1(2, &entry, &bytes);
+    append.term = 2;
+    assert_int_equal(step_from(r, 2, append), OK);
+    for (int i = 0; i < 100; i++)
+        raft_tick(r);
+    assert_int_not_equal(status_of(r).role, RAFT_FOLLOWER);
+    raft_destroy(r);
+    buffer_free(&bytes);
+}
+
 int main(void)
 {
     log_configure(LOG_OFF, NULL, NULL);
@@ -222,6 +275,7 @@ int main(void)
         RAFT_TEST(test_down_to_one),
         RAFT_TEST(test_found_in_the_log),
         RAFT_TEST(test_broken_entries),
+        RAFT_TEST(test_a_name_used_before),
     };
     return cmocka_run_group_tests_name("raft_members", tests, NULL, NULL);
 }
