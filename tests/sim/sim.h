@@ -245,6 +245,9 @@ bool sim_keeper_idle(const struct sim *sim);
 /* Asks for a last consistency check, which must find all nodes alike. */
 void sim_keeper_finish(struct sim *sim);
 bool sim_is_member(const struct sim *sim, uint32_t node);
+/* Another directory is the member of its id: one that the operator had wiped, having given up the
+ * request to add it, which came late all the same. */
+bool sim_lost_its_id(const struct sim *sim, uint32_t node);
 bool sim_is_voter(const struct sim *sim, uint32_t node);
 /* Are there still more whole voters than broken nodes, with one more of these (-1: none), and with
  * a member less (-1: none)? */

@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/msgpack.h"
 #include "replica/replica.h"
 #include "sim.h"
 
@@ -45,6 +46,23 @@ bool sim_is_member(const struct sim *sim, uint32_t node)
     for (uint32_t i = 0; i < sim->members.count; i++)
         if (sim->members.items[i].id == node + 1)
             return true;
+    return false;
+}
+
+bool sim_lost_its_id(const struct sim *sim, uint32_t node)
+{
+    const struct replica *replica = cluster_replica(sim->cluster, node);
+    ASSERT(replica);
+    for (uint32_t i = 0; i < sim->members.count; i++) {
+        const struct raft_member *member = &sim->members.items[i];
+        if (member->id != node + 1)
+            continue;
+        /* [uid, promote, address] (docs/formats.md) */
+        struct msgpack_reader context;
+        msgpack_reader_init(&context, slice_make(member->context, member->context_size));
+        uint64_t uid = msgpack_get_array(&context) == 3 ? msgpack_get_uint(&context) : 0;
+        return uid != 0 && uid != replica_uid(replica);
+    }
     return false;
 }
 

@@ -49,8 +49,13 @@ static bool stays_away(struct sim *sim, uint32_t node, const struct error *error
 {
     if (sim_disk_met_damage(sim, node, error))
         return true;
-    if (sim_is_member(sim, node))
-        return false;
+    if (sim_is_member(sim, node)) {
+        if (!sim_lost_its_id(sim, node))
+            return false;
+        cluster_note(sim->cluster, "node %u was replaced: %s", node + 1, error->message);
+        sim->damage[node] = SIM_LOST;
+        return true;
+    }
     cluster_note(sim->cluster, "node %u was removed: %s", node + 1, error->message);
     sim->spare[node] = true;
     return true;
