@@ -77,7 +77,9 @@ static status_t judge_add(struct replica *r, const struct replica_member *wished
         member->promote = promote;
         return under_way(replica__members_propose(r, &next, error), error);
     }
-    if (member->uid != 0 && wished->uid != 0 && member->uid != wished->uid) {
+    /* A leader knows its own, though a new cluster has not put it on record yet. */
+    uint64_t known = wished->id == r->config.id ? r->identity.uid : member->uid;
+    if (known != 0 && wished->uid != 0 && known != wished->uid) {
         error_set(error, ERR_EXISTS, "node %" PRIu64 " of this cluster has another data directory",
                   wished->id);
         error_hint(error,
