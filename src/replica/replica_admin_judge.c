@@ -58,6 +58,24 @@ static status_t new_member_check(struct replica *r, const struct replica_member 
     return uid_check(r, wished, error);
 }
 
+/* A member's directory is the one on record. A founder is none in the first moments of a cluster;
+ * its own is the one it is heard from with, never one that somebody asks for in its name. */
+static status_t directory_check(const struct replica *r, const struct replica_member *member,
+                                const struct replica_member *wished, struct error *error)
+{
+    uint64_t known = replica__uid_known(r, member);
+    if (wished->uid == 0 || known == wished->uid || (known == 0 && !member->voter))
+        return OK;
+    status_t status = known == 0 ? ERR_BUSY : ERR_EXISTS;
+    error_set(error, status,
+              known == 0 ? "node %" PRIu64 " is of this cluster and was not heard from yet"
+                         : "node %" PRIu64 " of this cluster has another data directory",
+              member->id);
+    error_hint(error, "If that is lost, remove node %" PRIu64 " from the cluster, then join again.",
+               member->id);
+    return status;
+}
+
 static status_t judge_add(struct replica *r, const struct replica_member *wished,
                           struct error *error)
 {
@@ -77,19 +95,12 @@ static status_t judge_add(struct replica *r, const struct replica_member *wished
         member->promote = promote;
         return under_way(replica__members_propose(r, &next, error), error);
     }
-    /* A leader knows its own, though a new cluster has not put it on record yet. */
-    uint64_t known = wished->id == r->config.id ? r->identity.uid : member->uid;
-    if (known != 0 && wished->uid != 0 && known != wished->uid) {
-        error_set(error, ERR_EXISTS, "node %" PRIu64 " of this cluster has another data directory",
-                  wished->id);
-        error_hint(error,
-                   "If that is lost, remove node %" PRIu64 " from the cluster, then join again.",
-                   wished->id);
-        return ERR_EXISTS;
-    }
+    status_t status = directory_check(r, member, wished, error);
+    if (status != OK)
+        return status;
     struct replica_member before = *member;
     if (wished->uid && member->uid == 0) {
-        status_t status = uid_check(r, wished, error);
+        status = uid_check(r, wished, error);
         if (status != OK)
             return status;
         member->uid = wished->uid;

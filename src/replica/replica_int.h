@@ -303,6 +303,8 @@ bool replica__members_settled(const struct replica *r);
 status_t replica__members_propose(struct replica *r, const struct replica_members *next,
                                   struct error *error);
 void replica__uid_heard(struct replica *r, uint64_t id, uint64_t uid);
+/* On the leader: the uid of the member's directory, on record or not yet; 0: not known. */
+uint64_t replica__uid_known(const struct replica *r, const struct replica_member *member);
 void replica__members_tick(struct replica *r, uint64_t now_us);
 
 /* replica_sender.c */

@@ -55,15 +55,16 @@ void replica__uid_heard(struct replica *r, uint64_t id, uint64_t uid)
     r->uids_heard[member - r->members.items] = (struct replica__uid){.id = id, .uid = uid};
 }
 
-/* What the member's uid is to be, when it has none on record; 0: not heard of. */
-static uint64_t uid_missing(const struct replica *r, const struct replica_member *member,
-                            uint32_t place)
+uint64_t replica__uid_known(const struct replica *r, const struct replica_member *member)
 {
     if (member->uid != 0)
-        return 0;
+        return member->uid;
     if (member->id == r->config.id)
         return r->identity.uid;
-    return r->uids_heard[place].id == member->id ? r->uids_heard[place].uid : 0;
+    for (uint32_t i = 0; i < r->members.count; i++)
+        if (r->uids_heard[i].id == member->id)
+            return r->uids_heard[i].uid;
+    return 0;
 }
 
 /* Puts in the uids heard of; *any tells whether there were some. */
@@ -72,15 +73,15 @@ static status_t uids_fill(struct replica *r, struct replica_members *next, bool 
 {
     bool missing = false;
     for (uint32_t i = 0; i < next->count; i++)
-        missing = missing || uid_missing(r, &next->items[i], i) != 0;
+        missing = missing || replica__uid_known(r, &next->items[i]) != next->items[i].uid;
     if (!missing)
         return OK;
     struct replica__removed removed;
     status_t status = replica__removed_load(r, &removed, error);
     for (uint32_t i = 0; status == OK && i < next->count; i++) {
         struct replica_member *member = &next->items[i];
-        uint64_t uid = uid_missing(r, member, i);
-        if (uid == 0 || replica__removed_has(&removed, member->id, uid))
+        uint64_t uid = replica__uid_known(r, member);
+        if (uid == member->uid || replica__removed_has(&removed, member->id, uid))
             continue;
         member->uid = uid;
         *any = true;

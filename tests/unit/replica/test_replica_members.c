@@ -253,6 +253,30 @@ static void test_lost_directory_is_refused(void **state)
     cluster_destroy(cluster);
 }
 
+/* A founder that nobody has heard from is not whoever asks for its id first. */
+static void test_founder_is_waited_for(void **state)
+{
+    (void)state;
+    struct cluster_config config = cluster_plain(3);
+    struct cluster *cluster = cluster_create(&config);
+    uint64_t uid = replica_uid(cluster_replica(cluster, 2));
+    cluster_crash(cluster, 2, ENV_SIM_SURVIVE_ALL);
+    cluster_leader_wait(cluster);
+    cluster_put(cluster, 0, "apple", "1");
+    cluster_run_us(cluster, SECOND_US);
+    assert_int_equal(members_of(cluster, 0).items[2].uid, 0);
+    struct replica_member member = {.id = 3, .uid = uid + 1, .voter = true, .address = "there:1"};
+    struct admin admin;
+    admin_start(&admin, cluster, 0, REPLICA_ADMIN_ADD, member, SECOND_US);
+    assert_int_not_equal(admin_wait(&admin), OK);
+    assert_non_null(strstr(admin.request.error.message, "not heard from"));
+    assert_ok(cluster_start(cluster, 2, &test_error));
+    cluster_run_us(cluster, SECOND_US);
+    assert_int_equal(members_of(cluster, 0).items[2].uid, uid);
+    assert_int_equal(admin_ask(cluster, 0, REPLICA_ADMIN_ADD, member, NULL), ERR_EXISTS);
+    cluster_destroy(cluster);
+}
+
 /* A follower that has not heard of a new node yet tells it to go; it knows better. */
 static void test_lagging_follower_and_a_new_node(void **state)
 {
@@ -426,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_removed_id_comes_back),
         cmocka_unit_test(test_old_directory_while_the_new_one_is_awaited),
         cmocka_unit_test(test_lost_directory_is_refused),
+        cmocka_unit_test(test_founder_is_waited_for),
         cmocka_unit_test(test_lagging_follower_and_a_new_node),
         cmocka_unit_test(test_lagging_follower_and_a_new_directory),
         cmocka_unit_test(test_address_changes),
