@@ -50,11 +50,6 @@ INLINE bool double_holds(enum expr_call call, double a, double b)
     }
 }
 
-INLINE bool order_holds(enum expr_call call, int order)
-{
-    return integer_holds(call, order, 0);
-}
-
 INLINE void integer_loop(enum expr_call call, const struct eval *left, const struct eval *right,
                          const struct batch *in, bool *out)
 {
@@ -156,7 +151,7 @@ static void text_compare(enum expr_call call, const struct eval *a, const struct
         if (call == CALL_EQ || call == CALL_NE)
             out[row] = slice_equal(x, y) == (call == CALL_EQ);
         else
-            out[row] = order_holds(call, slice_compare(x, y));
+            out[row] = expr_order_holds(call, slice_compare(x, y));
     }
 }
 
@@ -172,23 +167,7 @@ static void boolean_compare(enum expr_call call, const struct eval *a, const str
 {
     for (uint32_t i = 0; i < in->selected; i++) {
         uint32_t row = batch_row(in, i);
-        out[row] = order_holds(call, boolean_at(a, row) - boolean_at(b, row));
-    }
-}
-
-static enum expr_call call_mirrored(enum expr_call call)
-{
-    switch (call) {
-    case CALL_LT:
-        return CALL_GT;
-    case CALL_LE:
-        return CALL_GE;
-    case CALL_GT:
-        return CALL_LT;
-    case CALL_GE:
-        return CALL_LE;
-    default:
-        return call;
+        out[row] = expr_order_holds(call, boolean_at(a, row) - boolean_at(b, row));
     }
 }
 
@@ -201,7 +180,7 @@ static void compare(enum expr_call call, const struct eval *a, const struct eval
         const struct eval *swap = a;
         a = b;
         b = swap;
-        call = call_mirrored(call);
+        call = expr_call_mirrored(call);
     }
     /* Both constant: the input is then one row, and row 0 is right for both. */
     ASSERT(!a->constant || in->row_count == 1);

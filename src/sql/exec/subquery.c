@@ -243,26 +243,6 @@ void exec__subqueries_close(struct exec *top)
 /* ---- evaluation --------------------------------------------------------------------------------
  */
 
-static bool holds(enum expr_call comparison, const struct value *a, const struct value *b)
-{
-    int order = value_compare(a, b);
-    switch (comparison) {
-    case CALL_EQ:
-        return order == 0;
-    case CALL_NE:
-        return order != 0;
-    case CALL_LT:
-        return order < 0;
-    case CALL_LE:
-        return order <= 0;
-    case CALL_GT:
-        return order > 0;
-    default:
-        ASSERT(comparison == CALL_GE);
-        return order >= 0;
-    }
-}
-
 /* Whether the comparison holds for one value (ANY) or fails for one (ALL): what decides. */
 static bool is_decided(const struct subquery *subquery, const struct value *operand)
 {
@@ -272,8 +252,8 @@ static bool is_decided(const struct subquery *subquery, const struct value *oper
     bool any = subquery->plan->kind == SUBPLAN_ANY;
     if (least->null)
         return false;
-    bool at_least = holds(comparison, operand, least);
-    bool at_greatest = holds(comparison, operand, greatest);
+    bool at_least = expr_order_holds(comparison, value_compare(operand, least));
+    bool at_greatest = expr_order_holds(comparison, value_compare(operand, greatest));
     /* Between the two extremes an ordering cannot change twice; = ANY and <> ALL are IN. */
     return any ? at_least || at_greatest : !at_least || !at_greatest;
 }

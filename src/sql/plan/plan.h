@@ -401,4 +401,28 @@ void plan_explain_noted(const struct plan *plan, plan_note_fn *note, void *conte
 /* One expression as SQL text, for EXPLAIN and tests. */
 void expr_print(const struct expr *expr, struct buffer *out);
 
+/* ---- comparisons (EQ to GE) ---------------------------------------------------------------------
+ */
+
+/* Whether `a call b` holds, `order` being that of a and b: below, at or above 0. */
+static inline bool expr_order_holds(enum expr_call call, int order)
+{
+    switch (call) {
+    case CALL_EQ:
+        return order == 0;
+    case CALL_NE:
+        return order != 0;
+    case CALL_LT:
+        return order < 0;
+    case CALL_LE:
+        return order <= 0;
+    case CALL_GT:
+        return order > 0;
+    default:
+        return order >= 0;
+    }
+}
+/* The comparison with its sides exchanged; the same for what is not one. */
+enum expr_call expr_call_mirrored(enum expr_call call);
+
 #endif

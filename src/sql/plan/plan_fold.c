@@ -17,25 +17,6 @@ static struct expr *boolean(struct planner *planner, const struct expr *at, bool
     return constant(planner, at, value_boolean(truth));
 }
 
-static bool compare(enum expr_call call, int order)
-{
-    switch (call) {
-    case CALL_EQ:
-        return order == 0;
-    case CALL_NE:
-        return order != 0;
-    case CALL_LT:
-        return order < 0;
-    case CALL_LE:
-        return order <= 0;
-    case CALL_GT:
-        return order > 0;
-    default:
-        ASSERT(call == CALL_GE);
-        return order >= 0;
-    }
-}
-
 static bool fold_integers(enum expr_call call, int64_t a, int64_t b, int64_t *out)
 {
     switch (call) {
@@ -111,7 +92,7 @@ static struct expr *fold_values(struct planner *planner, const struct expr *expr
     const struct value *a = &expr->arguments[0]->constant;
     const struct value *b = expr->argument_count > 1 ? &expr->arguments[1]->constant : a;
     if (plan__is_comparison(expr->call))
-        return boolean(planner, expr, compare(expr->call, value_compare(a, b)));
+        return boolean(planner, expr, expr_order_holds(expr->call, value_compare(a, b)));
     if (expr->call == CALL_NOT)
         return boolean(planner, expr, !a->as.boolean);
     if (expr->call == CALL_CONCAT)

@@ -208,8 +208,6 @@ struct expr *plan__substitute(struct planner *planner, struct expr *expr, uint32
                               struct expr **replacements, uint32_t count);
 /* Is NULL when any argument is. */
 bool plan__is_strict(const struct expr *expr);
-/* The comparison with its sides exchanged; the same for what is not one. */
-enum expr_call plan__commute(enum expr_call call);
 bool plan__is_comparison(enum expr_call call); /* EQ to GE */
 enum expr_call plan__comparison_call(enum ast_operator op);
 /* A constant for one run of the block: also a parameter, or a value of the row around. */

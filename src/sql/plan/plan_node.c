@@ -241,7 +241,7 @@ bool plan__is_comparison(enum expr_call call)
 }
 _Static_assert(CALL_EQ == 0 && CALL_GE == 5, "comparisons come first");
 
-enum expr_call plan__commute(enum expr_call call)
+enum expr_call expr_call_mirrored(enum expr_call call)
 {
     switch (call) {
     case CALL_LT:

@@ -38,7 +38,7 @@ static void read_comparison(struct access *access, const struct expr *expr, uint
                  may_be_key(access, r.value, r.place);
     if (!found) {
         r.value = expr->arguments[0];
-        call = plan__commute(call);
+        call = expr_call_mirrored(call);
         found = plan__own_column(access, expr->arguments[1], &r.place) &&
                 may_be_key(access, r.value, r.place);
     }

@@ -313,8 +313,8 @@ static struct expr *simplify_comparison(struct planner *planner, struct expr *ex
     struct expr *right = expr->arguments[1];
     bool turned = plan__is_fixed(left) && !plan__is_fixed(right);
     if (turned)
-        expr = plan__call2(planner, plan__commute(expr->call), SQL_BOOLEAN, expr->position, right,
-                           left);
+        expr = plan__call2(planner, expr_call_mirrored(expr->call), SQL_BOOLEAN, expr->position,
+                           right, left);
     return compare_as_integer(planner, expr);
 }
 
