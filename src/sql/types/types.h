@@ -173,4 +173,20 @@ struct row_shape {
 status_t row_decode(struct slice row, const struct row_shape *shape, struct vector **targets,
                     uint32_t at);
 
+/* ---- dates and times --------------------------------------------------------------------------
+ *
+ * A date is a number of days, a timestamp a number of microseconds since 1970-01-01 00:00 (a
+ * timestamp with time zone: UTC), a time the microseconds since midnight (24:00 included), all in
+ * the proleptic Gregorian calendar. The greatest and the least number are the infinities. */
+
+#define DATETIME_INFINITY       INT64_MAX
+#define DATETIME_MINUS_INFINITY INT64_MIN
+
+/* Months and days are kept apart, because their length depends on what they are added to. */
+struct interval {
+    int32_t months;
+    int32_t days;
+    int64_t us;
+};
+
 #endif
