@@ -2,7 +2,8 @@
  * expected, read as the engine named "toydb".
  *
  * slt_file.c reads a script into records, slt_value.c prints values as the form asks for, slt_run.c
- * runs a record and judges it, slt.c is the program. */
+ * runs a record and judges it, slt_memory.c and slt_client.c are what it can run on, slt.c is the
+ * program. */
 #ifndef SLT_SLT_H
 #define SLT_SLT_H
 
@@ -59,6 +60,25 @@ void slt_result_sort(struct slt_result *result, enum slt_sort sort);
 void slt_result_digest(const struct slt_result *result, char out[static 33]);
 bool slt_result_matches(const struct slt_result *result, const struct slt_record *record);
 
+/* ---- what runs the statements ------------------------------------------------------------------
+ */
+
+/* Opened empty before each script, and closed (also when opening failed) after it. */
+struct slt_target {
+    bool (*open)(struct slt_target *target, struct error *error);
+    void (*close)(struct slt_target *target);
+    /* Runs a text; rows go into the result. False: it failed. */
+    bool (*execute)(struct slt_target *target, struct slice sql, struct slice types,
+                    struct slt_result *result, struct error *error);
+};
+
+/* slt_memory.c: the engine alone, over a sorted array in memory. */
+struct slt_target *slt_target_memory(struct env *env);
+/* slt_client.c: a node in this process, with its data on disk below `dir`, which exists. */
+struct slt_target *slt_target_embedded(const char *dir);
+/* The nodes at these addresses; a script's tables and views are dropped behind it. */
+struct slt_target *slt_target_cluster(const char *addresses);
+
 /* ---- running (slt_run.c) -----------------------------------------------------------------------
  */
 
@@ -70,10 +90,7 @@ struct slt_counts {
 };
 
 struct slt_run {
-    struct env *env;
-    struct store_memory *store;
-    struct sql_engine *engine;
-    struct sql_session *session;
+    struct slt_target *target;
     struct arena arena;  /* of one script: its labels */
     struct arena record; /* of one record */
     struct slt_label *labels;
@@ -84,7 +101,7 @@ struct slt_run {
     uint32_t shown;
 };
 
-/* Runs one script on an engine of its own. False when it cannot be read. */
+/* Runs one script. False, and a line on standard error, when it cannot be read or begun. */
 bool slt_run_file(struct slt_run *run, const char *path);
 
 #endif

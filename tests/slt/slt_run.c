@@ -33,55 +33,6 @@ static const char *skip_reason(const struct slt_record *record)
     return NULL;
 }
 
-/* ---- one statement ----------------------------------------------------------------------------
- */
-
-static void add_rows(struct slt_result *result, const struct batch *batch, struct slice types)
-{
-    for (uint32_t i = 0; i < batch->selected; i++) {
-        for (uint32_t c = 0; c < batch->column_count; c++) {
-            struct value value = vector_get(&batch->columns[c], batch_row(batch, i));
-            slt_result_add(result, &value, c < types.size ? (char)types.data[c] : 'T');
-        }
-    }
-}
-
-/* Runs a text; rows go into the result. False: it failed. */
-static bool execute(struct slt_run *run, struct slice sql, struct slice types,
-                    struct slt_result *result, struct error *error)
-{
-    struct sql_event event;
-    sql_submit(run->session, sql, NULL, 0);
-    do {
-        sql_step(run->session, &event);
-        switch (event.kind) {
-        case SQL_EVENT_BEGIN:
-            sql_begun(run->session, store_memory_begin(run->store), true, 1700000000000000, OK,
-                      NULL);
-            break;
-        case SQL_EVENT_COMMIT:
-            store_memory_commit(event.txn);
-            sql_committed(run->session, OK, NULL);
-            break;
-        case SQL_EVENT_ROLLBACK:
-            store_memory_rollback(event.txn);
-            break;
-        case SQL_EVENT_HEADER:
-            result->columns = event.column_count;
-            break;
-        case SQL_EVENT_ROWS:
-            add_rows(result, event.batch, types);
-            break;
-        case SQL_EVENT_ERROR:
-            *error = event.error;
-            return false;
-        default:
-            break;
-        }
-    } while (event.kind != SQL_EVENT_DONE);
-    return true;
-}
-
 /* ---- one record -------------------------------------------------------------------------------
  */
 
@@ -110,7 +61,7 @@ static const char *judge(struct slt_run *run, const struct slt_record *record)
 {
     struct slt_result result = {.arena = &run->record};
     struct error error = {0};
-    bool ran = execute(run, record->sql, record->types, &result, &error);
+    bool ran = run->target->execute(run->target, record->sql, record->types, &result, &error);
     if (record->kind == SLT_STATEMENT && ran != record->fails)
         return NULL;
     if (!ran)
@@ -181,52 +132,41 @@ static bool read_file(const char *path, struct buffer *text)
     return good;
 }
 
-static void engine_open(struct slt_run *run)
+/* Without a primary key, and with SQLite's laxities: the corpus is SQLite's. */
+static bool target_open(struct slt_run *run, struct error *error)
 {
-    run->store = store_memory_create();
-    run->engine = sql_engine_create(run->env);
-    run->session = sql_session_create(run->engine);
     static const char *const settings[] = {"SET require_primary_key = off",
                                            "SET sqlite_compatibility = on"};
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+    bool good = run->target->open(run->target, error);
+    for (size_t i = 0; good && i < sizeof settings / sizeof *settings; i++) {
         struct slt_result ignored = {.arena = &run->record};
-        struct error error;
-        bool set =
-            execute(run, slice_from_string(settings[i]), slice_make(NULL, 0), &ignored, &error);
-        ASSERT(set);
+        good = run->target->execute(run->target, slice_from_string(settings[i]),
+                                    slice_make(NULL, 0), &ignored, error);
     }
-}
-
-static void engine_close(struct slt_run *run)
-{
-    struct store_txn *txn = sql_session_abort(run->session);
-    if (txn)
-        store_memory_rollback(txn);
-    sql_session_destroy(run->session);
-    sql_engine_destroy(run->engine);
-    store_memory_destroy(run->store);
+    return good;
 }
 
 bool slt_run_file(struct slt_run *run, const char *path)
 {
     struct buffer text = {0};
-    if (!read_file(path, &text)) {
-        buffer_free(&text);
-        return false;
-    }
-    engine_open(run);
+    struct error error = {0};
+    bool good = read_file(path, &text);
+    if (!good)
+        fprintf(stderr, "slt: cannot read %s\n", path);
+    else if (!(good = target_open(run, &error)))
+        fprintf(stderr, "slt: %s\n", error.message);
     struct slt_file file = {.text = buffer_slice(&text), .arena = &run->record};
     struct slt_record record;
     run->shown = 0;
     run->labels = NULL;
     run->label_count = run->label_capacity = 0;
-    while (slt_file_next(&file, &record)) {
+    while (good && slt_file_next(&file, &record)) {
         run_record(run, path, &record);
         arena_reset(&run->record);
     }
-    engine_close(run);
+    run->target->close(run->target);
     arena_reset(&run->record);
     arena_reset(&run->arena);
     buffer_free(&text);
-    return true;
+    return good;
 }
