@@ -1,38 +1,25 @@
 /* GROUP BY and aggregates.
  *
- * A key table numbers the groups; each aggregate has an array of states by group number and one
- * tight loop per kind and type. Without GROUP BY there is one group, there even of no rows, and the
- * loops do not look groups up.
+ * A key table numbers the groups; each aggregate has an array of states by group number. Without
+ * GROUP BY there is one group, there even of no rows.
  *
- * Sums of integers are kept in 128 bits, so only a result that does not fit is an error (22003),
- * not the order in which rows came. */
+ * An aggregate whose result depends on the order of its rows and has an ORDER BY takes them in at
+ * the end: until then they are kept with their groups and sort keys. */
 #include "base/mem.h"
 #include "sql/exec/exec_int.h"
 
-#include <math.h>
+#include <stdlib.h>
 #include <string.h>
-
-struct state {
-    union {
-        __int128 sum;
-        double real;
-        int64_t integer;
-        bool boolean;
-        struct {
-            uint8_t *data;
-            size_t size;
-        } text; /* with room for `capacity` bytes */
-    } as;
-    uint64_t count; /* values taken in */
-    size_t capacity;
-};
 
 struct accumulator {
     const struct aggregate *aggregate;
     struct eval *argument; /* NULL: count(*) */
     struct eval *filter;
-    struct key_table seen; /* DISTINCT: (group, value) */
-    struct state *states;  /* by group */
+    struct eval *separator;         /* of string_agg */
+    struct key_table seen;          /* DISTINCT: (group, value) */
+    struct eval **keys;             /* ORDER BY inside it */
+    struct collection kept;         /* with keys: group, value, separator, keys */
+    struct aggregate_state *states; /* by group */
     uint32_t state_capacity;
     uint32_t state_count;
 };
@@ -58,183 +45,25 @@ struct aggregation {
     struct batch *out;
 };
 
-/* ---- taking values in ---------------------------------------------------------------------------
- */
-
-/* One vector of values (NULL: count(*)), of which the `count` rows listed are taken, none NULL. */
-struct intake {
-    const struct vector *values;
-    const uint32_t *rows;
-    uint32_t count;
-    const uint32_t *group_of; /* NULL: all to group 0 */
-};
-
-static struct state *state_of(struct accumulator *accumulator, const struct intake *intake,
-                              uint32_t row)
-{
-    uint32_t group = intake->group_of ? intake->group_of[row] : 0;
-    return &accumulator->states[group];
-}
-
-static void take_count(struct accumulator *accumulator, const struct intake *intake)
-{
-    if (!intake->group_of) {
-        accumulator->states[0].count += intake->count;
-        return;
-    }
-    for (uint32_t i = 0; i < intake->count; i++)
-        accumulator->states[intake->group_of[intake->rows[i]]].count++;
-}
-
-static void take_integer_sum(struct accumulator *accumulator, const struct intake *intake)
-{
-    const int64_t *values = intake->values->as.integers;
-    if (!intake->group_of) {
-        __int128 sum = 0;
-        for (uint32_t i = 0; i < intake->count; i++)
-            sum += values[intake->rows[i]];
-        accumulator->states[0].as.sum += sum;
-        accumulator->states[0].count += intake->count;
-        return;
-    }
-    for (uint32_t i = 0; i < intake->count; i++) {
-        struct state *state = state_of(accumulator, intake, intake->rows[i]);
-        state->as.sum += values[intake->rows[i]];
-        state->count++;
-    }
-}
-
-static status_t take_double_sum(struct accumulator *accumulator, const struct intake *intake,
-                                struct error *error)
-{
-    for (uint32_t i = 0; i < intake->count; i++) {
-        struct state *state = state_of(accumulator, intake, intake->rows[i]);
-        double value = intake->values->as.reals[intake->rows[i]];
-        double sum = state->as.real + value;
-        if (isinf(sum) && !isinf(value) && !isinf(state->as.real))
-            return error_sql(error, "22003", 0, "value out of range: overflow");
-        state->as.real = sum;
-        state->count++;
-    }
-    return OK;
-}
-
-static bool better(bool wants_greater, int order)
-{
-    return wants_greater ? order > 0 : order < 0;
-}
-
-static void text_put(struct aggregation *aggregation, struct state *state, struct slice text)
-{
-    if (state->capacity < text.size || !state->as.text.data) {
-        state->capacity = text.size + text.size / 2 + 16;
-        state->as.text.data = arena_alloc(&aggregation->texts, state->capacity);
-    }
-    if (text.size)
-        memcpy(state->as.text.data, text.data, text.size);
-    state->as.text.size = text.size;
-}
-
-static void take_extreme(struct aggregation *aggregation, struct accumulator *accumulator,
-                         const struct intake *intake)
-{
-    bool greater = accumulator->aggregate->kind == AGGREGATE_MAX;
-    for (uint32_t i = 0; i < intake->count; i++) {
-        uint32_t row = intake->rows[i];
-        struct state *state = state_of(accumulator, intake, row);
-        bool first = state->count++ == 0;
-        switch (intake->values->type) {
-        case SQL_BOOLEAN: {
-            bool value = intake->values->as.booleans[row];
-            if (first || better(greater, (int)value - (int)state->as.boolean))
-                state->as.boolean = value;
-            break;
-        }
-        case SQL_INTEGER: {
-            int64_t value = intake->values->as.integers[row];
-            if (first || (greater ? value > state->as.integer : value < state->as.integer))
-                state->as.integer = value;
-            break;
-        }
-        case SQL_DOUBLE: {
-            struct value value = value_double(intake->values->as.reals[row]);
-            struct value best = value_double(state->as.real);
-            if (first || better(greater, value_compare(&value, &best)))
-                state->as.real = value.as.real;
-            break;
-        }
-        default: {
-            struct slice value = intake->values->as.texts[row];
-            struct slice best = slice_make(state->as.text.data, state->as.text.size);
-            if (first || better(greater, slice_compare(value, best)))
-                text_put(aggregation, state, value);
-            break;
-        }
-        }
-    }
-}
-
-/* state->count: 1 there is a value, 2 the first row has NULL. */
-static void take_first(struct aggregation *aggregation, struct accumulator *accumulator,
-                       const struct intake *intake)
-{
-    for (uint32_t i = 0; i < intake->count; i++) {
-        uint32_t row = intake->rows[i];
-        struct state *state = state_of(accumulator, intake, row);
-        if (state->count > 0)
-            continue;
-        struct value value = vector_get(intake->values, row);
-        state->count = value.null ? 2 : 1;
-        if (value.null)
-            continue;
-        if (value.type == SQL_BOOLEAN)
-            state->as.boolean = value.as.boolean;
-        else if (value.type == SQL_INTEGER)
-            state->as.integer = value.as.integer;
-        else if (value.type == SQL_DOUBLE)
-            state->as.real = value.as.real;
-        else
-            text_put(aggregation, state, value.as.text);
-    }
-}
-
-static status_t take(struct aggregation *aggregation, struct accumulator *accumulator,
-                     const struct intake *intake, struct error *error)
-{
-    switch (accumulator->aggregate->kind) {
-    case AGGREGATE_COUNT_ROWS:
-    case AGGREGATE_COUNT:
-        take_count(accumulator, intake);
-        return OK;
-    case AGGREGATE_SUM:
-    case AGGREGATE_AVG:
-        if (intake->values->type == SQL_DOUBLE)
-            return take_double_sum(accumulator, intake, error);
-        take_integer_sum(accumulator, intake);
-        return OK;
-    case AGGREGATE_MIN:
-    case AGGREGATE_MAX:
-        take_extreme(aggregation, accumulator, intake);
-        return OK;
-    case AGGREGATE_FIRST:
-        take_first(aggregation, accumulator, intake);
-        return OK;
-    }
-    UNREACHABLE();
-}
-
 /* ---- one batch ----------------------------------------------------------------------------------
  */
 
-/* DISTINCT: leaves of intake->rows those whose (group, value) is new. */
-static status_t rows_distinct(struct aggregation *aggregation, struct accumulator *accumulator,
-                              struct intake *intake, struct error *error)
+/* Of which group each row is, as a column. */
+static const struct vector *group_column(struct aggregation *aggregation,
+                                         const struct aggregate_intake *intake)
 {
     for (uint32_t i = 0; i < intake->count; i++) {
         uint32_t row = intake->rows[i];
         aggregation->group_ids.as.integers[row] = intake->group_of ? intake->group_of[row] : 0;
     }
-    const struct vector *keys[2] = {&aggregation->group_ids, intake->values};
+    return &aggregation->group_ids;
+}
+
+/* DISTINCT: leaves of intake->rows those whose (group, value) is new. */
+static status_t rows_distinct(struct aggregation *aggregation, struct accumulator *accumulator,
+                              struct aggregate_intake *intake, struct error *error)
+{
+    const struct vector *keys[2] = {group_column(aggregation, intake), intake->values};
     uint32_t numbers[BATCH_ROWS_MAX];
     status_t status = exec__key_table_put(&accumulator->seen, keys, intake->rows, intake->count,
                                           numbers, aggregation->is_new, error);
@@ -247,6 +76,25 @@ static status_t rows_distinct(struct aggregation *aggregation, struct accumulato
     }
     intake->count = count;
     return OK;
+}
+
+/* ORDER BY: the rows are kept for the end. */
+static status_t rows_keep(struct aggregation *aggregation, struct accumulator *accumulator,
+                          const struct batch *in, const struct aggregate_intake *intake,
+                          struct error *error)
+{
+    uint32_t count = accumulator->aggregate->order_count;
+    const struct vector **columns =
+        arena_alloc(&aggregation->scratch, (count + 3) * sizeof *columns);
+    columns[0] = group_column(aggregation, intake);
+    columns[1] = intake->values;
+    columns[2] = intake->separators;
+    for (uint32_t k = 0; k < count; k++) {
+        status_t status = exec__eval_column(accumulator->keys[k], in, &columns[3 + k], error);
+        if (status != OK)
+            return status;
+    }
+    return exec__collection_append(&accumulator->kept, columns, intake->rows, intake->count, error);
 }
 
 static status_t accumulate(struct aggregation *aggregation, struct accumulator *accumulator,
@@ -262,10 +110,16 @@ static status_t accumulate(struct aggregation *aggregation, struct accumulator *
     }
     if (taken.selected == 0)
         return OK;
-    struct intake intake = {.rows = rows,
-                            .group_of = aggregation->group_count ? aggregation->group_of : NULL};
+    struct aggregate_intake intake = {
+        .rows = rows, .group_of = aggregation->group_count ? aggregation->group_of : NULL};
     if (accumulator->argument) {
         status_t status = exec__eval_column(accumulator->argument, &taken, &intake.values, error);
+        if (status != OK)
+            return status;
+    }
+    if (accumulator->separator) {
+        status_t status =
+            exec__eval_column(accumulator->separator, &taken, &intake.separators, error);
         if (status != OK)
             return status;
     }
@@ -280,7 +134,10 @@ static status_t accumulate(struct aggregation *aggregation, struct accumulator *
         if (status != OK)
             return status;
     }
-    return take(aggregation, accumulator, &intake, error);
+    if (accumulator->keys)
+        return rows_keep(aggregation, accumulator, &taken, &intake, error);
+    return exec__states_take(accumulator->aggregate, accumulator->states, &intake,
+                             &aggregation->texts, error);
 }
 
 /* The groups of a batch's rows, into group_of. */
@@ -303,11 +160,21 @@ static status_t groups_find(struct aggregation *aggregation, const struct batch 
     return OK;
 }
 
+/* What the states and their texts take. */
+static status_t states_charge(struct aggregation *aggregation, struct error *error)
+{
+    size_t size = aggregation->texts.used;
+    for (uint32_t a = 0; a < aggregation->accumulator_count; a++)
+        size += aggregation->accumulators[a].state_capacity * sizeof(struct aggregate_state);
+    size_t grown = size - aggregation->charged;
+    aggregation->charged = size;
+    return exec__memory_charge(aggregation->op.exec, grown, error);
+}
+
 /* A zeroed state for every group there is, in each accumulator. */
 static status_t states_reserve(struct aggregation *aggregation, struct error *error)
 {
     uint32_t groups = aggregation->group_count ? aggregation->table.keys.row_count : 1;
-    size_t size = aggregation->texts.used;
     for (uint32_t a = 0; a < aggregation->accumulator_count; a++) {
         struct accumulator *accumulator = &aggregation->accumulators[a];
         accumulator->states = vec_grow(accumulator->states, &accumulator->state_capacity, groups,
@@ -316,11 +183,8 @@ static status_t states_reserve(struct aggregation *aggregation, struct error *er
             memset(accumulator->states + accumulator->state_count, 0,
                    (groups - accumulator->state_count) * sizeof *accumulator->states);
         accumulator->state_count = groups;
-        size += accumulator->state_capacity * sizeof *accumulator->states;
     }
-    size_t grown = size - aggregation->charged;
-    aggregation->charged = size;
-    return exec__memory_charge(aggregation->op.exec, grown, error);
+    return states_charge(aggregation, error);
 }
 
 static status_t batch_take(struct aggregation *aggregation, const struct batch *in,
@@ -335,6 +199,80 @@ static status_t batch_take(struct aggregation *aggregation, const struct batch *
     return status;
 }
 
+/* ---- ORDER BY inside an aggregate
+ * ----------------------------------------------------------------
+ */
+
+struct ordering {
+    const struct accumulator *accumulator;
+    const struct exec *exec;
+    bool cancelled; /* everything is equal from then on: the sort ends soon */
+};
+
+static int kept_compare(const void *x, const void *y, void *context)
+{
+    struct ordering *ordering = context;
+    const struct accumulator *accumulator = ordering->accumulator;
+    uint32_t a = *(const uint32_t *)x;
+    uint32_t b = *(const uint32_t *)y;
+    ordering->cancelled |= exec__cancel_check(ordering->exec, NULL) != OK;
+    for (uint32_t k = 0; k < accumulator->aggregate->order_count && !ordering->cancelled; k++) {
+        struct value v = exec__collection_value(&accumulator->kept, 3 + k, a);
+        struct value w = exec__collection_value(&accumulator->kept, 3 + k, b);
+        int order = exec__sort_key_order(&accumulator->aggregate->orders[k], &v, &w);
+        if (order)
+            return order;
+    }
+    return (a > b) - (a < b);
+}
+
+/* The rows kept, one by one in their order. */
+static status_t kept_take(struct aggregation *aggregation, struct accumulator *accumulator,
+                          const uint32_t *order, struct error *error)
+{
+    const struct collection *kept = &accumulator->kept;
+    for (uint32_t i = 0; i < kept->row_count; i++) {
+        uint32_t row = order[i] % BATCH_ROWS_MAX;
+        struct value group = exec__collection_value(kept, 0, order[i]);
+        struct aggregate_intake intake = {.values = exec__collection_vector(kept, 1, order[i]),
+                                          .separators = exec__collection_vector(kept, 2, order[i]),
+                                          .rows = &row,
+                                          .count = 1};
+        status_t status =
+            exec__states_take(accumulator->aggregate, &accumulator->states[group.as.integer],
+                              &intake, &aggregation->texts, error);
+        if (status == OK && i % BATCH_ROWS_MAX == 0)
+            status = states_charge(aggregation, error);
+        if (status == OK && i % BATCH_ROWS_MAX == 0)
+            status = exec__cancel_check(aggregation->op.exec, error);
+        if (status != OK)
+            return status;
+    }
+    return OK;
+}
+
+static status_t ordered_take(struct aggregation *aggregation, struct accumulator *accumulator,
+                             struct error *error)
+{
+    struct exec *exec = aggregation->op.exec;
+    uint32_t count = accumulator->kept.row_count;
+    size_t size = ((size_t)count + 1) * sizeof(uint32_t);
+    status_t status = exec__memory_charge(exec, size, error);
+    if (status == OK) {
+        struct ordering ordering = {.accumulator = accumulator, .exec = exec};
+        uint32_t *order = mem_alloc(size);
+        for (uint32_t i = 0; i < count; i++)
+            order[i] = i;
+        qsort_r(order, count, sizeof *order, kept_compare, &ordering);
+        status = exec__cancel_check(exec, error);
+        if (status == OK)
+            status = kept_take(aggregation, accumulator, order, error);
+        mem_free(order);
+    }
+    exec__memory_release(exec, size);
+    return status;
+}
+
 static status_t all_take(struct aggregation *aggregation, struct error *error)
 {
     aggregation->ready = true;
@@ -342,57 +280,22 @@ static status_t all_take(struct aggregation *aggregation, struct error *error)
         struct batch *in;
         status_t status = exec__operator_next(aggregation->op.left, &in, error);
         if (status == OK && !in)
-            return states_reserve(aggregation, error);
+            break;
         if (status == OK)
             status = batch_take(aggregation, in, error);
         if (status != OK)
             return status;
     }
+    status_t status = states_reserve(aggregation, error);
+    for (uint32_t a = 0; a < aggregation->accumulator_count && status == OK; a++) {
+        if (aggregation->accumulators[a].keys)
+            status = ordered_take(aggregation, &aggregation->accumulators[a], error);
+    }
+    return status;
 }
 
 /* ---- results ------------------------------------------------------------------------------------
  */
-
-static status_t state_result(const struct accumulator *accumulator, uint32_t group,
-                             struct value *out, struct error *error)
-{
-    const struct aggregate *aggregate = accumulator->aggregate;
-    const struct state *state = &accumulator->states[group];
-    if (aggregate->kind == AGGREGATE_COUNT || aggregate->kind == AGGREGATE_COUNT_ROWS) {
-        *out = value_integer((int64_t)state->count);
-        return OK;
-    }
-    if (state->count == 0 || (aggregate->kind == AGGREGATE_FIRST && state->count == 2)) {
-        *out = value_null(aggregate->type);
-        return OK;
-    }
-    enum sql_type argument = aggregate->argument->type;
-    if (aggregate->kind == AGGREGATE_AVG) {
-        double sum = argument == SQL_DOUBLE ? state->as.real : (double)state->as.sum;
-        *out = value_double(sum / (double)state->count);
-        return OK;
-    }
-    if (aggregate->kind == AGGREGATE_SUM && argument == SQL_INTEGER) {
-        if (state->as.sum > INT64_MAX || state->as.sum < INT64_MIN)
-            return error_sql(error, "22003", 0, "bigint out of range");
-        *out = value_integer((int64_t)state->as.sum);
-        return OK;
-    }
-    switch (argument) {
-    case SQL_BOOLEAN:
-        *out = value_boolean(state->as.boolean);
-        return OK;
-    case SQL_INTEGER:
-        *out = value_integer(state->as.integer);
-        return OK;
-    case SQL_DOUBLE:
-        *out = value_double(state->as.real);
-        return OK;
-    default:
-        *out = value_text(slice_make(state->as.text.data, state->as.text.size));
-        return OK;
-    }
-}
 
 static status_t aggregate_next(struct operator* op, struct batch **out, struct error *error)
 {
@@ -415,7 +318,9 @@ static status_t aggregate_next(struct operator* op, struct batch **out, struct e
             exec__collection_gather(&aggregation->table.keys, g, &group, 1, &batch->columns[g], i);
         for (uint32_t a = 0; a < aggregation->accumulator_count; a++) {
             struct value value;
-            status = state_result(&aggregation->accumulators[a], group, &value, error);
+            const struct accumulator *accumulator = &aggregation->accumulators[a];
+            status = exec__state_result(accumulator->aggregate, &accumulator->states[group], &value,
+                                        error);
             if (status != OK)
                 return status;
             vector_set(&batch->columns[aggregation->group_count + a], i, &value);
@@ -432,6 +337,7 @@ static void aggregate_close(struct operator* op)
     struct aggregation *aggregation = (struct aggregation *)op;
     for (uint32_t a = 0; a < aggregation->accumulator_count; a++) {
         exec__key_table_free(&aggregation->accumulators[a].seen);
+        exec__collection_free(&aggregation->accumulators[a].kept);
         mem_free(aggregation->accumulators[a].states);
         aggregation->accumulators[a].states = NULL;
     }
@@ -447,6 +353,35 @@ static const struct operator_ops aggregate_ops = {aggregate_next, aggregate_clos
 /* ---- opening ------------------------------------------------------------------------------------
  */
 
+static void group_ids_open(struct aggregation *aggregation)
+{
+    struct exec *exec = aggregation->op.exec;
+    if (aggregation->is_new)
+        return;
+    aggregation->is_new = arena_alloc(exec->arena, BATCH_ROWS_MAX * sizeof(bool));
+    vector_init(&aggregation->group_ids, exec->arena, SQL_INTEGER, BATCH_ROWS_MAX);
+}
+
+static status_t keys_open(struct aggregation *aggregation, struct accumulator *accumulator,
+                          struct error *error)
+{
+    const struct aggregate *aggregate = accumulator->aggregate;
+    struct exec *exec = aggregation->op.exec;
+    uint32_t count = aggregate->order_count;
+    enum sql_type *types = arena_alloc(exec->arena, (count + 3) * sizeof *types);
+    struct expr **exprs = arena_alloc(exec->arena, count * sizeof(struct expr *));
+    types[0] = SQL_INTEGER;
+    types[1] = types[2] = SQL_TEXT;
+    for (uint32_t k = 0; k < count; k++) {
+        exprs[k] = aggregate->orders[k].expr;
+        types[3 + k] = exprs[k]->type;
+    }
+    group_ids_open(aggregation);
+    exec__collection_init(&accumulator->kept, exec, types, NULL, count + 3);
+    return exec__eval_compile_all(exec, exprs, count, &aggregation->scratch, &accumulator->keys,
+                                  error);
+}
+
 static status_t accumulator_open(struct aggregation *aggregation, struct accumulator *accumulator,
                                  const struct aggregate *aggregate, struct error *error)
 {
@@ -459,15 +394,19 @@ static status_t accumulator_open(struct aggregation *aggregation, struct accumul
     if (status == OK && aggregate->filter)
         status = exec__eval_compile(exec, aggregate->filter, &aggregation->scratch,
                                     &accumulator->filter, error);
+    if (status == OK && aggregate->separator)
+        status = exec__eval_compile(exec, aggregate->separator, &aggregation->scratch,
+                                    &accumulator->separator, error);
+    if (status == OK && aggregate->order_count > 0) {
+        ASSERT(aggregate->kind == AGGREGATE_STRING);
+        status = keys_open(aggregation, accumulator, error);
+    }
     if (aggregate->distinct && aggregate->argument) {
         enum sql_type *types = arena_alloc(exec->arena, 2 * sizeof *types);
         types[0] = SQL_INTEGER;
         types[1] = aggregate->argument->type;
         exec__key_table_init(&accumulator->seen, exec, types, NULL, 2);
-        if (!aggregation->is_new) {
-            aggregation->is_new = arena_alloc(exec->arena, BATCH_ROWS_MAX * sizeof(bool));
-            vector_init(&aggregation->group_ids, exec->arena, SQL_INTEGER, BATCH_ROWS_MAX);
-        }
+        group_ids_open(aggregation);
     }
     return status;
 }

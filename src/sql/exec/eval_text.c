@@ -8,8 +8,6 @@
 #include "base/md5.h"
 #include "base/utf8.h"
 
-enum { TEXT_SIZE_MAX = 1 << 26 }; /* bytes a function may make at once */
-
 typedef status_t row_fn(struct eval *eval, uint32_t row, struct error *error);
 
 static struct slice text_argument(const struct eval *eval, uint32_t argument, uint32_t row)
@@ -60,7 +58,7 @@ static status_t concat_row(struct eval *eval, uint32_t row, struct error *error)
     size_t size = 0;
     for (uint32_t i = 0; i < eval->argument_count; i++)
         size += exec__eval_null(eval->arguments[i], row) ? 0 : text_argument(eval, i, row).size;
-    if (size > TEXT_SIZE_MAX)
+    if (size > EXEC_TEXT_SIZE_MAX)
         return too_large(eval, error);
     uint8_t *data = arena_alloc(eval->scratch, size);
     size_t at = 0;
@@ -141,7 +139,7 @@ static status_t replace_row(struct eval *eval, uint32_t row, struct error *error
     }
     if (hits == 0)
         return text_result(eval, row, text.data, text.size);
-    if (to.size > 0 && hits > TEXT_SIZE_MAX / to.size)
+    if (to.size > 0 && hits > EXEC_TEXT_SIZE_MAX / to.size)
         return too_large(eval, error);
     size_t size = text.size - hits * from.size + hits * to.size;
     uint8_t *data = arena_alloc(eval->scratch, size);
@@ -178,7 +176,7 @@ static status_t repeat_row(struct eval *eval, uint32_t row, struct error *error)
     int64_t count = integer_argument(eval, 1, row);
     if (count <= 0 || text.size == 0)
         return text_result(eval, row, NULL, 0);
-    if (count > (int64_t)(TEXT_SIZE_MAX / text.size))
+    if (count > (int64_t)(EXEC_TEXT_SIZE_MAX / text.size))
         return too_large(eval, error);
     size_t size = text.size * (size_t)count;
     uint8_t *data = arena_alloc(eval->scratch, size);
@@ -201,14 +199,14 @@ static status_t pad_row(struct eval *eval, uint32_t row, struct error *error)
         return text_result(eval, row, text.data, char_offset(text, (uint64_t)length));
     if (fill.size == 0)
         return text_result(eval, row, text.data, text.size);
-    if (length > TEXT_SIZE_MAX / 4)
+    if (length > EXEC_TEXT_SIZE_MAX / 4)
         return too_large(eval, error);
     uint64_t missing = (uint64_t)(length - have);
     uint64_t fill_length = utf8_length(fill);
     ASSERT(fill_length > 0);
     size_t rest = char_offset(fill, missing % fill_length);
     size_t pad = (size_t)(missing / fill_length) * fill.size + rest;
-    if (pad > TEXT_SIZE_MAX)
+    if (pad > EXEC_TEXT_SIZE_MAX)
         return too_large(eval, error);
     uint8_t *data = arena_alloc(eval->scratch, pad + text.size);
     bool left = eval->expr->call == CALL_LPAD;

@@ -15,6 +15,7 @@
 enum {
     EXEC_BATCH_FIRST = 64, /* rows of the first batch of a scan: most statements want few */
     EXEC_MEMORY_DEFAULT = 256 << 20,
+    EXEC_TEXT_SIZE_MAX = 1 << 26, /* bytes of text a function or an aggregate may make at once */
 };
 /* Stands for a row that is not there: its columns are NULL. */
 #define EXEC_NO_ROW UINT32_MAX
@@ -216,6 +217,18 @@ eval_fn *exec__case_kernel(const struct expr *expr);
 eval_fn exec__and_run, exec__or_run, exec__case_run, exec__in_run, exec__cast_run,
     exec__subquery_run;
 
+/* The order of two values under a sort key. */
+static inline int exec__sort_key_order(const struct sort_key *key, const struct value *a,
+                                       const struct value *b)
+{
+    if (a->null || b->null) {
+        int order = (int)a->null - (int)b->null; /* NULLs last */
+        return key->nulls_first ? -order : order;
+    }
+    int order = value_compare(a, b);
+    return key->descending ? -order : order;
+}
+
 /* ---- collected rows (collection.c) ------------------------------------------------------------
  */
 
@@ -284,6 +297,52 @@ status_t exec__key_table_put(struct key_table *table, const struct vector *const
 /* numbers[i] of the tuple at rows[i], EXEC_NO_ROW when it is not there. */
 void exec__key_table_find(const struct key_table *table, const struct vector *const *keys,
                           const uint32_t *rows, uint32_t count, uint32_t *numbers);
+
+/* ---- aggregates (aggregate_state.c) ------------------------------------------------------------
+ */
+
+/* What an aggregate keeps of one group or window frame; zeroed: of nothing yet. */
+struct aggregate_state {
+    union {
+        __int128 sum;
+        double real;
+        int64_t integer;
+        bool boolean;
+        struct {
+            double mean;
+            double squares; /* of the differences from it */
+        } spread;
+        struct {
+            uint8_t *data;
+            size_t size;
+        } text; /* with room for `capacity` bytes */
+    } as;
+    uint64_t count; /* values taken in */
+    size_t capacity;
+};
+
+/* One vector of values (NULL: count(*)), of which the `count` rows listed are taken, none NULL (but
+ * for AGGREGATE_FIRST). */
+struct aggregate_intake {
+    const struct vector *values;
+    const struct vector *separators; /* of AGGREGATE_STRING */
+    const uint32_t *rows;
+    uint32_t count;
+    const uint32_t *group_of; /* by row: which state; NULL: all to the first */
+};
+
+/* Text is kept in `texts`. 22003 when a sum of doubles is out of range. */
+status_t exec__states_take(const struct aggregate *aggregate, struct aggregate_state *states,
+                           const struct aggregate_intake *intake, struct arena *texts,
+                           struct error *error);
+/* Text of the result is that of the state. 22003 when a sum does not fit. */
+status_t exec__state_result(const struct aggregate *aggregate, const struct aggregate_state *state,
+                            struct value *out, struct error *error);
+/* Can two states become the one of both their values? */
+bool exec__state_can_merge(const struct aggregate *aggregate);
+status_t exec__state_merge(const struct aggregate *aggregate, struct aggregate_state *into,
+                           const struct aggregate_state *from, struct arena *texts,
+                           struct error *error);
 
 /* ---- key ranges and reading rows (range.c, scan.c) ---------------------------------------------
  */

@@ -106,12 +106,7 @@ static int key_compare(const struct sort *sort, uint32_t k, uint32_t a, uint32_t
 {
     struct value x = exec__collection_value(&sort->rows, sort->key_columns[k], a);
     struct value y = exec__collection_value(&sort->rows, sort->key_columns[k], b);
-    if (x.null || y.null) {
-        int order = (int)x.null - (int)y.null; /* NULLs last */
-        return sort->keys[k].nulls_first ? -order : order;
-    }
-    int order = value_compare(&x, &y);
-    return sort->keys[k].descending ? -order : order;
+    return exec__sort_key_order(&sort->keys[k], &x, &y);
 }
 
 static int entry_compare(const struct sort *sort, const struct entry *a, const struct entry *b)

@@ -5,14 +5,19 @@
 #include "base/check.h"
 #include "parse_int.h"
 
+static struct ast_expr *finish_call(struct parse *parse, struct ast_expr *call, const char *name,
+                                    const struct expr_list *arguments)
+{
+    call->as.call.name = name;
+    call->as.call.arguments = arguments->items;
+    call->as.call.count = arguments->count;
+    return parse__expr_finish(parse, call, arguments->highest);
+}
+
 static struct ast_expr *make_call(struct parse *parse, const char *name, uint32_t position,
                                   const struct expr_list *arguments)
 {
-    struct ast_expr *expr = parse__expr_new(parse, AST_CALL, position);
-    expr->as.call.name = name;
-    expr->as.call.arguments = arguments->items;
-    expr->as.call.count = arguments->count;
-    return parse__expr_finish(parse, expr, arguments->highest);
+    return finish_call(parse, parse__expr_new(parse, AST_CALL, position), name, arguments);
 }
 
 /* FILTER (WHERE condition). */
@@ -29,26 +34,23 @@ static struct ast_expr *parse_filter(struct parse *parse, struct ast_expr *call)
     return parse__expr_finish(parse, call, filter > below ? filter : below);
 }
 
-/* What stands between the parentheses of an ordinary call. */
-static bool parse_arguments(struct parse *parse, struct expr_list *list, bool *star, bool *distinct)
+/* What stands between the parentheses of an ordinary call, into `call`. */
+static bool parse_arguments(struct parse *parse, struct ast_expr *call, struct expr_list *list)
 {
     if (parse__is(parse, TOKEN_STAR)) {
-        *star = true;
+        call->as.call.star = true;
         parse__advance(parse);
         return true;
     }
     if (parse__is(parse, TOKEN_RIGHT_PAREN))
         return true;
-    *distinct = parse__accept_keyword(parse, KEYWORD_DISTINCT);
-    if (!*distinct)
+    call->as.call.distinct = parse__accept_keyword(parse, KEYWORD_DISTINCT);
+    if (!call->as.call.distinct)
         parse__accept_keyword(parse, KEYWORD_ALL);
     if (parse__is_keyword(parse, KEYWORD_VARIADIC))
         return parse__unsupported(parse, "VARIADIC is");
-    if (!parse__expr_list(parse, list))
-        return false;
-    if (parse__is_keyword(parse, KEYWORD_ORDER))
-        return parse__unsupported(parse, "ORDER BY in an aggregate is");
-    return true;
+    return parse__expr_list(parse, list) &&
+           parse__orders(parse, &call->as.call.orders, &call->as.call.order_count, &list->highest);
 }
 
 /* The current token is the name, a parenthesis follows. */
@@ -56,19 +58,15 @@ struct ast_expr *parse__call(struct parse *parse)
 {
     struct token name = parse->token;
     struct expr_list list = {0};
-    bool star = false;
-    bool distinct = false;
+    struct ast_expr *call = parse__expr_new(parse, AST_CALL, name.position);
     ASSERT(name.name);
     parse__advance(parse);
     parse__advance(parse);
-    if (!parse_arguments(parse, &list, &star, &distinct) ||
-        !parse__expect(parse, TOKEN_RIGHT_PAREN))
+    if (!parse_arguments(parse, call, &list) || !parse__expect(parse, TOKEN_RIGHT_PAREN))
         return NULL;
-    struct ast_expr *call = make_call(parse, name.name, name.position, &list);
+    call = finish_call(parse, call, name.name, &list);
     if (!call)
         return NULL;
-    call->as.call.star = star;
-    call->as.call.distinct = distinct;
     if (parse__is_keyword(parse, KEYWORD_FILTER) && parse__peek(parse)->kind == TOKEN_LEFT_PAREN)
         call = parse_filter(parse, call);
     if (call && parse__is_keyword(parse, KEYWORD_OVER)) {

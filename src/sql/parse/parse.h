@@ -39,6 +39,7 @@ struct ast_name {
 };
 
 struct ast_select;
+struct ast_order;
 
 /* ---- expressions ----------------------------------------------------------------------------- */
 
@@ -169,8 +170,10 @@ struct ast_expr {
             const char *name;
             struct ast_expr **arguments;
             uint32_t count;
-            bool star;               /* count(*) */
-            bool distinct;           /* count(DISTINCT x) */
+            bool star;                /* count(*) */
+            bool distinct;            /* count(DISTINCT x) */
+            struct ast_order *orders; /* string_agg(x, ',' ORDER BY y), or NULL */
+            uint32_t order_count;
             struct ast_expr *filter; /* FILTER (WHERE ...), or NULL */
         } call;
         struct ast_select *select; /* AST_SCALAR, AST_EXISTS */

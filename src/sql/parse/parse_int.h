@@ -414,6 +414,9 @@ struct ast_select *parse__values(struct parse *parse, bool defaults);
 bool parse__select_tail(struct parse *parse, struct ast_select *select);
 struct ast_from *parse__from(struct parse *parse);
 /* [RETURNING list]. */
+/* [ORDER BY x, ...]; *highest is raised to the height of the highest. */
+bool parse__orders(struct parse *parse, struct ast_order **orders, uint32_t *count,
+                   uint32_t *highest);
 bool parse__returning(struct parse *parse, struct ast_target **targets, uint32_t *count);
 /* [AS] alias, missing when there is none. */
 bool parse__table_alias(struct parse *parse, struct ast_name *alias);
@@ -442,6 +445,8 @@ bool parse__statement(struct parse *parse, struct ast_statement *statement);
 /* print_expr.c */
 void parse__print_select(const struct ast_select *select, struct buffer *out);
 void parse__print_from(const struct ast_from *from, struct buffer *out);
+void parse__print_orders(const struct ast_order *orders, uint32_t count, const char *lead,
+                         struct buffer *out);
 void parse__print_target(const struct ast_target *target, struct buffer *out);
 void parse__print_names(const struct ast_name *names, uint32_t count, struct buffer *out);
 void parse__print_text(const char *text, struct buffer *out);

@@ -164,7 +164,7 @@ static void print_call_name(const struct ast_expr *expr, struct buffer *out)
                    keyword == KEYWORD_GREATEST || keyword == KEYWORD_LEAST ||
                    keyword == KEYWORD_SUBSTRING || keyword == KEYWORD_TRIM;
     bool ordinary = expr->as.call.count && !expr->as.call.star && !expr->as.call.distinct &&
-                    !expr->as.call.filter;
+                    !expr->as.call.filter && !expr->as.call.orders;
     if (class == CLASS_FUNCTION || (special && ordinary))
         buffer_append_string(out, name);
     else
@@ -174,7 +174,8 @@ static void print_call_name(const struct ast_expr *expr, struct buffer *out)
 static void print_call(const struct ast_expr *expr, struct buffer *out)
 {
     const char *name = expr->as.call.name;
-    bool plain = !expr->as.call.star && !expr->as.call.distinct && !expr->as.call.filter;
+    bool plain = !expr->as.call.star && !expr->as.call.distinct && !expr->as.call.filter &&
+                 !expr->as.call.orders;
     if (plain && expr->as.call.count == 0 && strcmp(name, "current_user") == 0) {
         buffer_append_string(out, name);
         return;
@@ -190,6 +191,7 @@ static void print_call(const struct ast_expr *expr, struct buffer *out)
     if (expr->as.call.star)
         buffer_append_string(out, "*");
     print_list(expr->as.call.arguments, expr->as.call.count, ", ", out);
+    parse__print_orders(expr->as.call.orders, expr->as.call.order_count, " ORDER BY ", out);
     buffer_append_string(out, ")");
     if (expr->as.call.filter) {
         buffer_append_string(out, " FILTER (WHERE ");
@@ -476,6 +478,19 @@ static void print_set(const struct ast_select *select, struct buffer *out)
     buffer_append_string(out, ")");
 }
 
+void parse__print_orders(const struct ast_order *orders, uint32_t count, const char *lead,
+                         struct buffer *out)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct ast_order *order = &orders[i];
+        buffer_append_string(out, i ? ", " : lead);
+        ast_print_expr(order->expr, out);
+        buffer_append_string(out, order->descending ? " DESC" : "");
+        if (order->nulls_first != order->descending)
+            buffer_append_string(out, order->nulls_first ? " NULLS FIRST" : " NULLS LAST");
+    }
+}
+
 void parse__print_select(const struct ast_select *select, struct buffer *out)
 {
     print_withs(select, out);
@@ -485,14 +500,7 @@ void parse__print_select(const struct ast_select *select, struct buffer *out)
         print_rows(select, out);
     else
         print_body(select, out);
-    for (uint32_t i = 0; i < select->order_count; i++) {
-        const struct ast_order *order = &select->orders[i];
-        buffer_append_string(out, i ? ", " : " ORDER BY ");
-        ast_print_expr(order->expr, out);
-        buffer_append_string(out, order->descending ? " DESC" : "");
-        if (order->nulls_first != order->descending)
-            buffer_append_string(out, order->nulls_first ? " NULLS FIRST" : " NULLS LAST");
-    }
+    parse__print_orders(select->orders, select->order_count, " ORDER BY ", out);
     print_clause(" LIMIT ", select->limit, out);
     print_clause(" OFFSET ", select->offset, out);
 }

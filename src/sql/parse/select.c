@@ -93,9 +93,9 @@ bool parse__returning(struct parse *parse, struct ast_target **targets, uint32_t
 
 /* ---- ORDER BY, LIMIT, OFFSET ----------------------------------------------------------------- */
 
-static bool parse_order(struct parse *parse, struct ast_select *select, struct ast_order *order)
+static bool parse_order(struct parse *parse, struct ast_order *order)
 {
-    order->expr = parse_part(parse, select);
+    order->expr = parse__expr(parse);
     if (!order->expr)
         return false;
     order->descending = parse__accept_keyword(parse, KEYWORD_DESC);
@@ -108,20 +108,22 @@ static bool parse_order(struct parse *parse, struct ast_select *select, struct a
     return order->nulls_first || parse__expect_keyword(parse, KEYWORD_LAST);
 }
 
-static bool parse_orders(struct parse *parse, struct ast_select *select)
+bool parse__orders(struct parse *parse, struct ast_order **orders, uint32_t *count,
+                   uint32_t *highest)
 {
     uint32_t capacity = 0;
     if (!parse__accept_keyword(parse, KEYWORD_ORDER))
-        return true;
+        return !parse->failed;
     if (!parse__expect_keyword(parse, KEYWORD_BY))
         return false;
     do {
-        select->orders = arena_grow(parse->arena, select->orders, &capacity,
-                                    select->order_count + 1, sizeof *select->orders);
-        struct ast_order *order = &select->orders[select->order_count++];
+        *orders = arena_grow(parse->arena, *orders, &capacity, *count + 1, sizeof **orders);
+        struct ast_order *order = &(*orders)[(*count)++];
         *order = (struct ast_order){0};
-        if (!parse_order(parse, select, order))
+        if (!parse_order(parse, order))
             return false;
+        if (order->expr->height > *highest)
+            *highest = order->expr->height;
     } while (parse__accept(parse, TOKEN_COMMA));
     return true;
 }
@@ -189,8 +191,10 @@ bool parse__select_tail(struct parse *parse, struct ast_select *select)
 {
     bool limited = false;
     bool moved = false;
-    if (!parse_orders(parse, select))
+    uint32_t highest = 0;
+    if (!parse__orders(parse, &select->orders, &select->order_count, &highest))
         return false;
+    note_height(select, highest);
     for (;;) {
         bool fetch = parse__is_keyword(parse, KEYWORD_FETCH);
         if (!limited && (fetch || parse__is_keyword(parse, KEYWORD_LIMIT))) {

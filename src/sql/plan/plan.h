@@ -175,22 +175,35 @@ enum aggregate_kind {
     AGGREGATE_AVG,
     AGGREGATE_MIN,
     AGGREGATE_MAX,
-    AGGREGATE_FIRST /* of the first row, NULL or not; no statement can call it */
-};
-
-struct aggregate {
-    enum aggregate_kind kind;
-    struct expr *argument; /* NULL for count(*) */
-    bool distinct;
-    enum sql_type type;  /* of the result: count integer, avg double, others as their argument (avg
-                            of integers keeps an integer argument) */
-    struct expr *filter; /* FILTER (WHERE ...), or NULL */
+    AGGREGATE_FIRST, /* of the first row, NULL or not; no statement can call it */
+    AGGREGATE_BOOL_AND,
+    AGGREGATE_BOOL_OR,
+    AGGREGATE_BIT_AND,
+    AGGREGATE_BIT_OR,
+    AGGREGATE_BIT_XOR,
+    AGGREGATE_VAR_SAMP, /* of doubles; NULL of fewer than two values */
+    AGGREGATE_VAR_POP,
+    AGGREGATE_STDDEV_SAMP,
+    AGGREGATE_STDDEV_POP,
+    AGGREGATE_STRING /* string_agg: texts with a separator between */
 };
 
 struct sort_key {
     struct expr *expr;
     bool descending;
     bool nulls_first;
+};
+
+struct aggregate {
+    enum aggregate_kind kind;
+    struct expr *argument;  /* NULL for count(*) */
+    struct expr *separator; /* of AGGREGATE_STRING, else NULL */
+    bool distinct;
+    enum sql_type type;  /* of the result: count integer, avg double, others as their argument (avg
+                            of integers keeps an integer argument) */
+    struct expr *filter; /* FILTER (WHERE ...), or NULL */
+    struct sort_key *orders; /* in which it takes its values in, where that matters */
+    uint32_t order_count;
 };
 
 /* ---- operators --------------------------------------------------------------------------------

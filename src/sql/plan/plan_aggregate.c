@@ -26,14 +26,29 @@ static bool same(const struct expr *a, const struct expr *b)
     return a && b ? plan__equal(a, b) : a == b;
 }
 
+static bool same_aggregate(struct aggregate *a, struct aggregate *b)
+{
+    if (a->kind != b->kind || a->distinct != b->distinct || a->order_count != b->order_count)
+        return false;
+    struct expr **place;
+    for (uint32_t i = 0; (place = plan__aggregate_expr(a, i)) != NULL; i++) {
+        if (!same(*place, *plan__aggregate_expr(b, i)))
+            return false;
+    }
+    for (uint32_t i = 0; i < a->order_count; i++) {
+        if (a->orders[i].descending != b->orders[i].descending ||
+            a->orders[i].nulls_first != b->orders[i].nulls_first)
+            return false;
+    }
+    return true;
+}
+
 /* The slot of an aggregate; a second one like it shares the first's. */
 static uint32_t aggregate_slot(struct planner *planner, struct query *query,
-                               const struct aggregate *wanted)
+                               struct aggregate *wanted)
 {
     for (uint32_t i = 0; i < query->aggregate_count; i++) {
-        const struct aggregate *have = &query->aggregates[i];
-        if (have->kind == wanted->kind && have->distinct == wanted->distinct &&
-            same(have->argument, wanted->argument) && same(have->filter, wanted->filter))
+        if (same_aggregate(&query->aggregates[i], wanted))
             return query->aggregate_slots[i];
     }
     uint32_t need = query->aggregate_count + 1;
@@ -52,33 +67,75 @@ static uint32_t aggregate_slot(struct planner *planner, struct query *query,
     return at;
 }
 
-/* The argument's type settled and the result's found. */
-static status_t type_aggregate(struct planner *planner, struct aggregate *aggregate,
-                               uint32_t position)
+struct expr **plan__aggregate_expr(struct aggregate *aggregate, uint32_t i)
 {
-    struct expr **argument = &aggregate->argument;
-    status_t status = OK;
-    bool numeric = aggregate->kind == AGGREGATE_SUM || aggregate->kind == AGGREGATE_AVG;
-    if (numeric && (*argument)->type == SQL_UNKNOWN)
-        status = plan__coerce(planner, argument, SQL_INTEGER);
-    else
-        status = plan__settle(planner, argument);
-    if (status)
-        return status;
-    enum sql_type type = (*argument)->type;
+    switch (i) {
+    case 0:
+        return &aggregate->argument;
+    case 1:
+        return &aggregate->separator;
+    case 2:
+        return &aggregate->filter;
+    default:
+        return i - 3 < aggregate->order_count ? &aggregate->orders[i - 3].expr : NULL;
+    }
+}
+
+/* The type the argument is brought to; SQL_UNKNOWN: there is no such aggregate. */
+static enum sql_type argument_type(enum aggregate_kind kind, enum sql_type type)
+{
     bool is_number = type == SQL_INTEGER || type == SQL_DOUBLE;
-    bool refused = numeric ? !is_number : type == SQL_BOOLEAN && aggregate->kind != AGGREGATE_COUNT;
-    if (refused) {
-        status = error_sql(planner->error, "42883", position, "function %s(%s) does not exist",
-                           plan__aggregate_name(aggregate->kind), type_name(type));
+    switch (kind) {
+    case AGGREGATE_SUM:
+    case AGGREGATE_AVG:
+        return type == SQL_UNKNOWN ? SQL_INTEGER : is_number ? type : SQL_UNKNOWN;
+    case AGGREGATE_MIN:
+    case AGGREGATE_MAX:
+        return type == SQL_UNKNOWN ? SQL_TEXT : type == SQL_BOOLEAN ? SQL_UNKNOWN : type;
+    case AGGREGATE_BOOL_AND:
+    case AGGREGATE_BOOL_OR:
+        return plan__can_coerce(type, SQL_BOOLEAN) ? SQL_BOOLEAN : SQL_UNKNOWN;
+    case AGGREGATE_BIT_AND:
+    case AGGREGATE_BIT_OR:
+    case AGGREGATE_BIT_XOR:
+        return plan__can_coerce(type, SQL_INTEGER) ? SQL_INTEGER : SQL_UNKNOWN;
+    case AGGREGATE_VAR_SAMP:
+    case AGGREGATE_VAR_POP:
+    case AGGREGATE_STDDEV_SAMP:
+    case AGGREGATE_STDDEV_POP:
+        return plan__can_coerce(type, SQL_DOUBLE) ? SQL_DOUBLE : SQL_UNKNOWN;
+    case AGGREGATE_STRING:
+        return plan__can_coerce(type, SQL_TEXT) ? SQL_TEXT : SQL_UNKNOWN;
+    case AGGREGATE_COUNT_ROWS:
+    case AGGREGATE_COUNT:
+    case AGGREGATE_FIRST:
+        return type == SQL_UNKNOWN ? SQL_TEXT : type;
+    }
+    UNREACHABLE();
+}
+
+/* The arguments' types settled and the result's found. */
+static status_t type_aggregate(struct planner *planner, struct aggregate *aggregate,
+                               const char *name, uint32_t position)
+{
+    enum sql_type given = aggregate->argument->type;
+    enum sql_type type = argument_type(aggregate->kind, given);
+    const struct expr *separator = aggregate->separator;
+    if (type == SQL_UNKNOWN || (separator && !plan__can_coerce(separator->type, SQL_TEXT))) {
+        error_sql(planner->error, "42883", position, "function %s(%s%s%s) does not exist", name,
+                  type_name(given), separator ? ", " : "",
+                  separator ? type_name(separator->type) : "");
         error_hint(planner->error, "No function matches the given name and argument types. You "
                                    "might need to add explicit type casts.");
-        return status;
+        return ERR_SQL;
     }
+    status_t status = plan__coerce(planner, &aggregate->argument, type);
+    if (!status && separator)
+        status = plan__coerce(planner, &aggregate->separator, SQL_TEXT);
     aggregate->type = aggregate->kind == AGGREGATE_COUNT ? SQL_INTEGER
                       : aggregate->kind == AGGREGATE_AVG ? SQL_DOUBLE
                                                          : type;
-    return OK;
+    return status;
 }
 
 static status_t bind_filter(struct scope *scope, const struct ast_expr *ast, struct expr **out)
@@ -86,10 +143,73 @@ static status_t bind_filter(struct scope *scope, const struct ast_expr *ast, str
     struct exprs conjuncts = {0};
     struct scope inner = *scope;
     inner.clause = "FILTER";
-    inner.aggregates = false;
     status_t status = plan__bind_condition(&inner, ast, &conjuncts);
     if (!status)
         *out = plan__and(scope->planner, conjuncts.items, conjuncts.count);
+    return status;
+}
+
+/* ORDER BY inside the call; kept only where the order can be seen in the result. */
+static status_t bind_aggregate_orders(struct scope *scope, const struct ast_expr *ast,
+                                      struct aggregate *aggregate)
+{
+    struct planner *planner = scope->planner;
+    uint32_t count = ast->as.call.order_count;
+    struct sort_key *keys = arena_zalloc(planner->arena, (count + 1) * sizeof *keys);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct ast_order *order = &ast->as.call.orders[i];
+        keys[i].descending = order->descending;
+        keys[i].nulls_first = order->nulls_first;
+        status_t status = plan__bind_expr(scope, order->expr, &keys[i].expr);
+        if (!status)
+            status = plan__settle(planner, &keys[i].expr);
+        if (status)
+            return status;
+        if (aggregate->distinct && !plan__equal(keys[i].expr, aggregate->argument))
+            return error_sql(planner->error, "42P10", order->expr->position,
+                             "in an aggregate with DISTINCT, ORDER BY expressions must appear in "
+                             "argument list");
+    }
+    if (aggregate->kind == AGGREGATE_STRING) {
+        aggregate->orders = keys;
+        aggregate->order_count = count;
+    }
+    return OK;
+}
+
+static status_t wrong_arguments(struct scope *scope, const struct ast_expr *ast)
+{
+    struct error *error = scope->planner->error;
+    bool is_text = strcmp(ast->as.call.name, "string_agg") == 0;
+    error_sql(error, "42883", ast->position, "function %s(%s) does not exist", ast->as.call.name,
+              ast->as.call.star ? "*" : "");
+    error_hint(error,
+               is_text ? "It takes a text and a separator." : "An aggregate takes one argument.");
+    return ERR_SQL;
+}
+
+status_t plan__bind_aggregate_call(struct scope *scope, const struct ast_expr *ast,
+                                   enum aggregate_kind kind, struct aggregate *out)
+{
+    struct planner *planner = scope->planner;
+    status_t status = OK;
+    *out = (struct aggregate){.kind = kind, .distinct = ast->as.call.distinct};
+    if (ast->as.call.star && kind == AGGREGATE_COUNT) {
+        out->kind = AGGREGATE_COUNT_ROWS;
+        out->type = SQL_INTEGER;
+    } else if (ast->as.call.star || ast->as.call.count != (kind == AGGREGATE_STRING ? 2 : 1)) {
+        return wrong_arguments(scope, ast);
+    } else {
+        status = plan__bind_expr(scope, ast->as.call.arguments[0], &out->argument);
+        if (!status && kind == AGGREGATE_STRING)
+            status = plan__bind_expr(scope, ast->as.call.arguments[1], &out->separator);
+        if (!status)
+            status = type_aggregate(planner, out, ast->as.call.name, ast->position);
+        if (!status)
+            status = bind_aggregate_orders(scope, ast, out);
+    }
+    if (!status && ast->as.call.filter)
+        status = bind_filter(scope, ast->as.call.filter, &out->filter);
     return status;
 }
 
@@ -97,36 +217,20 @@ status_t plan__bind_aggregate(struct scope *scope, const struct ast_expr *ast,
                               enum aggregate_kind kind, struct expr **out)
 {
     struct planner *planner = scope->planner;
-    const char *name = ast->as.call.name;
     if (scope->in_aggregate)
         return error_sql(planner->error, "42803", ast->position,
                          "aggregate function calls cannot be nested");
     if (!scope->aggregates || !scope->query)
         return error_sql(planner->error, "42803", ast->position,
                          "aggregate functions are not allowed in %s", scope->clause);
-    struct aggregate aggregate = {.kind = kind, .distinct = ast->as.call.distinct};
+    struct aggregate aggregate;
     struct scope inner = *scope;
     inner.in_aggregate = true;
-    status_t status = OK;
-    if (ast->as.call.star && kind == AGGREGATE_COUNT) {
-        aggregate.kind = AGGREGATE_COUNT_ROWS;
-        aggregate.type = SQL_INTEGER;
-    } else if (ast->as.call.star || ast->as.call.count != 1) {
-        status = error_sql(planner->error, "42883", ast->position, "function %s(%s) does not exist",
-                           name, ast->as.call.star ? "*" : "");
-        error_hint(planner->error, "An aggregate takes one argument.");
-        return status;
-    } else {
-        status = plan__bind_expr(&inner, ast->as.call.arguments[0], &aggregate.argument);
-        if (!status && plan__has_outer(aggregate.argument) &&
-            !plan__has_columns(aggregate.argument))
-            status = error_sql(planner->error, "0A000", ast->position,
-                               "an aggregate over columns of an outer query is not supported");
-        if (!status)
-            status = type_aggregate(planner, &aggregate, ast->position);
-    }
-    if (!status && ast->as.call.filter)
-        status = bind_filter(&inner, ast->as.call.filter, &aggregate.filter);
+    status_t status = plan__bind_aggregate_call(&inner, ast, kind, &aggregate);
+    if (!status && aggregate.argument && plan__has_outer(aggregate.argument) &&
+        !plan__has_columns(aggregate.argument))
+        status = error_sql(planner->error, "0A000", ast->position,
+                           "an aggregate over columns of an outer query is not supported");
     if (status)
         return status;
     scope->query->aggregated = true;

@@ -118,12 +118,13 @@ static void mark_query(struct query *query)
     mark_list(query, &query->having);
     for (uint32_t i = 0; i < query->order_count; i++)
         plan__mark_used(query, query->orders[i].expr);
-    for (uint32_t i = 0; i < query->aggregate_count; i++) {
-        const struct aggregate *aggregate = &query->aggregates[i];
-        if (aggregate->argument)
-            plan__mark_used(query, aggregate->argument);
-        if (aggregate->filter)
-            plan__mark_used(query, aggregate->filter);
+    for (uint32_t a = 0; a < query->aggregate_count; a++) {
+        struct expr **place;
+        for (uint32_t i = 0; (place = plan__aggregate_expr(&query->aggregates[a], i)) != NULL;
+             i++) {
+            if (*place)
+                plan__mark_used(query, *place);
+        }
     }
     if (query->from)
         mark_from(query, query->from);
@@ -183,6 +184,19 @@ static status_t choose_base(struct planner *planner, struct query *query, struct
     return OK;
 }
 
+void plan__resolve_aggregate(struct planner *planner, struct aggregate *aggregate,
+                             const uint32_t *positions)
+{
+    struct expr **place;
+    struct sort_key *orders =
+        arena_alloc(planner->arena, (aggregate->order_count + 1) * sizeof *orders);
+    for (uint32_t i = 0; i < aggregate->order_count; i++)
+        orders[i] = aggregate->orders[i];
+    aggregate->orders = orders;
+    for (uint32_t i = 0; (place = plan__aggregate_expr(aggregate, i)) != NULL; i++)
+        *place = *place ? plan__resolve(planner, *place, positions) : NULL;
+}
+
 static void add_aggregate(struct planner *planner, struct query *query, struct stage *stage)
 {
     uint32_t groups = query->groups.count;
@@ -200,12 +214,8 @@ static void add_aggregate(struct planner *planner, struct query *query, struct s
     for (uint32_t i = 0; i < groups; i++)
         exprs[i] = plan__resolve(planner, query->groups.items[i], positions);
     for (uint32_t i = 0; i < query->aggregate_count; i++) {
-        struct aggregate *aggregate = &aggregates[i];
-        *aggregate = query->aggregates[i];
-        if (aggregate->argument)
-            aggregate->argument = plan__resolve(planner, aggregate->argument, positions);
-        if (aggregate->filter)
-            aggregate->filter = plan__resolve(planner, aggregate->filter, positions);
+        aggregates[i] = query->aggregates[i];
+        plan__resolve_aggregate(planner, &aggregates[i], positions);
     }
     stage->slots = arena_alloc(planner->arena, (count + 1) * sizeof *stage->slots);
     if (groups > 0)

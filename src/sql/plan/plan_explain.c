@@ -150,15 +150,7 @@ static void print_limit(const struct expr *limit, const struct expr *offset, str
 static void print_sort(const struct plan *plan, struct buffer *out)
 {
     buffer_append_string(out, plan->kind == PLAN_TOP_N ? "Top N: " : "Sort: ");
-    for (uint32_t i = 0; i < plan->as.sort.key_count; i++) {
-        const struct sort_key *key = &plan->as.sort.keys[i];
-        buffer_append_string(out, i ? ", " : "");
-        expr_print(key->expr, out);
-        if (key->descending)
-            buffer_append_string(out, " DESC");
-        if (key->nulls_first != key->descending)
-            buffer_append_string(out, key->nulls_first ? " NULLS FIRST" : " NULLS LAST");
-    }
+    plan__print_sort_keys(plan->as.sort.keys, plan->as.sort.key_count, out);
     if (plan->kind == PLAN_TOP_N) {
         buffer_append_string(out, " limit ");
         print_limit(plan->as.sort.limit, plan->as.sort.offset, out);

@@ -342,11 +342,12 @@ static status_t bind_call(struct scope *scope, const struct ast_expr *ast, struc
     enum aggregate_kind kind;
     if (plan__aggregate_by_name(name, &kind))
         return plan__bind_aggregate(scope, ast, kind, out);
-    if (ast->as.call.star || ast->as.call.distinct || ast->as.call.filter)
+    if (ast->as.call.star || ast->as.call.distinct || ast->as.call.filter || ast->as.call.orders)
         return error_sql(planner->error, "42809", ast->position,
                          "%s specified, but %s is not an aggregate function",
                          ast->as.call.star       ? "(*)"
                          : ast->as.call.distinct ? "DISTINCT"
+                         : ast->as.call.orders   ? "ORDER BY"
                                                  : "FILTER",
                          name);
     struct expr **arguments;

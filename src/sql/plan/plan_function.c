@@ -84,8 +84,24 @@ bool plan__aggregate_by_name(const char *name, enum aggregate_kind *kind)
         const char *name;
         enum aggregate_kind kind;
     } aggregates[] = {
-        {"count", AGGREGATE_COUNT}, {"sum", AGGREGATE_SUM}, {"avg", AGGREGATE_AVG},
-        {"min", AGGREGATE_MIN},     {"max", AGGREGATE_MAX},
+        {"count", AGGREGATE_COUNT},
+        {"sum", AGGREGATE_SUM},
+        {"avg", AGGREGATE_AVG},
+        {"min", AGGREGATE_MIN},
+        {"max", AGGREGATE_MAX},
+        {"bool_and", AGGREGATE_BOOL_AND},
+        {"bool_or", AGGREGATE_BOOL_OR},
+        {"every", AGGREGATE_BOOL_AND},
+        {"bit_and", AGGREGATE_BIT_AND},
+        {"bit_or", AGGREGATE_BIT_OR},
+        {"bit_xor", AGGREGATE_BIT_XOR},
+        {"variance", AGGREGATE_VAR_SAMP},
+        {"var_samp", AGGREGATE_VAR_SAMP},
+        {"var_pop", AGGREGATE_VAR_POP},
+        {"stddev", AGGREGATE_STDDEV_SAMP},
+        {"stddev_samp", AGGREGATE_STDDEV_SAMP},
+        {"stddev_pop", AGGREGATE_STDDEV_POP},
+        {"string_agg", AGGREGATE_STRING},
     };
     for (size_t i = 0; i < sizeof aggregates / sizeof *aggregates; i++) {
         if (strcmp(aggregates[i].name, name) == 0) {

@@ -298,6 +298,13 @@ status_t plan__bind_set(struct planner *planner, const struct ast_select *ast, s
 /* Output i of a block becomes of the type; 42804 with `what` when it cannot. */
 status_t plan__coerce_output(struct planner *planner, struct query *query, uint32_t i,
                              enum sql_type type);
+/* The place of an aggregate's i-th expression, which may be NULL; NULL when there is none further.
+ */
+struct expr **plan__aggregate_expr(struct aggregate *aggregate, uint32_t i);
+/* What stands behind the name: arguments, ORDER BY and FILTER, their types settled. Aggregates must
+ * be refused by the scope. */
+status_t plan__bind_aggregate_call(struct scope *scope, const struct ast_expr *ast,
+                                   enum aggregate_kind kind, struct aggregate *out);
 /* After outputs, HAVING and ORDER BY are bound: puts group columns in the place of equal
  * expressions, 42803 for what is neither grouped nor aggregated. */
 status_t plan__check_grouping(struct planner *planner, struct query *query);
@@ -342,6 +349,9 @@ struct plan *plan__operator(struct planner *planner, enum plan_kind kind, uint32
                             struct plan *left, struct plan *right);
 /* Types and names of what a stage produces, from its slots. */
 void plan__describe(struct planner *planner, const struct query *query, struct stage *stage);
+/* The copy of an aggregate gets its expressions over an input's columns. */
+void plan__resolve_aggregate(struct planner *planner, struct aggregate *aggregate,
+                             const uint32_t *positions);
 /* A scan of a table under its conditions, by the cheapest path. */
 void plan__choose_scan(struct planner *planner, struct query *query, uint32_t relation,
                        const struct exprs *conditions, const struct wish *wish, struct stage *out);
@@ -483,6 +493,8 @@ void plan__find_subplans(const struct plan *plan, struct subplans *out);
 const char *plan__operator_text(enum expr_call call);
 /* "sum(DISTINCT o.total) FILTER (WHERE o.paid)". */
 void plan__print_aggregate(const struct aggregate *aggregate, struct buffer *out);
+/* "a, b DESC NULLS LAST". */
+void plan__print_sort_keys(const struct sort_key *keys, uint32_t count, struct buffer *out);
 const char *plan__aggregate_name(enum aggregate_kind kind);
 
 #endif

@@ -326,12 +326,39 @@ void expr_print(const struct expr *expr, struct buffer *out)
 const char *plan__aggregate_name(enum aggregate_kind kind)
 {
     static const char *const names[] = {
-        [AGGREGATE_COUNT_ROWS] = "count", [AGGREGATE_COUNT] = "count", [AGGREGATE_SUM] = "sum",
-        [AGGREGATE_AVG] = "avg",          [AGGREGATE_MIN] = "min",     [AGGREGATE_MAX] = "max",
+        [AGGREGATE_COUNT_ROWS] = "count",
+        [AGGREGATE_COUNT] = "count",
+        [AGGREGATE_SUM] = "sum",
+        [AGGREGATE_AVG] = "avg",
+        [AGGREGATE_MIN] = "min",
+        [AGGREGATE_MAX] = "max",
         [AGGREGATE_FIRST] = "first",
+        [AGGREGATE_BOOL_AND] = "bool_and",
+        [AGGREGATE_BOOL_OR] = "bool_or",
+        [AGGREGATE_BIT_AND] = "bit_and",
+        [AGGREGATE_BIT_OR] = "bit_or",
+        [AGGREGATE_BIT_XOR] = "bit_xor",
+        [AGGREGATE_VAR_SAMP] = "var_samp",
+        [AGGREGATE_VAR_POP] = "var_pop",
+        [AGGREGATE_STDDEV_SAMP] = "stddev_samp",
+        [AGGREGATE_STDDEV_POP] = "stddev_pop",
+        [AGGREGATE_STRING] = "string_agg",
     };
     ASSERT(kind < sizeof names / sizeof *names);
     return names[kind];
+}
+
+void plan__print_sort_keys(const struct sort_key *keys, uint32_t count, struct buffer *out)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct sort_key *key = &keys[i];
+        buffer_append_string(out, i ? ", " : "");
+        expr_print(key->expr, out);
+        if (key->descending)
+            buffer_append_string(out, " DESC");
+        if (key->nulls_first != key->descending)
+            buffer_append_string(out, key->nulls_first ? " NULLS FIRST" : " NULLS LAST");
+    }
 }
 
 void plan__print_aggregate(const struct aggregate *aggregate, struct buffer *out)
@@ -342,6 +369,13 @@ void plan__print_aggregate(const struct aggregate *aggregate, struct buffer *out
         expr_print(aggregate->argument, out);
     else
         buffer_append_byte(out, '*');
+    if (aggregate->separator) {
+        buffer_append_string(out, ", ");
+        expr_print(aggregate->separator, out);
+    }
+    if (aggregate->order_count > 0)
+        buffer_append_string(out, " ORDER BY ");
+    plan__print_sort_keys(aggregate->orders, aggregate->order_count, out);
     buffer_append_byte(out, ')');
     if (aggregate->filter) {
         buffer_append_string(out, " FILTER (WHERE ");

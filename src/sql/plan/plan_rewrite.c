@@ -408,12 +408,10 @@ void plan__rewrite_query(struct planner *planner, struct query *query)
     simplify_each(planner, query->rows, query->row_count * query->outputs.count);
     for (uint32_t i = 0; i < query->order_count; i++)
         query->orders[i].expr = plan__simplify(planner, query->orders[i].expr);
-    for (uint32_t i = 0; i < query->aggregate_count; i++) {
-        struct aggregate *aggregate = &query->aggregates[i];
-        if (aggregate->argument)
-            aggregate->argument = plan__simplify(planner, aggregate->argument);
-        if (aggregate->filter)
-            aggregate->filter = plan__simplify(planner, aggregate->filter);
+    for (uint32_t a = 0; a < query->aggregate_count; a++) {
+        struct expr **place;
+        for (uint32_t i = 0; (place = plan__aggregate_expr(&query->aggregates[a], i)) != NULL; i++)
+            *place = *place ? plan__simplify(planner, *place) : NULL;
     }
     plan__simplify_conjuncts(planner, &query->where);
     plan__simplify_conjuncts(planner, &query->having);

@@ -50,11 +50,13 @@ static bool query_has_outer(const struct query *query, bool but_where)
         if (query_has_outer(query->inputs[i], false))
             return true;
     }
-    for (uint32_t i = 0; i < query->aggregate_count; i++) {
-        const struct aggregate *aggregate = &query->aggregates[i];
-        if ((aggregate->argument && plan__has_outer(aggregate->argument)) ||
-            (aggregate->filter && plan__has_outer(aggregate->filter)))
-            return true;
+    for (uint32_t a = 0; a < query->aggregate_count; a++) {
+        struct expr **place;
+        for (uint32_t i = 0; (place = plan__aggregate_expr(&query->aggregates[a], i)) != NULL;
+             i++) {
+            if (*place && plan__has_outer(*place))
+                return true;
+        }
     }
     for (uint32_t i = 0; i < query->order_count; i++) {
         if (plan__has_outer(query->orders[i].expr))

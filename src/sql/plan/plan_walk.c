@@ -37,9 +37,11 @@ static void visit_scan(const struct plan *plan, struct subplans *out)
 static void visit_aggregate(const struct plan *plan, struct subplans *out)
 {
     visit_all(plan->as.aggregate.groups, plan->as.aggregate.group_count, out);
-    for (uint32_t i = 0; i < plan->as.aggregate.aggregate_count; i++) {
-        visit(plan->as.aggregate.aggregates[i].argument, out);
-        visit(plan->as.aggregate.aggregates[i].filter, out);
+    for (uint32_t a = 0; a < plan->as.aggregate.aggregate_count; a++) {
+        struct expr **place;
+        struct aggregate *aggregate = &plan->as.aggregate.aggregates[a];
+        for (uint32_t i = 0; (place = plan__aggregate_expr(aggregate, i)) != NULL; i++)
+            visit(*place, out);
     }
 }
 

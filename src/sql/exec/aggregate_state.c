@@ -1,0 +1,427 @@
+/* What an aggregate keeps of the values it has taken in: the states of GROUP BY's groups and of
+ * window frames.
+ *
+ * One tight loop per kind and type; without groups the loops do not look them up. Sums of integers
+ * are kept in 128 bits, so only a result that does not fit is an error (22003), not the order in
+ * which rows came. Variances are kept as count, mean and sum of squared differences from the mean,
+ * taken in by Welford's method and merged by Chan's (Chan, Golub, LeVeque, "Updating formulae and a
+ * pairwise algorithm for computing sample variances", 1979): no cancellation of large squares. */
+#include "sql/exec/exec_int.h"
+
+#include <math.h>
+#include <string.h>
+
+static struct aggregate_state *state_of(struct aggregate_state *states,
+                                        const struct aggregate_intake *intake, uint32_t row)
+{
+    return &states[intake->group_of ? intake->group_of[row] : 0];
+}
+
+/* ---- taking values in ---------------------------------------------------------------------------
+ */
+
+static void take_count(struct aggregate_state *states, const struct aggregate_intake *intake)
+{
+    if (!intake->group_of) {
+        states[0].count += intake->count;
+        return;
+    }
+    for (uint32_t i = 0; i < intake->count; i++)
+        states[intake->group_of[intake->rows[i]]].count++;
+}
+
+static void take_integer_sum(struct aggregate_state *states, const struct aggregate_intake *intake)
+{
+    const int64_t *values = intake->values->as.integers;
+    if (!intake->group_of) {
+        __int128 sum = 0;
+        for (uint32_t i = 0; i < intake->count; i++)
+            sum += values[intake->rows[i]];
+        states[0].as.sum += sum;
+        states[0].count += intake->count;
+        return;
+    }
+    for (uint32_t i = 0; i < intake->count; i++) {
+        struct aggregate_state *state = state_of(states, intake, intake->rows[i]);
+        state->as.sum += values[intake->rows[i]];
+        state->count++;
+    }
+}
+
+static status_t add_double(struct aggregate_state *state, double value, struct error *error)
+{
+    double sum = state->as.real + value;
+    if (isinf(sum) && !isinf(value) && !isinf(state->as.real))
+        return error_sql(error, "22003", 0, "value out of range: overflow");
+    state->as.real = sum;
+    return OK;
+}
+
+static status_t take_double_sum(struct aggregate_state *states,
+                                const struct aggregate_intake *intake, struct error *error)
+{
+    for (uint32_t i = 0; i < intake->count; i++) {
+        struct aggregate_state *state = state_of(states, intake, intake->rows[i]);
+        status_t status = add_double(state, intake->values->as.reals[intake->rows[i]], error);
+        if (status != OK)
+            return status;
+        state->count++;
+    }
+    return OK;
+}
+
+static void take_variance(struct aggregate_state *states, const struct aggregate_intake *intake)
+{
+    ASSERT(intake->values->type == SQL_DOUBLE);
+    for (uint32_t i = 0; i < intake->count; i++) {
+        struct aggregate_state *state = state_of(states, intake, intake->rows[i]);
+        double value = intake->values->as.reals[intake->rows[i]];
+        double off = value - state->as.spread.mean;
+        state->count++;
+        state->as.spread.mean += off / (double)state->count;
+        state->as.spread.squares += off * (value - state->as.spread.mean);
+    }
+}
+
+static void text_room(struct aggregate_state *state, size_t size, struct arena *texts)
+{
+    if (state->capacity >= size && state->as.text.data)
+        return;
+    uint8_t *old = state->as.text.data;
+    state->capacity = size + size / 2 + 16;
+    state->as.text.data = arena_alloc(texts, state->capacity);
+    if (state->as.text.size > 0)
+        memcpy(state->as.text.data, old, state->as.text.size);
+}
+
+static void text_append(struct aggregate_state *state, struct slice text, struct arena *texts)
+{
+    text_room(state, state->as.text.size + text.size, texts);
+    if (text.size > 0)
+        memcpy(state->as.text.data + state->as.text.size, text.data, text.size);
+    state->as.text.size += text.size;
+}
+
+static void text_put(struct aggregate_state *state, struct slice text, struct arena *texts)
+{
+    state->as.text.size = 0;
+    text_append(state, text, texts);
+}
+
+/* A value that is not NULL becomes what the state holds. */
+static void keep(struct aggregate_state *state, const struct value *value, struct arena *texts)
+{
+    ASSERT(!value->null);
+    switch (value->type) {
+    case SQL_BOOLEAN:
+        state->as.boolean = value->as.boolean;
+        break;
+    case SQL_INTEGER:
+        state->as.integer = value->as.integer;
+        break;
+    case SQL_DOUBLE:
+        state->as.real = value->as.real;
+        break;
+    default:
+        text_put(state, value->as.text, texts);
+        break;
+    }
+}
+
+static struct value kept(const struct aggregate_state *state, enum sql_type type)
+{
+    switch (type) {
+    case SQL_BOOLEAN:
+        return value_boolean(state->as.boolean);
+    case SQL_INTEGER:
+        return value_integer(state->as.integer);
+    case SQL_DOUBLE:
+        return value_double(state->as.real);
+    default:
+        return value_text(slice_make(state->as.text.data, state->as.text.size));
+    }
+}
+
+static void take_extreme(bool greater, struct aggregate_state *states,
+                         const struct aggregate_intake *intake, struct arena *texts)
+{
+    for (uint32_t i = 0; i < intake->count; i++) {
+        uint32_t row = intake->rows[i];
+        struct aggregate_state *state = state_of(states, intake, row);
+        bool first = state->count++ == 0;
+        if (intake->values->type == SQL_INTEGER) {
+            int64_t value = intake->values->as.integers[row];
+            if (first || (greater ? value > state->as.integer : value < state->as.integer))
+                state->as.integer = value;
+            continue;
+        }
+        struct value value = vector_get(intake->values, row);
+        struct value best = kept(state, value.type);
+        int order = first ? 0 : value_compare(&value, &best);
+        if (first || (greater ? order > 0 : order < 0))
+            keep(state, &value, texts);
+    }
+}
+
+/* state->count: 1 there is a value, 2 the first row has NULL. */
+static void take_first(struct aggregate_state *states, const struct aggregate_intake *intake,
+                       struct arena *texts)
+{
+    for (uint32_t i = 0; i < intake->count; i++) {
+        uint32_t row = intake->rows[i];
+        struct aggregate_state *state = state_of(states, intake, row);
+        if (state->count > 0)
+            continue;
+        struct value value = vector_get(intake->values, row);
+        state->count = value.null ? 2 : 1;
+        if (!value.null)
+            keep(state, &value, texts);
+    }
+}
+
+static void join_booleans(bool is_and, struct aggregate_state *state, bool value)
+{
+    bool before = state->count > 0 ? state->as.boolean : is_and;
+    state->as.boolean = is_and ? before && value : before || value;
+}
+
+static void join_bits(enum aggregate_kind kind, struct aggregate_state *state, int64_t value)
+{
+    if (state->count == 0)
+        state->as.integer = value;
+    else if (kind == AGGREGATE_BIT_AND)
+        state->as.integer &= value;
+    else if (kind == AGGREGATE_BIT_OR)
+        state->as.integer |= value;
+    else
+        state->as.integer ^= value;
+}
+
+static void take_joined(enum aggregate_kind kind, struct aggregate_state *states,
+                        const struct aggregate_intake *intake)
+{
+    bool bits = intake->values->type == SQL_INTEGER;
+    for (uint32_t i = 0; i < intake->count; i++) {
+        uint32_t row = intake->rows[i];
+        struct aggregate_state *state = state_of(states, intake, row);
+        if (bits)
+            join_bits(kind, state, intake->values->as.integers[row]);
+        else
+            join_booleans(kind == AGGREGATE_BOOL_AND, state, intake->values->as.booleans[row]);
+        state->count++;
+    }
+}
+
+static status_t take_text(struct aggregate_state *state, struct slice text, struct slice separator,
+                          struct arena *texts, struct error *error)
+{
+    if (state->as.text.size + text.size + separator.size > EXEC_TEXT_SIZE_MAX)
+        return error_sql(error, "54000", 0, "string_agg makes a text of more than %d bytes",
+                         EXEC_TEXT_SIZE_MAX);
+    if (state->count > 0)
+        text_append(state, separator, texts);
+    text_append(state, text, texts);
+    state->count++;
+    return OK;
+}
+
+static status_t take_texts(struct aggregate_state *states, const struct aggregate_intake *intake,
+                           struct arena *texts, struct error *error)
+{
+    ASSERT(intake->separators);
+    for (uint32_t i = 0; i < intake->count; i++) {
+        uint32_t row = intake->rows[i];
+        struct slice separator = {0};
+        if (!vector_is_null(intake->separators, row))
+            separator = intake->separators->as.texts[row];
+        status_t status = take_text(state_of(states, intake, row), intake->values->as.texts[row],
+                                    separator, texts, error);
+        if (status != OK)
+            return status;
+    }
+    return OK;
+}
+
+status_t exec__states_take(const struct aggregate *aggregate, struct aggregate_state *states,
+                           const struct aggregate_intake *intake, struct arena *texts,
+                           struct error *error)
+{
+    ASSERT(intake->count == 0 || intake->rows);
+    switch (aggregate->kind) {
+    case AGGREGATE_COUNT_ROWS:
+    case AGGREGATE_COUNT:
+        take_count(states, intake);
+        return OK;
+    case AGGREGATE_SUM:
+    case AGGREGATE_AVG:
+        if (intake->values->type == SQL_DOUBLE)
+            return take_double_sum(states, intake, error);
+        take_integer_sum(states, intake);
+        return OK;
+    case AGGREGATE_MIN:
+    case AGGREGATE_MAX:
+        take_extreme(aggregate->kind == AGGREGATE_MAX, states, intake, texts);
+        return OK;
+    case AGGREGATE_FIRST:
+        take_first(states, intake, texts);
+        return OK;
+    case AGGREGATE_BOOL_AND:
+    case AGGREGATE_BOOL_OR:
+    case AGGREGATE_BIT_AND:
+    case AGGREGATE_BIT_OR:
+    case AGGREGATE_BIT_XOR:
+        take_joined(aggregate->kind, states, intake);
+        return OK;
+    case AGGREGATE_VAR_SAMP:
+    case AGGREGATE_VAR_POP:
+    case AGGREGATE_STDDEV_SAMP:
+    case AGGREGATE_STDDEV_POP:
+        take_variance(states, intake);
+        return OK;
+    case AGGREGATE_STRING:
+        return take_texts(states, intake, texts, error);
+    }
+    UNREACHABLE();
+}
+
+/* ---- results ------------------------------------------------------------------------------------
+ */
+
+/* NULL when there are too few values. */
+static struct value variance(enum aggregate_kind kind, const struct aggregate_state *state)
+{
+    bool sample = kind == AGGREGATE_VAR_SAMP || kind == AGGREGATE_STDDEV_SAMP;
+    bool root = kind == AGGREGATE_STDDEV_SAMP || kind == AGGREGATE_STDDEV_POP;
+    uint64_t degrees = sample ? state->count - 1 : state->count;
+    if (degrees == 0)
+        return value_null(SQL_DOUBLE);
+    double result = fmax(state->as.spread.squares, 0) / (double)degrees;
+    if (isnan(state->as.spread.squares))
+        result = state->as.spread.squares;
+    return value_double(root ? sqrt(result) : result);
+}
+
+status_t exec__state_result(const struct aggregate *aggregate, const struct aggregate_state *state,
+                            struct value *out, struct error *error)
+{
+    enum aggregate_kind kind = aggregate->kind;
+    *out = value_null(aggregate->type);
+    if (kind == AGGREGATE_COUNT || kind == AGGREGATE_COUNT_ROWS) {
+        *out = value_integer((int64_t)state->count);
+        return OK;
+    }
+    if (state->count == 0 || (kind == AGGREGATE_FIRST && state->count == 2))
+        return OK;
+    enum sql_type argument = aggregate->argument->type;
+    switch (kind) {
+    case AGGREGATE_AVG: {
+        double sum = argument == SQL_DOUBLE ? state->as.real : (double)state->as.sum;
+        *out = value_double(sum / (double)state->count);
+        return OK;
+    }
+    case AGGREGATE_SUM:
+        if (argument != SQL_INTEGER)
+            break;
+        if (state->as.sum > INT64_MAX || state->as.sum < INT64_MIN)
+            return error_sql(error, "22003", 0, "bigint out of range");
+        *out = value_integer((int64_t)state->as.sum);
+        return OK;
+    case AGGREGATE_VAR_SAMP:
+    case AGGREGATE_VAR_POP:
+    case AGGREGATE_STDDEV_SAMP:
+    case AGGREGATE_STDDEV_POP:
+        *out = variance(kind, state);
+        return OK;
+    default:
+        break;
+    }
+    *out = kept(state, argument);
+    return OK;
+}
+
+/* ---- merging ------------------------------------------------------------------------------------
+ */
+
+bool exec__state_can_merge(const struct aggregate *aggregate)
+{
+    return aggregate->kind != AGGREGATE_STRING && aggregate->kind != AGGREGATE_FIRST;
+}
+
+static void merge_variance(struct aggregate_state *into, const struct aggregate_state *from)
+{
+    double total = (double)into->count + (double)from->count;
+    double off = from->as.spread.mean - into->as.spread.mean;
+    double share = (double)from->count / total;
+    into->as.spread.squares += from->as.spread.squares + off * off * share * (double)into->count;
+    into->as.spread.mean += off * share;
+}
+
+static status_t merge_values(const struct aggregate *aggregate, struct aggregate_state *into,
+                             const struct aggregate_state *from, struct arena *texts,
+                             struct error *error)
+{
+    enum aggregate_kind kind = aggregate->kind;
+    enum sql_type type = aggregate->argument->type;
+    switch (kind) {
+    case AGGREGATE_SUM:
+    case AGGREGATE_AVG:
+        if (type == SQL_DOUBLE)
+            return add_double(into, from->as.real, error);
+        into->as.sum += from->as.sum;
+        return OK;
+    case AGGREGATE_MIN:
+    case AGGREGATE_MAX: {
+        struct value mine = kept(into, type);
+        struct value theirs = kept(from, type);
+        int order = value_compare(&theirs, &mine);
+        if (kind == AGGREGATE_MAX ? order > 0 : order < 0)
+            keep(into, &theirs, texts);
+        return OK;
+    }
+    case AGGREGATE_BOOL_AND:
+    case AGGREGATE_BOOL_OR:
+        join_booleans(kind == AGGREGATE_BOOL_AND, into, from->as.boolean);
+        return OK;
+    case AGGREGATE_BIT_AND:
+    case AGGREGATE_BIT_OR:
+    case AGGREGATE_BIT_XOR:
+        join_bits(kind, into, from->as.integer);
+        return OK;
+    case AGGREGATE_VAR_SAMP:
+    case AGGREGATE_VAR_POP:
+    case AGGREGATE_STDDEV_SAMP:
+    case AGGREGATE_STDDEV_POP:
+        merge_variance(into, from);
+        return OK;
+    default:
+        UNREACHABLE();
+    }
+}
+
+status_t exec__state_merge(const struct aggregate *aggregate, struct aggregate_state *into,
+                           const struct aggregate_state *from, struct arena *texts,
+                           struct error *error)
+{
+    ASSERT(exec__state_can_merge(aggregate));
+    status_t status = OK;
+    bool counts = aggregate->kind == AGGREGATE_COUNT || aggregate->kind == AGGREGATE_COUNT_ROWS;
+    if (from->count == 0)
+        return OK;
+    if (into->count == 0) { /* which may own a text of its own */
+        struct aggregate_state before = *into;
+        *into = *from;
+        bool text = !counts &&
+                    (aggregate->kind == AGGREGATE_MIN || aggregate->kind == AGGREGATE_MAX) &&
+                    aggregate->argument->type == SQL_TEXT;
+        if (text) {
+            into->as.text = before.as.text;
+            into->capacity = before.capacity;
+            text_put(into, slice_make(from->as.text.data, from->as.text.size), texts);
+        }
+        return OK;
+    }
+    if (!counts)
+        status = merge_values(aggregate, into, from, texts, error);
+    into->count += from->count;
+    return status;
+}
