@@ -173,6 +173,17 @@ struct slice kv_cursor_key(const struct kv_cursor *cursor);
 /* Reads the pages of a long value at their first touch, so it can meet damage. */
 status_t kv_cursor_value(const struct kv_cursor *cursor, struct slice *value, struct error *error);
 
+struct kv_entry {
+    struct slice key;
+    struct slice value;
+};
+/* Only while valid, and not over the writer's view. Up to `max` entries of the cursor's page, from
+ * its own on, as key and value give them; an entry with a long value ends them, and is not among
+ * them. At least one unless that is the first. The cursor stays. */
+uint32_t kv_cursor_run(const struct kv_cursor *cursor, struct kv_entry *entries, uint32_t max);
+/* On by as many entries as a run had, or fewer. */
+status_t kv_cursor_pass(struct kv_cursor *cursor, uint32_t count, struct error *error);
+
 /* ---- checkpoints ---------------------------------------------------------------------------- */
 
 /* Three steps, so that the syncs run beside the writer. One at a time.

@@ -272,3 +272,35 @@ status_t kv_cursor_value(const struct kv_cursor *cursor, struct slice *value, st
     value->size = found.inline_bytes.size;
     return OK;
 }
+
+uint32_t kv_cursor_run(const struct kv_cursor *cursor, struct kv_entry *entries, uint32_t max)
+{
+    check_current(cursor);
+    ASSERT(!cursor->latest);
+    const struct kv__page *page = page_at(cursor, LEAF(cursor));
+    const struct kv__slot *slot = kv__page_slots(page) + cursor->level[LEAF(cursor)].index;
+    uint32_t left = cursor->level[LEAF(cursor)].count - cursor->level[LEAF(cursor)].index;
+    uint32_t count = left < max ? left : max;
+    for (uint32_t i = 0; i < count; i++, slot++) {
+        const uint8_t *cell = (const uint8_t *)page + slot->offset;
+        uint32_t size = get_u16_le(cell);
+        if (__builtin_expect((size & KV_CELL_LONG) != 0, 0))
+            return i;
+        entries[i].key.data = cell + 2;
+        entries[i].key.size = slot->key_size;
+        entries[i].value.data = cell + 2 + slot->key_size;
+        entries[i].value.size = size;
+    }
+    return count;
+}
+
+status_t kv_cursor_pass(struct kv_cursor *cursor, uint32_t count, struct error *error)
+{
+    uint32_t leaf = LEAF(cursor);
+    check_current(cursor);
+    ASSERT(count <= cursor->level[leaf].count - cursor->level[leaf].index);
+    if (count == 0)
+        return OK;
+    cursor->level[leaf].index += count - 1;
+    return kv_cursor_next(cursor, error);
+}

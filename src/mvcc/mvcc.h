@@ -98,6 +98,11 @@ status_t mvcc_scan_begin(struct mvcc_scan *scan, const struct mvcc_view *view, s
 status_t mvcc_scan_next(struct mvcc_scan *scan, struct slice *key, struct slice *value,
                         struct error *error);
 
+/* The next keys, up to `max`, with their values. *count < max only at the end, where error is
+ * untouched. After an error *count of them are good. */
+status_t mvcc_scan_next_many(struct mvcc_scan *scan, struct kv_entry *entries, uint32_t max,
+                             uint32_t *count, struct error *error);
+
 /* ---- garbage collection ------------------------------------------------------------------------
  *
  * The owner of the tree says up to which watermark, when, and how much at a time. Replicas may do

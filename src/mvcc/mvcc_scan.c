@@ -12,6 +12,8 @@
  *
  * The overlay's walk gives the transaction's own writes; where both have a key, its own wins. */
 
+#include <string.h>
+
 #include "base/check.h"
 #include "mvcc/mvcc.h"
 #include "mvcc/mvcc_int.h"
@@ -257,4 +259,106 @@ status_t mvcc_scan_next(struct mvcc_scan *scan, struct slice *key, struct slice 
         if (!tombstone)
             return OK;
     }
+}
+
+/* ---- many at a time ----------------------------------------------------------------------------
+ *
+ * Whole runs of a page's entries, where only the store has keys and the walk ascends. Seen in
+ * order, an entry is the one of its key that counts when it is not newer than the view and no entry
+ * of the key before it was: so it is enough to know the last key that was decided. */
+
+enum { RUN_ENTRIES = 128 };
+
+static inline bool same_key(struct slice a, struct slice b)
+{
+    if (a.size != b.size)
+        return false;
+    /* Neighbours differ in their last bytes if at all. */
+    if (a.size >= 8 && memcmp(a.data + a.size - 8, b.data + b.size - 8, 8) != 0)
+        return false;
+    return memcmp(a.data, b.data, a.size) == 0;
+}
+
+struct run {
+    struct slice decided; /* key of the last entry that counted */
+    struct slice high;    /* empty: all of the run is below the end */
+    bool stopped;         /* at an entry for the slow way: beyond the end, or damaged */
+};
+
+/* Passes over entries of a run until there are `max`; returns how many it has passed over. */
+static uint32_t run_take(const struct mvcc_scan *scan, struct run *run, const struct kv_entry *in,
+                         uint32_t in_count, struct kv_entry *out, uint32_t max, uint32_t *count)
+{
+    uint64_t newest = scan->view->version;
+    uint32_t i = 0;
+    for (; i < in_count && *count < max; i++) {
+        struct slice key = in[i].key;
+        const uint8_t *flag = in[i].value.data;
+        run->stopped =
+            key.size <= MVCC_VERSION_SIZE || in[i].value.size == 0 || *flag > MVCC_FLAG_TOMBSTONE;
+        key.size -= MVCC_VERSION_SIZE;
+        if (run->stopped || (run->high.size && slice_compare(key, run->high) >= 0)) {
+            run->stopped = true;
+            return i;
+        }
+        if (~get_u64_be(key.data + key.size) > newest || same_key(key, run->decided))
+            continue;
+        run->decided = key;
+        if (*flag == MVCC_FLAG_TOMBSTONE)
+            continue;
+        struct kv_entry *entry = &out[(*count)++];
+        entry->key.data = key.data;
+        entry->key.size = key.size;
+        entry->value.data = flag + 1;
+        entry->value.size = in[i].value.size - 1;
+    }
+    return i;
+}
+
+static status_t stored_many(struct mvcc_scan *scan, struct kv_entry *entries, uint32_t max,
+                            uint32_t *count, struct error *error)
+{
+    struct kv_cursor *cursor = &scan->cursor;
+    struct run run = {.decided = scan->stored_key};
+    struct kv_entry in[RUN_ENTRIES];
+    ASSERT(scan->stored_ready && !scan->own && !scan->reverse);
+    entries[*count].key = scan->stored_key;
+    entries[(*count)++].value = scan->stored_value;
+    while (!run.stopped && *count < max && kv_cursor_valid(cursor)) {
+        uint32_t found = kv_cursor_run(cursor, in, RUN_ENTRIES);
+        if (found == 0)
+            break;
+        struct slice last = in[found - 1].key;
+        bool beyond = scan->high.size && slice_compare(last, scan->high) >= 0;
+        run.high = beyond ? scan->high : slice_make(NULL, 0);
+        uint32_t passed = run_take(scan, &run, in, found, entries, max, count);
+        status_t status = kv_cursor_pass(cursor, passed, error);
+        if (status != OK)
+            return status;
+    }
+    status_t status = skip_rest(cursor, run.decided, error);
+    return status == OK ? stored_advance(scan, error) : status;
+}
+
+status_t mvcc_scan_next_many(struct mvcc_scan *scan, struct kv_entry *entries, uint32_t max,
+                             uint32_t *count, struct error *error)
+{
+    ASSERT(entries && max > 0);
+    *count = 0;
+    while (*count < max) {
+        bool plain = scan->stored_ready && !scan->own && !scan->reverse;
+        status_t status;
+        if (plain) {
+            status = stored_many(scan, entries, max, count, error);
+        } else {
+            struct kv_entry *entry = &entries[*count];
+            status = mvcc_scan_next(scan, &entry->key, &entry->value, error);
+            if (status == ERR_NOT_FOUND)
+                return OK;
+            *count += status == OK;
+        }
+        if (status != OK)
+            return status;
+    }
+    return OK;
 }

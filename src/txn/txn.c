@@ -147,6 +147,17 @@ status_t txn_scan_next(struct txn_scan *scan, struct slice *key, struct slice *v
     return status;
 }
 
+status_t txn_scan_next_many(struct txn_scan *scan, struct kv_entry *entries, uint32_t max,
+                            uint32_t *count, struct error *error)
+{
+    status_t status = mvcc_scan_next_many(&scan->scan, entries, max, count, error);
+    if (*count > 0)
+        scan->last = entries[*count - 1].key;
+    if (status != OK || *count < max)
+        scan->at_end = true; /* after an error take the whole range as read */
+    return status;
+}
+
 void txn_scan_close(struct txn_scan *scan)
 {
     if (!scan->txn)

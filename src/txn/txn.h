@@ -84,6 +84,9 @@ status_t txn_scan_open(struct txn *txn, struct txn_scan *scan, struct slice low,
 /* ERR_NOT_FOUND (error untouched) at the end. */
 status_t txn_scan_next(struct txn_scan *scan, struct slice *key, struct slice *value,
                        struct error *error);
+/* Up to `max` of them at once; *count < max only at the end. */
+status_t txn_scan_next_many(struct txn_scan *scan, struct kv_entry *entries, uint32_t max,
+                            uint32_t *count, struct error *error);
 /* Notes what was read: all of the range when the end was reached, else up to the last key. */
 void txn_scan_close(struct txn_scan *scan);
 

@@ -265,6 +265,30 @@ static void get_check(struct world *world, const struct mvcc_view *view, uint32_
     assert_int_equal(is_own, in_overlay);
 }
 
+/* One by one, many at a time, or now this and now that. */
+struct walk {
+    uint64_t chance; /* of two that many are asked for */
+    struct kv_entry entries[8];
+    uint32_t count;
+    uint32_t at;
+};
+
+static struct kv_entry walk_next(struct world *world, struct walk *walk, struct mvcc_scan *scan)
+{
+    if (walk->at < walk->count)
+        return walk->entries[walk->at++];
+    if (!prng_chance(&world->prng, walk->chance, 2)) {
+        struct kv_entry entry;
+        assert_ok(mvcc_scan_next(scan, &entry.key, &entry.value, &error));
+        return entry;
+    }
+    uint32_t max = (uint32_t)prng_between(&world->prng, 1, 8);
+    assert_ok(mvcc_scan_next_many(scan, walk->entries, max, &walk->count, &error));
+    assert_in_range(walk->count, 1, max);
+    walk->at = 1;
+    return walk->entries[0];
+}
+
 static void scan_check(struct world *world, const struct mvcc_view *view, uint32_t written,
                        const struct own *own)
 {
@@ -282,6 +306,7 @@ static void scan_check(struct world *world, const struct mvcc_view *view, uint32
         high_key = (struct slice){0};
         high = KEYS;
     }
+    struct walk walk = {.chance = prng_below(&world->prng, 3)};
     struct mvcc_scan scan;
     assert_ok(mvcc_scan_begin(&scan, view, low_key, high_key, reverse, &error));
     for (uint32_t i = 0; i < high - low; i++) {
@@ -289,13 +314,13 @@ static void scan_check(struct world *world, const struct mvcc_view *view, uint32
         uint32_t number = expected(world, written, own, key, view->version);
         if (!number)
             continue;
-        struct slice got_key, got_value;
-        assert_ok(mvcc_scan_next(&scan, &got_key, &got_value, &error));
+        struct kv_entry got = walk_next(world, &walk, &scan);
         struct slice wanted = key_of(key, bytes);
-        assert_int_equal(got_key.size, wanted.size);
-        assert_memory_equal(got_key.data, wanted.data, wanted.size);
-        value_check(number, got_value);
+        assert_int_equal(got.key.size, wanted.size);
+        assert_memory_equal(got.key.data, wanted.data, wanted.size);
+        value_check(number, got.value);
     }
+    assert_int_equal(walk.at, walk.count);
     struct slice key, value;
     assert_int_equal(mvcc_scan_next(&scan, &key, &value, &error), ERR_NOT_FOUND);
     assert_int_equal(mvcc_scan_next(&scan, &key, &value, &error), ERR_NOT_FOUND);
