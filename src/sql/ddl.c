@@ -40,8 +40,8 @@ static status_t too_many_columns(struct sql_session *session, uint32_t position)
                      "cannot use more than %d columns in an index or key", CATALOG_KEY_COLUMNS_MAX);
 }
 
-static status_t convert_key(struct sql_session *session, const struct ast_key *key,
-                            struct key_definition *out)
+status_t sql__convert_key(struct sql_session *session, const struct ast_key *key,
+                          struct key_definition *out)
 {
     if (key->column_count > CATALOG_KEY_COLUMNS_MAX)
         return too_many_columns(session, key->position);
@@ -52,20 +52,28 @@ static status_t convert_key(struct sql_session *session, const struct ast_key *k
     return OK;
 }
 
-static status_t convert_foreign_key(struct sql_session *session, const struct ast_foreign_key *key,
-                                    struct foreign_key_definition *out)
+status_t sql__convert_foreign_key(struct sql_session *session, const struct ast_foreign_key *key,
+                                  struct foreign_key_definition *out)
 {
+    static const enum foreign_key_action actions[] = {
+        [AST_KEY_NO_ACTION] = FK_NO_ACTION,     [AST_KEY_RESTRICT] = FK_RESTRICT,
+        [AST_KEY_CASCADE] = FK_CASCADE,         [AST_KEY_SET_NULL] = FK_SET_NULL,
+        [AST_KEY_SET_DEFAULT] = FK_SET_DEFAULT,
+    };
     if (key->column_count > CATALOG_KEY_COLUMNS_MAX)
         return too_many_columns(session, key->position);
     ASSERT(!key->parent_columns || key->parent_column_count == key->column_count);
+    if (key->on_delete > AST_KEY_RESTRICT || key->on_update > AST_KEY_RESTRICT)
+        return error_sql(&session->error, "0A000", key->position,
+                         "this foreign key action is not supported");
     *out = (struct foreign_key_definition){
         .name = key->constraint.text,
         .position = key->position,
         .parent_table = key->parent.text,
         .column_count = key->column_count,
         .parent_column_count = key->parent_column_count,
-        .on_delete = key->restrict_delete ? FK_RESTRICT : FK_NO_ACTION,
-        .on_update = key->restrict_update ? FK_RESTRICT : FK_NO_ACTION,
+        .on_delete = actions[key->on_delete],
+        .on_update = actions[key->on_update],
     };
     for (uint32_t i = 0; i < key->column_count; i++)
         out->columns[i] = key->columns[i].text;
@@ -107,16 +115,20 @@ static status_t convert_table(struct sql_session *session, const struct ast_crea
         .unique_count = create->unique_count,
         .foreign_keys = arena_zalloc(arena, create->foreign_key_count * sizeof *out->foreign_keys),
         .foreign_key_count = create->foreign_key_count,
+        .checks = arena_zalloc(arena, create->check_count * sizeof *out->checks),
+        .check_count = create->check_count,
         .row_id = !sql__settings_require_primary_key(session->settings),
     };
     for (uint32_t i = 0; i < create->column_count && !status; i++)
         status = convert_column(session, &create->columns[i], &out->columns[i]);
     if (!status && create->primary_key.column_count)
-        status = convert_key(session, &create->primary_key, &out->primary_key);
+        status = sql__convert_key(session, &create->primary_key, &out->primary_key);
     for (uint32_t i = 0; i < create->unique_count && !status; i++)
-        status = convert_key(session, &create->uniques[i], &out->uniques[i]);
+        status = sql__convert_key(session, &create->uniques[i], &out->uniques[i]);
     for (uint32_t i = 0; i < create->foreign_key_count && !status; i++)
-        status = convert_foreign_key(session, &create->foreign_keys[i], &out->foreign_keys[i]);
+        status = sql__convert_foreign_key(session, &create->foreign_keys[i], &out->foreign_keys[i]);
+    for (uint32_t i = 0; i < create->check_count; i++)
+        out->checks[i] = sql__convert_check(&create->checks[i]);
     return status;
 }
 
@@ -130,7 +142,11 @@ static status_t create_table(struct sql_session *session)
     status_t status = convert_table(session, create, &definition);
     if (!status)
         status = catalog_create_table(session->txn, session->catalog, &definition, &session->error);
-    return status ? status : sql__reload_catalog(session);
+    if (!status)
+        status = sql__reload_catalog(session);
+    return status ? status
+                  : sql__bind_checks(session, catalog_table(session->catalog, create->table.text),
+                                     create);
 }
 
 /* ---- CREATE INDEX ---------------------------------------------------------------------------- */
@@ -152,7 +168,7 @@ static status_t convert_index(struct sql_session *session, const struct ast_crea
     return OK;
 }
 
-static status_t fill_index(struct sql_session *session, uint32_t table_id, uint16_t index_id)
+status_t sql__fill_index(struct sql_session *session, uint32_t table_id, uint16_t index_id)
 {
     struct exec_context context;
     const struct table *table = catalog_table_by_id(session->catalog, table_id);
@@ -185,7 +201,7 @@ static status_t create_index(struct sql_session *session)
                                   create->unique, &index_id, &session->error);
     if (!status)
         status = sql__reload_catalog(session);
-    return status ? status : fill_index(session, table_id, index_id);
+    return status ? status : sql__fill_index(session, table_id, index_id);
 }
 
 /* ---- REINDEX --------------------------------------------------------------------------------- */
@@ -199,7 +215,7 @@ static status_t rebuild(struct sql_session *session, const struct table *table,
     if (status)
         return status;
     session->changed = true;
-    return fill_index(session, table->id, index->id);
+    return sql__fill_index(session, table->id, index->id);
 }
 
 static status_t reindex(struct sql_session *session)

@@ -5,33 +5,6 @@
 #include "base/check.h"
 #include "sql_int.h"
 
-/* Runs a query made here, and tells whether it has a row. */
-static status_t has_row(struct sql_session *session, const char *sql, bool *found)
-{
-    struct parser parser;
-    struct ast_statement *statement;
-    struct planned planned;
-    struct exec_context context;
-    struct exec *exec = NULL;
-    struct batch *batch = NULL;
-    struct error *error = &session->error;
-    status_t status = parse_begin(&parser, slice_from_string(sql), 0, error);
-    if (!status)
-        status = parse_next(&parser, &session->run_arena, &statement, error);
-    if (!status)
-        status =
-            plan_statement(statement, session->catalog, NULL, &session->run_arena, &planned, error);
-    if (status)
-        return status;
-    sql__statement_context(session, &context);
-    status = exec_open(&planned, &context, &exec, error);
-    if (!status)
-        status = exec_next(exec, &batch, error);
-    *found = !status && batch;
-    exec_close(exec);
-    return status;
-}
-
 /* "SELECT FROM table", and the same WHERE a column IS NULL. */
 static char *row_query(struct sql_session *session, const struct table *table, const char *column)
 {
@@ -50,11 +23,11 @@ static char *row_query(struct sql_session *session, const struct table *table, c
 }
 
 /* A NOT NULL column must have no NULLs; `column` is NULL when all rows have one. */
-static status_t check_nulls(struct sql_session *session, const struct table *table,
-                            const char *column, const struct ast_name *name)
+status_t sql__check_nulls(struct sql_session *session, const struct table *table,
+                          const char *column, const struct ast_name *name)
 {
     bool found;
-    status_t status = has_row(session, row_query(session, table, column), &found);
+    status_t status = sql__first_row(session, row_query(session, table, column), &found, NULL, 0);
     if (!status && found)
         return error_sql(&session->error, "23502", name->position,
                          "column \"%s\" of relation \"%s\" contains null values", name->text,
@@ -128,7 +101,7 @@ static status_t add_column(struct sql_session *session, const struct table *tabl
         return OK;
     status_t status = missing_value(session, column, &missing);
     if (!status && column->not_null && missing.null)
-        status = check_nulls(session, table, NULL, &column->name);
+        status = sql__check_nulls(session, table, NULL, &column->name);
     if (status)
         return status;
     struct column_definition definition = {
@@ -138,8 +111,12 @@ static status_t add_column(struct sql_session *session, const struct table *tabl
         .not_null = column->not_null,
         .default_sql = column->default_sql,
     };
-    return catalog_add_column(session->txn, session->catalog, table, &definition, &missing,
-                              &session->error);
+    uint32_t table_id = table->id;
+    status = catalog_add_column(session->txn, session->catalog, table, &definition, &missing,
+                                &session->error);
+    if (!status)
+        status = sql__reload_catalog(session);
+    return status ? status : sql__add_constraints(session, table_id, action->constraints);
 }
 
 static status_t drop_column(struct sql_session *session, const struct table *table,
@@ -151,6 +128,8 @@ static status_t drop_column(struct sql_session *session, const struct table *tab
     status_t status = find_column(session, table, &action->name, &place);
     if (!status)
         status = check_views(session, table, &action->name);
+    if (!status)
+        status = sql__checks_follow(session, table, action->name.text, NULL);
     if (!status)
         status = catalog_drop_column(session->txn, session->catalog, table, place, &session->error);
     if (status && session->error.position == 0)
@@ -165,6 +144,8 @@ static status_t rename_column(struct sql_session *session, const struct table *t
     status_t status = find_column(session, table, &action->name, &place);
     if (!status)
         status = check_views(session, table, &action->name);
+    if (!status)
+        status = sql__checks_follow(session, table, action->name.text, action->to.text);
     return status ? status
                   : catalog_rename_column(session->txn, session->catalog, table, place,
                                           action->to.text, action->to.position, &session->error);
@@ -174,6 +155,8 @@ static status_t rename_table(struct sql_session *session, const struct table *ta
                              const struct ast_alter_action *action)
 {
     status_t status = check_views(session, table, &action->to);
+    if (!status)
+        status = sql__checks_follow(session, table, NULL, action->to.text);
     return status ? status
                   : catalog_rename_table(session->txn, session->catalog, table, action->to.text,
                                          action->to.position, &session->error);
@@ -201,7 +184,7 @@ static status_t change_column(struct sql_session *session, const struct table *t
     if (action->kind == AST_ALTER_SET_NOT_NULL || action->kind == AST_ALTER_DROP_NOT_NULL) {
         not_null = action->kind == AST_ALTER_SET_NOT_NULL;
         if (not_null)
-            status = check_nulls(session, table, column->name, &action->name);
+            status = sql__check_nulls(session, table, column->name, &action->name);
         else if (in_primary_key(table, place))
             status = error_sql(&session->error, "42P16", action->name.position,
                                "column \"%s\" is in a primary key", column->name);
@@ -234,6 +217,10 @@ static status_t do_action(struct sql_session *session, const struct table *table
     case AST_ALTER_SET_NOT_NULL:
     case AST_ALTER_DROP_NOT_NULL:
         return change_column(session, table, action);
+    case AST_ALTER_ADD_CONSTRAINT:
+        return sql__add_constraints(session, table->id, action->constraints);
+    case AST_ALTER_DROP_CONSTRAINT:
+        return sql__drop_constraint(session, table, action);
     }
     UNREACHABLE();
 }

@@ -120,8 +120,14 @@ static void print_foreign_key(const struct table *table, const struct foreign_ke
         ast_print_name(parent->columns[key->parent_columns[i]].name, out);
     }
     buffer_append_string(out, ")");
-    buffer_append_string(out, key->on_delete == FK_RESTRICT ? " ON DELETE RESTRICT" : "");
-    buffer_append_string(out, key->on_update == FK_RESTRICT ? " ON UPDATE RESTRICT" : "");
+    static const char *const actions[] = {
+        [FK_NO_ACTION] = NULL,      [FK_RESTRICT] = "RESTRICT",       [FK_CASCADE] = "CASCADE",
+        [FK_SET_NULL] = "SET NULL", [FK_SET_DEFAULT] = "SET DEFAULT",
+    };
+    if (actions[key->on_delete])
+        buffer_printf(out, " ON DELETE %s", actions[key->on_delete]);
+    if (actions[key->on_update])
+        buffer_printf(out, " ON UPDATE %s", actions[key->on_update]);
 }
 
 /* Made together with a foreign key, and so by the statement that makes that. */
@@ -179,6 +185,10 @@ static void print_create_table(const struct table *table, const struct catalog *
     }
     for (uint32_t i = 0; i < table->foreign_key_count; i++)
         print_foreign_key(table, &table->foreign_keys[i], catalog, out);
+    for (uint32_t i = 0; i < table->check_count; i++) {
+        print_constraint(table->checks[i].name, "CHECK", out);
+        buffer_printf(out, "%s)", table->checks[i].sql);
+    }
     buffer_append_string(out, "\n)");
     for (uint32_t i = 1; i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];

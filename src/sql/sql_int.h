@@ -202,8 +202,36 @@ status_t sql__ddl_run(struct sql_session *session);
 
 /* After a change the picture of the schema is read anew from the session's own transaction. */
 status_t sql__reload_catalog(struct sql_session *session);
+/* Fills an index that the session's picture has. */
+status_t sql__fill_index(struct sql_session *session, uint32_t table_id, uint16_t index_id);
+status_t sql__convert_key(struct sql_session *session, const struct ast_key *key,
+                          struct key_definition *out);
+status_t sql__convert_foreign_key(struct sql_session *session, const struct ast_foreign_key *key,
+                                  struct foreign_key_definition *out);
 /* ddl_alter.c */
 status_t sql__alter_table(struct sql_session *session);
+/* 23502 when a column has NULLs, or with `column` NULL when there is any row; `name` is the column
+ * an error tells. */
+status_t sql__check_nulls(struct sql_session *session, const struct table *table,
+                          const char *column, const struct ast_name *name);
+/* ddl_constraint.c */
+/* Runs a query made here: has it a row, and which texts, of which there are
+ * `count`? */
+status_t sql__first_row(struct sql_session *session, const char *sql, bool *found,
+                        struct slice *texts, uint32_t count);
+struct check_definition sql__convert_check(const struct ast_check *check);
+/* Are the checks expressions over this table? */
+status_t sql__bind_checks(struct sql_session *session, const struct table *table,
+                          const struct ast_create_table *constraints);
+/* Each constraint in turn, and the session's picture with it. */
+status_t sql__add_constraints(struct sql_session *session, uint32_t table_id,
+                              const struct ast_create_table *constraints);
+status_t sql__drop_constraint(struct sql_session *session, const struct table *table,
+                              const struct ast_alter_action *action);
+/* The texts of checks, when a column (else the table) gets the name `to`; with `to` NULL those that
+ * have the column go. */
+status_t sql__checks_follow(struct sql_session *session, const struct table *table,
+                            const char *column, const char *to);
 /* ddl_query.c */
 status_t sql__create_view(struct sql_session *session);
 status_t sql__drop_views(struct sql_session *session);

@@ -50,12 +50,13 @@ struct index {
     bool descending[CATALOG_KEY_COLUMNS_MAX];
 };
 
-enum foreign_key_action { FK_NO_ACTION, FK_RESTRICT };
+enum foreign_key_action { FK_NO_ACTION, FK_RESTRICT, FK_CASCADE, FK_SET_NULL, FK_SET_DEFAULT };
 
 /* A FOREIGN KEY of the table that holds it; the parent knows it through `referenced_by`. The pairs
  * of columns are kept in the order of the parent's index, whatever order the statement had: so
  * parent_columns[i] is the index's column i, and the child index begins with child_columns. */
 struct foreign_key {
+    uint32_t id; /* of the child's; ascending, with gaps */
     const char *name;
     uint32_t child_table_id;
     uint32_t parent_table_id;
@@ -67,6 +68,13 @@ struct foreign_key {
                                  deletes of parents; made at CREATE TABLE when there is none */
     enum foreign_key_action on_delete;
     enum foreign_key_action on_update;
+};
+
+/* A CHECK of a table: an expression over its columns that must not be false. */
+struct check {
+    uint32_t id;
+    const char *name;
+    const char *sql;
 };
 
 struct table {
@@ -82,6 +90,8 @@ struct table {
     uint32_t foreign_key_count;
     const struct foreign_key **referenced_by; /* of which this is the parent */
     uint32_t referenced_by_count;
+    struct check *checks;
+    uint32_t check_count;
 };
 
 /* What a view is made of: a table or another view, and how much of it there was then: the ordinal
@@ -174,7 +184,8 @@ struct column_definition {
 };
 
 struct key_definition {
-    const char *name; /* NULL: chosen as PostgreSQL does (t_pkey, t_a_b_key, t_a_idx) */
+    const char *name;  /* NULL: chosen as PostgreSQL does (t_pkey, t_a_b_key, t_a_idx) */
+    const char *label; /* the end of a chosen name, where it is not what the statement makes it */
     uint32_t position;
     uint32_t column_count;
     const char *columns[CATALOG_KEY_COLUMNS_MAX];
@@ -193,6 +204,13 @@ struct foreign_key_definition {
     enum foreign_key_action on_update;
 };
 
+struct check_definition {
+    const char *name; /* NULL: t_a_check when it has one column, else t_check */
+    uint32_t position;
+    const char *sql;
+    const char *column; /* the only one it has, or NULL */
+};
+
 struct table_definition {
     const char *name;
     uint32_t position;
@@ -204,6 +222,8 @@ struct table_definition {
     uint32_t unique_count;
     struct foreign_key_definition *foreign_keys;
     uint32_t foreign_key_count;
+    struct check_definition *checks;
+    uint32_t check_count;
 };
 
 /* Each writes the system rows and bumps the schema version; the picture given is the schema before.
@@ -253,6 +273,27 @@ status_t catalog_rename_table(struct store_txn *txn, const struct catalog *catal
 status_t catalog_change_column(struct store_txn *txn, const struct catalog *catalog,
                                const struct table *table, uint32_t place, bool not_null,
                                const char *default_sql, struct error *error);
+/* A check gets another text: a column it names has another name. */
+status_t catalog_change_check(struct store_txn *txn, const struct table *table,
+                              const struct check *check, const char *sql, struct error *error);
+status_t catalog_add_check(struct store_txn *txn, const struct catalog *catalog,
+                           const struct table *table, const struct check_definition *definition,
+                           struct error *error);
+/* *index_id is an index that was added with it and is to be filled, or 0. */
+status_t catalog_add_foreign_key(struct store_txn *txn, const struct catalog *catalog,
+                                 const struct table *table,
+                                 const struct foreign_key_definition *definition,
+                                 uint16_t *index_id, struct error *error);
+/* Of a table with a hidden row id, which is no column any more; the rows keep their old keys, which
+ * is for the executor to change. */
+status_t catalog_add_primary_key(struct store_txn *txn, const struct catalog *catalog,
+                                 const struct table *table, const struct key_definition *definition,
+                                 struct error *error);
+/* A check, a foreign key or a UNIQUE; *found is false when there is none of that name. 2BP01 when a
+ * foreign key needs it. */
+status_t catalog_drop_constraint(struct store_txn *txn, const struct catalog *catalog,
+                                 const struct table *table, const char *name, bool *found,
+                                 struct error *error);
 /* Writes the schema rows and gives back the index's id, which the next picture has; filling it is
  * the executor's work. */
 status_t catalog_create_index(struct store_txn *txn, const struct catalog *catalog,

@@ -15,7 +15,8 @@
  * of its index)
  *   8 views                 id                    | name, SQL
  *   9 view_columns          view, place           | name
- *  10 view_uses             view, relation        | ordinal_end */
+ *  10 view_uses             view, relation        | ordinal_end
+ *  11 checks                table, id             | name, SQL */
 #ifndef SQL_CATALOG_CATALOG_INT_H
 #define SQL_CATALOG_CATALOG_INT_H
 
@@ -39,6 +40,7 @@ enum system_table {
     SYSTEM_VIEWS,
     SYSTEM_VIEW_COLUMNS,
     SYSTEM_VIEW_USES,
+    SYSTEM_CHECKS,
     SYSTEM_TABLE_END
 };
 
@@ -77,6 +79,11 @@ status_t catalog__table_row_write(struct store_txn *txn, const struct table *tab
 status_t catalog__index_write(struct store_txn *txn, const struct table *table,
                               const struct index *index, struct error *error);
 
+status_t catalog__foreign_key_write(struct store_txn *txn, const struct table *table,
+                                    const struct foreign_key *fk, struct error *error);
+status_t catalog__check_write(struct store_txn *txn, const struct table *table,
+                              const struct check *check, struct error *error);
+
 /* 2BP01 when a view is made of a relation; `what` is "table t" or "view v". */
 status_t catalog__no_view_depends(const struct catalog *catalog, uint32_t relation_id,
                                   const char *what, const char *name, struct error *error);
@@ -103,6 +110,9 @@ status_t catalog__name_check(const char *name, uint32_t position, struct error *
 /* ---- table_create.c ---------------------------------------------------------------------------
  */
 
+/* 42710 when the table has a constraint of that name. */
+status_t catalog__constraint_free(const struct table *table, const char *name, uint32_t position,
+                                  struct error *error);
 /* Turns a key's column names into places; `what` is what an error calls it. */
 status_t catalog__key_resolve(const struct table *table, const struct key_definition *definition,
                               const char *what, struct index *index, struct error *error);
@@ -117,6 +127,19 @@ status_t catalog__index_add(struct table *table, struct arena *arena, struct ind
 status_t catalog__foreign_keys_build(const struct catalog *catalog, struct table *table,
                                      const struct table_definition *definition, struct arena *arena,
                                      struct error *error);
+
+/* One more, onto a table whose foreign_keys has room. */
+status_t catalog__foreign_key_build(const struct catalog *catalog, struct table *table,
+                                    const struct foreign_key_definition *definition,
+                                    struct arena *arena, struct error *error);
+
+/* ---- constraint.c -----------------------------------------------------------------------------
+ */
+
+/* One more, onto a table whose checks has room. */
+status_t catalog__check_build(const struct catalog *catalog, struct table *table,
+                              const struct check_definition *definition, struct arena *arena,
+                              struct error *error);
 
 /* ---- nearest.c --------------------------------------------------------------------------------
  */

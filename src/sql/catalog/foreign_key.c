@@ -136,15 +136,8 @@ static status_t name_take(struct resolving *r, struct arena *arena)
         return OK;
     }
     status_t status = catalog__name_check(name, r->definition->position, r->error);
-    bool taken = false;
-    for (uint32_t i = 0; i < r->child->foreign_key_count; i++)
-        taken |= strcmp(r->child->foreign_keys[i].name, name) == 0;
-    for (uint32_t i = 0; i < r->child->index_count; i++)
-        taken |= strcmp(r->child->indexes[i].name, name) == 0;
-    if (status == OK && taken)
-        status =
-            error_sql(r->error, "42710", r->definition->position,
-                      "constraint \"%s\" for relation \"%s\" already exists", name, r->child->name);
+    if (status == OK)
+        status = catalog__constraint_free(r->child, name, r->definition->position, r->error);
     r->fk.name = name;
     return status;
 }
@@ -163,7 +156,9 @@ static const char *child_index_name(const struct resolving *r, struct arena *are
                           .indexes = r->child->indexes,
                           .index_count = r->child->index_count,
                           .foreign_keys = r->child->foreign_keys,
-                          .foreign_key_count = r->child->foreign_key_count};
+                          .foreign_key_count = r->child->foreign_key_count,
+                          .checks = r->child->checks,
+                          .check_count = r->child->check_count};
     return catalog__name_choose(r->catalog, &named, NULL, 0, "idx", arena);
 }
 
@@ -207,8 +202,20 @@ static status_t foreign_key_build(struct resolving *r, struct arena *arena)
     r->fk.parent_table_id = r->parent->id;
     r->fk.on_delete = r->definition->on_delete;
     r->fk.on_update = r->definition->on_update;
+    uint32_t count = r->child->foreign_key_count;
+    r->fk.id = count > 0 ? r->child->foreign_keys[count - 1].id + 1 : 0;
     r->child->foreign_keys[r->child->foreign_key_count++] = r->fk;
     return OK;
+}
+
+status_t catalog__foreign_key_build(const struct catalog *catalog, struct table *table,
+                                    const struct foreign_key_definition *definition,
+                                    struct arena *arena, struct error *error)
+{
+    struct resolving resolving = {
+        .catalog = catalog, .child = table, .definition = definition, .error = error};
+    ASSERT(table->foreign_keys && table->index_count > 0);
+    return foreign_key_build(&resolving, arena);
 }
 
 status_t catalog__foreign_keys_build(const struct catalog *catalog, struct table *table,
@@ -219,12 +226,8 @@ status_t catalog__foreign_keys_build(const struct catalog *catalog, struct table
     table->foreign_keys =
         arena_zalloc(arena, definition->foreign_key_count * sizeof *table->foreign_keys);
     status_t status = OK;
-    for (uint32_t i = 0; i < definition->foreign_key_count && status == OK; i++) {
-        struct resolving resolving = {.catalog = catalog,
-                                      .child = table,
-                                      .definition = &definition->foreign_keys[i],
-                                      .error = error};
-        status = foreign_key_build(&resolving, arena);
-    }
+    for (uint32_t i = 0; i < definition->foreign_key_count && status == OK; i++)
+        status =
+            catalog__foreign_key_build(catalog, table, &definition->foreign_keys[i], arena, error);
     return status;
 }

@@ -20,6 +20,7 @@ struct growing {
     uint32_t index_capacity;
     uint32_t foreign_key_capacity;
     uint32_t referenced_by_capacity;
+    uint32_t check_capacity;
 };
 
 struct loader {
@@ -249,13 +250,14 @@ static bool load_foreign_key(struct loader *loader)
                    table->foreign_key_count + 1, sizeof *table->foreign_keys);
     struct foreign_key *fk = &table->foreign_keys[table->foreign_key_count];
     *fk = (struct foreign_key){.name = string(loader, 2), .child_table_id = table->id};
-    uint32_t id, parent_index, child_index, on_delete, on_update;
-    if (!fk->name || !number(loader, 1, u32_end, &id) || id != table->foreign_key_count ||
+    uint32_t parent_index, child_index, on_delete, on_update;
+    if (!fk->name || !number(loader, 1, u32_end, &fk->id) ||
+        (table->foreign_key_count > 0 && fk[-1].id >= fk->id) ||
         !number(loader, 3, u32_end, &fk->parent_table_id) ||
         !number(loader, 4, INDEX_ID_END, &parent_index) ||
         !number(loader, 5, INDEX_ID_END, &child_index) ||
-        !number(loader, 6, FK_RESTRICT + 1, &on_delete) ||
-        !number(loader, 7, FK_RESTRICT + 1, &on_update))
+        !number(loader, 6, FK_SET_DEFAULT + 1, &on_delete) ||
+        !number(loader, 7, FK_SET_DEFAULT + 1, &on_update))
         return false;
     fk->parent_index_id = (uint16_t)parent_index;
     fk->child_index_id = (uint16_t)child_index;
@@ -270,11 +272,14 @@ static bool load_foreign_key_column(struct loader *loader)
     uint32_t id;
     uint32_t ordinal;
     if (!table_enter(loader) || !number(loader, 3, u32_end, &ordinal) ||
-        !number(loader, 1, loader->at->table->foreign_key_count, &id))
+        !number(loader, 1, u32_end, &id))
         return false;
-    struct foreign_key *fk = &loader->at->table->foreign_keys[id];
+    struct foreign_key *fk = NULL;
+    for (uint32_t i = 0; i < loader->at->table->foreign_key_count; i++)
+        if (loader->at->table->foreign_keys[i].id == id)
+            fk = &loader->at->table->foreign_keys[i];
     int32_t place = column_by_ordinal(loader->at->table, ordinal);
-    if (place < 0 || fk->column_count == CATALOG_KEY_COLUMNS_MAX)
+    if (!fk || place < 0 || fk->column_count == CATALOG_KEY_COLUMNS_MAX)
         return false;
     fk->child_columns[fk->column_count++] = (uint32_t)place;
     return true;
@@ -332,6 +337,18 @@ static bool load_view_use(struct loader *loader)
            number(loader, 2, u32_end, &use->ordinal_end);
 }
 
+static bool load_check(struct loader *loader)
+{
+    if (!table_enter(loader))
+        return false;
+    struct table *table = loader->at->table;
+    table->checks = arena_grow(&loader->catalog->arena, table->checks, &loader->at->check_capacity,
+                               table->check_count + 1, sizeof *table->checks);
+    struct check *check = &table->checks[table->check_count++];
+    *check = (struct check){.name = string(loader, 2), .sql = string(loader, 3)};
+    return check->name && check->sql && number(loader, 1, u32_end, &check->id);
+}
+
 static status_t entry_load(struct loader *loader, const struct store_entry *entry,
                            struct error *error)
 {
@@ -348,6 +365,7 @@ static status_t entry_load(struct loader *loader, const struct store_entry *entr
         [SYSTEM_VIEWS] = {"views", load_view},
         [SYSTEM_VIEW_COLUMNS] = {"view columns", load_view_column},
         [SYSTEM_VIEW_USES] = {"view uses", load_view_use},
+        [SYSTEM_CHECKS] = {"checks", load_check},
     };
     uint32_t which = entry->key.size < 5 ? 0 : get_u32_be(entry->key.data + 1);
     if (which >= SYSTEM_TABLE_END || !loads[which].load)

@@ -21,6 +21,24 @@ static bool foreign_key_named(const struct table *table, const char *name)
     return false;
 }
 
+static bool check_named(const struct table *table, const char *name)
+{
+    for (uint32_t i = 0; i < table->check_count; i++)
+        if (strcmp(table->checks[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+status_t catalog__constraint_free(const struct table *table, const char *name, uint32_t position,
+                                  struct error *error)
+{
+    ASSERT(table && name);
+    if (!index_named(table, name) && !foreign_key_named(table, name) && !check_named(table, name))
+        return OK;
+    return error_sql(error, "42710", position,
+                     "constraint \"%s\" for relation \"%s\" already exists", name, table->name);
+}
+
 bool catalog__relation_exists(const struct catalog *catalog, const struct table *table,
                               const char *name)
 {
@@ -35,10 +53,11 @@ bool catalog__relation_exists(const struct catalog *catalog, const struct table 
  * table is meant. */
 static bool is_taken(const struct catalog *catalog, const struct table *table, const char *name)
 {
-    if (catalog__relation_exists(catalog, table, name) || foreign_key_named(table, name))
+    if (catalog__relation_exists(catalog, table, name) || foreign_key_named(table, name) ||
+        check_named(table, name))
         return true;
     for (uint32_t i = 0; i < catalog->table_count; i++)
-        if (foreign_key_named(catalog->tables[i], name))
+        if (foreign_key_named(catalog->tables[i], name) || check_named(catalog->tables[i], name))
             return true;
     return false;
 }

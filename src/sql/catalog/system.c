@@ -5,7 +5,8 @@
 /* Types, actions and the like are stored by number. */
 _Static_assert(SQL_BOOLEAN == 1 && SQL_INTEGER == 2 && SQL_DOUBLE == 3 && SQL_TEXT == 4,
                "numbers of types are part of the stored format");
-_Static_assert(FK_NO_ACTION == 0 && FK_RESTRICT == 1,
+_Static_assert(FK_NO_ACTION == 0 && FK_RESTRICT == 1 && FK_CASCADE == 2 && FK_SET_NULL == 3 &&
+                   FK_SET_DEFAULT == 4,
                "numbers of actions are part of the stored format");
 
 enum { REMOVE_BATCH = 256 };
@@ -32,6 +33,7 @@ static const struct system_layout layouts[SYSTEM_TABLE_END] = {
     [SYSTEM_VIEWS] = {3, 1, {SQL_INTEGER, SQL_TEXT, SQL_TEXT}},
     [SYSTEM_VIEW_COLUMNS] = {3, 2, {SQL_INTEGER, SQL_INTEGER, SQL_TEXT}},
     [SYSTEM_VIEW_USES] = {3, 2, {SQL_INTEGER, SQL_INTEGER, SQL_INTEGER}},
+    [SYSTEM_CHECKS] = {4, 2, {SQL_INTEGER, SQL_INTEGER, SQL_TEXT, SQL_TEXT}},
 };
 
 const struct system_layout *catalog__layout(enum system_table table)
@@ -252,13 +254,13 @@ status_t catalog__index_write(struct store_txn *txn, const struct table *table,
 }
 
 /* The parent's columns are those of its index. */
-static status_t foreign_key_write(struct store_txn *txn, const struct table *table, uint32_t id,
-                                  struct error *error)
+status_t catalog__foreign_key_write(struct store_txn *txn, const struct table *table,
+                                    const struct foreign_key *fk, struct error *error)
 {
-    const struct foreign_key *fk = &table->foreign_keys[id];
+    ASSERT(fk->column_count > 0 && fk->child_table_id == table->id);
     struct value values[] = {
         value_integer(table->id),
-        value_integer(id),
+        value_integer(fk->id),
         string(fk->name),
         value_integer(fk->parent_table_id),
         value_integer(fk->parent_index_id),
@@ -270,13 +272,22 @@ static status_t foreign_key_write(struct store_txn *txn, const struct table *tab
     for (uint32_t i = 0; i < fk->column_count && status == OK; i++) {
         struct value column[] = {
             value_integer(table->id),
-            value_integer(id),
+            value_integer(fk->id),
             value_integer(i),
             value_integer(table->columns[fk->child_columns[i]].ordinal),
         };
         status = catalog__row_put(txn, SYSTEM_FOREIGN_KEY_COLUMNS, column, error);
     }
     return status;
+}
+
+status_t catalog__check_write(struct store_txn *txn, const struct table *table,
+                              const struct check *check, struct error *error)
+{
+    ASSERT(check->name && check->sql);
+    struct value values[] = {value_integer(table->id), value_integer(check->id),
+                             string(check->name), string(check->sql)};
+    return catalog__row_put(txn, SYSTEM_CHECKS, values, error);
 }
 
 status_t catalog__table_row_write(struct store_txn *txn, const struct table *table,
@@ -296,6 +307,8 @@ status_t catalog__table_write(struct store_txn *txn, const struct table *table, 
     for (uint32_t i = 0; i < table->index_count && status == OK; i++)
         status = catalog__index_write(txn, table, &table->indexes[i], error);
     for (uint32_t i = 0; i < table->foreign_key_count && status == OK; i++)
-        status = foreign_key_write(txn, table, i, error);
+        status = catalog__foreign_key_write(txn, table, &table->foreign_keys[i], error);
+    for (uint32_t i = 0; i < table->check_count && status == OK; i++)
+        status = catalog__check_write(txn, table, &table->checks[i], error);
     return status;
 }

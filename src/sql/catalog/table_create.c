@@ -203,6 +203,9 @@ static status_t table_build(const struct catalog *catalog, struct table *table,
         status = keys_build(catalog, table, definition, arena, error);
     if (status == OK)
         status = catalog__foreign_keys_build(catalog, table, definition, arena, error);
+    table->checks = arena_zalloc(arena, (definition->check_count + 1) * sizeof *table->checks);
+    for (uint32_t i = 0; i < definition->check_count && status == OK; i++)
+        status = catalog__check_build(catalog, table, &definition->checks[i], arena, error);
     return status;
 }
 
@@ -240,8 +243,8 @@ status_t catalog_create_index(struct store_txn *txn, const struct catalog *catal
     if (status == OK && index.name)
         status = catalog__name_free(catalog, table, index.name, definition->position, error);
     if (status == OK && !index.name)
-        index.name =
-            catalog__name_choose(catalog, table, index.columns, index.column_count, "idx", &arena);
+        index.name = catalog__name_choose(catalog, table, index.columns, index.column_count,
+                                          definition->label ? definition->label : "idx", &arena);
     if (status == OK &&
         (table->index_count == CATALOG_INDEXES_MAX || table->index_next == INDEX_ID_END))
         status = error_sql(error, "54000", definition->position,

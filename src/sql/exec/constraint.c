@@ -7,12 +7,8 @@
  * however they come. */
 #include "sql/exec/exec_int.h"
 
-static status_t not_null_error(const struct table *table, uint32_t column, const struct value *row,
-                               struct error *error)
+void exec__error_row(const struct table *table, const struct value *row, struct error *error)
 {
-    error_sql(error, "23502", 0,
-              "null value in column \"%s\" of relation \"%s\" violates not-null constraint",
-              table->columns[column].name, table->name);
     struct buffer text = {0};
     for (uint32_t i = 0; i < table_visible_count(table); i++) {
         buffer_append_string(&text, i ? ", " : "");
@@ -23,6 +19,15 @@ static status_t not_null_error(const struct table *table, uint32_t column, const
     }
     error_detail(error, "Failing row contains (%.*s).", (int)text.size, (const char *)text.data);
     buffer_free(&text);
+}
+
+static status_t not_null_error(const struct table *table, uint32_t column, const struct value *row,
+                               struct error *error)
+{
+    error_sql(error, "23502", 0,
+              "null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+              table->columns[column].name, table->name);
+    exec__error_row(table, row, error);
     return ERR_SQL;
 }
 

@@ -68,6 +68,11 @@ void exec_close(struct exec *exec);
 status_t exec_build_index(const struct exec_context *context, const struct table *table,
                           const struct index *index, struct error *error);
 
+/* Puts the rows under the primary key that `table` has by now; they are still under the row id it
+ * had. Other indexes are filled anew (23505). */
+status_t exec_rekey(const struct exec_context *context, const struct table *table,
+                    struct error *error);
+
 /* A value of an expression without columns. */
 status_t exec_constant(const struct expr *expr, const struct exec_context *context,
                        struct value *out, struct error *error);

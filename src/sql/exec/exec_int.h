@@ -494,6 +494,7 @@ struct modify {
     uint32_t returned_at;
     struct batch *out;
     struct upsert *upsert; /* INSERT with a conflict action, or NULL */
+    struct row_rules *rules;
 };
 
 /* new_row into the store. 23505 when one of its keys is taken. */
@@ -520,11 +521,36 @@ status_t exec__upsert_row(struct modify *modify, struct error *error);
 /* The foreign keys of all that was done. */
 status_t exec__upsert_finish(struct modify *modify, struct error *error);
 
+/* ---- rules (rules.c) ----------------------------------------------------------------------------
+ */
+
+/* A table's rules, ready to be asked of one row after the other. */
+struct row_rules {
+    const struct plan_rules *plan;
+    const struct table *table;
+    struct eval **checks;
+    uint32_t *columns; /* places the expressions name */
+    uint32_t column_count;
+    struct batch *row;
+    struct arena scratch;
+};
+
+/* `plan` NULL: planned now. */
+status_t exec__rules_open(struct exec *exec, const struct table *table,
+                          const struct plan_rules *plan, struct row_rules **out,
+                          struct error *error);
+/* NULL is allowed. */
+void exec__rules_close(struct row_rules *rules);
+/* 23514 when a CHECK is false. */
+status_t exec__rules_check(struct row_rules *rules, const struct value *row, struct error *error);
+
 /* ---- constraints (constraint.c) -----------------------------------------------------------------
  */
 
 status_t exec__check_row(const struct exec *exec, const struct table *table, struct value *row,
                          struct arena *arena, struct error *error);
+/* "Failing row contains (1, x)." */
+void exec__error_row(const struct table *table, const struct value *row, struct error *error);
 status_t exec__error_duplicate(const struct table *table, const struct index *index,
                                const struct value *row, struct error *error);
 /* "(a, b)=(1, x)" of some columns of a row. */

@@ -1,4 +1,5 @@
-/* Filling a new index from its table's rows. */
+/* Filling a new index from its table's rows; giving a table another primary key. */
+#include "base/mem.h"
 #include "sql/exec/exec_int.h"
 
 enum { BUILD_BATCH = 256 };
@@ -15,19 +16,13 @@ struct build {
     struct buffer value;
 };
 
-static status_t entry_write(struct build *build, uint32_t at, struct error *error)
+static status_t entry_put(struct build *build, bool checked, struct error *error)
 {
     struct store_txn *txn = build->context->txn;
-    for (uint32_t c = 0; c < build->table->column_count; c++)
-        build->row[c] = vector_get(&build->batch->columns[c], at);
-    buffer_reset(&build->key);
-    buffer_reset(&build->value);
-    bool checked, found = false;
-    status_t status = index_entry(build->table, build->index, build->row, &build->key,
-                                  &build->value, &checked, error);
+    bool found = false;
     struct slice ignored;
-    if (status == OK && checked)
-        status = store_get(txn, buffer_slice(&build->key), &found, &ignored, error);
+    status_t status =
+        checked ? store_get(txn, buffer_slice(&build->key), &found, &ignored, error) : OK;
     if (status != OK)
         return status;
     if (!found)
@@ -39,6 +34,18 @@ static status_t entry_write(struct build *build, uint32_t at, struct error *erro
     error_detail(error, "Key %s is duplicated.", (const char *)text.data);
     buffer_free(&text);
     return ERR_SQL;
+}
+
+static status_t entry_write(struct build *build, uint32_t at, struct error *error)
+{
+    for (uint32_t c = 0; c < build->table->column_count; c++)
+        build->row[c] = vector_get(&build->batch->columns[c], at);
+    buffer_reset(&build->key);
+    buffer_reset(&build->value);
+    bool checked;
+    status_t status = index_entry(build->table, build->index, build->row, &build->key,
+                                  &build->value, &checked, error);
+    return status == OK ? entry_put(build, checked, error) : status;
 }
 
 static void shape_make(struct build *build, struct row_shape *shape)
@@ -111,5 +118,85 @@ status_t exec_build_index(const struct exec_context *context, const struct table
     buffer_free(&build.value);
     buffer_free(&low);
     buffer_free(&high);
+    return status;
+}
+
+/* ---- another primary key ------------------------------------------------------------------------
+ */
+
+/* Takes all rows out; they stay readable until the transaction ends. */
+static status_t rows_take(struct build *build, struct store_entry **rows, uint32_t *count,
+                          struct error *error)
+{
+    struct store_txn *txn = build->context->txn;
+    struct buffer low = {0}, high = {0};
+    struct store_cursor *cursor = NULL;
+    uint32_t capacity = 0, got = 0;
+    index_key_prefix(build->table, build->index, &low);
+    index_key_prefix(build->table, build->index, &high);
+    bool any_above = key_prefix_end(&high);
+    ASSERT(any_above && build->index->id == 0);
+    status_t status =
+        store_scan_open(txn, buffer_slice(&low), buffer_slice(&high), false, &cursor, error);
+    while (status == OK) {
+        *rows = vec_grow(*rows, &capacity, *count + BUILD_BATCH, sizeof **rows);
+        status = store_scan_next(cursor, *rows + *count, BUILD_BATCH, &got, error);
+        if (status != OK || got == 0)
+            break;
+        *count += got;
+    }
+    store_scan_close(cursor);
+    for (uint32_t i = 0; i < *count && status == OK; i++)
+        status = store_remove(txn, (*rows)[i].key, error);
+    buffer_free(&low);
+    buffer_free(&high);
+    return status;
+}
+
+static status_t rows_rekey(struct build *build, const struct store_entry *rows, uint32_t count,
+                           struct error *error)
+{
+    struct row_shape shape;
+    shape_make(build, &shape);
+    struct vector **targets = arena_alloc(&build->arena, shape.count * sizeof *targets);
+    for (uint32_t i = 0; i < shape.count; i++)
+        targets[i] = &build->batch->columns[build->order[i]];
+    status_t status = OK;
+    for (uint32_t i = 0; i < count && status == OK; i++) {
+        batch_reset(build->batch);
+        if (row_decode(rows[i].value, &shape, targets, 0) != OK)
+            return error_set(error, ERR_CORRUPT, "a row of table \"%s\" is corrupt",
+                             build->table->name);
+        for (uint32_t c = 0; c < build->table->column_count; c++)
+            build->row[c] = vector_get(&build->batch->columns[c], 0);
+        buffer_reset(&build->key);
+        buffer_reset(&build->value);
+        buffer_append_slice(&build->value, rows[i].value);
+        status = index_row_key(build->table, build->row, &build->key, error);
+        if (status == OK)
+            status = entry_put(build, true, error);
+    }
+    return status;
+}
+
+status_t exec_rekey(const struct exec_context *context, const struct table *table,
+                    struct error *error)
+{
+    ASSERT(context && table && table->index_count > 0);
+    struct build build = {.context = context, .table = table, .index = &table->indexes[0]};
+    struct store_entry *rows = NULL;
+    uint32_t count = 0;
+    status_t status = rows_take(&build, &rows, &count, error);
+    if (status == OK)
+        status = rows_rekey(&build, rows, count, error);
+    mem_free(rows);
+    arena_free(&build.arena);
+    buffer_free(&build.key);
+    buffer_free(&build.value);
+    for (uint32_t i = 1; i < table->index_count && status == OK; i++) {
+        status = catalog_clear_index(context->txn, table, &table->indexes[i], error);
+        if (status == OK)
+            status = exec_build_index(context, table, &table->indexes[i], error);
+    }
     return status;
 }

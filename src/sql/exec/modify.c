@@ -155,7 +155,9 @@ static void returned_next(struct modify *modify, struct batch **out)
 
 static status_t row_insert(struct modify *modify, struct error *error)
 {
-    status_t status = exec__row_insert(modify, error);
+    status_t status = exec__rules_check(modify->rules, modify->new_row, error);
+    if (status == OK)
+        status = exec__row_insert(modify, error);
     return status == OK ? exec__row_return(modify, modify->new_row, error) : status;
 }
 
@@ -163,6 +165,12 @@ static status_t row_delete(struct modify *modify, struct error *error)
 {
     status_t status = exec__row_delete(modify, error);
     return status == OK ? exec__row_return(modify, modify->old_row, error) : status;
+}
+
+static status_t row_vacate(struct modify *modify, struct error *error)
+{
+    status_t status = exec__rules_check(modify->rules, modify->new_row, error);
+    return status == OK ? exec__row_vacate(modify, error) : status;
 }
 
 static status_t row_settle(struct modify *modify, struct error *error)
@@ -264,7 +272,7 @@ static status_t modify_collected(struct modify *modify, struct error *error)
     } else if (plan->kind == PLAN_DELETE) {
         status = rows_each(modify, row_delete, error);
     } else {
-        status = rows_each(modify, exec__row_vacate, error);
+        status = rows_each(modify, row_vacate, error);
         if (status == OK)
             status = rows_each(modify, row_settle, error);
     }
@@ -301,6 +309,7 @@ static void modify_close(struct operator* op)
 {
     struct modify *modify = (struct modify *)op;
     exec__upsert_close(modify);
+    exec__rules_close(modify->rules);
     exec__collection_free(&modify->rows);
     if (op->plan->as.modify.returning)
         exec__collection_free(&modify->returned);
@@ -357,8 +366,11 @@ status_t exec__modify_open(struct exec *exec, const struct plan *plan, struct op
     find_touched(modify);
     if (plan->as.modify.returning)
         exec__collection_init(&modify->returned, exec, plan->types, NULL, plan->column_count);
+    status_t status = exec__rules_open(exec, table, plan->as.modify.rules, &modify->rules, error);
+    if (status != OK)
+        return status;
     if (plan->as.modify.conflict != CONFLICT_ERROR) {
-        status_t status = exec__upsert_open(modify, error);
+        status = exec__upsert_open(modify, error);
         if (status != OK)
             return status;
     }

@@ -168,6 +168,8 @@ static status_t change_row(struct modify *modify, struct error *error)
     status_t status =
         exec__check_row(modify->op.exec, modify->table, modify->new_row, &modify->scratch, error);
     if (status == OK)
+        status = exec__rules_check(modify->rules, modify->new_row, error);
+    if (status == OK)
         status = exec__row_vacate(modify, error);
     if (status == OK)
         status = exec__row_settle(modify, error);
@@ -209,10 +211,13 @@ status_t exec__upsert_row(struct modify *modify, struct error *error)
     enum conflict_action action = modify->op.plan->as.modify.conflict;
     uint32_t at = 0;
     arena_reset(&modify->upsert->texts);
+    status_t status = exec__rules_check(modify->rules, modify->new_row, error);
+    if (status != OK)
+        return status;
     for (;;) {
         bool found;
         struct slice row = {0};
-        status_t status = next_conflict(modify, &at, &found, &row, error);
+        status = next_conflict(modify, &at, &found, &row, error);
         if (status != OK)
             return status;
         if (!found)

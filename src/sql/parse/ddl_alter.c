@@ -2,28 +2,29 @@
 #include "base/check.h"
 #include "parse_int.h"
 
-static bool parse_add(struct parse *parse, struct ast_alter_action *action)
+static bool parse_add(struct parse *parse, struct ast_name table, struct ast_alter_action *action)
 {
+    if (parse__starts_table_constraint(parse)) {
+        action->kind = AST_ALTER_ADD_CONSTRAINT;
+        return parse__constraint_alone(parse, table, &action->constraints);
+    }
     action->kind = AST_ALTER_ADD;
-    if (parse__is_keyword(parse, KEYWORD_CONSTRAINT) || parse__is_keyword(parse, KEYWORD_PRIMARY) ||
-        parse__is_keyword(parse, KEYWORD_UNIQUE) || parse__is_keyword(parse, KEYWORD_FOREIGN) ||
-        parse__is_keyword(parse, KEYWORD_CHECK))
-        return parse__unsupported(parse, "ADD CONSTRAINT is");
     parse__accept_keyword(parse, KEYWORD_COLUMN);
     return parse__if_exists(parse, true, &action->if_exists) &&
-           parse__column_alone(parse, &action->column);
+           parse__column_alone(parse, &action->column, &action->constraints);
 }
 
 static bool parse_drop(struct parse *parse, struct ast_alter_action *action)
 {
-    action->kind = AST_ALTER_DROP;
-    if (parse__is_keyword(parse, KEYWORD_CONSTRAINT))
-        return parse__unsupported(parse, "DROP CONSTRAINT is");
-    parse__accept_keyword(parse, KEYWORD_COLUMN);
+    bool constraint = parse__accept_keyword(parse, KEYWORD_CONSTRAINT);
+    action->kind = constraint ? AST_ALTER_DROP_CONSTRAINT : AST_ALTER_DROP;
+    if (!constraint)
+        parse__accept_keyword(parse, KEYWORD_COLUMN);
     if (!parse__if_exists(parse, false, &action->if_exists) || !parse__name(parse, &action->name))
         return false;
     if (parse__is_keyword(parse, KEYWORD_CASCADE))
-        return parse__unsupported(parse, "DROP COLUMN ... CASCADE is");
+        return parse__unsupported(parse, constraint ? "DROP CONSTRAINT ... CASCADE is"
+                                                    : "DROP COLUMN ... CASCADE is");
     parse__accept_keyword(parse, KEYWORD_RESTRICT);
     return !parse->failed;
 }
@@ -67,10 +68,11 @@ static bool parse_alter_column(struct parse *parse, struct ast_alter_action *act
     return true;
 }
 
-static bool parse_action(struct parse *parse, struct ast_alter_action *action)
+static bool parse_action(struct parse *parse, struct ast_name table,
+                         struct ast_alter_action *action)
 {
     if (parse__accept_keyword(parse, KEYWORD_ADD))
-        return parse_add(parse, action);
+        return parse_add(parse, table, action);
     if (parse__accept_keyword(parse, KEYWORD_DROP))
         return parse_drop(parse, action);
     if (parse__accept_keyword(parse, KEYWORD_RENAME))
@@ -100,7 +102,7 @@ bool parse__alter(struct parse *parse, struct ast_statement *statement)
                                     alter->action_count + 1, sizeof *alter->actions);
         struct ast_alter_action *action = &alter->actions[alter->action_count++];
         *action = (struct ast_alter_action){0};
-        if (!parse_action(parse, action))
+        if (!parse_action(parse, alter->table, action))
             return false;
     } while (parse__accept(parse, TOKEN_COMMA));
     return true;

@@ -11,6 +11,7 @@ struct table_body {
     uint32_t column_capacity;
     uint32_t unique_capacity;
     uint32_t foreign_key_capacity;
+    uint32_t check_capacity;
 };
 
 static bool add_primary_key(struct parse *parse, struct table_body *body, const struct ast_key *key)
@@ -44,17 +45,26 @@ static bool parse_constraint_name(struct parse *parse, struct ast_name *name)
 /* ---- foreign keys ---------------------------------------------------------------------------- */
 
 /* The action behind ON DELETE or ON UPDATE. */
-static bool parse_action(struct parse *parse, bool *restricted)
+static bool parse_action(struct parse *parse, enum ast_key_action *action)
 {
-    *restricted = parse__accept_keyword(parse, KEYWORD_RESTRICT);
-    if (*restricted)
+    *action = AST_KEY_NO_ACTION;
+    if (parse__accept_keyword(parse, KEYWORD_RESTRICT)) {
+        *action = AST_KEY_RESTRICT;
         return true;
-    if (parse__is_keyword(parse, KEYWORD_CASCADE))
-        return parse__unsupported(parse, "the foreign key action CASCADE is");
-    if (parse__is_keyword(parse, KEYWORD_SET))
-        return parse__unsupported(parse, parse__peek_keyword(parse, KEYWORD_NULL)
-                                             ? "the foreign key action SET NULL is"
-                                             : "the foreign key action SET DEFAULT is");
+    }
+    if (parse__accept_keyword(parse, KEYWORD_CASCADE)) {
+        *action = AST_KEY_CASCADE;
+        return true;
+    }
+    if (parse__accept_keyword(parse, KEYWORD_SET)) {
+        bool is_null = parse__accept_keyword(parse, KEYWORD_NULL);
+        *action = is_null ? AST_KEY_SET_NULL : AST_KEY_SET_DEFAULT;
+        if (!is_null && !parse__expect_keyword(parse, KEYWORD_DEFAULT))
+            return false;
+        if (parse__is(parse, TOKEN_LEFT_PAREN))
+            return parse__unsupported(parse, "SET of some of a foreign key's columns is");
+        return true;
+    }
     return parse__expect_keyword(parse, KEYWORD_NO) && parse__expect_keyword(parse, KEYWORD_ACTION);
 }
 
@@ -77,7 +87,7 @@ static bool parse_references(struct parse *parse, struct ast_foreign_key *key)
         bool on_delete = parse__accept_keyword(parse, KEYWORD_DELETE);
         if (!on_delete && !parse__expect_keyword(parse, KEYWORD_UPDATE))
             return false;
-        if (!parse_action(parse, on_delete ? &key->restrict_delete : &key->restrict_update))
+        if (!parse_action(parse, on_delete ? &key->on_delete : &key->on_update))
             return false;
     }
     return true;
@@ -99,6 +109,34 @@ static bool add_foreign_key(struct parse *parse, struct table_body *body,
     table->foreign_keys = arena_grow(parse->arena, table->foreign_keys, &body->foreign_key_capacity,
                                      table->foreign_key_count + 1, sizeof *table->foreign_keys);
     table->foreign_keys[table->foreign_key_count++] = *key;
+    return true;
+}
+
+/* ---- checks ---------------------------------------------------------------------------------- */
+
+/* The current token is CHECK. */
+static bool add_check(struct parse *parse, struct table_body *body, struct ast_name name)
+{
+    struct ast_create_table *table = body->table;
+    struct ast_check check = {.constraint = name, .position = parse->token.position};
+    parse__advance(parse);
+    if (!parse__is(parse, TOKEN_LEFT_PAREN))
+        return parse__syntax_error(parse);
+    parse__advance(parse);
+    size_t start = parse->token.start;
+    check.expr = parse__expr(parse);
+    if (!check.expr)
+        return false;
+    ASSERT(parse->previous_end > start);
+    check.sql = arena_strndup(parse->arena, (const char *)parse->text.data + start,
+                              parse->previous_end - start);
+    if (!parse__expect(parse, TOKEN_RIGHT_PAREN))
+        return false;
+    if (parse->parameter_count > 0)
+        return parse__fail(parse, "42P02", check.position, "a constraint cannot have parameters");
+    table->checks = arena_grow(parse->arena, table->checks, &body->check_capacity,
+                               table->check_count + 1, sizeof *table->checks);
+    table->checks[table->check_count++] = check;
     return true;
 }
 
@@ -170,7 +208,7 @@ static bool parse_column_constraint(struct parse *parse, struct table_body *body
         return add_foreign_key(parse, body, &foreign);
     }
     case KEYWORD_CHECK:
-        return parse__unsupported(parse, "CHECK is");
+        return add_check(parse, body, name);
     case KEYWORD_COLLATE:
         return parse__unsupported(parse, "COLLATE is");
     case KEYWORD_DEFERRABLE:
@@ -210,25 +248,21 @@ static bool parse_column(struct parse *parse, struct table_body *body)
     return true;
 }
 
-bool parse__column_alone(struct parse *parse, struct ast_column_definition *column)
+bool parse__column_alone(struct parse *parse, struct ast_column_definition *column,
+                         const struct ast_create_table **constraints)
 {
-    struct ast_create_table table = {0};
-    struct table_body body = {.table = &table};
-    uint32_t position = parse->token.position;
+    struct ast_create_table *table = arena_zalloc(parse->arena, sizeof *table);
+    struct table_body body = {.table = table};
+    *constraints = table;
     if (!parse_column(parse, &body))
         return false;
-    if (table.primary_key.column_count || table.unique_count || table.foreign_key_count) {
-        parse__fail(parse, "0A000", position, "a key as part of ADD COLUMN is not supported");
-        parse__hint(parse, "Add the column, then CREATE UNIQUE INDEX.");
-        return false;
-    }
-    *column = table.columns[0];
+    *column = table->columns[0];
     return true;
 }
 
 /* ---- constraints of the table ---------------------------------------------------------------- */
 
-static bool starts_table_constraint(const struct parse *parse)
+bool parse__starts_table_constraint(const struct parse *parse)
 {
     return parse__is_keyword(parse, KEYWORD_CONSTRAINT) ||
            parse__is_keyword(parse, KEYWORD_PRIMARY) || parse__is_keyword(parse, KEYWORD_UNIQUE) ||
@@ -242,7 +276,7 @@ static bool parse_table_constraint(struct parse *parse, struct table_body *body)
         return false;
     key.position = parse->token.position;
     if (parse__is_keyword(parse, KEYWORD_CHECK))
-        return parse__unsupported(parse, "CHECK is");
+        return add_check(parse, body, key.constraint);
     if (parse__accept_keyword(parse, KEYWORD_PRIMARY))
         return parse__expect_keyword(parse, KEYWORD_KEY) &&
                parse__name_list(parse, &key.columns, &key.column_count) &&
@@ -257,6 +291,16 @@ static bool parse_table_constraint(struct parse *parse, struct table_body *body)
            add_foreign_key(parse, body, &foreign);
 }
 
+bool parse__constraint_alone(struct parse *parse, struct ast_name name,
+                             const struct ast_create_table **constraints)
+{
+    struct ast_create_table *table = arena_zalloc(parse->arena, sizeof *table);
+    struct table_body body = {.table = table};
+    table->table = name;
+    *constraints = table;
+    return parse_table_constraint(parse, &body);
+}
+
 static bool parse_body(struct parse *parse, struct table_body *body)
 {
     if (!parse__expect(parse, TOKEN_LEFT_PAREN))
@@ -264,8 +308,8 @@ static bool parse_body(struct parse *parse, struct table_body *body)
     if (parse__accept(parse, TOKEN_RIGHT_PAREN))
         return true;
     do {
-        bool good = starts_table_constraint(parse) ? parse_table_constraint(parse, body)
-                                                   : parse_column(parse, body);
+        bool good = parse__starts_table_constraint(parse) ? parse_table_constraint(parse, body)
+                                                          : parse_column(parse, body);
         if (!good)
             return false;
     } while (parse__accept(parse, TOKEN_COMMA));

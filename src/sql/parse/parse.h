@@ -346,8 +346,15 @@ struct ast_delete {
     uint32_t returning_count;
 };
 
-/* FOREIGN KEY ... REFERENCES, of a column or of the table. CASCADE, SET NULL and SET DEFAULT are
- * refused here (0A000). */
+enum ast_key_action {
+    AST_KEY_NO_ACTION, /* also when nothing is said */
+    AST_KEY_RESTRICT,
+    AST_KEY_CASCADE,
+    AST_KEY_SET_NULL,
+    AST_KEY_SET_DEFAULT,
+};
+
+/* FOREIGN KEY ... REFERENCES, of a column or of the table. */
 struct ast_foreign_key {
     struct ast_name constraint; /* or missing */
     uint32_t position;
@@ -356,8 +363,16 @@ struct ast_foreign_key {
     struct ast_name parent;
     struct ast_name *parent_columns; /* NULL: the parent's primary key */
     uint32_t parent_column_count;
-    bool restrict_delete; /* ON DELETE RESTRICT; otherwise NO ACTION */
-    bool restrict_update;
+    enum ast_key_action on_delete;
+    enum ast_key_action on_update;
+};
+
+/* CHECK (expr), of a column or of the table. */
+struct ast_check {
+    struct ast_name constraint; /* or missing */
+    uint32_t position;
+    struct ast_expr *expr;
+    const char *sql; /* its source text */
 };
 
 /* PRIMARY KEY or UNIQUE, of a column or of the table. */
@@ -389,6 +404,8 @@ struct ast_create_table {
     uint32_t unique_count;
     struct ast_foreign_key *foreign_keys;
     uint32_t foreign_key_count;
+    struct ast_check *checks;
+    uint32_t check_count;
     /* CREATE TABLE ... AS: the columns are those of the query, nothing else stands here. */
     struct ast_select *source; /* or NULL */
     struct ast_name *names;    /* of the first columns, or NULL */
@@ -405,6 +422,8 @@ enum ast_alter {
     AST_ALTER_DROP_DEFAULT,
     AST_ALTER_SET_NOT_NULL,
     AST_ALTER_DROP_NOT_NULL,
+    AST_ALTER_ADD_CONSTRAINT,  /* ADD [CONSTRAINT name] ..., in constraints */
+    AST_ALTER_DROP_CONSTRAINT, /* DROP CONSTRAINT name */
 };
 
 struct ast_alter_action {
@@ -413,6 +432,8 @@ struct ast_alter_action {
     struct ast_name to;                  /* RENAME */
     struct ast_column_definition column; /* ADD; its default also for SET DEFAULT */
     bool if_exists;                      /* DROP; with ADD: if not exists */
+    /* ADD CONSTRAINT: the one constraint; ADD: those that stand behind the column. Else NULL. */
+    const struct ast_create_table *constraints;
 };
 
 /* Actions are done one after the other. */
@@ -543,6 +564,10 @@ status_t parse_expression(struct slice text, struct arena *arena, struct ast_exp
  * tree (positions and heights aside). */
 void ast_print(const struct ast_statement *statement, struct buffer *out);
 void ast_print_expr(const struct ast_expr *expr, struct buffer *out);
+/* Calls `visit` for each AST_COLUMN of an expression, which it may change. Queries inside are not
+ * looked into. */
+typedef void ast_column_fn(void *context, struct ast_expr *column);
+void ast_each_column(struct ast_expr *expr, ast_column_fn *visit, void *context);
 /* Appends an identifier, quoted when it must be (keywords, upper case, odd characters). */
 void ast_print_name(const char *name, struct buffer *out);
 /* "+", "IS DISTINCT FROM", "NOT", ... */

@@ -429,9 +429,13 @@ bool parse__create(struct parse *parse, struct ast_statement *statement);
 bool parse__drop(struct parse *parse, struct ast_statement *statement);
 /* ddl_alter.c */
 bool parse__alter(struct parse *parse, struct ast_statement *statement);
-/* A column as in CREATE TABLE; constraints that are indexes or refer to other tables are refused.
- */
-bool parse__column_alone(struct parse *parse, struct ast_column_definition *column);
+/* A column as in CREATE TABLE, with its constraints. */
+bool parse__column_alone(struct parse *parse, struct ast_column_definition *column,
+                         const struct ast_create_table **constraints);
+bool parse__starts_table_constraint(const struct parse *parse);
+/* [CONSTRAINT name] PRIMARY KEY, UNIQUE, FOREIGN KEY or CHECK; `table` is only for messages. */
+bool parse__constraint_alone(struct parse *parse, struct ast_name table,
+                             const struct ast_create_table **constraints);
 /* What stands behind the word DEFAULT, the current token. */
 bool parse__default(struct parse *parse, struct ast_column_definition *column);
 bool parse__reindex(struct parse *parse, struct ast_statement *statement);

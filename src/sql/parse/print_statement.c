@@ -120,10 +120,10 @@ static void print_column(const struct ast_column_definition *column, struct buff
     }
 }
 
-/* With a comma in front, but for a table without columns. */
-static void print_constraint_name(const struct ast_name *name, struct buffer *out)
+/* With `lead` in front, but for a table without columns. */
+static void print_constraint_name(const struct ast_name *name, const char *lead, struct buffer *out)
 {
-    buffer_append_string(out, out->data[out->size - 1] == '(' ? "" : ", ");
+    buffer_append_string(out, out->data[out->size - 1] == '(' ? "" : lead);
     if (!name->text)
         return;
     buffer_append_string(out, "CONSTRAINT ");
@@ -131,16 +131,18 @@ static void print_constraint_name(const struct ast_name *name, struct buffer *ou
     buffer_append_string(out, " ");
 }
 
-static void print_key(const struct ast_key *key, const char *kind, struct buffer *out)
+static void print_key(const struct ast_key *key, const char *kind, const char *lead,
+                      struct buffer *out)
 {
-    print_constraint_name(&key->constraint, out);
+    print_constraint_name(&key->constraint, lead, out);
     buffer_printf(out, "%s ", kind);
     parse__print_names(key->columns, key->column_count, out);
 }
 
-static void print_foreign_key(const struct ast_foreign_key *key, struct buffer *out)
+static void print_foreign_key(const struct ast_foreign_key *key, const char *lead,
+                              struct buffer *out)
 {
-    print_constraint_name(&key->constraint, out);
+    print_constraint_name(&key->constraint, lead, out);
     buffer_append_string(out, "FOREIGN KEY ");
     parse__print_names(key->columns, key->column_count, out);
     buffer_append_string(out, " REFERENCES ");
@@ -149,8 +151,38 @@ static void print_foreign_key(const struct ast_foreign_key *key, struct buffer *
         buffer_append_string(out, " ");
         parse__print_names(key->parent_columns, key->parent_column_count, out);
     }
-    buffer_append_string(out, key->restrict_delete ? " ON DELETE RESTRICT" : "");
-    buffer_append_string(out, key->restrict_update ? " ON UPDATE RESTRICT" : "");
+    static const char *const actions[] = {
+        [AST_KEY_NO_ACTION] = NULL,
+        [AST_KEY_RESTRICT] = "RESTRICT",
+        [AST_KEY_CASCADE] = "CASCADE",
+        [AST_KEY_SET_NULL] = "SET NULL",
+        [AST_KEY_SET_DEFAULT] = "SET DEFAULT",
+    };
+    if (actions[key->on_delete])
+        buffer_printf(out, " ON DELETE %s", actions[key->on_delete]);
+    if (actions[key->on_update])
+        buffer_printf(out, " ON UPDATE %s", actions[key->on_update]);
+}
+
+static void print_check(const struct ast_check *check, const char *lead, struct buffer *out)
+{
+    print_constraint_name(&check->constraint, lead, out);
+    buffer_append_string(out, "CHECK (");
+    ast_print_expr(check->expr, out);
+    buffer_append_string(out, ")");
+}
+
+static void print_constraints(const struct ast_create_table *table, const char *lead,
+                              struct buffer *out)
+{
+    if (table->primary_key.column_count)
+        print_key(&table->primary_key, "PRIMARY KEY", lead, out);
+    for (uint32_t i = 0; i < table->unique_count; i++)
+        print_key(&table->uniques[i], "UNIQUE", lead, out);
+    for (uint32_t i = 0; i < table->foreign_key_count; i++)
+        print_foreign_key(&table->foreign_keys[i], lead, out);
+    for (uint32_t i = 0; i < table->check_count; i++)
+        print_check(&table->checks[i], lead, out);
 }
 
 static void print_source(const struct ast_create_table *table, struct buffer *out)
@@ -177,12 +209,7 @@ static void print_create_table(const struct ast_create_table *table, struct buff
         buffer_append_string(out, i ? ", " : "");
         print_column(&table->columns[i], out);
     }
-    if (table->primary_key.column_count)
-        print_key(&table->primary_key, "PRIMARY KEY", out);
-    for (uint32_t i = 0; i < table->unique_count; i++)
-        print_key(&table->uniques[i], "UNIQUE", out);
-    for (uint32_t i = 0; i < table->foreign_key_count; i++)
-        print_foreign_key(&table->foreign_keys[i], out);
+    print_constraints(table, ", ", out);
     buffer_append_string(out, ")");
 }
 
@@ -197,6 +224,8 @@ static void print_action(const struct ast_alter_action *action, struct buffer *o
         [AST_ALTER_DROP_DEFAULT] = "ALTER COLUMN ",
         [AST_ALTER_SET_NOT_NULL] = "ALTER COLUMN ",
         [AST_ALTER_DROP_NOT_NULL] = "ALTER COLUMN ",
+        [AST_ALTER_ADD_CONSTRAINT] = "",
+        [AST_ALTER_DROP_CONSTRAINT] = "DROP CONSTRAINT ",
     };
     buffer_append_string(out, words[action->kind]);
     if (action->if_exists)
@@ -206,6 +235,10 @@ static void print_action(const struct ast_alter_action *action, struct buffer *o
     switch (action->kind) {
     case AST_ALTER_ADD:
         print_column(&action->column, out);
+        print_constraints(action->constraints, ", ADD ", out);
+        break;
+    case AST_ALTER_ADD_CONSTRAINT:
+        print_constraints(action->constraints, "ADD ", out);
         break;
     case AST_ALTER_RENAME_COLUMN:
         buffer_append_string(out, " TO ");
@@ -226,6 +259,7 @@ static void print_action(const struct ast_alter_action *action, struct buffer *o
         buffer_printf(out, " %s NOT NULL", action->kind == AST_ALTER_SET_NOT_NULL ? "SET" : "DROP");
         break;
     case AST_ALTER_DROP:
+    case AST_ALTER_DROP_CONSTRAINT:
         break;
     }
 }

@@ -266,6 +266,18 @@ enum conflict_action {
     CONFLICT_REPLACE  /* takes it away, and every other one that is in the way */
 };
 
+/* What a table asks of its rows, as expressions over its columns (EXPR_COLUMN.index is a place in
+ * table->columns). */
+struct plan_check {
+    const char *name;
+    struct expr *expr; /* false: the row is refused */
+};
+
+struct plan_rules {
+    struct plan_check *checks;
+    uint32_t check_count;
+};
+
 struct plan {
     enum plan_kind kind;
     /* What it produces. */
@@ -330,6 +342,7 @@ struct plan {
         } set;        /* PLAN_INTERSECT, PLAN_EXCEPT */
         struct {
             const struct table *table;
+            const struct plan_rules *rules;
             /* INSERT: the input has one column a column of the table, already cast to the column's
                kind; ranges, lengths, NOT NULL, UNIQUE, FOREIGN KEY are checked by the executor.
                UPDATE: the input has all the table's columns as they are, then the values for
@@ -400,6 +413,15 @@ status_t plan_statement(const struct ast_statement *statement, const struct cata
 /* An expression without columns (DEFAULT), cast to a type. */
 status_t plan_expression(const struct ast_expr *ast, enum sql_type type, struct arena *arena,
                          struct expr **out, struct error *error);
+
+/* An expression over a table's columns, without aggregates and queries: `what` names it in errors
+ * ("CHECK"). SQL_UNKNOWN: of any type; else it must be of that type. */
+status_t plan_row_expression(const struct ast_expr *ast, const struct table *table,
+                             const char *what, enum sql_type type, struct arena *arena,
+                             struct expr **out, struct error *error);
+/* The table's own, from its catalog. */
+status_t plan_rules(const struct table *table, struct arena *arena, const struct plan_rules **out,
+                    struct error *error);
 
 /* Draws the tree, one line a row, into `out`:
  *     Project: o.id, c.name

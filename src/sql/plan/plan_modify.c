@@ -47,13 +47,14 @@ status_t plan__find_column(struct planner *planner, const struct table *table,
     return OK;
 }
 
-static struct plan *modify(struct planner *planner, enum plan_kind kind, const struct table *table,
-                           struct plan *input)
+static status_t modify(struct planner *planner, enum plan_kind kind, const struct table *table,
+                       struct plan *input, struct plan **out)
 {
     struct plan *plan = plan__operator(planner, kind, 0, input, NULL);
     plan->as.modify.table = table;
     plan->rows_estimate = input->rows_estimate;
-    return plan;
+    *out = plan;
+    return plan_rules(table, planner->arena, &plan->as.modify.rules, planner->error);
 }
 
 /* ---- INSERT -----------------------------------------------------------------------------------
@@ -292,7 +293,8 @@ status_t plan__insert(struct planner *planner, const struct ast_insert *ast, str
     status = plain ? insert_values(&target, ast, &input) : insert_select(&target, ast, &input);
     if (status)
         return status;
-    out->root = modify(planner, PLAN_INSERT, target.table, input);
+    if ((status = modify(planner, PLAN_INSERT, target.table, input, &out->root)))
+        return status;
     out->writes = true;
     out->is_short = plain && input->as.values.row_count <= 1000;
     if ((status = plan__conflict(planner, ast, target.table, out->root)))
@@ -347,7 +349,8 @@ static status_t close_block(struct planner *planner, struct query *query, enum p
     status_t status = plan__finish_query(planner, query, &stage);
     if (status)
         return status;
-    out->root = modify(planner, kind, table, stage.plan);
+    if ((status = modify(planner, kind, table, stage.plan, &out->root)))
+        return status;
     out->writes = true;
     /* Looking for children may mean to scan their table. */
     out->is_short = stage.is_short && table->referenced_by_count == 0;

@@ -1,0 +1,88 @@
+/* A table's CHECKs, asked of one row at a time: a batch of one row, of which only the columns are
+ * filled that an expression names. */
+#include "sql/exec/exec_int.h"
+
+static void columns_find(const struct expr *expr, bool *named)
+{
+    if (expr->kind == EXPR_COLUMN)
+        named[expr->index] = true;
+    for (uint32_t i = 0; i < expr->argument_count; i++)
+        columns_find(expr->arguments[i], named);
+}
+
+static void row_make(struct row_rules *rules, struct arena *arena)
+{
+    const struct table *table = rules->table;
+    enum sql_type *types = arena_alloc(arena, table->column_count * sizeof *types);
+    bool *named = arena_zalloc(arena, table->column_count * sizeof *named);
+    for (uint32_t c = 0; c < table->column_count; c++)
+        types[c] = table->columns[c].type.kind;
+    rules->row = batch_create(arena, types, table->column_count, 1);
+    rules->columns = arena_alloc(arena, table->column_count * sizeof *rules->columns);
+    for (uint32_t i = 0; i < rules->plan->check_count; i++)
+        columns_find(rules->plan->checks[i].expr, named);
+    for (uint32_t c = 0; c < table->column_count; c++) {
+        if (named[c])
+            rules->columns[rules->column_count++] = c;
+    }
+}
+
+status_t exec__rules_open(struct exec *exec, const struct table *table,
+                          const struct plan_rules *plan, struct row_rules **out,
+                          struct error *error)
+{
+    ASSERT(exec && table && out);
+    struct row_rules *rules = arena_zalloc(exec->arena, sizeof *rules);
+    *out = rules;
+    rules->table = table;
+    rules->plan = plan;
+    status_t status = plan ? OK : plan_rules(table, exec->arena, &rules->plan, error);
+    if (status != OK || rules->plan->check_count == 0)
+        return status;
+    row_make(rules, exec->arena);
+    rules->checks = arena_alloc(exec->arena, rules->plan->check_count * sizeof(struct eval *));
+    for (uint32_t i = 0; i < rules->plan->check_count && status == OK; i++)
+        status = exec__eval_compile(exec, rules->plan->checks[i].expr, &rules->scratch,
+                                    &rules->checks[i], error);
+    return status;
+}
+
+void exec__rules_close(struct row_rules *rules)
+{
+    if (rules)
+        arena_free(&rules->scratch);
+}
+
+static void row_load(struct row_rules *rules, const struct value *row)
+{
+    struct batch *batch = rules->row;
+    arena_reset(&rules->scratch);
+    batch_reset(batch);
+    for (uint32_t i = 0; i < rules->column_count; i++) {
+        uint32_t c = rules->columns[i];
+        vector_set(&batch->columns[c], 0, &row[c]);
+    }
+    batch->row_count = batch->selected = 1;
+}
+
+status_t exec__rules_check(struct row_rules *rules, const struct value *row, struct error *error)
+{
+    if (rules->plan->check_count == 0)
+        return OK;
+    ASSERT(rules->checks && row);
+    row_load(rules, row);
+    for (uint32_t i = 0; i < rules->plan->check_count; i++) {
+        struct eval *check = rules->checks[i];
+        status_t status = exec__eval_run(check, rules->row, error);
+        if (status != OK)
+            return status;
+        const struct value holds = vector_get(check->result, 0);
+        if (holds.null || holds.as.boolean)
+            continue;
+        error_sql(error, "23514", 0, "new row for relation \"%s\" violates check constraint \"%s\"",
+                  rules->table->name, rules->plan->checks[i].name);
+        exec__error_row(rules->table, row, error);
+        return ERR_SQL;
+    }
+    return OK;
+}

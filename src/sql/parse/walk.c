@@ -1,0 +1,85 @@
+/* The columns of an expression that stands by itself: of a CHECK, of an index. */
+#include <string.h>
+
+#include "base/check.h"
+#include "parse_int.h"
+
+struct walk {
+    ast_column_fn *visit;
+    void *context;
+};
+
+static void walk_expr(const struct walk *walk, struct ast_expr *expr);
+
+static void walk_list(const struct walk *walk, struct ast_expr **items, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        walk_expr(walk, items[i]);
+}
+
+static void walk_three(const struct walk *walk, struct ast_expr *a, struct ast_expr *b,
+                       struct ast_expr *c)
+{
+    struct ast_expr *all[] = {a, b, c};
+    walk_list(walk, all, 3);
+}
+
+static void walk_case(const struct walk *walk, struct ast_expr *expr)
+{
+    walk_expr(walk, expr->as.match.operand);
+    for (uint32_t i = 0; i < expr->as.match.count; i++) {
+        walk_expr(walk, expr->as.match.whens[i].condition);
+        walk_expr(walk, expr->as.match.whens[i].result);
+    }
+    walk_expr(walk, expr->as.match.otherwise);
+}
+
+static void walk_expr(const struct walk *walk, struct ast_expr *expr)
+{
+    if (!expr)
+        return;
+    switch (expr->kind) {
+    case AST_COLUMN:
+        walk->visit(walk->context, expr);
+        return;
+    case AST_UNARY:
+    case AST_BINARY:
+        walk_three(walk, expr->as.binary.left, expr->as.binary.right, NULL);
+        return;
+    case AST_AND:
+    case AST_OR:
+        walk_list(walk, expr->as.list.items, expr->as.list.count);
+        return;
+    case AST_IS:
+        walk_expr(walk, expr->as.is.operand);
+        return;
+    case AST_LIKE:
+        walk_three(walk, expr->as.like.operand, expr->as.like.pattern, expr->as.like.escape);
+        return;
+    case AST_BETWEEN:
+        walk_three(walk, expr->as.between.operand, expr->as.between.low, expr->as.between.high);
+        return;
+    case AST_IN_LIST:
+        walk_expr(walk, expr->as.in.operand);
+        walk_list(walk, expr->as.in.items, expr->as.in.count);
+        return;
+    case AST_CASE:
+        walk_case(walk, expr);
+        return;
+    case AST_CAST:
+        walk_expr(walk, expr->as.cast.operand);
+        return;
+    case AST_CALL:
+        walk_list(walk, expr->as.call.arguments, expr->as.call.count);
+        return;
+    default:
+        return;
+    }
+}
+
+void ast_each_column(struct ast_expr *expr, ast_column_fn *visit, void *context)
+{
+    ASSERT(expr && visit);
+    struct walk walk = {visit, context};
+    walk_expr(&walk, expr);
+}
