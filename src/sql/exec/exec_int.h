@@ -387,6 +387,11 @@ void exec__row_reader_free(struct row_reader *reader);
 status_t exec__row_reader_read(struct row_reader *reader, const struct store_entry *entry,
                                struct vector *columns, uint32_t at, struct error *error);
 
+/* The same of many, into rows `at` and following. */
+status_t exec__row_reader_read_many(struct row_reader *reader, const struct store_entry *entries,
+                                    uint32_t count, struct vector *columns, uint32_t at,
+                                    struct error *error);
+
 /* ---- joins (join.c) ----------------------------------------------------------------------------
  */
 

@@ -125,6 +125,20 @@ static status_t read_index_only(struct row_reader *reader, const struct store_en
     return status;
 }
 
+static void targets_set(struct row_reader *reader, struct vector *columns)
+{
+    if (reader->targets[0] == &columns[reader->order[0]])
+        return;
+    for (uint32_t i = 0; i < reader->plan->column_count; i++)
+        reader->targets[i] = &columns[reader->order[i]];
+}
+
+static status_t row_corrupt(const struct row_reader *reader, struct error *error)
+{
+    return error_set(error, ERR_CORRUPT, "a row of table \"%s\" is corrupt",
+                     reader->plan->as.scan.table->name);
+}
+
 status_t exec__row_reader_read(struct row_reader *reader, const struct store_entry *entry,
                                struct vector *columns, uint32_t at, struct error *error)
 {
@@ -147,13 +161,29 @@ status_t exec__row_reader_read(struct row_reader *reader, const struct store_ent
     }
     if (plan->column_count == 0)
         return OK;
-    if (reader->targets[0] != &columns[reader->order[0]]) {
-        for (uint32_t i = 0; i < plan->column_count; i++)
-            reader->targets[i] = &columns[reader->order[i]];
-    }
+    targets_set(reader, columns);
     if (row_decode(row, &reader->shape, reader->targets, at) != OK)
-        return error_set(error, ERR_CORRUPT, "a row of table \"%s\" is corrupt",
-                         plan->as.scan.table->name);
+        return row_corrupt(reader, error);
+    return OK;
+}
+
+status_t exec__row_reader_read_many(struct row_reader *reader, const struct store_entry *entries,
+                                    uint32_t count, struct vector *columns, uint32_t at,
+                                    struct error *error)
+{
+    const struct plan *plan = reader->plan;
+    if (plan->as.scan.index_only || plan->as.scan.index->id != 0) {
+        status_t status = OK;
+        for (uint32_t i = 0; i < count && status == OK; i++)
+            status = exec__row_reader_read(reader, &entries[i], columns, at + i, error);
+        return status;
+    }
+    if (plan->column_count == 0 || count == 0)
+        return OK;
+    targets_set(reader, columns);
+    if (row_decode_many(&entries[0].value, sizeof *entries, count, &reader->shape, reader->targets,
+                        at) != OK)
+        return row_corrupt(reader, error);
     return OK;
 }
 
@@ -283,9 +313,9 @@ static status_t range_read(struct scan *scan, struct error *error)
         scan->cursor = NULL;
         scan->current++;
     }
-    for (uint32_t i = 0; i < count && status == OK; i++)
-        status = exec__row_reader_read(&scan->reader, &scan->entries[i], batch->columns,
-                                       batch->row_count++, error);
+    status = exec__row_reader_read_many(&scan->reader, scan->entries, count, batch->columns,
+                                        batch->row_count, error);
+    batch->row_count += count;
     return status;
 }
 

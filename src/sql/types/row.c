@@ -148,24 +148,32 @@ static inline bool double_take(struct reader *reader, uint8_t token, double *rea
     return true;
 }
 
+/* Bytes behind a token; VARIES: see text_take, which also refuses what is none of ours. */
+#define VARIES 0xff
+static const uint8_t size_behind[256] =
+    {
+        [0x80 ... 0xbf] = VARIES, [0xc1] = VARIES,      [0xc4 ... 0xca] = VARIES,
+        [TOKEN_DOUBLE] = 8,       [TOKEN_UINT8] = 1,    [TOKEN_UINT8 + 1] = 2,
+        [TOKEN_UINT8 + 2] = 4,    [TOKEN_UINT64] = 8,   [TOKEN_INT8] = 1,
+        [TOKEN_INT8 + 1] = 2,     [TOKEN_INT8 + 2] = 4, [TOKEN_INT64] = 8,
+        [0xd4 ... 0xdf] = VARIES,
+};
+
 /* Steps over one value of any kind row_encode writes. */
 static inline bool value_skip(struct reader *reader)
 {
     if (left(reader) < 1)
         return false;
     uint8_t token = *reader->at++;
-    if (token <= 0x7f || token >= 0xe0 || token == TOKEN_NIL || token == TOKEN_FALSE ||
-        token == TOKEN_TRUE)
-        return true;
-    if (token == TOKEN_DOUBLE || (token >= TOKEN_UINT8 && token <= TOKEN_INT64)) {
-        size_t width = token == TOKEN_DOUBLE ? 8 : (size_t)1 << (token & 3);
-        if (left(reader) < width)
-            return false;
-        reader->at += width;
-        return true;
+    size_t size = size_behind[token];
+    if (size == VARIES) {
+        struct slice text;
+        return text_take(reader, token, &text);
     }
-    struct slice text;
-    return text_take(reader, token, &text);
+    if (left(reader) < size)
+        return false;
+    reader->at += size;
+    return true;
 }
 
 /* The next value into row `row` of `target`. */
@@ -198,10 +206,9 @@ static inline bool value_take(struct reader *reader, enum sql_type type, struct 
     UNREACHABLE();
 }
 
-status_t row_decode(struct slice row, const struct row_shape *shape, struct vector **targets,
-                    uint32_t at)
+static inline status_t row_take(struct slice row, const struct row_shape *shape,
+                                struct vector **targets, uint32_t at)
 {
-    ASSERT(shape && targets);
     if (row.size == 0)
         return ERR_CORRUPT;
     struct reader reader = {.at = row.data, .end = row.data + row.size};
@@ -225,4 +232,22 @@ status_t row_decode(struct slice row, const struct row_shape *shape, struct vect
         ordinal++;
     }
     return OK;
+}
+
+status_t row_decode(struct slice row, const struct row_shape *shape, struct vector **targets,
+                    uint32_t at)
+{
+    ASSERT(shape && targets);
+    return row_take(row, shape, targets, at);
+}
+
+status_t row_decode_many(const struct slice *rows, size_t stride, uint32_t count,
+                         const struct row_shape *shape, struct vector **targets, uint32_t at)
+{
+    ASSERT(shape && targets);
+    const uint8_t *next = (const uint8_t *)rows;
+    status_t status = OK;
+    for (uint32_t i = 0; i < count && status == OK; i++, next += stride)
+        status = row_take(*(const struct slice *)(const void *)next, shape, targets, at + i);
+    return status;
 }
