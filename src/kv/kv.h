@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/bytes.h"
 #include "base/status.h"
 #include "env/env.h"
@@ -125,7 +126,7 @@ status_t kv_get(struct kv_snapshot *snapshot, struct slice key, struct slice *va
 
 /* ---- cursors -------------------------------------------------------------------------------- */
 
-/* On the caller's stack, nothing to release. The fields are the room's own. */
+/* On the caller's stack, nothing to release. The fields are the room's own. Not to be copied. */
 struct kv_cursor {
     struct kv *kv;
     uint64_t changes; /* of the writer's view: the change count it was placed at */
@@ -138,7 +139,22 @@ struct kv_cursor {
         uint32_t index;
         uint32_t count;
     } level[KV_DEPTH_MAX];
+    const uint8_t *key_page; /* the leaf whose keys' common beginning `key` begins with, or NULL */
+    uint8_t key[KV_KEY_SIZE_MAX + 16]; /* where kv_cursor_key puts a key together */
 };
+
+/* With the address sanitizer each move writes over the key handed out before, so that nobody gets
+ * away with using it. */
+#if defined(__SANITIZE_ADDRESS__)
+#define KV_CURSOR_SCRIBBLES 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define KV_CURSOR_SCRIBBLES 1
+#endif
+#endif
+#ifndef KV_CURSOR_SCRIBBLES
+#define KV_CURSOR_SCRIBBLES 0
+#endif
 
 void kv_cursor_init(struct kv_cursor *cursor, struct kv_snapshot *snapshot);
 /* Over the writer's own view, on the writer's thread. After any change the cursor, and slices
@@ -155,7 +171,7 @@ status_t kv_cursor_next_any(struct kv_cursor *cursor, struct error *error);
 /* Only while valid. Amortised O(1). Going over an end makes the cursor invalid. */
 static inline status_t kv_cursor_next(struct kv_cursor *cursor, struct error *error)
 {
-    if (cursor->valid && !cursor->latest &&
+    if (!KV_CURSOR_SCRIBBLES && cursor->valid && !cursor->latest &&
         cursor->level[cursor->depth - 1].index + 1 < cursor->level[cursor->depth - 1].count) {
         cursor->level[cursor->depth - 1].index++;
         return OK;
@@ -167,10 +183,12 @@ static inline bool kv_cursor_valid(const struct kv_cursor *cursor)
 {
     return cursor->valid;
 }
-/* Only while valid. They point into the store: valid until the snapshot is closed (writer's view:
- * until the next change), also after the cursor has moved on. */
-struct slice kv_cursor_key(const struct kv_cursor *cursor);
-/* Reads the pages of a long value at their first touch, so it can meet damage. */
+/* Only while valid. The key lies in the cursor: valid until the cursor is moved or placed anew (or
+ * is gone), and in the writer's view until the next change. */
+struct slice kv_cursor_key(struct kv_cursor *cursor);
+/* The value lies in the store: valid until the snapshot is closed (writer's view: until the next
+ * change), also after the cursor has moved on. Reads the pages of a long value at their first
+ * touch, so it can meet damage. */
 status_t kv_cursor_value(const struct kv_cursor *cursor, struct slice *value, struct error *error);
 
 struct kv_entry {
@@ -178,9 +196,10 @@ struct kv_entry {
     struct slice value;
 };
 /* Only while valid, and not over the writer's view. Up to `max` entries of the cursor's page, from
- * its own on, as key and value give them; an entry with a long value ends them, and is not among
- * them. At least one unless that is the first. The cursor stays. */
-uint32_t kv_cursor_run(const struct kv_cursor *cursor, struct kv_entry *entries, uint32_t max);
+ * its own on, as key and value give them, but with the keys in `keys`; an entry with a long value
+ * ends them, and is not among them. At least one unless that is the first. The cursor stays. */
+uint32_t kv_cursor_run(const struct kv_cursor *cursor, struct kv_entry *entries, uint32_t max,
+                       struct arena *keys);
 /* On by as many entries as a run had, or fewer. */
 status_t kv_cursor_pass(struct kv_cursor *cursor, uint32_t count, struct error *error);
 

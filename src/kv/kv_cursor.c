@@ -8,6 +8,7 @@
 
 #define LEAF(cursor) ((cursor)->depth - 1u)
 #define CACHE_LINE   64u
+#define SCRIBBLE     0xDB
 
 static status_t root_page(struct kv *kv, uint32_t root, const struct kv__page **page,
                           struct error *error)
@@ -59,6 +60,7 @@ void kv_cursor_init(struct kv_cursor *cursor, struct kv_snapshot *snapshot)
     cursor->latest = false;
     cursor->valid = false;
     cursor->depth = 0;
+    cursor->key_page = NULL;
 }
 
 void kv_cursor_init_latest(struct kv_cursor *cursor, struct kv *kv)
@@ -69,6 +71,7 @@ void kv_cursor_init_latest(struct kv_cursor *cursor, struct kv *kv)
     cursor->latest = true;
     cursor->valid = false;
     cursor->depth = 0;
+    cursor->key_page = NULL;
 }
 
 static void check_current(const struct kv_cursor *cursor)
@@ -114,6 +117,14 @@ static status_t go_down(struct kv_cursor *cursor, const struct kv__page *page,
     }
 }
 
+/* The key handed out before is over. */
+static void scribble(struct kv_cursor *cursor)
+{
+    if (KV_CURSOR_SCRIBBLES)
+        memset(cursor->key, SCRIBBLE, sizeof cursor->key);
+    cursor->key_page = NULL;
+}
+
 /* Places the cursor from the root; an empty tree leaves depth 0. */
 static status_t place(struct kv_cursor *cursor, enum direction direction, struct slice key,
                       struct error *error)
@@ -121,6 +132,7 @@ static status_t place(struct kv_cursor *cursor, enum direction direction, struct
     const struct kv__page *page;
     cursor->valid = false;
     cursor->depth = 0;
+    scribble(cursor);
     if (cursor->latest) {
         cursor->root = cursor->kv->root;
         cursor->changes = cursor->kv->changes;
@@ -236,6 +248,7 @@ status_t kv_cursor_last(struct kv_cursor *cursor, struct error *error)
 status_t kv_cursor_next_any(struct kv_cursor *cursor, struct error *error)
 {
     check_current(cursor);
+    scribble(cursor);
     uint32_t leaf = LEAF(cursor);
     if (++cursor->level[leaf].index < cursor->level[leaf].count)
         return OK;
@@ -245,6 +258,7 @@ status_t kv_cursor_next_any(struct kv_cursor *cursor, struct error *error)
 status_t kv_cursor_prev(struct kv_cursor *cursor, struct error *error)
 {
     check_current(cursor);
+    scribble(cursor);
     uint32_t leaf = LEAF(cursor);
     if (cursor->level[leaf].index > 0) {
         cursor->level[leaf].index--;
@@ -253,10 +267,16 @@ status_t kv_cursor_prev(struct kv_cursor *cursor, struct error *error)
     return prev_leaf(cursor, error);
 }
 
-struct slice kv_cursor_key(const struct kv_cursor *cursor)
+struct slice kv_cursor_key(struct kv_cursor *cursor)
 {
     check_current(cursor);
-    return kv__page_key(page_at(cursor, LEAF(cursor)), cursor->level[LEAF(cursor)].index);
+    struct slice key =
+        kv__page_key(page_at(cursor, LEAF(cursor)), cursor->level[LEAF(cursor)].index);
+    if (!KV_CURSOR_SCRIBBLES)
+        return key;
+    ASSERT(key.size <= KV_KEY_SIZE_MAX);
+    memcpy(cursor->key, key.data, key.size);
+    return slice_make(cursor->key, key.size);
 }
 
 status_t kv_cursor_value(const struct kv_cursor *cursor, struct slice *value, struct error *error)
@@ -273,7 +293,8 @@ status_t kv_cursor_value(const struct kv_cursor *cursor, struct slice *value, st
     return OK;
 }
 
-uint32_t kv_cursor_run(const struct kv_cursor *cursor, struct kv_entry *entries, uint32_t max)
+uint32_t kv_cursor_run(const struct kv_cursor *cursor, struct kv_entry *entries, uint32_t max,
+                       struct arena *keys)
 {
     check_current(cursor);
     ASSERT(!cursor->latest);
@@ -286,8 +307,7 @@ uint32_t kv_cursor_run(const struct kv_cursor *cursor, struct kv_entry *entries,
         uint32_t size = get_u16_le(cell);
         if (__builtin_expect((size & KV_CELL_LONG) != 0, 0))
             return i;
-        entries[i].key.data = cell + 2;
-        entries[i].key.size = slot->key_size;
+        entries[i].key = arena_copy(keys, slice_make(cell + 2, slot->key_size));
         entries[i].value.data = cell + 2 + slot->key_size;
         entries[i].value.size = size;
     }

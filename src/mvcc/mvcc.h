@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/bytes.h"
 #include "base/ordered.h"
 #include "base/status.h"
@@ -90,18 +91,23 @@ struct mvcc_scan {
     bool stored_ready; /* the next stored key, found but not yet given out */
     struct slice stored_key, stored_value;
     struct ordered_node *own; /* the overlay's next */
+    /* The stored key given out last and the next one take turns in these. */
+    uint8_t turn;
+    uint8_t keys[2][MVCC_KEY_MAX];
 };
 
 status_t mvcc_scan_begin(struct mvcc_scan *scan, const struct mvcc_view *view, struct slice low,
                          struct slice high, bool reverse, struct error *error);
-/* ERR_NOT_FOUND (error untouched) at the end. */
+/* ERR_NOT_FOUND (error untouched) at the end. The key lies in the scan and is valid until the next
+ * call (which must not find the scan moved in memory); the value lives as long as the snapshot and
+ * the overlay. */
 status_t mvcc_scan_next(struct mvcc_scan *scan, struct slice *key, struct slice *value,
                         struct error *error);
 
 /* The next keys, up to `max`, with their values. *count < max only at the end, where error is
- * untouched. After an error *count of them are good. */
+ * untouched. After an error *count of them are good. Keys live in `keys`. */
 status_t mvcc_scan_next_many(struct mvcc_scan *scan, struct kv_entry *entries, uint32_t max,
-                             uint32_t *count, struct error *error);
+                             uint32_t *count, struct arena *keys, struct error *error);
 
 /* ---- garbage collection ------------------------------------------------------------------------
  *

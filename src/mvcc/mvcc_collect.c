@@ -181,7 +181,7 @@ struct doomed {
 };
 
 /* Does the cursor stand at a version of `key`? */
-static bool at_key(const struct kv_cursor *cursor, struct slice key, uint64_t *version)
+static bool at_key(struct kv_cursor *cursor, struct slice key, uint64_t *version)
 {
     if (!kv_cursor_valid(cursor))
         return false;

@@ -10,6 +10,9 @@
  * still <= the view's.  A few steps of the cursor are cheaper than a seek; after SKIP_STEPS of them
  * the key is long and a seek jumps over the rest.
  *
+ * A stored key is valid only while the cursor stays, and the walk is one key ahead of what was
+ * given out: keys are copied into the scan, to one of two places in turn.
+ *
  * The overlay's walk gives the transaction's own writes; where both have a key, its own wins. */
 
 #include <string.h>
@@ -71,6 +74,21 @@ static status_t skip_rest(struct kv_cursor *cursor, struct slice key, struct err
     return OK;
 }
 
+/* The user key and version the cursor stands at; the key is copied. */
+static status_t candidate_take(struct mvcc_scan *scan, struct slice *key, uint64_t *version,
+                               struct error *error)
+{
+    status_t status = mvcc__split(kv_cursor_key(&scan->cursor), key, version, error);
+    if (status != OK)
+        return status;
+    if (key->size > MVCC_KEY_MAX)
+        return error_set(error, ERR_CORRUPT, "stored key of %zu bytes", key->size);
+    ASSERT(scan->turn < 2);
+    memcpy(scan->keys[scan->turn], key->data, key->size);
+    key->data = scan->keys[scan->turn];
+    return OK;
+}
+
 /* Finds the next live stored key of an ascending scan; the cursor stands at its candidates. */
 static status_t stored_ascend(struct mvcc_scan *scan, struct error *error)
 {
@@ -78,7 +96,7 @@ static status_t stored_ascend(struct mvcc_scan *scan, struct error *error)
     while (kv_cursor_valid(cursor)) {
         struct slice key;
         uint64_t version;
-        status_t status = mvcc__split(kv_cursor_key(cursor), &key, &version, error);
+        status_t status = candidate_take(scan, &key, &version, error);
         if (status != OK)
             return status;
         if (scan->high.size && slice_compare(key, scan->high) >= 0)
@@ -150,13 +168,12 @@ static status_t stored_descend_key(struct mvcc_scan *scan, struct slice key, boo
 static status_t stored_descend(struct mvcc_scan *scan, struct error *error)
 {
     while (kv_cursor_valid(&scan->cursor)) {
-        struct slice stored = kv_cursor_key(&scan->cursor);
         /* Below the smallest user key begin the keys of others, which need not have a version. */
-        if (stored.data[0] < MVCC_KEY_FIRST_MIN)
+        if (kv_cursor_key(&scan->cursor).data[0] < MVCC_KEY_FIRST_MIN)
             return OK;
         struct slice key;
         uint64_t version;
-        status_t status = mvcc__split(stored, &key, &version, error);
+        status_t status = candidate_take(scan, &key, &version, error);
         if (status != OK)
             return status;
         if (slice_compare(key, scan->low) < 0)
@@ -177,6 +194,7 @@ static status_t stored_descend(struct mvcc_scan *scan, struct error *error)
 static status_t stored_advance(struct mvcc_scan *scan, struct error *error)
 {
     scan->stored_ready = false;
+    scan->turn ^= 1; /* the other one holds what was given out */
     return scan->reverse ? stored_descend(scan, error) : stored_ascend(scan, error);
 }
 
@@ -217,7 +235,13 @@ static status_t stored_begin(struct mvcc_scan *scan, struct error *error)
 status_t mvcc_scan_begin(struct mvcc_scan *scan, const struct mvcc_view *view, struct slice low,
                          struct slice high, bool reverse, struct error *error)
 {
-    *scan = (struct mvcc_scan){.view = view, .low = low, .high = high, .reverse = reverse};
+    /* One by one: the places for keys need no zeros. */
+    scan->view = view;
+    scan->low = low;
+    scan->high = high;
+    scan->reverse = reverse;
+    scan->own = NULL;
+    scan->turn = 0;
     if (low.size > MVCC_KEY_MAX || high.size > MVCC_KEY_MAX)
         return error_set(error, ERR_TOO_LONG, "scan bound is too long");
     if (view->overlay && view->overlay->writes.count) {
@@ -316,16 +340,16 @@ static uint32_t run_take(const struct mvcc_scan *scan, struct run *run, const st
 }
 
 static status_t stored_many(struct mvcc_scan *scan, struct kv_entry *entries, uint32_t max,
-                            uint32_t *count, struct error *error)
+                            uint32_t *count, struct arena *keys, struct error *error)
 {
     struct kv_cursor *cursor = &scan->cursor;
-    struct run run = {.decided = scan->stored_key};
+    struct run run = {.decided = arena_copy(keys, scan->stored_key)};
     struct kv_entry in[RUN_ENTRIES];
     ASSERT(scan->stored_ready && !scan->own && !scan->reverse);
-    entries[*count].key = scan->stored_key;
+    entries[*count].key = run.decided;
     entries[(*count)++].value = scan->stored_value;
     while (!run.stopped && *count < max && kv_cursor_valid(cursor)) {
-        uint32_t found = kv_cursor_run(cursor, in, RUN_ENTRIES);
+        uint32_t found = kv_cursor_run(cursor, in, RUN_ENTRIES, keys);
         if (found == 0)
             break;
         struct slice last = in[found - 1].key;
@@ -341,7 +365,7 @@ static status_t stored_many(struct mvcc_scan *scan, struct kv_entry *entries, ui
 }
 
 status_t mvcc_scan_next_many(struct mvcc_scan *scan, struct kv_entry *entries, uint32_t max,
-                             uint32_t *count, struct error *error)
+                             uint32_t *count, struct arena *keys, struct error *error)
 {
     ASSERT(entries && max > 0);
     *count = 0;
@@ -349,13 +373,16 @@ status_t mvcc_scan_next_many(struct mvcc_scan *scan, struct kv_entry *entries, u
         bool plain = scan->stored_ready && !scan->own && !scan->reverse;
         status_t status;
         if (plain) {
-            status = stored_many(scan, entries, max, count, error);
+            status = stored_many(scan, entries, max, count, keys, error);
         } else {
             struct kv_entry *entry = &entries[*count];
             status = mvcc_scan_next(scan, &entry->key, &entry->value, error);
             if (status == ERR_NOT_FOUND)
                 return OK;
-            *count += status == OK;
+            if (status == OK) {
+                entry->key = arena_copy(keys, entry->key);
+                ++*count;
+            }
         }
         if (status != OK)
             return status;

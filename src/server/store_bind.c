@@ -1,5 +1,6 @@
 /* SQL's idea of a store (sql/store) bound to the replica's transactions (txn). */
 
+#include "base/arena.h"
 #include "base/check.h"
 #include "base/mem.h"
 #include "server/session_int.h"
@@ -7,6 +8,7 @@
 struct bound_cursor {
     struct store_cursor cursor;
     struct txn_scan scan;
+    struct arena keys; /* of the entries handed out last */
 };
 
 static const struct store_ops bound_ops;
@@ -29,6 +31,7 @@ static status_t bound_scan_open(struct store_txn *store, struct slice low, struc
 {
     struct bound_cursor *bound = mem_alloc(sizeof *bound);
     bound->cursor.ops = &bound_ops;
+    arena_init(&bound->keys, 0);
     status_t status = txn_scan_open(&bound_of(store)->txn, &bound->scan, low, high, reverse, error);
     if (status == OK)
         *out = &bound->cursor;
@@ -43,7 +46,9 @@ static status_t bound_scan_next(struct store_cursor *cursor, struct store_entry 
     struct bound_cursor *bound = (struct bound_cursor *)cursor;
     if (bound->scan.at_end)
         return OK;
-    return txn_scan_next_many(&bound->scan, (struct kv_entry *)entries, max, count, error);
+    arena_reset(&bound->keys);
+    return txn_scan_next_many(&bound->scan, (struct kv_entry *)entries, max, count, &bound->keys,
+                              error);
 }
 /* One layout under two names: neither room knows the other. */
 _Static_assert(sizeof(struct store_entry) == sizeof(struct kv_entry), "entries are alike");
@@ -54,6 +59,7 @@ static void bound_scan_close(struct store_cursor *cursor)
 {
     struct bound_cursor *bound = (struct bound_cursor *)cursor;
     txn_scan_close(&bound->scan);
+    arena_free(&bound->keys);
     mem_free(bound);
 }
 

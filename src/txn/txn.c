@@ -124,14 +124,19 @@ bool txn_has_writes(const struct txn *txn)
 status_t txn_scan_open(struct txn *txn, struct txn_scan *scan, struct slice low, struct slice high,
                        bool reverse, struct error *error)
 {
-    *scan = (struct txn_scan){
-        .txn = txn, .low = bytes_copy(low), .high = bytes_copy(high), .reverse = reverse};
+    /* One by one: `scan->scan` is large, and begins itself. */
+    scan->txn = txn;
+    scan->low = bytes_copy(low);
+    scan->high = bytes_copy(high);
+    scan->last = slice_make(NULL, 0);
+    scan->reverse = reverse;
+    scan->at_end = false;
     status_t status =
         mvcc_scan_begin(&scan->scan, &txn->view, scan->low, scan->high, reverse, error);
     if (status != OK) {
         bytes_free(scan->low);
         bytes_free(scan->high);
-        *scan = (struct txn_scan){0};
+        scan->txn = NULL;
     }
     return status;
 }
@@ -148,9 +153,9 @@ status_t txn_scan_next(struct txn_scan *scan, struct slice *key, struct slice *v
 }
 
 status_t txn_scan_next_many(struct txn_scan *scan, struct kv_entry *entries, uint32_t max,
-                            uint32_t *count, struct error *error)
+                            uint32_t *count, struct arena *keys, struct error *error)
 {
-    status_t status = mvcc_scan_next_many(&scan->scan, entries, max, count, error);
+    status_t status = mvcc_scan_next_many(&scan->scan, entries, max, count, keys, error);
     if (*count > 0)
         scan->last = entries[*count - 1].key;
     if (status != OK || *count < max)
@@ -183,5 +188,5 @@ void txn_scan_close(struct txn_scan *scan)
     } else {
         range_note(scan->txn, low, high, false);
     }
-    *scan = (struct txn_scan){0};
+    scan->txn = NULL;
 }

@@ -74,19 +74,21 @@ struct txn_scan {
     struct txn *txn;
     struct mvcc_scan scan;
     struct slice low, high; /* copies */
-    struct slice last;      /* last key given out */
+    struct slice last;      /* last key given out, in `scan` */
     bool reverse;
     bool at_end;
 };
 
 status_t txn_scan_open(struct txn *txn, struct txn_scan *scan, struct slice low, struct slice high,
                        bool reverse, struct error *error);
-/* ERR_NOT_FOUND (error untouched) at the end. */
+/* ERR_NOT_FOUND (error untouched) at the end. The key is valid until the next call, the value as
+ * long as the transaction. */
 status_t txn_scan_next(struct txn_scan *scan, struct slice *key, struct slice *value,
                        struct error *error);
-/* Up to `max` of them at once; *count < max only at the end. */
+/* Up to `max` of them at once; *count < max only at the end. Keys are put into `keys`, where they
+ * must stay until the next call, or txn_scan_close. */
 status_t txn_scan_next_many(struct txn_scan *scan, struct kv_entry *entries, uint32_t max,
-                            uint32_t *count, struct error *error);
+                            uint32_t *count, struct arena *keys, struct error *error);
 /* Notes what was read: all of the range when the end was reached, else up to the last key. */
 void txn_scan_close(struct txn_scan *scan);
 

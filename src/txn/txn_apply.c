@@ -117,7 +117,7 @@ static struct slice piece_start(struct slice start)
     return start.size ? start : slice_make(&outcome_prefix, 1);
 }
 
-static bool holds_outcome(const struct kv_cursor *cursor)
+static bool holds_outcome(struct kv_cursor *cursor)
 {
     return kv_cursor_valid(cursor) &&
            slice_has_prefix(kv_cursor_key(cursor), slice_make(&outcome_prefix, 1));

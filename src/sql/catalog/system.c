@@ -81,9 +81,10 @@ status_t catalog__row_put(struct store_txn *txn, enum system_table table,
 }
 
 /* Reads a batch of keys from `low` on, closes the cursor, then removes them: a cursor must not be
- * open over what is being changed. */
+ * open over what is being changed. The keys are kept for that in `keys`; *last is one of them. */
 static status_t batch_remove(struct store_txn *txn, struct slice low, struct slice high,
-                             struct slice *last, uint32_t *removed, struct error *error)
+                             struct arena *keys, struct slice *last, uint32_t *removed,
+                             struct error *error)
 {
     struct store_cursor *cursor;
     struct store_entry entries[REMOVE_BATCH];
@@ -92,6 +93,9 @@ static status_t batch_remove(struct store_txn *txn, struct slice low, struct sli
     if (status != OK)
         return status;
     status = store_scan_next(cursor, entries, REMOVE_BATCH, removed, error);
+    arena_reset(keys); /* `low` was one of them, and has been used */
+    for (uint32_t i = 0; i < *removed; i++)
+        entries[i].key = arena_copy(keys, entries[i].key);
     store_scan_close(cursor);
     for (uint32_t i = 0; i < *removed && status == OK; i++)
         status = store_remove(txn, entries[i].key, error);
@@ -109,11 +113,13 @@ status_t catalog__prefix_remove(struct store_txn *txn, struct slice prefix, stru
     ASSERT(bounded); /* no key of SQL begins with ff */
     /* The next batch begins at the last key removed, so that what is gone is not walked again. */
     struct slice low = prefix;
+    struct arena keys = {0};
     uint32_t removed;
     status_t status;
     do {
-        status = batch_remove(txn, low, buffer_slice(&high), &low, &removed, error);
+        status = batch_remove(txn, low, buffer_slice(&high), &keys, &low, &removed, error);
     } while (status == OK && removed > 0);
+    arena_free(&keys);
     buffer_free(&high);
     return status;
 }

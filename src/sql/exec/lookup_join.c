@@ -91,9 +91,6 @@ static status_t row_continue(struct lookup_join *lookup, uint32_t row, struct er
     if (lookup->bounds.is_point) {
         struct store_entry entry = {.key = lookup->bounds.low};
         bool found;
-        /* Text of an index_only row points into the key, and the buffer is the next row's. */
-        if (lookup->op.plan->right->as.scan.index_only)
-            entry.key = arena_copy(&lookup->reader.text, entry.key);
         status = store_get(exec->context.txn, entry.key, &found, &entry.value, error);
         lookup->row_through = true;
         return status == OK && found ? partner_add(lookup, row, &entry, error) : status;

@@ -106,7 +106,9 @@ static status_t read_index_only(struct row_reader *reader, const struct store_en
     const struct table *table = reader->plan->as.scan.table;
     const struct index *index = reader->plan->as.scan.index;
     struct value values[2 * CATALOG_KEY_COLUMNS_MAX];
-    status_t status = key_values(reader, index, entry->key, values, error);
+    /* Text taken from the key must outlive it. */
+    struct slice key = arena_copy(&reader->text, entry->key);
+    status_t status = key_values(reader, index, key, values, error);
     bool primary_needed = false;
     for (uint32_t i = 0; i < reader->plan->column_count; i++)
         primary_needed = primary_needed || reader->places[i] >= index->column_count;

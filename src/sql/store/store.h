@@ -52,7 +52,8 @@ struct store_cursor {
     const struct store_ops *ops;
 };
 
-/* Slices handed out by get and scan stay valid until the transaction ends. */
+/* Values handed out by get and scan stay valid until the transaction ends; a scan's keys until the
+ * next call for the cursor. */
 status_t store_get(struct store_txn *txn, struct slice key, bool *found, struct slice *value,
                    struct error *error);
 /* All keys in [low, high), ascending or descending; an empty `high` (size 0) is no bound. The
@@ -61,7 +62,8 @@ status_t store_get(struct store_txn *txn, struct slice key, bool *found, struct 
  * are copied. */
 status_t store_scan_open(struct store_txn *txn, struct slice low, struct slice high, bool reverse,
                          struct store_cursor **cursor, struct error *error);
-/* Up to `max` further entries; *count == 0 only at the end. */
+/* Up to `max` further entries; *count == 0 only at the end. Their keys are valid until the next
+ * call of this or of store_scan_close. */
 status_t store_scan_next(struct store_cursor *cursor, struct store_entry *entries, uint32_t max,
                          uint32_t *count, struct error *error);
 /* NULL is allowed. Must be called before the transaction ends. */

@@ -37,6 +37,7 @@ struct memory_cursor {
     uint32_t low; /* entries [low, high) are still to be delivered */
     uint32_t high;
     bool reverse;
+    void *keys; /* of the entries handed out last */
 };
 
 static struct picture *picture_retain(struct picture *picture)
@@ -167,8 +168,22 @@ static status_t memory_scan_next(struct store_cursor *base, struct store_entry *
     struct memory_cursor *cursor = (struct memory_cursor *)base;
     ASSERT(cursor->low <= cursor->high && cursor->high <= cursor->picture->count);
     uint32_t n = 0;
-    while (n < max && cursor->low < cursor->high)
-        entries[n++] = cursor->picture->entries[cursor->reverse ? --cursor->high : cursor->low++];
+    size_t size = 0;
+    while (n < max && cursor->low < cursor->high) {
+        entries[n] = cursor->picture->entries[cursor->reverse ? --cursor->high : cursor->low++];
+        size += entries[n++].key.size;
+    }
+    /* Keys live no longer than the contract says: who keeps one is caught. */
+    uint8_t *keys = mem_alloc(size + 1);
+    mem_free(cursor->keys);
+    cursor->keys = keys;
+    for (uint32_t i = 0; i < n; i++) {
+        struct slice *key = &entries[i].key;
+        if (key->size)
+            memcpy(keys, key->data, key->size);
+        key->data = keys;
+        keys += key->size;
+    }
     *count = n;
     return OK;
 }
@@ -179,6 +194,7 @@ static void memory_scan_close(struct store_cursor *base)
     ASSERT(cursor->txn->cursors > 0);
     cursor->txn->cursors--;
     picture_release(cursor->picture);
+    mem_free(cursor->keys);
     mem_free(cursor);
 }
 

@@ -271,6 +271,7 @@ struct walk {
     struct kv_entry entries[8];
     uint32_t count;
     uint32_t at;
+    struct arena keys;
 };
 
 static struct kv_entry walk_next(struct world *world, struct walk *walk, struct mvcc_scan *scan)
@@ -283,7 +284,8 @@ static struct kv_entry walk_next(struct world *world, struct walk *walk, struct 
         return entry;
     }
     uint32_t max = (uint32_t)prng_between(&world->prng, 1, 8);
-    assert_ok(mvcc_scan_next_many(scan, walk->entries, max, &walk->count, &error));
+    arena_reset(&walk->keys);
+    assert_ok(mvcc_scan_next_many(scan, walk->entries, max, &walk->count, &walk->keys, &error));
     assert_in_range(walk->count, 1, max);
     walk->at = 1;
     return walk->entries[0];
@@ -321,6 +323,7 @@ static void scan_check(struct world *world, const struct mvcc_view *view, uint32
         value_check(number, got.value);
     }
     assert_int_equal(walk.at, walk.count);
+    arena_free(&walk.keys);
     struct slice key, value;
     assert_int_equal(mvcc_scan_next(&scan, &key, &value, &error), ERR_NOT_FOUND);
     assert_int_equal(mvcc_scan_next(&scan, &key, &value, &error), ERR_NOT_FOUND);

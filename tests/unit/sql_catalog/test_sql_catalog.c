@@ -540,7 +540,6 @@ static void test_damaged_rows_are_reported(void **state)
     struct slice high = slice_make("\x20\0\0\0\x63", 5);
     assert_int_equal(store_scan_open(f.txn, low, high, false, &cursor, NULL), OK);
     assert_int_equal(store_scan_next(cursor, entries, 200, &count, NULL), OK);
-    store_scan_close(cursor);
     assert_true(count > 10 && count < 200);
     uint32_t reported = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -565,6 +564,7 @@ static void test_damaged_rows_are_reported(void **state)
             store_put(f.txn, entries[i].key, value, NULL);
         }
     }
+    store_scan_close(cursor);
     assert_true(reported > count * 5);
 }
 
