@@ -14,6 +14,7 @@ static open_fn *const open_functions[] = {
     [PLAN_NESTED_LOOP_JOIN] = exec__nested_loop_open,
     [PLAN_LOOKUP_JOIN] = exec__lookup_join_open,
     [PLAN_AGGREGATE] = exec__aggregate_open,
+    [PLAN_WINDOW] = exec__window_open,
     [PLAN_SORT] = exec__sort_open,
     [PLAN_TOP_N] = exec__sort_open,
     [PLAN_LIMIT] = exec__limit_open,
@@ -90,6 +91,8 @@ bool exec__text_is_stable(const struct plan *plan, uint32_t column)
             return exec__text_is_stable(plan->left, expr->index);
         return expr->kind == EXPR_CONSTANT || expr->kind == EXPR_PARAMETER;
     }
+    case PLAN_WINDOW:
+        return column < plan->left->column_count && exec__text_is_stable(plan->left, column);
     case PLAN_HASH_JOIN:
     case PLAN_NESTED_LOOP_JOIN:
     case PLAN_LOOKUP_JOIN:

@@ -103,6 +103,7 @@ status_t exec__lookup_join_open(struct exec *, const struct plan *, struct opera
                                 struct error *);
 status_t exec__aggregate_open(struct exec *, const struct plan *, struct operator**,
                               struct error *);
+status_t exec__window_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__sort_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__limit_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__distinct_open(struct exec *, const struct plan *, struct operator**, struct error *);

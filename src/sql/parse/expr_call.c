@@ -69,10 +69,8 @@ struct ast_expr *parse__call(struct parse *parse)
         return NULL;
     if (parse__is_keyword(parse, KEYWORD_FILTER) && parse__peek(parse)->kind == TOKEN_LEFT_PAREN)
         call = parse_filter(parse, call);
-    if (call && parse__is_keyword(parse, KEYWORD_OVER)) {
-        parse__unsupported(parse, "window functions are");
-        return NULL;
-    }
+    if (call && parse__is_keyword(parse, KEYWORD_OVER))
+        return parse__over(parse, call);
     return call;
 }
 

@@ -40,6 +40,7 @@ struct ast_name {
 
 struct ast_select;
 struct ast_order;
+struct ast_window;
 
 /* ---- expressions ----------------------------------------------------------------------------- */
 
@@ -175,6 +176,7 @@ struct ast_expr {
             struct ast_order *orders; /* string_agg(x, ',' ORDER BY y), or NULL */
             uint32_t order_count;
             struct ast_expr *filter; /* FILTER (WHERE ...), or NULL */
+            struct ast_window *over; /* or NULL */
         } call;
         struct ast_select *select; /* AST_SCALAR, AST_EXISTS */
         struct {
@@ -230,6 +232,38 @@ struct ast_order {
     bool nulls_first; /* the default for DESC already put in */
 };
 
+enum ast_frame_mode { AST_FRAME_RANGE, AST_FRAME_ROWS, AST_FRAME_GROUPS };
+enum ast_frame_place {
+    AST_FRAME_FIRST,     /* UNBOUNDED PRECEDING */
+    AST_FRAME_PRECEDING, /* offset PRECEDING */
+    AST_FRAME_CURRENT,   /* CURRENT ROW */
+    AST_FRAME_FOLLOWING,
+    AST_FRAME_LAST /* UNBOUNDED FOLLOWING */
+};
+
+struct ast_frame_bound {
+    enum ast_frame_place place;
+    struct ast_expr *offset; /* of PRECEDING and FOLLOWING, else NULL */
+    uint32_t position;
+};
+
+/* OVER name, OVER (...), WINDOW name AS (...). */
+struct ast_window {
+    struct ast_name name; /* of the WINDOW clause, else missing */
+    struct ast_name base; /* the window it begins with, or missing */
+    bool is_reference;    /* OVER name: nothing but `base` stands here */
+    struct ast_expr **partitions;
+    uint32_t partition_count;
+    struct ast_order *orders;
+    uint32_t order_count;
+    bool framed; /* otherwise the fields below say nothing */
+    enum ast_frame_mode mode;
+    struct ast_frame_bound start;
+    struct ast_frame_bound end;
+    uint32_t frame_position;
+    uint32_t position; /* of the parenthesis or the name behind OVER */
+};
+
 /* name [(a, b, ...)] AS (SELECT ...) of WITH. */
 struct ast_with {
     struct ast_name name;
@@ -260,7 +294,9 @@ struct ast_select {
     struct ast_expr *where; /* or NULL */
     struct ast_expr **groups;
     uint32_t group_count;
-    struct ast_expr *having; /* or NULL */
+    struct ast_expr *having;    /* or NULL */
+    struct ast_window *windows; /* the WINDOW clause, or NULL */
+    uint32_t window_count;
     /* VALUES: row-major, row_count * column_count; targets, from, ... are empty. AST_DEFAULT may
        stand here only when the VALUES is directly an INSERT's. */
     struct ast_expr **rows;

@@ -59,6 +59,7 @@ enum keyword_class {
     X(COPY, "copy", UNRESERVED, true)                                                              \
     X(CREATE, "create", RESERVED, false)                                                           \
     X(CROSS, "cross", FUNCTION, true)                                                              \
+    X(CURRENT, "current", UNRESERVED, true)                                                        \
     X(CURRENT_CATALOG, "current_catalog", RESERVED, true)                                          \
     X(CURRENT_DATE, "current_date", RESERVED, true)                                                \
     X(CURRENT_ROLE, "current_role", RESERVED, true)                                                \
@@ -81,6 +82,7 @@ enum keyword_class {
     X(END, "end", RESERVED, true)                                                                  \
     X(ESCAPE, "escape", UNRESERVED, true)                                                          \
     X(EXCEPT, "except", RESERVED, false)                                                           \
+    X(EXCLUDE, "exclude", UNRESERVED, true)                                                        \
     X(EXECUTE, "execute", UNRESERVED, true)                                                        \
     X(EXISTS, "exists", COLUMN, true)                                                              \
     X(EXPLAIN, "explain", UNRESERVED, true)                                                        \
@@ -90,6 +92,7 @@ enum keyword_class {
     X(FILTER, "filter", UNRESERVED, false)                                                         \
     X(FIRST, "first", UNRESERVED, true)                                                            \
     X(FLOAT, "float", COLUMN, true)                                                                \
+    X(FOLLOWING, "following", UNRESERVED, true)                                                    \
     X(FOR, "for", RESERVED, false)                                                                 \
     X(FOREIGN, "foreign", RESERVED, true)                                                          \
     X(FREEZE, "freeze", FUNCTION, true)                                                            \
@@ -98,6 +101,7 @@ enum keyword_class {
     X(GRANT, "grant", RESERVED, false)                                                             \
     X(GREATEST, "greatest", COLUMN, true)                                                          \
     X(GROUP, "group", RESERVED, false)                                                             \
+    X(GROUPS, "groups", UNRESERVED, true)                                                          \
     X(HAVING, "having", RESERVED, false)                                                           \
     X(IF, "if", UNRESERVED, true)                                                                  \
     X(ILIKE, "ilike", FUNCTION, true)                                                              \
@@ -148,11 +152,14 @@ enum keyword_class {
     X(OUTER, "outer", FUNCTION, true)                                                              \
     X(OVER, "over", UNRESERVED, false)                                                             \
     X(OVERLAPS, "overlaps", FUNCTION, false)                                                       \
+    X(PARTITION, "partition", UNRESERVED, true)                                                    \
     X(PLACING, "placing", RESERVED, true)                                                          \
     X(POSITION, "position", COLUMN, true)                                                          \
+    X(PRECEDING, "preceding", UNRESERVED, true)                                                    \
     X(PRECISION, "precision", COLUMN, false)                                                       \
     X(PREPARE, "prepare", UNRESERVED, true)                                                        \
     X(PRIMARY, "primary", RESERVED, true)                                                          \
+    X(RANGE, "range", UNRESERVED, true)                                                            \
     X(READ, "read", UNRESERVED, true)                                                              \
     X(REAL, "real", COLUMN, true)                                                                  \
     X(RECURSIVE, "recursive", UNRESERVED, true)                                                    \
@@ -193,6 +200,7 @@ enum keyword_class {
     X(TRIM, "trim", COLUMN, true)                                                                  \
     X(TRUE, "true", RESERVED, true)                                                                \
     X(TRUNCATE, "truncate", UNRESERVED, true)                                                      \
+    X(UNBOUNDED, "unbounded", UNRESERVED, true)                                                    \
     X(UNCOMMITTED, "uncommitted", UNRESERVED, true)                                                \
     X(UNION, "union", RESERVED, false)                                                             \
     X(UNIQUE, "unique", RESERVED, true)                                                            \
@@ -417,6 +425,11 @@ struct ast_from *parse__from(struct parse *parse);
 /* [ORDER BY x, ...]; *highest is raised to the height of the highest. */
 bool parse__orders(struct parse *parse, struct ast_order **orders, uint32_t *count,
                    uint32_t *highest);
+/* OVER ..., behind the call. */
+struct ast_expr *parse__over(struct parse *parse, struct ast_expr *call);
+/* [WINDOW name AS (...), ...]. */
+bool parse__windows(struct parse *parse, struct ast_window **windows, uint32_t *count,
+                    uint32_t *highest);
 bool parse__returning(struct parse *parse, struct ast_target **targets, uint32_t *count);
 /* [AS] alias, missing when there is none. */
 bool parse__table_alias(struct parse *parse, struct ast_name *alias);
@@ -451,6 +464,8 @@ void parse__print_select(const struct ast_select *select, struct buffer *out);
 void parse__print_from(const struct ast_from *from, struct buffer *out);
 void parse__print_orders(const struct ast_order *orders, uint32_t count, const char *lead,
                          struct buffer *out);
+void parse__print_over(const struct ast_window *window, struct buffer *out);
+void parse__print_windows(const struct ast_window *windows, uint32_t count, struct buffer *out);
 void parse__print_target(const struct ast_target *target, struct buffer *out);
 void parse__print_names(const struct ast_name *names, uint32_t count, struct buffer *out);
 void parse__print_text(const char *text, struct buffer *out);

@@ -164,7 +164,7 @@ static void print_call_name(const struct ast_expr *expr, struct buffer *out)
                    keyword == KEYWORD_GREATEST || keyword == KEYWORD_LEAST ||
                    keyword == KEYWORD_SUBSTRING || keyword == KEYWORD_TRIM;
     bool ordinary = expr->as.call.count && !expr->as.call.star && !expr->as.call.distinct &&
-                    !expr->as.call.filter && !expr->as.call.orders;
+                    !expr->as.call.filter && !expr->as.call.orders && !expr->as.call.over;
     if (class == CLASS_FUNCTION || (special && ordinary))
         buffer_append_string(out, name);
     else
@@ -198,6 +198,8 @@ static void print_call(const struct ast_expr *expr, struct buffer *out)
         ast_print_expr(expr->as.call.filter, out);
         buffer_append_string(out, ")");
     }
+    if (expr->as.call.over)
+        parse__print_over(expr->as.call.over, out);
 }
 
 static void print_binary(const struct ast_expr *expr, struct buffer *out)
@@ -449,6 +451,7 @@ static void print_body(const struct ast_select *select, struct buffer *out)
         print_list(select->groups, select->group_count, ", ", out);
     }
     print_clause(" HAVING ", select->having, out);
+    parse__print_windows(select->windows, select->window_count, out);
 }
 
 static void print_withs(const struct ast_select *select, struct buffer *out)

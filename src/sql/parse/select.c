@@ -232,8 +232,10 @@ static bool parse_grouping(struct parse *parse, struct ast_select *select)
         if (!select->having)
             return false;
     }
-    if (parse__is_keyword(parse, KEYWORD_WINDOW))
-        return parse__unsupported(parse, "WINDOW is");
+    uint32_t highest = 0;
+    if (!parse__windows(parse, &select->windows, &select->window_count, &highest))
+        return false;
+    note_height(select, highest);
     return !parse->failed;
 }
 

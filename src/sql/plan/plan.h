@@ -206,6 +206,49 @@ struct aggregate {
     uint32_t order_count;
 };
 
+/* ---- windows ----------------------------------------------------------------------------------
+ */
+
+enum window_kind {
+    WINDOW_AGGREGATE, /* of the frame */
+    WINDOW_ROW_NUMBER,
+    WINDOW_RANK,
+    WINDOW_DENSE_RANK,
+    WINDOW_PERCENT_RANK,
+    WINDOW_CUME_DIST,
+    WINDOW_NTILE, /* (buckets) */
+    WINDOW_LAG,   /* (value [, offset [, default]]), so LEAD */
+    WINDOW_LEAD,
+    WINDOW_FIRST_VALUE, /* of the frame; (value) */
+    WINDOW_LAST_VALUE,
+    WINDOW_NTH_VALUE /* (value, n) */
+};
+
+enum frame_mode { FRAME_RANGE, FRAME_ROWS, FRAME_GROUPS };
+enum frame_place { FRAME_FIRST, FRAME_PRECEDING, FRAME_CURRENT, FRAME_FOLLOWING, FRAME_LAST };
+
+/* The rows of the partition a function looks at. From row to row neither end moves back. */
+struct window_frame {
+    enum frame_mode mode;
+    enum frame_place start;
+    enum frame_place end;
+    /* Without columns: integer; with FRAME_RANGE of the type of the one key. */
+    struct expr *start_offset; /* of PRECEDING and FOLLOWING, else NULL */
+    struct expr *end_offset;
+};
+
+enum { WINDOW_ARGUMENTS_MAX = 3 };
+
+struct window_function {
+    enum window_kind kind;
+    const char *name;
+    struct aggregate aggregate;                   /* WINDOW_AGGREGATE */
+    struct expr *arguments[WINDOW_ARGUMENTS_MAX]; /* of the others */
+    uint32_t argument_count;
+    enum sql_type type;
+    struct window_frame frame;
+};
+
 /* ---- operators --------------------------------------------------------------------------------
  */
 
@@ -219,6 +262,7 @@ enum plan_kind {
     PLAN_NESTED_LOOP_JOIN, /* right side materialised once */
     PLAN_LOOKUP_JOIN,      /* for each left row, look the right table up by key */
     PLAN_AGGREGATE,
+    PLAN_WINDOW, /* its input is sorted by the partitions, then the keys */
     PLAN_SORT,
     PLAN_TOP_N, /* sort with a limit (and offset) known */
     PLAN_LIMIT,
@@ -327,6 +371,14 @@ struct plan {
             struct aggregate *aggregates;
             uint32_t aggregate_count;
         } aggregate; /* produces groups, then aggregates */
+        struct {
+            struct expr **partitions;
+            uint32_t partition_count;
+            struct sort_key *keys;
+            uint32_t key_count;
+            struct window_function *functions;
+            uint32_t function_count;
+        } window; /* produces the input's columns, then the functions; rows stay in their order */
         struct {
             struct sort_key *keys;
             uint32_t key_count;

@@ -357,7 +357,7 @@ static status_t lift_column(struct planner *planner, struct query *query, struct
 {
     uint32_t slot = (*expr)->index;
     if (query->slots[slot].relation == NOWHERE)
-        return OK; /* an aggregate */
+        return OK; /* an aggregate, a window function */
     if (is_determined(query, slot)) {
         add_group(planner, query, *expr);
         *expr = plan__column(planner, query, query->group_slots[query->groups.count - 1],
@@ -414,6 +414,12 @@ status_t plan__check_grouping(struct planner *planner, struct query *query)
         status = lift(planner, query, &query->outputs.items[i]);
     for (uint32_t i = 0; i < query->having.count && !status; i++)
         status = lift(planner, query, &query->having.items[i]);
+    for (uint32_t w = 0; w < query->window_count && !status; w++) {
+        struct expr **place;
+        for (uint32_t i = 0; !status && (place = plan__window_expr(&query->windows[w], i)) != NULL;
+             i++)
+            status = *place ? lift(planner, query, place) : OK;
+    }
     for (uint32_t i = 0; i < query->order_count && !status; i++) {
         if (query->order_outputs[i] == NOWHERE)
             status = lift(planner, query, &query->orders[i].expr);

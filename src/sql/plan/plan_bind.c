@@ -251,16 +251,23 @@ static status_t bind_clauses(struct planner *planner, const struct ast_select *a
     if ((status = plan__bind_groups(&scope, ast)))
         return status;
     scope.aggregates = true;
+    query->ast = ast;
+    scope.clause = "WINDOW";
+    if ((status = plan__check_windows(&scope, ast)))
+        return status;
+    scope.windows = true;
     scope.clause = "SELECT";
     if ((status = plan__bind_targets(&scope, ast->targets, ast->target_count)))
         return status;
     if ((!keep_unknown || ast->distinct || ast->order_count > 0) &&
         (status = settle_outputs(planner, query)))
         return status;
+    scope.windows = false;
     scope.clause = "HAVING";
     query->aggregated |= ast->having != NULL;
     if (ast->having && (status = plan__bind_condition(&scope, ast->having, &query->having)))
         return status;
+    scope.windows = true;
     scope.clause = "ORDER BY";
     if ((status = bind_orders(&scope, ast)))
         return status;

@@ -126,6 +126,13 @@ static void mark_query(struct query *query)
                 plan__mark_used(query, *place);
         }
     }
+    for (uint32_t w = 0; w < query->window_count; w++) {
+        struct expr **place;
+        for (uint32_t i = 0; (place = plan__window_expr(&query->windows[w], i)) != NULL; i++) {
+            if (*place)
+                plan__mark_used(query, *place);
+        }
+    }
     if (query->from)
         mark_from(query, query->from);
 }
@@ -162,7 +169,9 @@ static status_t choose_base(struct planner *planner, struct query *query, struct
 {
     if (query->from) {
         struct wish wish = {0};
-        if (!query->aggregated && !query->distinct) {
+        if (query->window_count > 0 && !query->aggregated) {
+            plan__window_wish(planner, query, &wish);
+        } else if (!query->aggregated && !query->distinct) {
             wish.keys = query->orders;
             wish.key_count = query->order_count;
             wish.limit = wanted_rows(query);
@@ -378,6 +387,10 @@ status_t plan__choose_query(struct planner *planner, struct query *query, struct
     if (query->aggregated)
         add_aggregate(planner, query, out);
     plan__add_filter(planner, query, out, &query->having);
+    if (query->window_count > 0) {
+        out->ordered &= !query->aggregated && query->from;
+        plan__add_windows(planner, query, out);
+    }
     if (query->distinct || orders_by_volatile(query)) {
         project_first(planner, query, out);
     } else {

@@ -203,6 +203,12 @@ static void print_operator(const struct plan *plan, struct buffer *out)
     case PLAN_AGGREGATE:
         print_aggregate(plan, out);
         return;
+    case PLAN_WINDOW:
+        for (uint32_t i = 0; i < plan->as.window.function_count; i++) {
+            buffer_append_string(out, i ? ", " : "Window: ");
+            plan__print_window(plan, &plan->as.window.functions[i], out);
+        }
+        return;
     case PLAN_SORT:
     case PLAN_TOP_N:
         print_sort(plan, out);

@@ -340,6 +340,12 @@ static status_t bind_call(struct scope *scope, const struct ast_expr *ast, struc
     struct planner *planner = scope->planner;
     const char *name = ast->as.call.name;
     enum aggregate_kind kind;
+    enum window_kind window;
+    if (ast->as.call.over)
+        return plan__bind_window(scope, ast, out);
+    if (plan__window_by_name(name, &window))
+        return error_sql(planner->error, "42809", ast->position,
+                         "window function %s requires an OVER clause", name);
     if (plan__aggregate_by_name(name, &kind))
         return plan__bind_aggregate(scope, ast, kind, out);
     if (ast->as.call.star || ast->as.call.distinct || ast->as.call.filter || ast->as.call.orders)

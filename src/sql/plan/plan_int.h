@@ -86,6 +86,19 @@ enum { GROUPS_MAX = 1664 };
 
 struct query;
 struct stage;
+struct wish;
+
+/* The functions that share PARTITION BY and ORDER BY. */
+struct window {
+    struct exprs partitions;
+    struct sort_key *keys;
+    uint32_t key_count;
+    struct window_function *functions;
+    uint32_t *slots; /* of each function */
+    uint32_t function_count;
+    uint32_t function_capacity;
+    uint32_t slot_capacity;
+};
 
 /* A table or a derived table in FROM. */
 struct relation {
@@ -141,6 +154,11 @@ struct query {
     uint32_t aggregate_slot_capacity;
     struct exprs having;
 
+    const struct ast_select *ast; /* whose WINDOW clause names mean; while it is bound */
+    struct window *windows;       /* computed behind HAVING */
+    uint32_t window_count;
+    uint32_t window_capacity;
+
     struct exprs outputs;
     const char **output_names;
     uint32_t name_capacity;
@@ -170,6 +188,8 @@ struct scope {
     const char *clause;           /* "WHERE", for messages */
     bool aggregates;              /* allowed here */
     bool in_aggregate;
+    bool windows; /* allowed here */
+    bool in_window;
     bool local;                /* names of blocks around are not looked for */
     struct scope *outer;       /* while a subquery in it is bound: planner->outer as it was */
     struct subquery *subquery; /* the one that is being bound */
@@ -308,6 +328,23 @@ status_t plan__bind_aggregate_call(struct scope *scope, const struct ast_expr *a
 /* After outputs, HAVING and ORDER BY are bound: puts group columns in the place of equal
  * expressions, 42803 for what is neither grouped nor aggregated. */
 status_t plan__check_grouping(struct planner *planner, struct query *query);
+
+/* ---- windows: plan_window.c --------------------------------------------------------------------
+ */
+
+bool plan__window_by_name(const char *name, enum window_kind *kind);
+/* A call with OVER. */
+status_t plan__bind_window(struct scope *scope, const struct ast_expr *ast, struct expr **out);
+/* Every window of the WINDOW clause, used or not, must make sense. */
+status_t plan__check_windows(struct scope *scope, const struct ast_select *ast);
+/* The place of a window's i-th expression, which may be NULL; NULL when there is none further. */
+struct expr **plan__window_expr(struct window *window, uint32_t i);
+/* Lays out all windows over the stage. */
+void plan__add_windows(struct planner *planner, struct query *query, struct stage *stage);
+/* What the first window wants its input sorted by. */
+void plan__window_wish(struct planner *planner, struct query *query, struct wish *wish);
+/* Whether a condition over the block's columns drops whole partitions of every window. */
+bool plan__window_lets_pass(const struct query *query, const struct expr *condition);
 
 /* ---- rewriting: plan_fold.c, plan_rewrite.c, plan_pushdown.c ----------------------------------
  */
@@ -491,6 +528,9 @@ void plan__find_subplans(const struct plan *plan, struct subplans *out);
 
 /* An operator's text ("=", "IS DISTINCT FROM"), NULL for functions. */
 const char *plan__operator_text(enum expr_call call);
+/* "rank() OVER (PARTITION BY a ORDER BY b)". */
+void plan__print_window(const struct plan *plan, const struct window_function *function,
+                        struct buffer *out);
 /* "sum(DISTINCT o.total) FILTER (WHERE o.paid)". */
 void plan__print_aggregate(const struct aggregate *aggregate, struct buffer *out);
 /* "a, b DESC NULLS LAST". */

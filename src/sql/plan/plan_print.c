@@ -383,3 +383,51 @@ void plan__print_aggregate(const struct aggregate *aggregate, struct buffer *out
         buffer_append_byte(out, ')');
     }
 }
+
+static void print_bound(enum frame_place place, const struct expr *offset, struct buffer *out)
+{
+    static const char *const words[] = {
+        [FRAME_FIRST] = "UNBOUNDED PRECEDING", [FRAME_PRECEDING] = " PRECEDING",
+        [FRAME_CURRENT] = "CURRENT ROW",       [FRAME_FOLLOWING] = " FOLLOWING",
+        [FRAME_LAST] = "UNBOUNDED FOLLOWING",
+    };
+    if (offset)
+        expr_print(offset, out);
+    buffer_append_string(out, words[place]);
+}
+
+void plan__print_window(const struct plan *plan, const struct window_function *function,
+                        struct buffer *out)
+{
+    static const char *const modes[] = {
+        [FRAME_RANGE] = "RANGE", [FRAME_ROWS] = "ROWS", [FRAME_GROUPS] = "GROUPS"};
+    const struct window_frame *frame = &function->frame;
+    const char *space = "";
+    if (function->kind == WINDOW_AGGREGATE) {
+        plan__print_aggregate(&function->aggregate, out);
+    } else {
+        buffer_printf(out, "%s(", function->name);
+        print_list((struct expr **)function->arguments, function->argument_count, LEVEL_OR, ", ",
+                   out);
+        buffer_append_byte(out, ')');
+    }
+    buffer_append_string(out, " OVER (");
+    if (plan->as.window.partition_count > 0) {
+        buffer_append_string(out, "PARTITION BY ");
+        print_list(plan->as.window.partitions, plan->as.window.partition_count, LEVEL_OR, ", ",
+                   out);
+        space = " ";
+    }
+    if (plan->as.window.key_count > 0) {
+        buffer_printf(out, "%sORDER BY ", space);
+        plan__print_sort_keys(plan->as.window.keys, plan->as.window.key_count, out);
+        space = " ";
+    }
+    if (frame->mode != FRAME_RANGE || frame->start != FRAME_FIRST || frame->end != FRAME_CURRENT) {
+        buffer_printf(out, "%s%s BETWEEN ", space, modes[frame->mode]);
+        print_bound(frame->start, frame->start_offset, out);
+        buffer_append_string(out, " AND ");
+        print_bound(frame->end, frame->end_offset, out);
+    }
+    buffer_append_byte(out, ')');
+}

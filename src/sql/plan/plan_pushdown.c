@@ -346,6 +346,18 @@ static void sink_into(struct planner *planner, struct query *query, struct expr 
         sink_into(planner, query->inputs[i], inside, 0);
 }
 
+/* Whether a condition may be one inside the block: windows must lose no rows of a partition. */
+static bool may_enter(struct planner *planner, const struct query *query, struct expr *condition,
+                      uint32_t slot_first)
+{
+    struct expr *inside = plan__substitute(planner, condition, slot_first, query->outputs.items,
+                                           query->outputs.count);
+    bool may = plan__window_lets_pass(query, inside);
+    for (int i = 0; i < 2 && query->set && may; i++)
+        may = may_enter(planner, query->inputs[i], inside, 0);
+    return may;
+}
+
 static void sink_leaf(struct planner *planner, struct query *query, struct from_node *leaf,
                       const struct exprs *conditions)
 {
@@ -354,7 +366,8 @@ static void sink_leaf(struct planner *planner, struct query *query, struct from_
     bool open = derived && is_open(derived);
     for (uint32_t i = 0; i < conditions->count; i++) {
         struct expr *condition = conditions->items[i];
-        if (!open || condition->is_volatile || plan__relations(query, condition) == 0) {
+        if (!open || condition->is_volatile || plan__relations(query, condition) == 0 ||
+            !may_enter(planner, derived, condition, relation->slot_first)) {
             plan__append(planner, &leaf->filters, condition);
             continue;
         }

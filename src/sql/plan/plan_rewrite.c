@@ -413,6 +413,11 @@ void plan__rewrite_query(struct planner *planner, struct query *query)
         for (uint32_t i = 0; (place = plan__aggregate_expr(&query->aggregates[a], i)) != NULL; i++)
             *place = *place ? plan__simplify(planner, *place) : NULL;
     }
+    for (uint32_t w = 0; w < query->window_count; w++) {
+        struct expr **place;
+        for (uint32_t i = 0; (place = plan__window_expr(&query->windows[w], i)) != NULL; i++)
+            *place = *place ? plan__simplify(planner, *place) : NULL;
+    }
     plan__simplify_conjuncts(planner, &query->where);
     plan__simplify_conjuncts(planner, &query->having);
     if (query->limit)

@@ -58,6 +58,13 @@ static bool query_has_outer(const struct query *query, bool but_where)
                 return true;
         }
     }
+    for (uint32_t w = 0; w < query->window_count; w++) {
+        struct expr **place;
+        for (uint32_t i = 0; (place = plan__window_expr(&query->windows[w], i)) != NULL; i++) {
+            if (*place && plan__has_outer(*place))
+                return true;
+        }
+    }
     for (uint32_t i = 0; i < query->order_count; i++) {
         if (plan__has_outer(query->orders[i].expr))
             return true;
@@ -83,8 +90,9 @@ static bool any_volatile(const struct exprs *list)
 
 static bool is_plain(const struct query *query)
 {
-    return query->from && !query->set && !query->is_values && !query->aggregated && !query->limit &&
-           !query->offset && !any_volatile(&query->where) && !any_volatile(&query->outputs);
+    return query->from && !query->set && !query->is_values && !query->aggregated &&
+           query->window_count == 0 && !query->limit && !query->offset &&
+           !any_volatile(&query->where) && !any_volatile(&query->outputs);
 }
 
 /* ---- taking over ------------------------------------------------------------------------------

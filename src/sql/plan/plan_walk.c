@@ -45,6 +45,22 @@ static void visit_aggregate(const struct plan *plan, struct subplans *out)
     }
 }
 
+static void visit_window(const struct plan *plan, struct subplans *out)
+{
+    visit_all(plan->as.window.partitions, plan->as.window.partition_count, out);
+    for (uint32_t i = 0; i < plan->as.window.key_count; i++)
+        visit(plan->as.window.keys[i].expr, out);
+    for (uint32_t f = 0; f < plan->as.window.function_count; f++) {
+        struct window_function *function = &plan->as.window.functions[f];
+        struct expr **place;
+        visit_all(function->arguments, function->argument_count, out);
+        for (uint32_t i = 0; (place = plan__aggregate_expr(&function->aggregate, i)) != NULL; i++)
+            visit(*place, out);
+        visit(function->frame.start_offset, out);
+        visit(function->frame.end_offset, out);
+    }
+}
+
 static void visit_sort(const struct plan *plan, struct subplans *out)
 {
     for (uint32_t i = 0; i < plan->as.sort.key_count; i++)
@@ -78,6 +94,9 @@ void plan__find_subplans(const struct plan *plan, struct subplans *out)
         return;
     case PLAN_AGGREGATE:
         visit_aggregate(plan, out);
+        return;
+    case PLAN_WINDOW:
+        visit_window(plan, out);
         return;
     case PLAN_SORT:
     case PLAN_TOP_N:
