@@ -63,9 +63,6 @@ status_t sql__convert_foreign_key(struct sql_session *session, const struct ast_
     if (key->column_count > CATALOG_KEY_COLUMNS_MAX)
         return too_many_columns(session, key->position);
     ASSERT(!key->parent_columns || key->parent_column_count == key->column_count);
-    if (key->on_delete > AST_KEY_RESTRICT || key->on_update > AST_KEY_RESTRICT)
-        return error_sql(&session->error, "0A000", key->position,
-                         "this foreign key action is not supported");
     *out = (struct foreign_key_definition){
         .name = key->constraint.text,
         .position = key->position,

@@ -164,22 +164,37 @@ status_t exec__check_parent(struct exec *exec, const struct foreign_key *key,
     return ERR_SQL;
 }
 
-static status_t child_find(struct exec *exec, const struct foreign_key *key,
-                           const struct table *child, const struct value *row,
-                           struct buffer *scratch, bool *found, struct error *error)
+status_t exec__children_range(const struct foreign_key *key, const struct table *child,
+                              const struct value *row, struct buffer *low, struct buffer *high,
+                              bool *any, struct error *error)
 {
     const struct index *index = table_index_by_id(child, key->child_index_id);
     ASSERT(index);
     bool has_null;
     status_t status = reference_key(child, index, key->column_count, key->child_columns,
-                                    key->parent_columns, row, scratch, &has_null, error);
-    *found = false;
-    if (status != OK || has_null || scratch->size > STORE_KEY_MAX)
+                                    key->parent_columns, row, low, &has_null, error);
+    *any = status == OK && !has_null && low->size <= STORE_KEY_MAX;
+    if (!*any)
         return status;
-    struct buffer high = {0};
-    buffer_append_slice(&high, buffer_slice(scratch));
-    bool any_above = key_prefix_end(&high);
+    buffer_reset(high);
+    buffer_append_slice(high, buffer_slice(low));
+    bool any_above = key_prefix_end(high);
     ASSERT(any_above);
+    return OK;
+}
+
+static status_t child_find(struct exec *exec, const struct foreign_key *key,
+                           const struct table *child, const struct value *row,
+                           struct buffer *scratch, bool *found, struct error *error)
+{
+    struct buffer high = {0};
+    bool any;
+    *found = false;
+    status_t status = exec__children_range(key, child, row, scratch, &high, &any, error);
+    if (status != OK || !any) {
+        buffer_free(&high);
+        return status;
+    }
     struct store_cursor *cursor = NULL;
     status = store_scan_open(exec->context.txn, buffer_slice(scratch), buffer_slice(&high), false,
                              &cursor, error);
@@ -201,7 +216,7 @@ status_t exec__check_children(struct exec *exec, const struct foreign_key *key,
     ASSERT(child);
     bool found;
     status_t status;
-    if ((is_update ? key->on_update : key->on_delete) == FK_NO_ACTION) {
+    if ((is_update ? key->on_update : key->on_delete) != FK_RESTRICT) {
         /* Another row may have taken the key over in the same statement. */
         status = parent_find(exec, key, key->parent_columns, row, scratch, &found, error);
         if (status != OK || found)

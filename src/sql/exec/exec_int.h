@@ -510,8 +510,24 @@ status_t exec__row_delete(struct modify *modify, struct error *error);
 /* old_row becomes new_row, in two steps: see modify.c. */
 status_t exec__row_vacate(struct modify *modify, struct error *error);
 status_t exec__row_settle(struct modify *modify, struct error *error);
-/* The foreign keys of one change, when all changes are in place. */
-status_t exec__row_references(struct modify *modify, enum change change, struct error *error);
+/* The foreign keys of one change, when all changes are in place: that its parents are there, and
+ * that no child is left without one. With `again` the row may have been changed after that: then
+ * its later change is asked, not this one; and RESTRICT has been asked before. */
+status_t exec__row_references(struct modify *modify, enum change change, bool again,
+                              struct error *error);
+/* Has the change touched one of these columns? */
+bool exec__key_touched(const struct modify *modify, enum change change, const uint32_t *columns,
+                       uint32_t count);
+/* What the statement itself has changed, one row after the other, into old_row and new_row. */
+uint32_t exec__own_change_count(const struct modify *modify);
+status_t exec__own_change_load(struct modify *modify, uint32_t number, enum change *change,
+                               struct error *error);
+/* Room for rows, and the table's rules; all columns count as touched. */
+status_t exec__modify_rows_init(struct modify *modify, const struct plan_rules *rules,
+                                struct error *error);
+void exec__modify_rows_free(struct modify *modify);
+/* Does the row as it is stored equal new_row? */
+status_t exec__row_is_current(struct modify *modify, bool *current, struct error *error);
 /* Keeps a row for RETURNING when there is one. */
 status_t exec__row_return(struct modify *modify, const struct value *row, struct error *error);
 /* Appends a row of the table's columns to a collection of them. */
@@ -524,8 +540,17 @@ status_t exec__upsert_open(struct modify *modify, struct error *error);
 void exec__upsert_close(struct modify *modify);
 /* new_row, or what is done instead. */
 status_t exec__upsert_row(struct modify *modify, struct error *error);
-/* The foreign keys of all that was done. */
-status_t exec__upsert_finish(struct modify *modify, struct error *error);
+/* All that was done, as exec__own_change_count and exec__own_change_load. */
+uint32_t exec__upsert_change_count(const struct modify *modify);
+void exec__upsert_change_load(struct modify *modify, uint32_t number, enum change *change);
+
+/* ---- actions of foreign keys (cascade.c) --------------------------------------------------------
+ */
+
+/* Does a foreign key do more than refuse when this table's rows change? */
+bool exec__cascades(const struct table *table);
+/* Does it, and checks all foreign keys afterwards. */
+status_t exec__cascade_run(struct modify *modify, struct error *error);
 
 /* ---- rules (rules.c) ----------------------------------------------------------------------------
  */
@@ -566,6 +591,10 @@ void exec__format_key(const struct table *table, const uint32_t *columns, uint32
 status_t exec__check_parent(struct exec *exec, const struct foreign_key *key,
                             const struct table *child, const struct value *row,
                             struct buffer *scratch, struct error *error);
+/* The keys in the child's index of those that refer to this row; none when a column is NULL. */
+status_t exec__children_range(const struct foreign_key *key, const struct table *child,
+                              const struct value *row, struct buffer *low, struct buffer *high,
+                              bool *any, struct error *error);
 /* Is no child left that refers to this row, which is gone or has another key now? */
 status_t exec__check_children(struct exec *exec, const struct foreign_key *key,
                               const struct table *parent, const struct value *row, bool is_update,

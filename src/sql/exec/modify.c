@@ -56,8 +56,8 @@ static status_t rows_each(struct modify *modify, row_step_fn *step, struct error
     return status;
 }
 
-static bool key_touched(const struct modify *modify, enum change change, const uint32_t *columns,
-                        uint32_t count)
+bool exec__key_touched(const struct modify *modify, enum change change, const uint32_t *columns,
+                       uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         uint32_t c = columns[i];
@@ -69,36 +69,77 @@ static bool key_touched(const struct modify *modify, enum change change, const u
     return false;
 }
 
-/* Step 3, for one row. */
-status_t exec__row_references(struct modify *modify, enum change change, struct error *error)
+static status_t row_parents(struct modify *modify, enum change change, struct error *error)
 {
     const struct table *table = modify->table;
-    struct exec *exec = modify->op.exec;
     status_t status = OK;
-    for (uint32_t i = 0; change != CHANGE_DELETE && i < table->foreign_key_count && status == OK;
-         i++) {
+    for (uint32_t i = 0; i < table->foreign_key_count && status == OK; i++) {
         const struct foreign_key *key = &table->foreign_keys[i];
-        if (key_touched(modify, change, key->child_columns, key->column_count))
-            status = exec__check_parent(exec, key, table, modify->new_row, &modify->key, error);
+        if (exec__key_touched(modify, change, key->child_columns, key->column_count))
+            status = exec__check_parent(modify->op.exec, key, table, modify->new_row, &modify->key,
+                                        error);
     }
+    return status;
+}
+
+/* Step 3, for one row. */
+status_t exec__row_references(struct modify *modify, enum change change, bool again,
+                              struct error *error)
+{
+    const struct table *table = modify->table;
+    bool current = true;
+    status_t status = OK;
+    if (change != CHANGE_DELETE && again && table->foreign_key_count > 0)
+        status = exec__row_is_current(modify, &current, error);
+    if (status == OK && change != CHANGE_DELETE && current)
+        status = row_parents(modify, change, error);
     for (uint32_t i = 0; change != CHANGE_INSERT && i < table->referenced_by_count && status == OK;
          i++) {
         const struct foreign_key *key = table->referenced_by[i];
-        if (key_touched(modify, change, key->parent_columns, key->column_count))
-            status = exec__check_children(exec, key, table, modify->old_row,
+        enum foreign_key_action action = change == CHANGE_DELETE ? key->on_delete : key->on_update;
+        if ((action == FK_NO_ACTION || action == FK_SET_DEFAULT ||
+             (action == FK_RESTRICT && !exec__cascades(table))) &&
+            exec__key_touched(modify, change, key->parent_columns, key->column_count))
+            status = exec__check_children(modify->op.exec, key, table, modify->old_row,
                                           change == CHANGE_UPDATE, &modify->key, error);
     }
     return status;
 }
 
-static status_t row_references(struct modify *modify, struct error *error)
+uint32_t exec__own_change_count(const struct modify *modify)
 {
+    return modify->upsert ? exec__upsert_change_count(modify) : modify->rows.row_count;
+}
+
+status_t exec__own_change_load(struct modify *modify, uint32_t number, enum change *change,
+                               struct error *error)
+{
+    ASSERT(number < exec__own_change_count(modify));
+    if (modify->upsert) {
+        exec__upsert_change_load(modify, number, change);
+        return OK;
+    }
     enum plan_kind kind = modify->op.plan->kind;
-    return exec__row_references(modify,
-                                kind == PLAN_INSERT   ? CHANGE_INSERT
-                                : kind == PLAN_UPDATE ? CHANGE_UPDATE
-                                                      : CHANGE_DELETE,
-                                error);
+    *change = kind == PLAN_INSERT   ? CHANGE_INSERT
+              : kind == PLAN_UPDATE ? CHANGE_UPDATE
+                                    : CHANGE_DELETE;
+    return row_load(modify, number, error);
+}
+
+/* Step 3. */
+static status_t references(struct modify *modify, struct error *error)
+{
+    uint32_t count = exec__own_change_count(modify);
+    status_t status = OK;
+    if (exec__cascades(modify->table))
+        return exec__cascade_run(modify, error);
+    for (uint32_t i = 0; i < count && status == OK; i++) {
+        enum change change;
+        status = exec__own_change_load(modify, i, &change, error);
+        if (status == OK)
+            status = exec__row_references(modify, change, false, error);
+    }
+    return status;
 }
 
 /* ---- RETURNING ----------------------------------------------------------------------------------
@@ -265,7 +306,7 @@ static status_t modify_collected(struct modify *modify, struct error *error)
         return status;
     if (modify->upsert) {
         status = rows_each(modify, exec__upsert_row, error);
-        return status == OK ? exec__upsert_finish(modify, error) : status;
+        return status == OK ? references(modify, error) : status;
     }
     if (plan->kind == PLAN_INSERT) {
         status = rows_each(modify, row_insert, error);
@@ -277,7 +318,7 @@ static status_t modify_collected(struct modify *modify, struct error *error)
             status = rows_each(modify, row_settle, error);
     }
     if (status == OK && (modify->table->foreign_key_count || modify->table->referenced_by_count))
-        status = rows_each(modify, row_references, error);
+        status = references(modify, error);
     modify->op.exec->rows_affected = modify->rows.row_count;
     return status;
 }
@@ -305,19 +346,45 @@ static status_t modify_next(struct operator* op, struct batch **out, struct erro
     return OK;
 }
 
-static void modify_close(struct operator* op)
+status_t exec__modify_rows_init(struct modify *modify, const struct plan_rules *rules,
+                                struct error *error)
 {
-    struct modify *modify = (struct modify *)op;
-    exec__upsert_close(modify);
+    const struct table *table = modify->table;
+    struct arena *arena = modify->op.exec->arena;
+    ASSERT(table->column_count > 0 && table->index_count > 0);
+    modify->old_row = arena_alloc(arena, table->column_count * sizeof(struct value));
+    modify->new_row = arena_alloc(arena, table->column_count * sizeof(struct value));
+    modify->stored = arena_alloc(arena, table->ordinal_next * sizeof(struct value));
+    for (uint32_t i = 0; i < table->ordinal_next; i++)
+        modify->stored[i] = value_null(SQL_UNKNOWN); /* dropped columns stay NULL */
+    modify->column_touched = arena_alloc(arena, table->column_count * sizeof(bool));
+    modify->index_touched = arena_alloc(arena, table->index_count * sizeof(bool));
+    for (uint32_t c = 0; c < table->column_count; c++)
+        modify->column_touched[c] = true;
+    for (uint32_t i = 0; i < table->index_count; i++)
+        modify->index_touched[i] = true;
+    modify->primary_touched = true;
+    return exec__rules_open(modify->op.exec, table, rules, &modify->rules, error);
+}
+
+void exec__modify_rows_free(struct modify *modify)
+{
     exec__rules_close(modify->rules);
-    exec__collection_free(&modify->rows);
-    if (op->plan->as.modify.returning)
-        exec__collection_free(&modify->returned);
     arena_free(&modify->scratch);
     buffer_free(&modify->key);
     buffer_free(&modify->old_key);
     buffer_free(&modify->value);
     buffer_free(&modify->old_value);
+}
+
+static void modify_close(struct operator* op)
+{
+    struct modify *modify = (struct modify *)op;
+    exec__upsert_close(modify);
+    exec__collection_free(&modify->rows);
+    if (op->plan->as.modify.returning)
+        exec__collection_free(&modify->returned);
+    exec__modify_rows_free(modify);
 }
 
 static const struct operator_ops modify_ops = {modify_next, modify_close};
@@ -335,12 +402,11 @@ static void find_touched(struct modify *modify)
 {
     const struct plan *plan = modify->op.plan;
     const struct table *table = modify->table;
-    struct arena *arena = modify->op.exec->arena;
-    modify->column_touched = arena_zalloc(arena, table->column_count * sizeof(bool));
-    modify->index_touched = arena_zalloc(arena, table->index_count * sizeof(bool));
-    for (uint32_t c = 0; plan->kind != PLAN_UPDATE && c < table->column_count; c++)
-        modify->column_touched[c] = true;
-    for (uint32_t i = 0; plan->kind == PLAN_UPDATE && i < plan->as.modify.assigned_count; i++)
+    if (plan->kind != PLAN_UPDATE)
+        return;
+    for (uint32_t c = 0; c < table->column_count; c++)
+        modify->column_touched[c] = false;
+    for (uint32_t i = 0; i < plan->as.modify.assigned_count; i++)
         modify->column_touched[plan->as.modify.assigned[i]] = true;
     /* Entries of every index hold the primary key. */
     modify->primary_touched = touches_index(modify, &table->indexes[0]);
@@ -358,17 +424,12 @@ status_t exec__modify_open(struct exec *exec, const struct plan *plan, struct op
     modify->table = table;
     ASSERT(table->index_count >= 1);
     ASSERT(plan->left->column_count >= table->column_count);
-    modify->old_row = arena_alloc(exec->arena, table->column_count * sizeof(struct value));
-    modify->new_row = arena_alloc(exec->arena, table->column_count * sizeof(struct value));
-    modify->stored = arena_alloc(exec->arena, table->ordinal_next * sizeof(struct value));
-    for (uint32_t i = 0; i < table->ordinal_next; i++)
-        modify->stored[i] = value_null(SQL_UNKNOWN); /* dropped columns stay NULL */
-    find_touched(modify);
     if (plan->as.modify.returning)
         exec__collection_init(&modify->returned, exec, plan->types, NULL, plan->column_count);
-    status_t status = exec__rules_open(exec, table, plan->as.modify.rules, &modify->rules, error);
+    status_t status = exec__modify_rows_init(modify, plan->as.modify.rules, error);
     if (status != OK)
         return status;
+    find_touched(modify);
     if (plan->as.modify.conflict != CONFLICT_ERROR) {
         status = exec__upsert_open(modify, error);
         if (status != OK)

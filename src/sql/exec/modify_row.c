@@ -4,13 +4,34 @@
 /* ---- single entries -----------------------------------------------------------------------------
  */
 
-static status_t row_put(struct modify *modify, struct error *error)
+static void row_make(struct modify *modify)
 {
     const struct table *table = modify->table;
     for (uint32_t i = 0; i < table->column_count; i++)
         modify->stored[table->columns[i].ordinal] = modify->new_row[i];
     buffer_reset(&modify->value);
     row_encode(&modify->value, modify->stored, table->ordinal_next);
+}
+
+status_t exec__row_is_current(struct modify *modify, bool *current, struct error *error)
+{
+    struct slice row;
+    buffer_reset(&modify->key);
+    status_t status = index_row_key(modify->table, modify->new_row, &modify->key, error);
+    if (status == OK)
+        status = store_get(modify->op.exec->context.txn, buffer_slice(&modify->key), current, &row,
+                           error);
+    if (status != OK || !*current)
+        return status;
+    row_make(modify);
+    *current = slice_equal(row, buffer_slice(&modify->value));
+    return OK;
+}
+
+static status_t row_put(struct modify *modify, struct error *error)
+{
+    const struct table *table = modify->table;
+    row_make(modify);
     if (modify->value.failed || modify->value.size > STORE_VALUE_MAX)
         return error_set(error, ERR_TOO_LONG, "row is too long for table \"%s\"", table->name);
     return store_put(modify->op.exec->context.txn, buffer_slice(&modify->key),

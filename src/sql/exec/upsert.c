@@ -232,19 +232,21 @@ status_t exec__upsert_row(struct modify *modify, struct error *error)
     }
 }
 
-status_t exec__upsert_finish(struct modify *modify, struct error *error)
+uint32_t exec__upsert_change_count(const struct modify *modify)
+{
+    return modify->upsert->changes.row_count;
+}
+
+void exec__upsert_change_load(struct modify *modify, uint32_t number, enum change *change)
 {
     struct collection *changes = &modify->upsert->changes;
     uint32_t count = modify->table->column_count;
-    status_t status = OK;
-    for (uint32_t i = 0; i < changes->row_count && status == OK; i++) {
-        for (uint32_t c = 0; c < count; c++) {
-            modify->old_row[c] = exec__collection_value(changes, c, i);
-            modify->new_row[c] = exec__collection_value(changes, count + c, i);
-        }
-        status = exec__row_references(modify, modify->upsert->kinds[i], error);
+    ASSERT(number < changes->row_count);
+    for (uint32_t c = 0; c < count; c++) {
+        modify->old_row[c] = exec__collection_value(changes, c, number);
+        modify->new_row[c] = exec__collection_value(changes, count + c, number);
     }
-    return status;
+    *change = modify->upsert->kinds[number];
 }
 
 /* ---- opening and closing ------------------------------------------------------------------------

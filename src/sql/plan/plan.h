@@ -471,6 +471,9 @@ status_t plan_expression(const struct ast_expr *ast, enum sql_type type, struct 
 status_t plan_row_expression(const struct ast_expr *ast, const struct table *table,
                              const char *what, enum sql_type type, struct arena *arena,
                              struct expr **out, struct error *error);
+/* A column's DEFAULT, of its kind; NULL without one. */
+status_t plan_default(const struct column *column, struct arena *arena, struct expr **out,
+                      struct error *error);
 /* The table's own, from its catalog. */
 status_t plan_rules(const struct table *table, struct arena *arena, const struct plan_rules **out,
                     struct error *error);

@@ -40,6 +40,14 @@ static status_t text_bind(const char *sql, const struct table *table, const char
     return status;
 }
 
+status_t plan_default(const struct column *column, struct arena *arena, struct expr **out,
+                      struct error *error)
+{
+    ASSERT(column && !column->hidden);
+    struct planner planner = {.options = &no_options, .arena = arena, .error = error};
+    return plan__default(&planner, column, out);
+}
+
 status_t plan_rules(const struct table *table, struct arena *arena, const struct plan_rules **out,
                     struct error *error)
 {
