@@ -124,7 +124,7 @@ status_t exec_build_index(const struct exec_context *context, const struct table
 /* ---- another primary key ------------------------------------------------------------------------
  */
 
-/* Takes all rows out; they stay readable until the transaction ends. */
+/* Takes all rows out; their values stay readable until the transaction ends. */
 static status_t rows_take(struct build *build, struct store_entry **rows, uint32_t *count,
                           struct error *error)
 {
@@ -143,6 +143,8 @@ static status_t rows_take(struct build *build, struct store_entry **rows, uint32
         status = store_scan_next(cursor, *rows + *count, BUILD_BATCH, &got, error);
         if (status != OK || got == 0)
             break;
+        for (uint32_t i = *count; i < *count + got; i++) /* a key is the cursor's */
+            (*rows)[i].key = arena_copy(&build->arena, (*rows)[i].key);
         *count += got;
     }
     store_scan_close(cursor);
