@@ -180,10 +180,16 @@ status_t row_decode_many(const struct slice *rows, size_t stride, uint32_t count
  *
  * A date is a number of days, a timestamp a number of microseconds since 1970-01-01 00:00 (a
  * timestamp with time zone: UTC), a time the microseconds since midnight (24:00 included), all in
- * the proleptic Gregorian calendar. The greatest and the least number are the infinities. */
+ * the proleptic Gregorian calendar. The greatest and the least number are the infinities. Dates
+ * reach from 4714-11-24 BC to 5874897-12-31, timestamps from the same day to the end of 294246.
+ *
+ * Errors: 22007 invalid syntax, 22008 field or result out of range, 22009 zone displacement out of
+ * range, 22015 interval field out of range, 22023 unknown unit or zone. They carry no position. */
 
 #define DATETIME_INFINITY       INT64_MAX
 #define DATETIME_MINUS_INFINITY INT64_MIN
+
+enum { DATETIME_TEXT_MAX = 128 }; /* bytes of any of them as text, with a NUL */
 
 /* Months and days are kept apart, because their length depends on what they are added to. */
 struct interval {
@@ -191,5 +197,154 @@ struct interval {
     int32_t days;
     int64_t us;
 };
+
+/* What 'now' and 'today' mean, and where: time zones are fixed offsets from UTC. */
+struct clock {
+    int64_t now_us;  /* a timestamp with time zone */
+    int32_t zone_s;  /* seconds east of UTC */
+    bool is_known;   /* false: 'now' and its like cannot be told (22007) */
+    bool *was_asked; /* set to true when a text needed now_us or zone_s; may be NULL */
+};
+
+/* A calendar date; year 0 is 1 BC. */
+struct civil_date {
+    int32_t year;
+    int32_t month; /* 1 to 12 */
+    int32_t day;   /* 1 to 31 */
+};
+/* Days since 1970-01-01; month and day must exist in that year. */
+int64_t date_from_civil(struct civil_date civil);
+/* Of a finite date in range. */
+struct civil_date date_to_civil(int64_t days);
+int32_t month_length(int32_t year, int32_t month);
+
+/* Text to values: the ISO forms, and those PostgreSQL reads with datestyle MDY. */
+status_t date_parse(struct slice text, const struct clock *clock, int64_t *days,
+                    struct error *error);
+status_t time_parse(struct slice text, const struct clock *clock, int64_t *us, struct error *error);
+/* A zone in the text of a timestamp without time zone is passed over. */
+status_t timestamp_parse(struct slice text, bool with_zone, const struct clock *clock, int64_t *us,
+                         struct error *error);
+
+/* What is counted, or where something is cut. */
+enum datetime_unit {
+    UNIT_MICROSECOND,
+    UNIT_MILLISECOND,
+    UNIT_SECOND,
+    UNIT_MINUTE,
+    UNIT_HOUR,
+    UNIT_DAY,
+    UNIT_WEEK,
+    UNIT_MONTH,
+    UNIT_QUARTER,
+    UNIT_YEAR,
+    UNIT_DECADE,
+    UNIT_CENTURY,
+    UNIT_MILLENNIUM,
+    /* Only to be extracted. */
+    UNIT_DOW,
+    UNIT_ISODOW,
+    UNIT_DOY,
+    UNIT_ISOYEAR,
+    UNIT_EPOCH,
+    UNIT_JULIAN,
+    UNIT_TIMEZONE,
+    UNIT_TIMEZONE_HOUR,
+    UNIT_TIMEZONE_MINUTE,
+    UNIT_COUNT
+};
+/* Singular, plural and short spellings, any case. False: none. */
+bool datetime_unit_parse(struct slice text, enum datetime_unit *unit);
+const char *datetime_unit_name(enum datetime_unit unit);
+
+/* '1 year 2 mons 3 days 04:05:06.7', '1-2', 'P1Y2M3DT4H5M6S'. A number without a unit counts
+ * `unit`s. */
+status_t interval_parse(struct slice text, enum datetime_unit unit, struct interval *out,
+                        struct error *error);
+/* INTERVAL '...' DAY TO MINUTE: what is smaller than the last field is cut off. */
+struct interval interval_cut(struct interval interval, enum datetime_unit last);
+/* "UTC", "Z", "+05:30", "-8", "UTC+3" (which is east, not as POSIX has it), "5.5". Named zones are
+ * refused (22023). */
+status_t zone_parse(struct slice text, int32_t *zone_s, struct error *error);
+
+/* Values to text as PostgreSQL's ISO style; a NUL at the end, the length comes back. */
+size_t date_format(int64_t days, char out[DATETIME_TEXT_MAX]);
+size_t time_format(int64_t us, char out[DATETIME_TEXT_MAX]);
+size_t timestamp_format(int64_t us, char out[DATETIME_TEXT_MAX]);
+size_t timestamptz_format(int64_t us, int32_t zone_s, char out[DATETIME_TEXT_MAX]);
+size_t interval_format(struct interval interval, char out[DATETIME_TEXT_MAX]);
+/* "UTC" or "+05:30". */
+size_t zone_format(int32_t zone_s, char out[DATETIME_TEXT_MAX]);
+
+/* Between the types. Infinities stay what they are, but have no time of day (22008). */
+status_t timestamp_from_date(int64_t days, int64_t *us, struct error *error);
+int64_t timestamp_to_date(int64_t us);
+status_t timestamp_to_time(int64_t us, int64_t *time_us, struct error *error);
+/* Local time is UTC moved by the zone's seconds, UTC is local time moved by as many the other way.
+ */
+status_t timestamp_shift(int64_t us, int32_t seconds, int64_t *out, struct error *error);
+
+/* Arithmetic. A month added ends at the last day when the new month is shorter. */
+status_t date_add(int64_t days, int64_t more, int64_t *out, struct error *error);
+status_t date_difference(int64_t a, int64_t b, int64_t *days, struct error *error);
+status_t timestamp_add(int64_t us, struct interval interval, int64_t *out, struct error *error);
+status_t timestamp_difference(int64_t a, int64_t b, struct interval *out, struct error *error);
+/* Within a day: what goes over midnight comes in on the other side. */
+int64_t time_add(int64_t us, struct interval interval);
+/* The same in years, months and days. */
+status_t timestamp_age(int64_t a, int64_t b, struct interval *out, struct error *error);
+status_t interval_negate(struct interval interval, struct interval *out, struct error *error);
+status_t interval_add(struct interval a, struct interval b, struct interval *out,
+                      struct error *error);
+/* 22012 for a divisor of 0. */
+status_t interval_multiply(struct interval interval, double factor, struct interval *out,
+                           struct error *error);
+status_t interval_divide(struct interval interval, double divisor, struct interval *out,
+                         struct error *error);
+/* A month is 30 days, a day 24 hours. */
+int interval_compare(struct interval a, struct interval b);
+/* Whole days out of the time, whole months out of the days, or both. */
+status_t interval_justify(struct interval interval, bool hours, bool days, struct interval *out,
+                          struct error *error);
+
+/* Fields. date_trunc and its like: 22023 with units that cannot be cut at. */
+status_t timestamp_trunc(enum datetime_unit unit, int64_t us, int64_t *out, struct error *error);
+status_t interval_trunc(enum datetime_unit unit, struct interval interval, struct interval *out,
+                        struct error *error);
+/* The beginning of the stride that `us` is in, strides being laid out from `origin`. */
+status_t timestamp_bin(struct interval stride, int64_t us, int64_t origin, int64_t *out,
+                       struct error *error);
+/* A field's value is number / 10^scale; or infinite (number is 1 or -1), or none (is_null). */
+struct datetime_field {
+    int64_t number;
+    uint8_t scale;
+    bool is_infinite;
+    bool is_null;
+};
+/* Of SQL_DATE, SQL_TIME, SQL_TIMESTAMP, or, with time zone, SQL_TIMESTAMPTZ: 22023 when there is
+ * no such field. `us` is local time, for a date its midnight. */
+enum datetime_kind { DATETIME_DATE, DATETIME_TIME, DATETIME_TIMESTAMP, DATETIME_TIMESTAMPTZ };
+status_t timestamp_extract(enum datetime_kind kind, enum datetime_unit unit, int64_t us,
+                           int32_t zone_s, struct datetime_field *out, struct error *error);
+status_t interval_extract(enum datetime_unit unit, struct interval interval,
+                          struct datetime_field *out, struct error *error);
+
+/* From numbers. Seconds may have a fraction. */
+status_t date_make(int64_t year, int64_t month, int64_t day, int64_t *days, struct error *error);
+status_t time_make(int64_t hour, int64_t minute, double second, int64_t *us, struct error *error);
+status_t timestamp_make(const int64_t fields[5], double second, int64_t *us, struct error *error);
+/* Years, months, weeks, days, hours, minutes, then seconds. */
+status_t interval_make(const int64_t fields[6], double second, struct interval *out,
+                       struct error *error);
+status_t timestamp_from_epoch(double seconds, int64_t *us, struct error *error);
+
+/* to_char, to_timestamp and to_date with PostgreSQL's template patterns. */
+status_t timestamp_to_char(int64_t us, const int32_t *zone_s, struct slice pattern,
+                           struct buffer *out, struct error *error);
+status_t interval_to_char(struct interval interval, struct slice pattern, struct buffer *out,
+                          struct error *error);
+/* Local time, or, when the text has an offset, moved to UTC and *zoned. */
+status_t timestamp_from_char(struct slice text, struct slice pattern, int64_t *us, bool *zoned,
+                             struct error *error);
 
 #endif
