@@ -22,17 +22,18 @@
 
 static status_t lock_dir(struct wal *wal, struct error *error)
 {
-    status_t status = env_dir_create(wal->env, wal->dir, error);
+    status_t status = wal->read_only ? OK : env_dir_create(wal->env, wal->dir, error);
     if (status != OK)
         return status;
     size_t size = strlen(wal->dir) + sizeof "/lock";
     char *path = mem_alloc(size);
     (void)snprintf(path, size, "%s/lock", wal->dir);
-    status = env_file_open(wal->env, path, ENV_OPEN_CREATE, &wal->lock, error);
+    status = env_file_open(wal->env, path, wal->read_only ? 0 : ENV_OPEN_CREATE, &wal->lock, error);
     if (status == OK)
         status = env_file_lock(wal->lock, error);
     mem_free(path);
-    return status;
+    /* A directory that was never opened as a log, or its copy: nobody has it open. */
+    return status == ERR_NOT_FOUND && wal->read_only ? OK : status;
 }
 
 status_t wal_open(struct env *env, const struct wal_config *config, struct wal **out,
@@ -52,6 +53,7 @@ status_t wal_open(struct env *env, const struct wal_config *config, struct wal *
     ASSERT(wal->zero_step >= ZERO_STEP_MIN && wal->zero_step <= WAL__SEGMENT_SIZE_MAX);
     wal->spares_max = config->spare_files != 0 ? config->spare_files : SPARE_FILES_DEFAULT;
     ASSERT(wal->spares_max < WAL__SPARES_MAX);
+    wal->read_only = config->read_only;
     wal->writer = (struct wal__writer){.env = env, .dir = wal->dir, .zero_step = wal->zero_step};
     wal__index_init(&wal->index, 1, 0);
     status_t status = lock_dir(wal, error);

@@ -53,6 +53,9 @@ struct wal_config {
     uint32_t zero_step;
     /* At most so many files that are not needed any more are kept to be the next ones. 4 */
     uint32_t spare_files;
+    /* Only looks: nothing is made, written or removed; wal_stage and what changes things else is
+     * not allowed (asserted). The directory must be there, and is locked all the same. */
+    bool read_only;
 };
 
 struct wal_stats {

@@ -256,6 +256,7 @@ struct wal {
     uint64_t cluster_id, node_id;
     uint32_t segment_size;
     uint32_t zero_step;
+    bool read_only;
     struct env_file *lock;
     status_t failed;
     struct wal__index index;

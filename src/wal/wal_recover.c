@@ -345,9 +345,10 @@ static status_t scan_files(struct recovery *r)
             status = scan_file(r, bytes, newest, &unfinished);
         mem_free((void *)(uintptr_t)bytes.data);
         if (status == OK && unfinished) {
-            status = remove_file(r, r->names.files.items[i]);
+            if (!r->wal->read_only)
+                status = remove_file(r, r->names.files.items[i]);
             /* Or it may come back, the newest still, beside another one with its number. */
-            if (status == OK)
+            if (status == OK && !r->wal->read_only)
                 status = env_dir_sync(r->wal->env, r->wal->dir, r->error);
             r->wal->tail.sequence = before;
             r->names.files.count--;
@@ -399,6 +400,12 @@ static status_t write_again(struct recovery *r, struct env_file *file)
 static status_t open_newest(struct recovery *r)
 {
     struct wal *wal = r->wal;
+    wal->tail.offset = r->tail;
+    wal->tail_size = r->size;
+    wal->tail_link = r->link;
+    wal->tail_closed = r->version != WAL__VERSION || r->end == WAL__END_TORN;
+    if (wal->read_only)
+        return OK;
     char *path = wal__file_path(wal->dir, wal->tail.sequence);
     status_t status = env_file_open(wal->env, path, 0, &wal->writer.file, r->error);
     if (status == OK)
@@ -408,10 +415,6 @@ static status_t open_newest(struct recovery *r)
     wal->writer.sequence = wal->tail.sequence;
     wal->writer.allocated = r->size;
     wal->writer.size = r->size;
-    wal->tail.offset = r->tail;
-    wal->tail_size = r->size;
-    wal->tail_link = r->link;
-    wal->tail_closed = r->version != WAL__VERSION || r->end == WAL__END_TORN;
     mem_free(path);
     return status;
 }
@@ -428,8 +431,9 @@ static status_t remove_old(struct recovery *r)
     memmove(wal->files, wal->files + (wal->file_count - needed), needed * sizeof *wal->files);
     wal->file_count = needed;
     status_t status = OK;
-    for (uint32_t i = 0;
-         i < r->names.files.count && r->names.files.items[i] < wal->oldest && status == OK; i++)
+    for (uint32_t i = 0; !wal->read_only && i < r->names.files.count &&
+                         r->names.files.items[i] < wal->oldest && status == OK;
+         i++)
         status = remove_file(r, r->names.files.items[i]);
     return status;
 }
@@ -467,15 +471,17 @@ status_t wal__recover(struct wal *wal, struct error *error)
     }
     if (status == OK && r.begun)
         status = check_complete(&r);
-    if (status == OK)
+    if (status == OK && !wal->read_only)
         status = keep_spares(&r);
     if (status == OK && !r.begun) {
-        status = begin_log(wal, error);
+        status = wal->read_only
+                     ? error_set(error, ERR_NOT_FOUND, "there is no log in \"%s\"", wal->dir)
+                     : begin_log(wal, error);
     } else if (status == OK) {
         status = open_newest(&r);
         if (status == OK)
             status = remove_old(&r);
-        if (status == OK)
+        if (status == OK && !wal->read_only)
             wal__spares_settle(wal); /* open_newest has synced the directory */
     }
     wal->durable_index = status == OK ? wal__index_last(&wal->index) : 0;

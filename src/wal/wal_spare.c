@@ -125,7 +125,7 @@ status_t wal__spare_found(struct wal *wal, uint64_t number, struct error *error)
 
 struct wal_work *wal_work_take(struct wal *wal)
 {
-    if (wal->failed != OK || wal->work != NULL)
+    if (wal->failed != OK || wal->work != NULL || wal->read_only)
         return NULL;
     if (wal->spare_count + wal->spares_promised > 0 || wal->spares_max == 0)
         return NULL;

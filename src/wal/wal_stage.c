@@ -39,6 +39,7 @@ static struct wal_batch *staging(struct wal *wal)
 /* Room for records of `size` bytes all in all, wherever files end among them. */
 static status_t reserve(struct wal *wal, uint64_t size, uint64_t records)
 {
+    ASSERT(!wal->read_only);
     if (wal->failed != OK)
         return wal->failed;
     struct wal_batch *batch = staging(wal);
