@@ -19,6 +19,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/ordered.h"
+#include "base/problem.h"
 #include "base/status.h"
 #include "kv/kv.h"
 
@@ -147,5 +148,17 @@ status_t mvcc_garbage_find(struct kv_snapshot *snapshot, struct slice start, uin
                            struct buffer *next, struct error *error);
 /* The watermark of the tree, 0 when nothing was ever collected in it. */
 status_t mvcc_watermark(struct kv_snapshot *snapshot, uint64_t *version, struct error *error);
+
+/* ---- proof -------------------------------------------------------------------------------------
+ */
+
+struct mvcc_checked {
+    uint64_t keys, versions;
+    uint64_t watermark;
+};
+/* Any thread. Walks all versions, none of which may be above `newest`, and adds to `problems` what
+ * is wrong with one. An error (as of kv_cursor_next): the walk ended there. */
+status_t mvcc_check(struct kv_snapshot *snapshot, uint64_t newest, struct problems *problems,
+                    struct mvcc_checked *out, struct error *error);
 
 #endif

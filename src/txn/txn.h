@@ -29,6 +29,7 @@
 #include "base/bytes.h"
 #include "base/msgpack.h"
 #include "base/ordered.h"
+#include "base/problem.h"
 #include "base/status.h"
 #include "kv/kv.h"
 #include "mvcc/mvcc.h"
@@ -174,6 +175,11 @@ status_t txn_outcomes_piece(struct kv *kv, uint64_t version, struct slice start,
 /* Then: removes those of [start, end) (empty: to the last) whose version is below `version`. */
 status_t txn_outcomes_expire(struct kv *kv, uint64_t version, struct slice start, struct slice end,
                              struct error *error);
+
+/* All outcomes: adds to `problems` what is malformed, or of a version above `newest`. Writer's
+ * thread. An error: the walk ended there. */
+status_t txn_outcomes_check(struct kv *kv, uint64_t newest, struct problems *problems,
+                            uint64_t *count, struct error *error);
 
 /* ---- certification ------------------------------------------------------------------------------
  */

@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -181,5 +182,37 @@ status_t txn_outcomes_expire(struct kv *kv, uint64_t version, struct slice start
         buffer_append_byte(&place, 0); /* the next possible key */
     }
     buffer_free(&place);
+    return status;
+}
+
+status_t txn_outcomes_check(struct kv *kv, uint64_t newest, struct problems *problems,
+                            uint64_t *count, struct error *error)
+{
+    ASSERT(kv && problems);
+    struct kv_cursor cursor;
+    char text[BYTES_TEXT_SIZE];
+    *count = 0;
+    kv_cursor_init_latest(&cursor, kv);
+    status_t status = kv_cursor_seek(&cursor, slice_make(&outcome_prefix, 1), error);
+    while (status == OK && holds_outcome(&cursor)) {
+        struct slice key = kv_cursor_key(&cursor), value;
+        struct txn_outcome outcome;
+        struct error bad;
+        status = kv_cursor_value(&cursor, &value, error);
+        if (status != OK)
+            break;
+        ++*count;
+        (void)bytes_print(slice_make(key.data + 1, key.size - 1), text);
+        if (key.size < 2 || key.size > 1 + TXN_ORIGIN_MAX)
+            problem_add(problems, "transaction of %s: not an origin", text);
+        if (outcome_decode(value, &outcome, &bad) != OK)
+            problem_add(problems, "transaction of %s: %s", text, bad.message);
+        else if (outcome.version > newest)
+            problem_add(problems,
+                        "transaction of %s: has version %" PRIu64 ", but only those up to %" PRIu64
+                        " were applied",
+                        text, outcome.version, newest);
+        status = kv_cursor_next(&cursor, error);
+    }
     return status;
 }
