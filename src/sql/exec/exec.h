@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/problem.h"
 #include "base/status.h"
 #include "env/env.h"
 #include "sql/catalog/catalog.h"
@@ -72,6 +73,19 @@ status_t exec_build_index(const struct exec_context *context, const struct table
  * had. Other indexes are filled anew (23505). */
 status_t exec_rekey(const struct exec_context *context, const struct table *table,
                     struct error *error);
+struct exec_verified {
+    uint32_t tables;
+    uint64_t rows;
+    uint64_t entries;    /* of secondary indexes */
+    uint64_t references; /* to rows of other tables */
+};
+/* Proves everything in the store that is SQL's, in the transaction's view: the schema loads, each
+ * row is one of its table, each index holds the entries of its table's rows and nothing else, a
+ * unique one no key twice, each foreign key has its parent, and no key belongs to nobody. What is
+ * wrong is added to `problems`. Memory does not grow with the tables. An error: it could not be
+ * read to the end; damage is a problem. The context needs env, txn and arena. */
+status_t exec_verify(const struct exec_context *context, struct problems *problems,
+                     struct exec_verified *out, struct error *error);
 
 /* A value of an expression without columns. */
 status_t exec_constant(const struct expr *expr, const struct exec_context *context,

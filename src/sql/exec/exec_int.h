@@ -369,6 +369,21 @@ uint32_t exec__range_exprs(const struct key_range *range, const struct expr **ex
 void exec__row_shape(const struct table *table, const uint32_t *columns, uint32_t count,
                      struct arena *arena, struct row_shape *shape, uint32_t **order);
 
+/* Whole rows, up to a number of them at a time; all memory is the arena's. */
+struct table_rows {
+    const struct table *table;
+    struct row_shape shape;
+    struct batch *batch; /* emptied by its user, with batch_reset */
+    struct vector **targets;
+    struct value *row;
+};
+void exec__rows_init(struct table_rows *rows, const struct table *table, uint32_t capacity,
+                     struct arena *arena);
+/* ERR_CORRUPT, as row_decode. */
+status_t exec__rows_decode(struct table_rows *rows, struct slice stored, uint32_t at);
+/* In the order of the table's columns; good until the next call. */
+const struct value *exec__rows_get(struct table_rows *rows, uint32_t at);
+
 /* What a scan reads of a table, and how: shared by scan and lookup join. */
 struct row_reader {
     struct exec *exec;

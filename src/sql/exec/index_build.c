@@ -9,9 +9,8 @@ struct build {
     const struct table *table;
     const struct index *index;
     struct arena arena;
-    struct batch *batch;
-    uint32_t *order; /* the shape's i-th is column order[i] */
-    struct value *row;
+    struct table_rows rows;
+    const struct value *row; /* of them, the one at hand */
     struct buffer key;
     struct buffer value;
 };
@@ -38,8 +37,7 @@ static status_t entry_put(struct build *build, bool checked, struct error *error
 
 static status_t entry_write(struct build *build, uint32_t at, struct error *error)
 {
-    for (uint32_t c = 0; c < build->table->column_count; c++)
-        build->row[c] = vector_get(&build->batch->columns[c], at);
+    build->row = exec__rows_get(&build->rows, at);
     buffer_reset(&build->key);
     buffer_reset(&build->value);
     bool checked;
@@ -48,25 +46,13 @@ static status_t entry_write(struct build *build, uint32_t at, struct error *erro
     return status == OK ? entry_put(build, checked, error) : status;
 }
 
-static void shape_make(struct build *build, struct row_shape *shape)
+static status_t batch_write(struct build *build, const struct store_entry *entries, uint32_t count,
+                            struct error *error)
 {
-    uint32_t count = build->table->column_count;
-    enum sql_type *types = arena_alloc(&build->arena, count * sizeof *types);
-    for (uint32_t i = 0; i < count; i++)
-        types[i] = build->table->columns[i].type.kind;
-    exec__row_shape(build->table, NULL, count, &build->arena, shape, &build->order);
-    build->batch = batch_create(&build->arena, types, count, BUILD_BATCH);
-    build->row = arena_alloc(&build->arena, count * sizeof *build->row);
-}
-
-static status_t batch_write(struct build *build, const struct row_shape *shape,
-                            struct vector **targets, const struct store_entry *entries,
-                            uint32_t count, struct error *error)
-{
-    batch_reset(build->batch);
+    batch_reset(build->rows.batch);
     status_t status = OK;
     for (uint32_t i = 0; i < count && status == OK; i++) {
-        if (row_decode(entries[i].value, shape, targets, i) != OK)
+        if (exec__rows_decode(&build->rows, entries[i].value, i) != OK)
             return error_set(error, ERR_CORRUPT, "a row of table \"%s\" is corrupt",
                              build->table->name);
         status = entry_write(build, i, error);
@@ -76,11 +62,7 @@ static status_t batch_write(struct build *build, const struct row_shape *shape,
 
 static status_t rows_write(struct build *build, struct store_cursor *cursor, struct error *error)
 {
-    struct row_shape shape;
-    shape_make(build, &shape);
-    struct vector **targets = arena_alloc(&build->arena, shape.count * sizeof *targets);
-    for (uint32_t i = 0; i < shape.count; i++)
-        targets[i] = &build->batch->columns[build->order[i]];
+    exec__rows_init(&build->rows, build->table, BUILD_BATCH, &build->arena);
     struct store_entry entries[BUILD_BATCH];
     for (;;) {
         const atomic_bool *cancel = build->context->cancel;
@@ -90,7 +72,7 @@ static status_t rows_write(struct build *build, struct store_cursor *cursor, str
         status_t status = store_scan_next(cursor, entries, BUILD_BATCH, &count, error);
         if (status != OK || count == 0)
             return status;
-        status = batch_write(build, &shape, targets, entries, count, error);
+        status = batch_write(build, entries, count, error);
         if (status != OK)
             return status;
     }
@@ -158,19 +140,14 @@ static status_t rows_take(struct build *build, struct store_entry **rows, uint32
 static status_t rows_rekey(struct build *build, const struct store_entry *rows, uint32_t count,
                            struct error *error)
 {
-    struct row_shape shape;
-    shape_make(build, &shape);
-    struct vector **targets = arena_alloc(&build->arena, shape.count * sizeof *targets);
-    for (uint32_t i = 0; i < shape.count; i++)
-        targets[i] = &build->batch->columns[build->order[i]];
+    exec__rows_init(&build->rows, build->table, 1, &build->arena);
     status_t status = OK;
     for (uint32_t i = 0; i < count && status == OK; i++) {
-        batch_reset(build->batch);
-        if (row_decode(rows[i].value, &shape, targets, 0) != OK)
+        batch_reset(build->rows.batch);
+        if (exec__rows_decode(&build->rows, rows[i].value, 0) != OK)
             return error_set(error, ERR_CORRUPT, "a row of table \"%s\" is corrupt",
                              build->table->name);
-        for (uint32_t c = 0; c < build->table->column_count; c++)
-            build->row[c] = vector_get(&build->batch->columns[c], 0);
+        build->row = exec__rows_get(&build->rows, 0);
         buffer_reset(&build->key);
         buffer_reset(&build->value);
         buffer_append_slice(&build->value, rows[i].value);
