@@ -259,5 +259,11 @@ typedef void kv_check_fn(void *context, const char *problem);
  * root (once), free, or waiting to be freed; no page the durable checkpoint reaches is free.
  * ERR_CORRUPT when anything was reported; `error` tells the first. `report` may be NULL. */
 status_t kv_check(struct kv *kv, kv_check_fn *report, void *context, struct error *error);
+/* Appends what there is to say about one page of the file at `path`, some lines of text: kind,
+ * whether it is good, who uses it, what is in it. Any thread; opens and locks nothing, so it may be
+ * of a store in use. *good: its checksum and layout are, or it is free. ERR_NOT_FOUND: no such
+ * file, or page; ERR_CORRUPT, ERR_FORMAT: the meta pages tell nothing. */
+status_t kv_page_print(struct env *env, const char *path, uint32_t page, bool *good,
+                       struct buffer *out, struct error *error);
 
 #endif
