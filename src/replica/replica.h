@@ -418,7 +418,41 @@ void replica_members(struct replica *replica, struct replica_members *out);
 uint64_t replica_uid(const struct replica *replica);
 /* Of the last consistency check that this node has led; index 0: none. */
 void replica_check_last(const struct replica *replica, struct replica_check *out);
-/* For `toydb check` and tests: the tree under it all. */
+/* For tests: the tree under it all. */
 struct kv *replica_kv(struct replica *replica);
+/* One line about what an entry of the log holds, without a newline. ERR_CORRUPT: the line says that
+ * it is malformed. */
+status_t replica_entry_print(const struct raft_entry *entry, struct buffer *out);
+
+/* ---- proof: a data directory that no node has open ---------------------------------------------
+ */
+
+struct replica_proof; /* a directory open for looking at, locked, never written to */
+
+struct replica_proven {
+    uint64_t id; /* of the node; 0: not known */
+    bool quarantine;
+    struct kv_stats kv;
+    uint64_t index, term, version; /* where the checkpoint stands */
+    struct mvcc_checked versions;
+    uint64_t outcomes; /* of transactions, kept for those who ask again */
+    uint64_t log_first, log_last;
+    struct raft_hard_state hard_state;
+};
+
+/* What is damaged already here is added to `problems`, and what else there is can be looked at.
+ * ERR_NOT_FOUND: not a data directory of a node. ERR_LOCKED: a node runs on it. ERR_FORMAT, ERR_IO.
+ */
+status_t replica_proof_open(struct env *env, const char *dir, struct problems *problems,
+                            struct replica_proof **out, struct error *error);
+/* NULL is allowed. */
+void replica_proof_close(struct replica_proof *proof);
+/* Walks through everything below SQL: the file (kv_check), the versions, the outcomes, the node's
+ * own records, and the log, which must hold together, hold sound entries only, and reach from the
+ * checkpoint on. An error: it could not be read to the end. */
+status_t replica_proof_run(struct replica_proof *proof, struct problems *problems,
+                           struct replica_proven *out, struct error *error);
+/* The tree at its newest version; NULL when it could not be opened. Lives as long as the proof. */
+const struct mvcc_view *replica_proof_view(const struct replica_proof *proof);
 
 #endif

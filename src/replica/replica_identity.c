@@ -167,11 +167,14 @@ static bool identity_parse(const char *at, struct replica__identity *out)
     return valid && *at == '\0';
 }
 
-static status_t identity_read(struct env *env, const char *path, struct replica__identity *out,
-                              struct error *error)
+status_t replica__identity_read(struct env *env, const char *dir, struct replica__identity *out,
+                                struct error *error)
 {
+    char path[1000];
     struct env_file *file = NULL;
-    status_t status = env_file_open(env, path, ENV_OPEN_READ_ONLY, &file, error);
+    status_t status = path_make(dir, path, sizeof path, error);
+    if (status == OK)
+        status = env_file_open(env, path, ENV_OPEN_READ_ONLY, &file, error);
     if (status != OK)
         return status;
     char *text = mem_zalloc(1, TEXT_MAX);
@@ -229,15 +232,12 @@ status_t replica__identity_load(struct env *env, const char *dir, uint64_t id,
                                 struct replica__identity *out, struct error *error)
 {
     ASSERT(id != 0);
-    char path[1000];
-    status_t status = path_make(dir, path, sizeof path, error);
-    if (status == OK)
-        status = env_dir_create(env, dir, error);
+    status_t status = env_dir_create(env, dir, error);
     if (status == OK)
         status = quarantine_check(env, dir, error);
     if (status != OK)
         return status;
-    status = identity_read(env, path, out, error);
+    status = replica__identity_read(env, dir, out, error);
     if (status == ERR_NOT_FOUND)
         *out = (struct replica__identity){.id = id};
     else if (status == OK)

@@ -15,6 +15,17 @@ enum {
     REPLICA_REMOVED_KEPT = 256, /* uids of removed members that are remembered */
 };
 
+/* What the entries say, by kind. */
+struct replica__decoded {
+    uint8_t kind; /* REPLICA_ENTRY_*; 0: none of a client's or a leader's, see `members` */
+    struct txn_effect effect; /* of EFFECT and REFUSAL */
+    struct slice cluster_id;  /* of CLUSTER and RECOVER */
+    bool has_members;
+    struct replica_members members;
+};
+/* replica_entry.c. ERR_CORRUPT: it is not an entry that could be applied. */
+status_t replica__entry_decode(const struct raft_entry *entry, struct replica__decoded *out);
+
 #define REPLICA_QUARANTINE_FILE "QUARANTINE"
 
 /* An outcome is kept for so long, measured by the versions of later effects. */
@@ -258,7 +269,10 @@ struct replica *replica__create(const struct replica_config *config,
 status_t replica__storage_open(struct replica *r, struct error *error);
 void replica__release(struct replica *r);
 
-/* replica_identity.c: the file that tells whose directory this is. Load makes a new one. */
+/* replica_identity.c: the file that tells whose directory this is. Read: ERR_NOT_FOUND when there
+ * is none. Load makes a new one. */
+status_t replica__identity_read(struct env *env, const char *dir, struct replica__identity *out,
+                                struct error *error);
 status_t replica__identity_load(struct env *env, const char *dir, uint64_t id,
                                 struct replica__identity *out, struct error *error);
 status_t replica__identity_write(struct env *env, const char *dir,

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "base/problem.h"
 #include "base/status.h"
 
 enum {
@@ -71,6 +72,23 @@ status_t server_address_parse(const char *text, char *host, size_t host_size, ui
  * a cluster of one at `address`, with all entries of its log committed. Offline; see
  * replica_recover. ERR_INVALID says what is wrong with the arguments. */
 status_t server_recover(const char *dir, uint64_t id, const char *address, struct error *error);
+
+/* What was gone through in a data directory. */
+struct server_proof {
+    uint64_t id; /* of its node; 0: not known */
+    bool quarantine;
+    uint64_t pages, pages_free;
+    uint64_t keys, versions;
+    uint32_t tables;
+    uint64_t rows, entries, references;
+    uint64_t index, version;      /* of the log and of the data, at the checkpoint */
+    uint64_t log_first, log_last; /* entries held */
+};
+/* Proves a data directory that no node has open, all of it, without changing anything; what is
+ * wrong is added to `problems`. ERR_NOT_FOUND: not a data directory. ERR_LOCKED: a node runs on it.
+ * Others: it could not be read to the end. */
+status_t server_prove(const char *dir, struct problems *problems, struct server_proof *out,
+                      struct error *error);
 
 /* Runs a node until SIGTERM or SIGINT, then drains it (a second signal cuts that short), stops
  * cleanly and returns OK. Returns an error when the
