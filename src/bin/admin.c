@@ -6,13 +6,14 @@
 #include "base/check.h"
 #include "bin/bin_int.h"
 
-enum { OPTION_TIMEOUT = 256, OPTION_LEARNER, OPTION_CLUSTER, OPTION_HELP };
+enum { OPTION_TIMEOUT = 256, OPTION_LEARNER, OPTION_CLUSTER, OPTION_DATA, OPTION_HELP };
 enum { TIMEOUT_SECONDS_DEFAULT = 60, TIMEOUT_SECONDS_MAX = 1000000 };
 
 static const struct option options[] = {{"host", required_argument, NULL, 'H'},
                                         {"timeout", required_argument, NULL, OPTION_TIMEOUT},
                                         {"learner", no_argument, NULL, OPTION_LEARNER},
                                         {"cluster", no_argument, NULL, OPTION_CLUSTER},
+                                        {"data", required_argument, NULL, OPTION_DATA},
                                         {"help", no_argument, NULL, OPTION_HELP},
                                         {NULL, 0, NULL, 0}};
 
@@ -42,10 +43,11 @@ static int option_take(struct bin__admin *admin, int option, char **argv)
     case OPTION_CLUSTER:
         admin->cluster = true;
         return -1;
-    case ':':
-        return bin__usage_error(admin->command, "%s needs a value", argv[optind - 1]);
+    case OPTION_DATA:
+        admin->data = optarg;
+        return -1;
     default:
-        return bin__usage_error(admin->command, "unknown option %s", argv[optind - 1]);
+        return bin__option_error(admin->command, option, argv);
     }
 }
 
@@ -70,6 +72,8 @@ int bin__admin_parse(struct bin__admin *admin, int argc, char **argv, const char
         return bin__usage_error(admin->command, "unknown option --learner");
     if (code < 0 && admin->cluster && !takes_cluster)
         return bin__usage_error(admin->command, "unknown option --cluster");
+    if (code < 0 && admin->data && !takes_cluster)
+        return bin__usage_error(admin->command, "unknown option --data");
     return code;
 }
 

@@ -27,7 +27,7 @@
 enum bin__exit {
     BIN__EXIT_OK = 0,
     BIN__EXIT_FAILED = 1,      /* an SQL error, or what was asked for did not work out */
-    BIN__EXIT_UNREACHABLE = 2, /* cannot connect */
+    BIN__EXIT_UNREACHABLE = 2, /* cannot connect, or cannot get at the files */
     BIN__EXIT_USAGE = 64,
 };
 
@@ -44,11 +44,19 @@ int bin__node(int argc, char **argv);
 int bin__transfer_leader(int argc, char **argv);
 int bin__check(int argc, char **argv);
 int bin__recover(int argc, char **argv);
+int bin__page(int argc, char **argv);
+int bin__dump_log(int argc, char **argv);
 
 /* Says on standard error what is wrong with the arguments and how to see the right ones; returns
  * BIN__EXIT_USAGE. `command`: "toysql" or "toydb start". */
 int bin__usage_error(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* What getopt_long gave is no option of the command: ':' or '?'. Says so; BIN__EXIT_USAGE. */
+int bin__option_error(const char *command, int option, char **argv);
+/* Behind the options nothing may follow. -1: nothing does; else it has said so. */
+int bin__no_more_arguments(const char *command, int argc, char **argv);
+/* Message, detail and hint on standard error. */
+void bin__error_print(const char *command, const struct error *error);
 /* A whole number in [low, high]; false when it is none. */
 bool bin__number_parse(const char *text, uint64_t low, uint64_t high, uint64_t *out);
 /* The -H default: TOYDB_HOST or BIN__HOST_DEFAULT. */
@@ -117,13 +125,14 @@ struct bin__admin {
     uint32_t timeout_ms;
     bool learner;                            /* --learner */
     bool cluster;                            /* --cluster */
+    const char *data;                        /* --data; goes with it */
     const char *words[BIN__ADMIN_WORDS_MAX]; /* that are no options */
     uint32_t word_count;
     struct toydb_session *session;
 };
 
-/* Reads -H, --timeout, --help and, if allowed, --learner and --cluster, from argv[1] on. -1: go on;
- * else what to end with. */
+/* Reads -H, --timeout, --help and, if allowed, --learner, or --cluster and --data, from argv[1] on.
+ * -1: go on; else what to end with. */
 int bin__admin_parse(struct bin__admin *admin, int argc, char **argv, const char *help,
                      bool takes_learner, bool takes_cluster);
 /* Word number `at` must be a node's id. False: said so. */
@@ -134,6 +143,15 @@ int bin__admin_open(struct bin__admin *admin);
 /* Says on standard error what *error does, closes the session; returns what to end with. */
 int bin__admin_end(struct bin__admin *admin, enum toydb_result result,
                    const struct toydb_error *error);
+
+/* ---- files.c: commands that look at the files of a node ----------------------------------------
+ */
+
+/* DIR/NAME, the caller's to mem_free. */
+char *bin__path(const char *dir, const char *name);
+/* Says what the error does; returns what to end with: UNREACHABLE when the files could not be got
+ * at, FAILED for damage. */
+int bin__files_failed(const char *command, const char *dir, const struct error *error);
 
 /* ---- status_view.c -------------------------------------------------------------------------- */
 

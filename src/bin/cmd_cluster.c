@@ -65,14 +65,12 @@ static int arguments_parse(int argc, char **argv, struct cluster_config *config)
         case OPTION_HELP:
             fputs(help, stdout);
             return BIN__EXIT_OK;
-        case ':':
-            return bin__usage_error(command, "%s needs a value", argv[optind - 1]);
         default:
-            return bin__usage_error(command, "unknown option %s", argv[optind - 1]);
+            return bin__option_error(command, option, argv);
         }
     }
-    if (code < 0 && optind < argc)
-        return bin__usage_error(command, "unexpected argument \"%s\"", argv[optind]);
+    if (code < 0)
+        code = bin__no_more_arguments(command, argc, argv);
     if (code < 0 && port + nodes - 1 > UINT16_MAX)
         return bin__usage_error(command, "there is no port %llu",
                                 (unsigned long long)(port + nodes - 1));
@@ -99,6 +97,6 @@ int bin__cluster(int argc, char **argv)
     config.program = program;
     if (cluster_run(&config, &error) == OK)
         return BIN__EXIT_OK;
-    fprintf(stderr, "%s: %s\n", command, error.message);
+    bin__error_print(command, &error);
     return BIN__EXIT_FAILED;
 }

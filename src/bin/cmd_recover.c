@@ -61,14 +61,13 @@ static int arguments_parse(int argc, char **argv, struct arguments *out)
         case OPTION_HELP:
             fputs(help, stdout);
             return BIN__EXIT_OK;
-        case ':':
-            return bin__usage_error(command, "%s needs a value", argv[optind - 1]);
         default:
-            return bin__usage_error(command, "unknown option %s", argv[optind - 1]);
+            return bin__option_error(command, option, argv);
         }
     }
-    if (optind < argc)
-        return bin__usage_error(command, "unexpected argument \"%s\"", argv[optind]);
+    int code = bin__no_more_arguments(command, argc, argv);
+    if (code >= 0)
+        return code;
     if (!out->data || !out->listen || !out->id)
         return bin__usage_error(command, "--data, --id and --listen must all be given");
     return -1;
@@ -88,10 +87,6 @@ int bin__recover(int argc, char **argv)
                arguments.id, arguments.id, arguments.data, arguments.listen);
         return BIN__EXIT_OK;
     }
-    fprintf(stderr, "%s: %s\n", command, error.message);
-    if (*error.detail)
-        fprintf(stderr, "%s\n", error.detail);
-    if (*error.hint)
-        fprintf(stderr, "%s\n", error.hint);
+    bin__error_print(command, &error);
     return BIN__EXIT_FAILED;
 }

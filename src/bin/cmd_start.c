@@ -81,18 +81,15 @@ static int arguments_parse(int argc, char **argv, struct bin__config *config, co
             fputs(help, stdout);
             return BIN__EXIT_OK;
         case ':':
-            return bin__usage_error(command, "%s needs a value", argv[optind - 1]);
         case '?':
-            return bin__usage_error(command, "unknown option %s", argv[optind - 1]);
+            return bin__option_error(command, option, argv);
         default:
             bin__config_set(config, (enum bin__setting)option, BIN__FROM_FLAG,
                             optarg ? optarg : "on");
             break;
         }
     }
-    if (optind < argc)
-        return bin__usage_error(command, "unexpected argument \"%s\"", argv[optind]);
-    return -1;
+    return bin__no_more_arguments(command, argc, argv);
 }
 
 static int run(struct bin__config *config, const char *file)
@@ -106,11 +103,7 @@ static int run(struct bin__config *config, const char *file)
         return bin__usage_error(command, "%s", error.message);
     if (server_run(&server, &error) == OK)
         return BIN__EXIT_OK;
-    fprintf(stderr, "%s: %s\n", command, error.message);
-    if (*error.detail)
-        fprintf(stderr, "%s\n", error.detail);
-    if (*error.hint)
-        fprintf(stderr, "%s\n", error.hint);
+    bin__error_print(command, &error);
     return BIN__EXIT_FAILED;
 }
 

@@ -89,10 +89,8 @@ static int arguments_parse(int argc, char **argv, struct arguments *out)
         case OPTION_HELP:
             fputs(help, stdout);
             return BIN__EXIT_OK;
-        case ':':
-            return bin__usage_error(command, "%s needs a value", argv[optind - 1]);
         default:
-            return bin__usage_error(command, "unknown option %s", argv[optind - 1]);
+            return bin__option_error(command, option, argv);
         }
     }
     return code;

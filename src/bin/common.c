@@ -1,5 +1,6 @@
 /* What both programs and all commands need. */
 #include <errno.h>
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,31 @@ int bin__usage_error(const char *command, const char *format, ...)
     fprintf(stderr, "\nTry \"%s --help\".\n", command);
     va_end(args);
     return BIN__EXIT_USAGE;
+}
+
+int bin__option_error(const char *command, int option, char **argv)
+{
+    ASSERT(option == ':' || option == '?');
+    const char *given = argv[optind - 1];
+    return option == ':' ? bin__usage_error(command, "%s needs a value", given)
+                         : bin__usage_error(command, "unknown option %s", given);
+}
+
+int bin__no_more_arguments(const char *command, int argc, char **argv)
+{
+    ASSERT(optind > 0);
+    return optind < argc ? bin__usage_error(command, "unexpected argument \"%s\"", argv[optind])
+                         : -1;
+}
+
+void bin__error_print(const char *command, const struct error *error)
+{
+    ASSERT(*error->message);
+    fprintf(stderr, "%s: %s\n", command, error->message);
+    if (*error->detail)
+        fprintf(stderr, "%s\n", error->detail);
+    if (*error->hint)
+        fprintf(stderr, "%s\n", error->hint);
 }
 
 bool bin__number_parse(const char *text, uint64_t low, uint64_t high, uint64_t *out)
