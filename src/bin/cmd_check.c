@@ -8,19 +8,29 @@
 #include "bin/bin_int.h"
 
 static const char help[] =
-    "Usage: toydb check --cluster [OPTIONS]\n"
-    "Compares what the nodes of a cluster hold, all of it, at one point of the log. It runs "
-    "beside\n"
-    "the cluster's work. A node that differs from the majority of the voters is named, stops, and\n"
-    "does not start again (quarantine) until somebody has looked at it.\n"
+    "Usage: toydb check --data DIR\n"
+    "       toydb check --cluster [OPTIONS]\n"
+    "\n"
+    "With --data: proves the data directory of a node that is stopped, or a copy of one, without\n"
+    "changing it. Every page is read and must be good, in its place, and used once or free; every\n"
+    "version must be one that was applied; the schema must load; each row must be one of its\n"
+    "table, have its entry in each index, and its parent by each foreign key, and no index may\n"
+    "hold anything else; the log must hold together and reach from the last checkpoint on. What\n"
+    "is wrong is printed, a line each, then a summary.\n"
+    "\n"
+    "With --cluster: compares what the nodes of a cluster hold, all of it, at one point of the\n"
+    "log. It runs beside the cluster's work. A node that differs from the majority of the voters\n"
+    "is named, stops, and does not start again (quarantine) until somebody has looked at it.\n"
     "\n"
     "  -H, --host HOST:PORT,...  nodes to try; the first that answers is asked\n"
     "                            [TOYDB_HOST or localhost:9601]\n"
     "      --timeout SECONDS     how long to wait for the nodes [60]\n"
     "      --help                show this\n"
     "\n"
-    "Exit code 0: all voters agree. 1: they do not, some have not answered, or it could not be\n"
-    "found out. 2: no node answers.\n";
+    "Exit code 0: all is well; all voters agree. 1: damage was found; or the voters do not agree,\n"
+    "some have not answered, or it could not be found out. 2: no node's data is there, a node "
+    "runs\n"
+    "on it, or it could not be read; no node answers.\n";
 
 static struct toydb_value text_value(const char *text)
 {
@@ -85,6 +95,55 @@ static bool judge(const struct toydb_check *check)
     return check->majority && differ == 0 && silent == 0;
 }
 
+/* ---- a directory ------------------------------------------------------------------------------
+ */
+
+/* A lost index would be a line for each row. */
+enum { PROBLEMS_PRINTED_MAX = 1000 };
+
+static void print_problem(void *context, const char *problem)
+{
+    uint64_t *printed = context;
+    if ((*printed)++ < PROBLEMS_PRINTED_MAX)
+        printf("%s\n", problem);
+}
+
+static void print_proof(const struct server_proof *proof)
+{
+    printf("node %" PRIu64 ": %" PRIu64 " pages (%" PRIu64 " free), %" PRIu64 " keys in %" PRIu64
+           " versions, %" PRIu32 " tables with %" PRIu64 " rows, %" PRIu64
+           " index entries, %" PRIu64 " references; checkpoint at log entry %" PRIu64
+           ", log of entries %" PRIu64 " to %" PRIu64 "\n",
+           proof->id, proof->pages, proof->pages_free, proof->keys, proof->versions, proof->tables,
+           proof->rows, proof->entries, proof->references, proof->index, proof->log_first,
+           proof->log_last);
+    if (proof->quarantine)
+        printf("it is in quarantine: a consistency check found other data in it than in most of "
+               "the cluster\n");
+}
+
+static int directory_check(const struct bin__admin *admin)
+{
+    uint64_t printed = 0;
+    struct problems problems = {.report = print_problem, .context = &printed};
+    struct server_proof proof;
+    struct error error;
+    log_configure(LOG_OFF, NULL, NULL); /* all there is to say is a problem, or an error */
+    status_t status = server_prove(admin->data, &problems, &proof, &error);
+    if (printed > PROBLEMS_PRINTED_MAX)
+        printf("... and %" PRIu64 " more\n", printed - PROBLEMS_PRINTED_MAX);
+    if (status == OK)
+        print_proof(&proof);
+    if (problems.count)
+        printf("%s: %" PRIu64 " problem%s\n", admin->data, problems.count,
+               problems.count == 1 ? "" : "s");
+    else if (status == OK)
+        printf("%s: no problems\n", admin->data);
+    if (status != OK)
+        return bin__files_failed(admin->command, admin->data, &error);
+    return problems.count ? BIN__EXIT_FAILED : BIN__EXIT_OK;
+}
+
 int bin__check(int argc, char **argv)
 {
     struct bin__admin admin = {.command = "toydb check"};
@@ -95,8 +154,10 @@ int bin__check(int argc, char **argv)
         return code;
     if (admin.word_count)
         return bin__usage_error(admin.command, "unexpected argument \"%s\"", admin.words[0]);
-    if (!admin.cluster)
-        return bin__usage_error(admin.command, "say what to check: --cluster");
+    if (admin.cluster == (admin.data != NULL))
+        return bin__usage_error(admin.command, "say what to check: --data DIR or --cluster");
+    if (admin.data)
+        return directory_check(&admin);
     code = bin__admin_open(&admin);
     if (code != BIN__EXIT_OK)
         return code;

@@ -15,7 +15,9 @@ static const struct {
     {"status", bin__status, "show nodes, leader, and how far each has come"},
     {"node", bin__node, "list, add, remove or promote nodes of a cluster"},
     {"transfer-leader", bin__transfer_leader, "have another node lead"},
-    {"check", bin__check, "compare what the nodes of a cluster hold"},
+    {"check", bin__check, "prove a data directory, or compare what the nodes of a cluster hold"},
+    {"page", bin__page, "show one page of a node's tree"},
+    {"dump-log", bin__dump_log, "show the records of a node's log"},
     {"recover", bin__recover, "go on with one node when the majority is lost for good"},
     {"workload", bin__workload, "put load on a cluster and verify what it answers"},
 };
