@@ -52,8 +52,9 @@ static int arguments_parse(int argc, char **argv, struct arguments *out)
             break;
         case OPTION_ID:
             if (!bin__number_parse(optarg, 1, UINT32_MAX, &out->id))
-                return bin__usage_error(command, "--id must be a positive number, not \"%s\"",
-                                        optarg);
+                return bin__usage_error(command,
+                                        "--id must be a number from 1 to %" PRIu32 ", not \"%s\"",
+                                        UINT32_MAX, optarg);
             break;
         case OPTION_LISTEN:
             out->listen = optarg;

@@ -1,5 +1,6 @@
 /* Settings of `toydb start`: flag over environment over file. Each is kept as text with the place
  * it came from, so that a wrong one can be named with its place. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -347,8 +348,9 @@ status_t bin__config_resolve(const struct bin__config *config, struct server_con
     *out = (struct server_config){.id = 1, .log_level = LOG_INFO};
     const char *id = config->values[BIN__ID];
     if (id && !bin__number_parse(id, 1, UINT32_MAX, &out->id))
-        return error_set(error, ERR_INVALID, "%s must be a positive number, not \"%.100s\"",
-                         place(config, BIN__ID, where, sizeof where), id);
+        return error_set(error, ERR_INVALID,
+                         "%s must be a number from 1 to %" PRIu32 ", not \"%.100s\"",
+                         place(config, BIN__ID, where, sizeof where), UINT32_MAX, id);
     status_t status = resolve_log_level(config, out, error);
     if (status == OK)
         status = resolve_cluster(config, out, error);

@@ -20,6 +20,8 @@ static status_t create_one(const char *path, struct error *error)
         struct stat info;
         if (code == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode))
             return OK;
+        if (code == EEXIST)
+            return error_set(error, ERR_EXISTS, "\"%s\" is not a directory", path);
         return env__error_set(error, code, "create directory", path);
     }
     const char *slash = strrchr(path, '/');

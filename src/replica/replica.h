@@ -199,6 +199,9 @@ struct replica_identity {
  * uid (REPLICA_ADMIN_ADD) before it can be opened. Offline. ERR_INVALID: as replica_open. */
 status_t replica_identity(struct env *env, const char *dir, uint64_t id,
                           struct replica_identity *out, struct error *error);
+/* Takes back what replica_identity has made of a new directory: the cluster does not want the node.
+ * A directory in which there is more already stays as it is. */
+status_t replica_identity_forget(struct env *env, const char *dir, struct error *error);
 
 /* Opens the node's data and goes on where its last checkpoint was; committed entries since are
  * applied as soon as pumped. ERR_INVALID: the directory belongs to another node, or to one that was

@@ -113,12 +113,33 @@ static status_t judge_add(struct replica *r, const struct replica_member *wished
     return same ? in_effect(r, error) : under_way(replica__members_propose(r, &next, error), error);
 }
 
-static status_t judge_remove(struct replica *r, uint64_t id, struct error *error)
+/* A node that is none: it was removed, or this request has done it (*token), or it never was one
+ * and its number was mistaken. */
+static status_t judge_remove_absent(struct replica *r, uint64_t id, const uint64_t *token,
+                                    struct error *error)
+{
+    struct replica__removed removed;
+    status_t status = in_effect(r, error);
+    if (status != OK || *token != 0)
+        return status;
+    status = replica__removed_load(r, &removed, error);
+    if (status != OK) {
+        replica__fail(r, error);
+        return status;
+    }
+    for (uint32_t i = 0; i < removed.count; i++)
+        if (removed.items[i].id == id)
+            return OK;
+    return error_set(error, ERR_NOT_FOUND, "the cluster has no node %" PRIu64 ", and never had",
+                     id);
+}
+
+static status_t judge_remove(struct replica *r, uint64_t id, uint64_t *token, struct error *error)
 {
     struct replica_members next = r->members;
     struct replica_member *member = member_in(&next, id);
     if (!member)
-        return in_effect(r, error);
+        return judge_remove_absent(r, id, token, error);
     uint32_t voters = 0;
     for (uint32_t i = 0; i < next.count; i++)
         voters += next.items[i].voter;
@@ -129,6 +150,7 @@ static status_t judge_remove(struct replica *r, uint64_t id, struct error *error
     }
     uint32_t place = (uint32_t)(member - next.items);
     next.count--;
+    *token = id; /* from now on it is known to have been one */
     memmove(member, member + 1, (next.count - place) * sizeof *member);
     return under_way(replica__members_propose(r, &next, error), error);
 }
@@ -197,7 +219,7 @@ static status_t judge(struct replica *r, const struct replica__admin_request *re
     case REPLICA_ADMIN_ADD:
         return judge_add(r, &request->member, error);
     case REPLICA_ADMIN_REMOVE:
-        return judge_remove(r, request->member.id, error);
+        return judge_remove(r, request->member.id, &response->token, error);
     case REPLICA_ADMIN_PROMOTE:
         return judge_promote(r, request->member.id, error);
     case REPLICA_ADMIN_TRANSFER:
@@ -227,6 +249,7 @@ void replica__admin_request(struct replica *r, const struct replica_message *mes
     else
         status = judge(r, &request, &response);
     response.members = r->members;
+    replica__members_sort(&response.members);
     memcpy(response.cluster_id, r->identity.cluster_id, sizeof response.cluster_id);
     struct buffer body = {0};
     replica__admin_response_encode(&response, &body);

@@ -24,12 +24,28 @@ enum { TEXT_MAX = 8192 };
 _Static_assert(TEXT_MAX > 256 + REPLICA_MEMBERS_MAX * (REPLICA_ADDRESS_MAX + 40),
                "an identity with all its members fits");
 
-static status_t path_make(const char *dir, char *path, size_t size, struct error *error)
+static status_t path_make(const char *dir, const char *name, char *path, size_t size,
+                          struct error *error)
 {
-    int length = snprintf(path, size, "%s/IDENTITY", dir);
+    int length = snprintf(path, size, "%s/%s", dir, name);
     if (length < 0 || (size_t)length >= size)
         return error_set(error, ERR_INVALID, "path of the data directory is too long");
     return OK;
+}
+
+status_t replica__file_exists(struct env *env, const char *dir, const char *name, bool *exists,
+                              struct error *error)
+{
+    char path[1024];
+    struct env_file *file = NULL;
+    status_t status = path_make(dir, name, path, sizeof path, error);
+    *exists = false;
+    if (status != OK)
+        return status;
+    status = env_file_open(env, path, ENV_OPEN_READ_ONLY, &file, error);
+    env_file_close(file);
+    *exists = status == OK;
+    return status == ERR_NOT_FOUND ? OK : status;
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -74,7 +90,7 @@ status_t replica__identity_write(struct env *env, const char *dir,
 {
     ASSERT(identity->id && identity->uid);
     char path[1000], temporary[1024];
-    status_t status = path_make(dir, path, sizeof path, error);
+    status_t status = path_make(dir, "IDENTITY", path, sizeof path, error);
     if (status != OK)
         return status;
     struct buffer text;
@@ -172,7 +188,7 @@ status_t replica__identity_read(struct env *env, const char *dir, struct replica
 {
     char path[1000];
     struct env_file *file = NULL;
-    status_t status = path_make(dir, path, sizeof path, error);
+    status_t status = path_make(dir, "IDENTITY", path, sizeof path, error);
     if (status == OK)
         status = env_file_open(env, path, ENV_OPEN_READ_ONLY, &file, error);
     if (status != OK)
@@ -212,19 +228,16 @@ static status_t identity_check(const char *dir, uint64_t id,
 /* A node that was found to hold other data than the others must not be started by mistake. */
 static status_t quarantine_check(struct env *env, const char *dir, struct error *error)
 {
-    char path[1024];
-    snprintf(path, sizeof path, "%s/%s", dir, REPLICA_QUARANTINE_FILE);
-    struct env_file *file = NULL;
-    status_t status = env_file_open(env, path, ENV_OPEN_READ_ONLY, &file, error);
-    env_file_close(file);
-    if (status != OK)
-        return status == ERR_NOT_FOUND ? OK : status;
+    bool exists;
+    status_t status = replica__file_exists(env, dir, REPLICA_QUARANTINE_FILE, &exists, error);
+    if (status != OK || !exists)
+        return status;
     error_set(error, ERR_INVALID, "data directory \"%s\" is in quarantine", dir);
     error_detail(error, "A consistency check found other data in it than in most of the cluster.");
     error_hint(error,
                "Replace the node: remove it, and join with an empty directory. To start it "
-               "all the same, remove \"%s\".",
-               path);
+               "all the same, remove \"%s/%s\".",
+               dir, REPLICA_QUARANTINE_FILE);
     return ERR_INVALID;
 }
 
@@ -261,6 +274,22 @@ status_t replica_identity(struct env *env, const char *dir, uint64_t id,
                                      .placed = identity.first.count > 0};
     memcpy(out->cluster_id, identity.cluster_id, sizeof out->cluster_id);
     return OK;
+}
+
+status_t replica_identity_forget(struct env *env, const char *dir, struct error *error)
+{
+    struct replica__identity identity;
+    char path[1000];
+    bool tree = false;
+    status_t status = replica__identity_read(env, dir, &identity, error);
+    if (status == OK)
+        status = replica__file_exists(env, dir, "data.toydb", &tree, error);
+    if (status != OK || tree || identity.has_cluster_id || identity.first.count > 0)
+        return status;
+    status = path_make(dir, "IDENTITY", path, sizeof path, error);
+    if (status == OK)
+        status = env_file_remove(env, path, error);
+    return status == OK ? env_dir_sync(env, dir, error) : status;
 }
 
 /* ---- the cluster's identity -------------------------------------------------------------------

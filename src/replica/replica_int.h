@@ -277,6 +277,9 @@ status_t replica__identity_load(struct env *env, const char *dir, uint64_t id,
                                 struct replica__identity *out, struct error *error);
 status_t replica__identity_write(struct env *env, const char *dir,
                                  const struct replica__identity *identity, struct error *error);
+/* Is there a file of this name in the directory? ERR_INVALID: their path is too long. */
+status_t replica__file_exists(struct env *env, const char *dir, const char *name, bool *exists,
+                              struct error *error);
 /* Writes a file anew and makes its bytes durable. */
 status_t replica__file_write(struct env *env, const char *path, struct slice text,
                              struct error *error);
@@ -292,6 +295,8 @@ status_t replica__cluster_apply(struct replica *r, struct slice body, bool recov
 /* NULL: it is not among them. */
 const struct replica_member *replica__member_find(const struct replica_members *members,
                                                   uint64_t id);
+/* By id, for people: the order of a membership itself means nothing, but others follow it. */
+void replica__members_sort(struct replica_members *members);
 /* No blanks and no control characters: it goes into files and logs. May be empty. */
 bool replica__address_valid(const char *address);
 bool replica__majority_reachable(const struct replica *r, const struct replica_members *members);

@@ -17,6 +17,7 @@
  * [id, uid, id, uid, ...], the newest REPLICA_REMOVED_KEPT: they do not come back, for such a
  * directory may have been told of its removal and have stopped for good, or not. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -32,6 +33,18 @@ const struct replica_member *replica__member_find(const struct replica_members *
         if (members->items[i].id == id)
             return &members->items[i];
     return NULL;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct replica_member *left = a, *right = b;
+    return (left->id > right->id) - (left->id < right->id);
+}
+
+void replica__members_sort(struct replica_members *members)
+{
+    ASSERT(members->count <= REPLICA_MEMBERS_MAX);
+    qsort(members->items, members->count, sizeof members->items[0], by_id);
 }
 
 bool replica__address_valid(const char *address)
@@ -290,6 +303,7 @@ void replica_members(struct replica *r, struct replica_members *out)
         *out = r->identity.first;
         out->index = 0;
     }
+    replica__members_sort(out);
 }
 
 uint64_t replica_uid(const struct replica *r)

@@ -10,7 +10,6 @@
  * versions are not above the checkpoint's; those behind it are above, and ascend. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/check.h"
 #include "base/mem.h"
@@ -44,20 +43,6 @@ static status_t judge(status_t status, const char *where, struct problems *probl
     return OK;
 }
 
-static status_t file_exists(struct env *env, const char *dir, const char *name, bool *exists,
-                            struct error *error)
-{
-    char path[1024];
-    int length = snprintf(path, sizeof path, "%s/%s", dir, name);
-    if (length < 0 || (size_t)length >= sizeof path)
-        return error_set(error, ERR_NOT_FOUND, "path of the data directory is too long");
-    struct env_file *file = NULL;
-    status_t status = env_file_open(env, path, ENV_OPEN_READ_ONLY, &file, error);
-    env_file_close(file);
-    *exists = status == OK;
-    return status == ERR_NOT_FOUND ? OK : status;
-}
-
 static status_t identity_take(struct env *env, const char *dir, struct problems *problems,
                               struct replica__identity *identity, bool *known, struct error *error)
 {
@@ -65,7 +50,7 @@ static status_t identity_take(struct env *env, const char *dir, struct problems 
     status_t status = replica__identity_read(env, dir, identity, error);
     *known = status == OK;
     if (status == ERR_NOT_FOUND) {
-        status = file_exists(env, dir, "data.toydb", &tree, error);
+        status = replica__file_exists(env, dir, "data.toydb", &tree, error);
         if (status == OK && !tree)
             return error_set(error, ERR_NOT_FOUND, "\"%s\" is not the data directory of a node",
                              dir);
@@ -318,7 +303,8 @@ status_t replica_proof_run(struct replica_proof *proof, struct problems *problem
                                    .index = r->applied_index,
                                    .term = r->applied_term,
                                    .version = r->applied_version};
-    status_t status = file_exists(r->env, r->dir, REPLICA_QUARANTINE_FILE, &out->quarantine, error);
+    status_t status =
+        replica__file_exists(r->env, r->dir, REPLICA_QUARANTINE_FILE, &out->quarantine, error);
     if (status == OK && r->kv && proof->view.snapshot)
         status = tree_run(proof, problems, out, error);
     if (status != OK || !r->wal)

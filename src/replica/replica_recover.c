@@ -21,14 +21,9 @@
 
 static status_t directory_check(struct env *env, const char *dir, struct error *error)
 {
-    char path[1024];
-    int length = snprintf(path, sizeof path, "%s/IDENTITY", dir);
-    if (length < 0 || (size_t)length >= sizeof path)
-        return error_set(error, ERR_INVALID, "path of the data directory is too long");
-    struct env_file *file = NULL;
-    status_t status = env_file_open(env, path, ENV_OPEN_READ_ONLY, &file, error);
-    env_file_close(file);
-    if (status != ERR_NOT_FOUND)
+    bool exists;
+    status_t status = replica__file_exists(env, dir, "IDENTITY", &exists, error);
+    if (status != OK || exists)
         return status;
     return error_set(error, ERR_INVALID, "\"%s\" is not the data directory of a node", dir);
 }

@@ -99,6 +99,10 @@ status_t join_ask(const struct server_config *config, struct server_joined *out,
             log_info("server", "asking %s to let this node in: %s", config->join, error->message);
         pause_us(RETRY_US);
     }
+    struct error ignored;
+    if (status == ERR_INVALID &&
+        replica_identity_forget(env_real(), config->data_dir, &ignored) != OK)
+        log_warn("server", "could not clear the data directory: %s", ignored.message);
     if (status == OK)
         log_info("server", "joining a cluster of %" PRIu32 " nodes as node %" PRIu64,
                  out->members.count - 1, config->id);

@@ -114,15 +114,52 @@ static void files_limit_raise(void)
         log_warn("server", "could not raise the limit of open files");
 }
 
+/* Of a directory that knows its cluster: do the peers given here name other nodes? They do not
+ * count then, and whoever gave them should know. */
+static void peers_compare(const struct server_config *config, struct node *node)
+{
+    struct replica_members members;
+    replica_members(node->replica, &members);
+    uint32_t same = 0;
+    for (uint32_t i = 0; i < config->peer_count; i++)
+        for (uint32_t k = 0; k < members.count; k++)
+            same += members.items[k].id == config->peers[i].id &&
+                    strcmp(members.items[k].address, config->peers[i].address) == 0;
+    if (config->peer_count == 0 || (same == config->peer_count && same == members.count))
+        return;
+    struct buffer text = {0};
+    for (uint32_t i = 0; i < members.count; i++)
+        buffer_printf(&text, "%s%" PRIu64 "=%s", i ? "," : "", members.items[i].id,
+                      members.items[i].address);
+    log_warn("server",
+             "--peers is for the first start and does not count: the data directory knows the "
+             "cluster as %.*s",
+             (int)text.size, (const char *)text.data);
+    buffer_free(&text);
+}
+
 static status_t create(const struct server_config *config, struct node **out, struct error *error)
 {
     struct server_config complete = *config;
     struct server_joined joined;
-    status_t status = *config->join ? join_ask(config, &joined, error) : OK;
+    struct replica_identity identity = {0};
+    status_t status = *config->join ? join_ask(config, &joined, error)
+                                    : replica_identity(env_real(), config->data_dir, config->id,
+                                                       &identity, error);
     if (status != OK)
         return status;
     complete.joined = *config->join ? &joined : NULL;
-    return node_create(&complete, out, error);
+    status = node_create(&complete, out, error);
+    if (status != OK || *config->join)
+        return status;
+    if (identity.placed)
+        peers_compare(config, *out);
+    else if (config->peer_count == 0)
+        log_warn("server",
+                 "\"%s\" held no data: node %" PRIu64 " begins a new cluster of its own there. To "
+                 "belong to another, it starts with an empty directory and --join or --peers",
+                 config->data_dir, config->id);
+    return OK;
 }
 
 status_t server_run(const struct server_config *config, struct error *error)

@@ -156,11 +156,11 @@ static void test_refusals(void **state)
         enum bin__setting setting;
         const char *value, *message;
     } cases[] = {
-        {BIN__ID, "0", "--id must be a positive number, not \"0\""},
-        {BIN__ID, "1x", "--id must be a positive number, not \"1x\""},
-        {BIN__ID, "-1", "--id must be a positive number, not \"-1\""},
+        {BIN__ID, "0", "--id must be a number from 1 to 4294967295, not \"0\""},
+        {BIN__ID, "1x", "--id must be a number from 1 to 4294967295, not \"1x\""},
+        {BIN__ID, "-1", "--id must be a number from 1 to 4294967295, not \"-1\""},
         {BIN__ID, "99999999999999999999",
-         "--id must be a positive number, "
+         "--id must be a number from 1 to 4294967295, "
          "not \"99999999999999999999\""},
         {BIN__LOG_LEVEL, "loud",
          "--log-level must be debug, info, warn, error or off, "

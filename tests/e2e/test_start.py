@@ -1,0 +1,90 @@
+"""What a node says at its start, and what commands say of nodes that are not there."""
+import os
+
+from harness import (TOYDB, Cluster, Node, free_ports, main, run, scratch, test, wait_for)
+
+
+def alone(name, *extra):
+    port, = free_ports(1)
+    return Node(None, 1, port, os.path.join(scratch, name), list(extra))
+
+
+def until_it_leads(node):
+    wait_for(lambda: node.status() and node.status().leader == node.id, 20, "a leader")
+
+
+@test
+def an_empty_directory_becomes_a_cluster_of_its_own_and_says_so():
+    node = alone("own")
+    node.start()
+    until_it_leads(node)
+    assert "node 1 begins a new cluster of its own" in node.log_text(), node.log_text()
+    assert node.stop() == 0
+    os.truncate(node.log, 0)
+    node.start()
+    until_it_leads(node)
+    assert "new cluster" not in node.log_text(), node.log_text()
+    assert node.stop() == 0
+
+
+@test
+def peers_that_the_directory_knows_otherwise():
+    node = alone("peers")
+    node.start()
+    until_it_leads(node)
+    assert node.stop() == 0
+    node.extra = ["--peers", f"1={node.address},2=127.0.0.1:1"]
+    node.start()
+    until_it_leads(node)
+    assert f"knows the cluster as 1={node.address}" in node.log_text(), node.log_text()
+    assert node.stop() == 0
+    os.truncate(node.log, 0)
+    node.extra = ["--peers", f"1={node.address}"]
+    node.start()
+    until_it_leads(node)
+    assert "--peers" not in node.log_text(), node.log_text()
+    assert node.stop() == 0
+
+
+@test
+def a_node_that_is_refused_leaves_nothing_behind():
+    with Cluster(nodes=1) as cluster:
+        stranger = cluster.join(1)
+        assert stranger.exit_code() == 1
+        assert "has another data directory" in stranger.log_text(), stranger.log_text()
+        assert not os.path.exists(os.path.join(stranger.dir, "IDENTITY"))
+        # So the directory is as good as new, for another number.
+        stranger.extra = stranger.extra + ["--learner"]
+        stranger.id = 2
+        stranger.start()
+        wait_for(lambda: stranger.status() and stranger.status().leader == 1, 20, "the leader")
+
+
+@test
+def nodes_in_order_and_nodes_that_never_were():
+    with Cluster(nodes=3) as cluster:
+        five, four = cluster.join(5), cluster.join(4)
+        for node in (five, four):
+            wait_for(lambda node=node: node.status() and any(
+                member.id == node.id and member.voter for member in node.status().nodes), 30,
+                     "a vote")
+        assert [member.id for member in cluster.nodes[0].status().nodes] == [1, 2, 3, 4, 5]
+        code, out, err = cluster.toydb("node", "remove", "77")
+        assert code == 1 and not out and "no node 77, and never had" in err, (code, out, err)
+        for _ in range(2):  # what is so already is no mistake
+            code, out, err = cluster.toydb("node", "remove", "4")
+            assert code == 0 and "node 4 is no member" in out, (code, out, err)
+
+
+@test
+def arguments_that_cannot_be():
+    path = os.path.join(scratch, "file")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("not a directory")
+    code, _, err = run([TOYDB, "start", "--data", path])
+    assert code == 1 and f"\"{path}\" is not a directory" in err, (code, err)
+    code, _, err = run([TOYDB, "start", "--data", path, "--id", "99999999999"])
+    assert code == 64 and "--id must be a number from 1 to 4294967295" in err, (code, err)
+
+
+main()
