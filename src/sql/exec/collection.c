@@ -253,6 +253,36 @@ void exec__collection_gather(const struct collection *collection, uint32_t colum
     }
 }
 
+status_t exec__collection_append_batch(struct collection *collection, const struct batch *batch,
+                                       struct error *error)
+{
+    ASSERT(batch->column_count >= collection->column_count);
+    struct arena *arena = &collection->arena;
+    if (!collection->sources)
+        collection->sources =
+            arena_alloc(arena, (collection->column_count + 1) * sizeof *collection->sources);
+    for (uint32_t c = 0; c < collection->column_count; c++)
+        collection->sources[c] = &batch->columns[c];
+    return exec__collection_append(collection, collection->sources, batch->selection,
+                                   batch->selected, error);
+}
+
+uint32_t exec__collection_batch(const struct collection *collection, struct exec *exec,
+                                const struct plan *plan, uint32_t row, struct batch **batch)
+{
+    ASSERT(row < collection->row_count);
+    uint32_t rows[BATCH_ROWS_MAX];
+    uint32_t count = collection->row_count - row;
+    count = count < exec->batch_rows ? count : exec->batch_rows;
+    exec__batch_prepare(exec, batch, plan->types, plan->column_count, count);
+    for (uint32_t i = 0; i < count; i++)
+        rows[i] = row + i;
+    for (uint32_t c = 0; c < plan->column_count; c++)
+        exec__collection_gather(collection, c, rows, count, &(*batch)->columns[c], 0);
+    (*batch)->row_count = (*batch)->selected = count;
+    return count;
+}
+
 /* ---- collecting an input -----------------------------------------------------------------------
  */
 

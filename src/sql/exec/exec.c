@@ -20,6 +20,9 @@ static open_fn *const open_functions[] = {
     [PLAN_LIMIT] = exec__limit_open,
     [PLAN_DISTINCT] = exec__distinct_open,
     [PLAN_APPEND] = exec__append_open,
+    [PLAN_RECURSIVE] = exec__recursive_open,
+    [PLAN_WORKING] = exec__working_open,
+    [PLAN_COMMON] = exec__common_open,
     [PLAN_INTERSECT] = exec__set_open,
     [PLAN_EXCEPT] = exec__set_open,
     [PLAN_INSERT] = exec__modify_open,
@@ -152,6 +155,15 @@ void exec__init(struct exec *exec, const struct exec_context *context)
     exec->one_row = (struct batch){.row_count = 1, .selected = 1};
 }
 
+void exec__init_inner(struct exec *exec, struct exec *top, struct arena *arena)
+{
+    struct exec_context context = top->context;
+    ASSERT(top->top == top);
+    context.arena = arena;
+    exec__init(exec, &context);
+    exec->top = top;
+}
+
 status_t exec_open(const struct planned *planned, const struct exec_context *context,
                    struct exec **out, struct error *error)
 {
@@ -161,6 +173,11 @@ status_t exec_open(const struct planned *planned, const struct exec_context *con
     exec->subquery_count = planned->subplan_count;
     exec->subqueries =
         arena_zalloc(context->arena, (planned->subplan_count + 1) * sizeof(struct subquery *));
+    exec->common_count = planned->common_count;
+    exec->commons =
+        arena_zalloc(context->arena, (planned->common_count + 1) * sizeof(struct common *));
+    exec->workings =
+        arena_zalloc(context->arena, (planned->working_count + 1) * sizeof(struct collection *));
     exec->cells = arena_zalloc(context->arena, (planned->cell_count + 1) * sizeof *exec->cells);
     status_t status = exec__operator_open(exec, planned->root, &exec->root, error);
     if (status != OK) {
@@ -241,6 +258,7 @@ void exec_close(struct exec *exec)
         return;
     exec__operators_close(exec);
     exec__subqueries_close(exec);
+    exec__commons_close(exec);
     ASSERT(exec->memory_used == 0);
 }
 

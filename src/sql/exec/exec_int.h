@@ -43,6 +43,8 @@ struct operator
 };
 
 struct subquery;
+struct common;
+struct collection;
 
 /* One run of a plan: the statement's, or a subquery's within it. */
 struct exec {
@@ -51,6 +53,9 @@ struct exec {
     struct value *cells;          /* of top: values of the rows around subqueries */
     struct subquery **subqueries; /* of top, by number; made when first run */
     uint32_t subquery_count;
+    const struct collection **workings; /* of top, by number: the rows of the last time */
+    struct common **commons;            /* of top, by number; made when first read */
+    uint32_t common_count;
     struct exec_measured *measured; /* of top: operators that were closed before the end */
     uint32_t measured_count;
     uint32_t measured_capacity;
@@ -78,6 +83,9 @@ void exec__init(struct exec *exec, const struct exec_context *context);
 /* Closes all that were opened; their figures are noted when measured. */
 void exec__operators_close(struct exec *exec);
 void exec__subqueries_close(struct exec *top);
+void exec__commons_close(struct exec *top);
+/* A run of its own within the statement's, with what it makes in `arena`. */
+void exec__init_inner(struct exec *exec, struct exec *top, struct arena *arena);
 
 /* Zeroed memory of `size` for an operator, its inputs not yet opened. */
 void *exec__operator_create(struct exec *exec, const struct plan *plan,
@@ -108,6 +116,10 @@ status_t exec__sort_open(struct exec *, const struct plan *, struct operator**, 
 status_t exec__limit_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__distinct_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__append_open(struct exec *, const struct plan *, struct operator**, struct error *);
+status_t exec__recursive_open(struct exec *, const struct plan *, struct operator**,
+                              struct error *);
+status_t exec__working_open(struct exec *, const struct plan *, struct operator**, struct error *);
+status_t exec__common_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__set_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__modify_open(struct exec *, const struct plan *, struct operator**, struct error *);
 
@@ -241,6 +253,7 @@ struct collection {
     const enum sql_type *types;
     const bool *stable; /* text of this column need not be copied; NULL: copy all */
     uint32_t column_count;
+    const struct vector **sources; /* room for exec__collection_append_batch */
     struct batch **chunks;
     uint32_t chunk_count;
     uint32_t chunk_capacity;
@@ -256,6 +269,12 @@ status_t exec__collection_append(struct collection *collection, const struct vec
 /* dst[at + i] = the column at rows[i]; NULL for EXEC_NO_ROW. */
 void exec__collection_gather(const struct collection *collection, uint32_t column,
                              const uint32_t *rows, uint32_t count, struct vector *dst, uint32_t at);
+/* Appends the selected rows of a batch of the same columns. */
+status_t exec__collection_append_batch(struct collection *collection, const struct batch *batch,
+                                       struct error *error);
+/* *batch of a plan node's columns gets rows from `row` on; returns how many. There must be one. */
+uint32_t exec__collection_batch(const struct collection *collection, struct exec *exec,
+                                const struct plan *plan, uint32_t row, struct batch **batch);
 static inline const struct vector *exec__collection_vector(const struct collection *collection,
                                                            uint32_t column, uint32_t row)
 {

@@ -264,7 +264,8 @@ static status_t drop_repetitions(struct modify *modify, struct error *error)
 
 static bool plan_reads(const struct plan *plan)
 {
-    return plan && (plan->kind == PLAN_SCAN || plan_reads(plan->left) || plan_reads(plan->right));
+    return plan && (plan->kind == PLAN_SCAN || plan->kind == PLAN_COMMON ||
+                    plan_reads(plan->left) || plan_reads(plan->right));
 }
 
 static status_t insert_batches(struct modify *modify, struct error *error)

@@ -215,10 +215,7 @@ static struct subquery *find_subquery(struct exec *top, const struct subplan *pl
     subquery = mem_zalloc(1, sizeof *subquery);
     top->subqueries[plan->number] = subquery;
     subquery->plan = plan;
-    struct exec_context context = top->context;
-    context.arena = &subquery->arena;
-    exec__init(&subquery->exec, &context);
-    subquery->exec.top = top;
+    exec__init_inner(&subquery->exec, top, &subquery->arena);
     subquery->key_count = plan->cell_count + (seeks_operand(plan) ? 1 : 0);
     subquery->keys = mem_zalloc(subquery->key_count + 1, sizeof *subquery->keys);
     return subquery;

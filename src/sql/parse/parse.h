@@ -264,11 +264,14 @@ struct ast_window {
     uint32_t position; /* of the parenthesis or the name behind OVER */
 };
 
-/* name [(a, b, ...)] AS (SELECT ...) of WITH. */
+enum ast_materialized { AST_MATERIALIZED_UNSAID, AST_MATERIALIZED, AST_NOT_MATERIALIZED };
+
+/* name [(a, b, ...)] AS [[NOT] MATERIALIZED] (SELECT ...) of WITH. */
 struct ast_with {
     struct ast_name name;
     struct ast_name *columns; /* or NULL */
     uint32_t column_count;
+    enum ast_materialized materialized;
     struct ast_select *select;
 };
 

@@ -464,7 +464,12 @@ static void print_withs(const struct ast_select *select, struct buffer *out)
             buffer_append_string(out, " ");
             parse__print_names(with->columns, with->column_count, out);
         }
-        buffer_append_string(out, " AS (");
+        static const char *const words[] = {
+            [AST_MATERIALIZED_UNSAID] = " AS (",
+            [AST_MATERIALIZED] = " AS MATERIALIZED (",
+            [AST_NOT_MATERIALIZED] = " AS NOT MATERIALIZED (",
+        };
+        buffer_append_string(out, words[with->materialized]);
         parse__print_select(with->select, out);
         buffer_append_string(out, i + 1 < select->with_count ? ")" : ") ");
     }

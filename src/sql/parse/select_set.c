@@ -114,12 +114,12 @@ static bool parse_with_item(struct parse *parse, struct ast_with *with)
         return false;
     if (!parse__expect_keyword(parse, KEYWORD_AS))
         return false;
-    /* Whether it is computed once or where it is used is ours to choose. */
     if (parse__accept_keyword(parse, KEYWORD_NOT)) {
+        with->materialized = AST_NOT_MATERIALIZED;
         if (!parse__expect_keyword(parse, KEYWORD_MATERIALIZED))
             return false;
-    } else {
-        parse__accept_keyword(parse, KEYWORD_MATERIALIZED);
+    } else if (parse__accept_keyword(parse, KEYWORD_MATERIALIZED)) {
+        with->materialized = AST_MATERIALIZED;
     }
     if (!parse__expect(parse, TOKEN_LEFT_PAREN))
         return false;

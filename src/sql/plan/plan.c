@@ -56,6 +56,8 @@ static status_t plan_subqueries(struct planner *planner, struct planned *out)
         subquery->subplan.plan = stage.plan;
         out->is_short &= stage.is_short;
     }
+    out->working_count = planner->working_count;
+    out->common_count = planner->common_count;
     for (uint32_t i = 0; i < planner->subquery_count; i++) {
         struct subplan *subplan = &planner->subqueries[i]->subplan;
         if (!subplan->plan)

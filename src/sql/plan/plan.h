@@ -270,6 +270,10 @@ enum plan_kind {
     PLAN_APPEND,    /* all rows of the left input, then all of the right one */
     PLAN_INTERSECT, /* rows of the left input that the right one has, by as.set.all how often */
     PLAN_EXCEPT,    /* likewise those that the right one has not */
+    PLAN_RECURSIVE, /* WITH RECURSIVE: the rows of the left input, then those of the right one, over
+                       and over as long as there come any */
+    PLAN_WORKING,   /* inside its right input: the rows of the last time */
+    PLAN_COMMON,    /* a query of WITH that several places read, run once */
     PLAN_INSERT,
     PLAN_UPDATE,
     PLAN_DELETE,
@@ -393,6 +397,12 @@ struct plan {
             bool all; /* repetitions are rows of their own; otherwise each row comes out once */
         } set;        /* PLAN_INTERSECT, PLAN_EXCEPT */
         struct {
+            uint32_t number; /* of the working table, or of the common query */
+            const char *name;
+            bool all;          /* PLAN_RECURSIVE: a row may come again */
+            struct plan *plan; /* PLAN_COMMON: what is run */
+        } with;                /* PLAN_RECURSIVE, PLAN_WORKING, PLAN_COMMON */
+        struct {
             const struct table *table;
             const struct plan_rules *rules;
             /* INSERT: the input has one column a column of the table, already cast to the column's
@@ -445,6 +455,8 @@ struct planned {
     struct subplan **subplans; /* queries inside expressions */
     uint32_t subplan_count;
     uint32_t cell_count;
+    uint32_t working_count; /* of PLAN_RECURSIVE */
+    uint32_t common_count;  /* of PLAN_COMMON */
     /* Tables and views it names itself, and through views. */
     struct plan_use *uses;
     uint32_t use_count;

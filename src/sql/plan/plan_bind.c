@@ -274,19 +274,6 @@ static status_t bind_clauses(struct planner *planner, const struct ast_select *a
     return plan__check_grouping(planner, query);
 }
 
-/* What WITH names, in sight until the block is bound. */
-static void push_withs(struct planner *planner, const struct ast_select *ast)
-{
-    for (uint32_t i = 0; i < ast->with_count; i++) {
-        struct with *with = arena_zalloc(planner->arena, sizeof *with);
-        with->ast = &ast->withs[i];
-        with->next = planner->withs;
-        with->outer = planner->outer;
-        with->recursive = ast->recursive;
-        planner->withs = with;
-    }
-}
-
 status_t plan__bind_select(struct planner *planner, const struct ast_select *ast,
                            struct query **out)
 {
@@ -297,9 +284,9 @@ status_t plan__bind_select(struct planner *planner, const struct ast_select *ast
     if (planner->depth >= QUERY_DEPTH_MAX)
         return error_sql(planner->error, "54001", ast->position,
                          "queries are nested more than %d deep", QUERY_DEPTH_MAX);
-    const struct with *withs = planner->withs;
+    struct with *withs = planner->withs;
     planner->depth++;
-    push_withs(planner, ast);
+    plan__push_withs(planner, ast);
     status_t status;
     if (ast->row_count > 0 || ast->set) {
         struct scope scope = {

@@ -180,6 +180,10 @@ static status_t choose_base(struct planner *planner, struct query *query, struct
     }
     if (query->set)
         return plan__choose_set(planner, query, out);
+    if (query->recursion) {
+        plan__choose_working(planner, query, out);
+        return OK;
+    }
     uint32_t columns = query->is_values ? query->outputs.count : 0;
     *out = (struct stage){.is_short = query->row_count <= 1000};
     out->plan = plan__operator(planner, PLAN_VALUES, columns, NULL, NULL);

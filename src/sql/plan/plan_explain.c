@@ -223,6 +223,15 @@ static void print_operator(const struct plan *plan, struct buffer *out)
     case PLAN_APPEND:
         buffer_append_string(out, "Append");
         return;
+    case PLAN_RECURSIVE:
+        buffer_append_string(out, plan->as.with.all ? "Recursive Union (all)" : "Recursive Union");
+        return;
+    case PLAN_WORKING:
+        buffer_printf(out, "Working Table: %s", plan->as.with.name);
+        return;
+    case PLAN_COMMON:
+        buffer_printf(out, "Common Query: %s", plan->as.with.name);
+        return;
     case PLAN_INTERSECT:
     case PLAN_EXCEPT:
         buffer_append_string(out, plan->kind == PLAN_INTERSECT ? "Intersect" : "Except");
@@ -256,6 +265,7 @@ static bool shows_estimate(const struct plan *plan)
 }
 
 struct drawing {
+    uint64_t commons;     /* common queries that have been drawn: the first 64 are told apart */
     struct buffer indent; /* stands in front of a child's lines */
     plan_note_fn *note;   /* or NULL */
     void *context;
@@ -281,6 +291,17 @@ static void draw_subplan(struct drawing *drawing, const struct subplan *subplan,
     indent->size = before;
 }
 
+/* What hangs below the first place that reads a common query. */
+static const struct plan *common_below(struct drawing *drawing, const struct plan *plan)
+{
+    if (plan->kind != PLAN_COMMON)
+        return NULL;
+    uint64_t bit = UINT64_C(1) << plan->as.with.number % 64;
+    bool drawn = drawing->commons & bit;
+    drawing->commons |= bit;
+    return drawn ? NULL : plan->as.with.plan;
+}
+
 /* `lead` stands in front of the node's own line. */
 static void draw(struct drawing *drawing, const struct plan *plan, const char *lead)
 {
@@ -299,6 +320,9 @@ static void draw(struct drawing *drawing, const struct plan *plan, const char *l
     indent_children(indent, lead);
     struct subplans found = {0};
     plan__find_subplans(plan, &found);
+    const struct plan *common = common_below(drawing, plan);
+    if (common)
+        draw(drawing, common, found.count > 0 ? "├─ " : "└─ ");
     if (plan->left)
         draw(drawing, plan->left, plan->right || found.count > 0 ? "├─ " : "└─ ");
     if (plan->right)

@@ -121,36 +121,12 @@ static status_t rename_columns(struct planner *planner, const struct ast_from *a
     return OK;
 }
 
-static const struct with *find_with(const struct planner *planner, const char *name)
+static struct with *find_with(const struct planner *planner, const char *name)
 {
-    const struct with *with = planner->withs;
+    struct with *with = planner->withs;
     while (with && strcmp(with->ast->name.text, name) != 0)
         with = with->next;
     return with;
-}
-
-/* The query of a WITH, bound anew for each place that names it: it sees what was in sight there. */
-static status_t bind_with(struct planner *planner, const struct with *with, struct query **out)
-{
-    const struct with *withs = planner->withs;
-    const struct with *with_around = planner->with;
-    struct scope *outer = planner->outer;
-    planner->with = with;
-    planner->withs = with->next;
-    planner->outer = with->outer;
-    status_t status = plan__bind_select(planner, with->ast->select, out);
-    planner->with = with_around;
-    planner->withs = withs;
-    planner->outer = outer;
-    if (status)
-        return status;
-    if (with->ast->column_count > (*out)->outputs.count)
-        return error_sql(planner->error, "42P10", with->ast->name.position,
-                         "WITH query \"%s\" has %u columns available but %u columns specified",
-                         with->ast->name.text, (*out)->outputs.count, with->ast->column_count);
-    for (uint32_t i = 0; i < with->ast->column_count; i++)
-        (*out)->output_names[i] = with->ast->columns[i].text;
-    return OK;
 }
 
 static status_t bind_leaf(struct planner *planner, struct query *query, const struct ast_from *ast,
@@ -161,13 +137,9 @@ static status_t bind_leaf(struct planner *planner, struct query *query, const st
     if (ast->kind == AST_FROM_TABLE) {
         if (!relation.alias)
             relation.alias = ast->name.text;
-        const struct with *with = find_with(planner, ast->name.text);
-        if (!with && planner->with && planner->with->recursive &&
-            strcmp(planner->with->ast->name.text, ast->name.text) == 0)
-            return error_sql(planner->error, "0A000", ast->position,
-                             "a query of WITH RECURSIVE that names itself is not supported");
+        struct with *with = find_with(planner, ast->name.text);
         const struct view *view = with ? NULL : catalog_view(planner->catalog, ast->name.text);
-        status = with   ? bind_with(planner, with, &relation.derived)
+        status = with   ? plan__bind_with(planner, with, ast, &relation.derived, &relation.common)
                  : view ? plan__bind_view(planner, view, &relation.derived)
                         : plan__find_table(planner, &ast->name, &relation.table);
         if (status)

@@ -28,9 +28,11 @@ struct planner {
     uint32_t subquery_count;
     uint32_t subquery_capacity;
     uint32_t cell_count;
-    const struct with *withs; /* in sight, the innermost first */
-    const struct with *with;  /* whose query is being bound, or NULL */
-    const struct view *view;  /* whose query is being bound, or NULL */
+    struct with *withs; /* in sight, the innermost first */
+    uint32_t working_count;
+    uint32_t working_reads; /* places bound so far that read a working table */
+    uint32_t common_count;
+    const struct view *view; /* whose query is being bound, or NULL */
     struct plan_use *uses;
     uint32_t use_count;
     uint32_t use_capacity;
@@ -56,12 +58,33 @@ struct bound_subquery {
     struct bound_subquery *next;
 };
 
-/* A name of WITH, in sight behind it. */
+/* A query of WITH that is bound once for all places that name it. */
+struct common {
+    struct query *query;
+    const char *name;
+    uint32_t reads;      /* places; with one of them it is a derived table like any other */
+    uint32_t number;     /* of a finished plan, when laid out */
+    struct stage *stage; /* when laid out */
+};
+
+/* WITH RECURSIVE while its query is bound. */
+struct recursion {
+    const char *name;
+    const struct query *first; /* the term that is run once: it gives the types and names */
+    const char *refusal;       /* why no place may name it yet, or NULL */
+    uint32_t number;
+    uint32_t reads;
+    double rows; /* of the working table, as a guess; when the first term is laid out */
+};
+
+/* A name of WITH, in sight behind it, and, when recursive, inside it. */
 struct with {
     const struct ast_with *ast;
-    const struct with *next;
+    struct with *next;
     struct scope *outer; /* as it was at the WITH */
     bool recursive;
+    struct common *common;       /* or NULL: bound anew for each place */
+    struct recursion *recursion; /* the name stands for the rows of the last time */
 };
 
 struct exprs {
@@ -107,6 +130,7 @@ struct relation {
     struct query *derived;     /* or NULL */
     const struct view *view;   /* that the derived table is the query of, or NULL */
     const char **names;        /* renamed columns, or NULL: the table's own */
+    struct common *common;     /* the derived table may be one that others read too; or NULL */
     uint32_t slot_first;
     uint32_t column_count;
     const struct stage *laid_out; /* of a derived table, when chosen; it has no wish of order */
@@ -174,6 +198,8 @@ struct query {
     uint32_t row_count;
 
     struct bound_subquery *bound_subqueries; /* newest first */
+
+    struct recursion *recursion; /* a union over itself; or, without inputs, the working table */
 
     enum ast_set_kind set; /* of two queries, whose columns are this one's */
     bool set_all;
@@ -314,6 +340,20 @@ status_t plan__bind_subquery(struct scope *scope, const struct ast_expr *ast, st
  * error is not told); otherwise the status counts. */
 status_t plan__bind_outer(struct scope *scope, const struct ast_expr *ast, bool *found,
                           struct expr **out);
+/* The columns of a union whose inputs are bound. */
+status_t plan__unify_set(struct planner *planner, const struct ast_select *ast,
+                         struct query *query);
+/* What WITH names, in sight until planner->withs is what it was. */
+void plan__push_withs(struct planner *planner, const struct ast_select *ast);
+/* The query of a name of WITH, for one more place that names it; *common when it may be shared. */
+status_t plan__bind_with(struct planner *planner, struct with *with, const struct ast_from *place,
+                         struct query **out, struct common **common);
+/* Is it read by several places, and so a wall to what is around? */
+bool plan__is_common(const struct relation *relation);
+/* Lays out a common query, once, and a place that reads it. */
+status_t plan__choose_common(struct planner *planner, struct common *common, struct stage *out);
+/* Lays out the working table. */
+void plan__choose_working(struct planner *planner, struct query *query, struct stage *out);
 status_t plan__bind_set(struct planner *planner, const struct ast_select *ast, struct query *query);
 /* Output i of a block becomes of the type; 42804 with `what` when it cannot. */
 status_t plan__coerce_output(struct planner *planner, struct query *query, uint32_t i,
@@ -357,6 +397,8 @@ struct expr *plan__simplify(struct planner *planner, struct expr *expr);
 void plan__simplify_conjuncts(struct planner *planner, struct exprs *list);
 void plan__rewrite_query(struct planner *planner, struct query *query);
 void plan__push_down(struct planner *planner, struct query *query);
+/* Does the block take anything from those around it? */
+bool plan__query_has_outer(const struct query *query);
 /* Conditions that are subqueries become joins where they can; before anything else is rewritten. */
 void plan__unnest(struct planner *planner, struct query *query);
 

@@ -243,6 +243,21 @@ static double fraction_asked(const struct stage *left, const struct wish *wish)
 /* ---- one input --------------------------------------------------------------------------------
  */
 
+/* Laid out once: with ORDER BY at every level a second time would double at every level. */
+static status_t choose_derived(struct planner *planner, struct relation *relation,
+                               struct stage *out)
+{
+    if (!relation->laid_out) {
+        struct stage *stage = arena_zalloc(planner->arena, sizeof *stage);
+        status_t status = plan__choose_query(planner, relation->derived, stage);
+        if (status)
+            return status;
+        relation->laid_out = stage;
+    }
+    *out = *relation->laid_out;
+    return OK;
+}
+
 static status_t choose_leaf(struct planner *planner, struct query *query, struct from_node *leaf,
                             const struct wish *wish, struct stage *out)
 {
@@ -251,15 +266,11 @@ static status_t choose_leaf(struct planner *planner, struct query *query, struct
         plan__choose_scan(planner, query, leaf->relation, &leaf->filters, wish, out);
         return OK;
     }
-    /* Laid out once: with ORDER BY at every level a second time would double at every level. */
-    if (!relation->laid_out) {
-        struct stage *stage = arena_zalloc(planner->arena, sizeof *stage);
-        status_t status = plan__choose_query(planner, relation->derived, stage);
-        if (status)
-            return status;
-        query->relations[leaf->relation].laid_out = stage;
-    }
-    *out = *relation->laid_out;
+    status_t status = plan__is_common(relation)
+                          ? plan__choose_common(planner, relation->common, out)
+                          : choose_derived(planner, &query->relations[leaf->relation], out);
+    if (status)
+        return status;
     ASSERT(out->plan->column_count == relation->column_count);
     out->slots = arena_alloc(planner->arena, (relation->column_count + 1) * sizeof *out->slots);
     for (uint32_t i = 0; i < relation->column_count; i++)

@@ -325,7 +325,8 @@ static bool has_volatile_output(const struct query *query)
 /* Whether conditions on a block's columns may be conditions inside it. */
 static bool is_open(const struct query *query)
 {
-    bool open = !query->limit && !query->offset && !query->is_values && !has_volatile_output(query);
+    bool open = !query->limit && !query->offset && !query->is_values && !query->recursion &&
+                !has_volatile_output(query);
     for (int i = 0; i < 2 && query->set && open; i++)
         open = is_open(query->inputs[i]);
     return open;
@@ -362,7 +363,7 @@ static void sink_leaf(struct planner *planner, struct query *query, struct from_
                       const struct exprs *conditions)
 {
     const struct relation *relation = &query->relations[leaf->relation];
-    struct query *derived = relation->derived;
+    struct query *derived = plan__is_common(relation) ? NULL : relation->derived;
     bool open = derived && is_open(derived);
     for (uint32_t i = 0; i < conditions->count; i++) {
         struct expr *condition = conditions->items[i];
@@ -441,8 +442,9 @@ static void sink(struct planner *planner, struct query *query, struct from_node 
 static void leave_in_place(struct planner *planner, struct query *query, struct from_node *node)
 {
     if (node->leaf) {
-        if (query->relations[node->relation].derived)
-            plan__push_down(planner, query->relations[node->relation].derived);
+        const struct relation *relation = &query->relations[node->relation];
+        if (relation->derived && !plan__is_common(relation))
+            plan__push_down(planner, relation->derived);
         return;
     }
     if (node->kind == JOIN_RIGHT) {

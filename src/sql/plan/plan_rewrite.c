@@ -382,9 +382,9 @@ void plan__simplify_conjuncts(struct planner *planner, struct exprs *list)
 static void simplify_from(struct planner *planner, struct query *query, struct from_node *node)
 {
     if (node->leaf) {
-        struct query *derived = query->relations[node->relation].derived;
-        if (derived)
-            plan__rewrite_query(planner, derived);
+        const struct relation *relation = &query->relations[node->relation];
+        if (relation->derived && !plan__is_common(relation))
+            plan__rewrite_query(planner, relation->derived);
         return;
     }
     plan__simplify_conjuncts(planner, &node->on);

@@ -4,6 +4,9 @@
 
 #include "sql/plan/plan_int.h"
 
+/* As PostgreSQL guesses: ten times as many rows in all, and at a time, as there are at first. */
+static const double RECURSION_GROWTH = 10;
+
 static const char *set_name(enum ast_set_kind set)
 {
     return set == AST_SET_UNION ? "UNION" : set == AST_SET_INTERSECT ? "INTERSECT" : "EXCEPT";
@@ -50,6 +53,19 @@ static status_t unify_column(struct planner *planner, const struct ast_select *a
     return OK;
 }
 
+status_t plan__unify_set(struct planner *planner, const struct ast_select *ast, struct query *query)
+{
+    ASSERT(query->inputs[0] && query->inputs[1]);
+    uint32_t count = query->inputs[0]->outputs.count;
+    if (query->inputs[1]->outputs.count != count)
+        return error_sql(planner->error, "42601", ast->right->position,
+                         "each %s query must have the same number of columns", set_name(ast->set));
+    status_t status = OK;
+    for (uint32_t i = 0; i < count && !status; i++)
+        status = unify_column(planner, ast, query, i);
+    return status;
+}
+
 status_t plan__bind_set(struct planner *planner, const struct ast_select *ast, struct query *query)
 {
     ASSERT(ast->set != AST_SET_NONE);
@@ -60,15 +76,7 @@ status_t plan__bind_set(struct planner *planner, const struct ast_select *ast, s
     planner->keep_unknown = true;
     if (!status)
         status = plan__bind_select(planner, ast->right, &query->inputs[1]);
-    if (status)
-        return status;
-    uint32_t count = query->inputs[0]->outputs.count;
-    if (query->inputs[1]->outputs.count != count)
-        return error_sql(planner->error, "42601", ast->right->position,
-                         "each %s query must have the same number of columns", set_name(ast->set));
-    for (uint32_t i = 0; i < count && !status; i++)
-        status = unify_column(planner, ast, query, i);
-    return status;
+    return status ? status : plan__unify_set(planner, ast, query);
 }
 
 status_t plan__choose_set(struct planner *planner, struct query *query, struct stage *out)
@@ -78,9 +86,12 @@ status_t plan__choose_set(struct planner *planner, struct query *query, struct s
         status_t status = plan__choose_query(planner, query->inputs[i], &sides[i]);
         if (status)
             return status;
+        if (i == 0 && query->recursion)
+            query->recursion->rows = sides[0].rows * RECURSION_GROWTH;
     }
     uint32_t count = query->outputs.count;
-    enum plan_kind kind = query->set == AST_SET_UNION       ? PLAN_APPEND
+    enum plan_kind kind = query->recursion                  ? PLAN_RECURSIVE
+                          : query->set == AST_SET_UNION     ? PLAN_APPEND
                           : query->set == AST_SET_INTERSECT ? PLAN_INTERSECT
                                                             : PLAN_EXCEPT;
     *out = (struct stage){.cost = sides[0].cost + sides[1].cost + sides[0].rows + sides[1].rows,
@@ -89,13 +100,19 @@ status_t plan__choose_set(struct planner *planner, struct query *query, struct s
                 : query->set == AST_SET_INTERSECT ? fmin(sides[0].rows, sides[1].rows)
                                                   : sides[0].rows;
     out->plan = plan__operator(planner, kind, count, sides[0].plan, sides[1].plan);
-    if (kind != PLAN_APPEND)
+    if (kind == PLAN_RECURSIVE) {
+        out->rows = query->recursion->rows;
+        out->is_short = false;
+        out->plan->as.with.number = query->recursion->number;
+        out->plan->as.with.all = query->set_all;
+    } else if (kind != PLAN_APPEND) {
         out->plan->as.set.all = query->set_all;
+    }
     out->slots = arena_alloc(planner->arena, (count + 1) * sizeof *out->slots);
     for (uint32_t i = 0; i < count; i++)
         out->slots[i] = i; /* the slots of the columns were the first to be made */
     plan__describe(planner, query, out);
-    if (query->set == AST_SET_UNION && !query->set_all)
+    if (kind == PLAN_APPEND && !query->set_all)
         plan__put_over(planner, PLAN_DISTINCT, out);
     return OK;
 }

@@ -79,6 +79,11 @@ static bool query_has_outer(const struct query *query, bool but_where)
            (query->from && from_has_outer(query, query->from));
 }
 
+bool plan__query_has_outer(const struct query *query)
+{
+    return query_has_outer(query, false);
+}
+
 static bool any_volatile(const struct exprs *list)
 {
     for (uint32_t i = 0; i < list->count; i++) {

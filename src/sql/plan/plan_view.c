@@ -46,7 +46,7 @@ static status_t name_outputs(struct planner *planner, const struct view *view, s
 status_t plan__bind_view(struct planner *planner, const struct view *view, struct query **out)
 {
     const struct view *view_around = planner->view;
-    const struct with *withs = planner->withs;
+    struct with *withs = planner->withs;
     struct scope *outer = planner->outer;
     const struct ast_select *ast = NULL;
     plan__note_use(planner, view->id, view->column_count);

@@ -113,6 +113,9 @@ void plan__find_subplans(const struct plan *plan, struct subplans *out)
         return;
     case PLAN_DISTINCT:
     case PLAN_APPEND:
+    case PLAN_RECURSIVE:
+    case PLAN_WORKING:
+    case PLAN_COMMON:
     case PLAN_INTERSECT:
     case PLAN_EXCEPT:
     case PLAN_UPDATE:
