@@ -455,6 +455,7 @@ status_t node_create(const struct server_config *config, struct node **out, stru
     node->background_pool = job_pool_create("toydb-backgrnd", 1, &node->mailbox);
     node->workers = job_pool_create("toydb-worker", node->config.worker_threads, &node->mailbox);
     node->engine = sql_engine_create(node->env);
+    sql_engine_internal_set(node->engine, node_internal, node);
     node->grpc = grpc_open(node);
     status_t status = replica_start(node, error);
     if (status == OK)

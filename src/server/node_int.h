@@ -85,7 +85,8 @@ struct node {
     uint32_t runnable_count;
     struct session *sessions; /* all in use */
     uint32_t session_count;
-    uint32_t client_count; /* calls of Execute and Session that are not over */
+    uint64_t session_number; /* of the last one opened */
+    uint32_t client_count;   /* calls of Execute and Session that are not over */
     struct sleeper *sleepers;
     struct origin *origins; /* free transaction origins */
     uint64_t incarnation;   /* random: sets this process's origins apart */
@@ -117,6 +118,16 @@ void node_wake(struct node *node);
 bool node_turn_over(const struct node *node);
 void node_sleep(struct node *node, struct sleeper *sleeper, uint64_t delay_us);
 void node_sleep_cancel(struct node *node, struct sleeper *sleeper);
+
+/* service_status.c: "leader", "follower", "candidate", "learner" or "unreachable", as this node
+ * sees it; and how much of the log a member holds, false when that is not known here. */
+const char *node_role(const struct node *node, const struct replica_status *status,
+                      const struct replica_member *member);
+bool node_match_index(const struct replica_status *status, const struct replica_member *member,
+                      uint64_t *match);
+
+/* node_internal.c: a sql_internal_fn; `context` is the node. */
+bool node_internal(void *context, const char *table, struct sql_rows *rows);
 
 /* node_admin.c */
 const struct replica_member *node_member(const struct replica_members *members, uint64_t id);

@@ -37,8 +37,8 @@ static const char *own_role(const struct replica_status *status,
     return votes || status->role != RAFT_FOLLOWER ? role_name(status->role) : "learner";
 }
 
-static const char *role_of(const struct node *node, const struct replica_status *status,
-                           const struct replica_member *member)
+const char *node_role(const struct node *node, const struct replica_status *status,
+                      const struct replica_member *member)
 {
     if (member->id == status->id)
         return own_role(status, member);
@@ -47,6 +47,15 @@ static const char *role_of(const struct node *node, const struct replica_status 
     if (member->id == status->leader)
         return "leader";
     return member->voter ? "follower" : "learner";
+}
+
+bool node_match_index(const struct replica_status *status, const struct replica_member *member,
+                      uint64_t *match)
+{
+    const struct raft_peer_status *progress = progress_of(status, member->id);
+    bool leads = member->id == status->id && status->role == RAFT_LEADER;
+    *match = progress ? progress->match : leads ? status->last_index : 0;
+    return progress || leads;
 }
 
 static void node_fill(const struct node *node, const struct replica_status *status,
@@ -58,14 +67,10 @@ static void node_fill(const struct node *node, const struct replica_status *stat
     out->uid = member->uid;
     out->voter = member->voter;
     out->promote = member->promote;
-    out->role = (char *)(uintptr_t)role_of(node, status, member);
+    out->role = (char *)(uintptr_t)node_role(node, status, member);
+    node_match_index(status, member, &out->match_index);
     const struct raft_peer_status *progress = progress_of(status, member->id);
-    if (progress) {
-        out->match_index = progress->match;
-        out->needs_snapshot = progress->state == RAFT_PROGRESS_SNAPSHOT;
-    } else if (member->id == status->id && status->role == RAFT_LEADER) {
-        out->match_index = status->last_index;
-    }
+    out->needs_snapshot = progress && progress->state == RAFT_PROGRESS_SNAPSHOT;
 }
 
 /* The members must stay as long as `out`. */

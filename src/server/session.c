@@ -162,6 +162,7 @@ static void begin_finish(struct session *s, bool confirmed)
     struct error error;
     s->txn = mem_zalloc(1, sizeof *s->txn);
     bound_txn_init(s->txn);
+    s->txn_us = env_monotonic_us(s->node->env);
     status_t status = replica_txn_begin(s->node->replica, &s->txn->txn, s->event.read_only, &error);
     if (status != OK) {
         mem_free(s->txn);
@@ -290,6 +291,8 @@ struct session *session_open(struct node *node, const struct session_sink *sink,
     s->sql = sql_session_create(node->engine);
     if (node->config.statement_memory)
         sql_session_memory_set(s->sql, node->config.statement_memory);
+    s->number = ++node->session_number;
+    s->opened_us = env_monotonic_us(node->env);
     s->next = node->sessions;
     s->link = &node->sessions;
     if (s->next)
@@ -374,6 +377,9 @@ static void request_begin(struct session *s, const struct session_request *reque
 void session_submit(struct session *s, const struct session_request *request)
 {
     request_begin(s, request);
+    size_t shown = request->text.size < sizeof s->text ? request->text.size : sizeof s->text - 1;
+    memcpy(s->text, request->text.data, shown);
+    s->text[shown] = '\0';
     sql_submit(s->sql, request->text, request->parameters, request->parameter_count);
     session__ready(s);
 }

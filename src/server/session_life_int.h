@@ -28,6 +28,8 @@ enum session_state_kind {
     SESSION_BACKOFF,
 };
 
+enum { SESSION_TEXT_SHOWN = 256 };
+
 _Static_assert(1 + REQUEST_ID_MAX <= TXN_ORIGIN_MAX, "a request id is an origin");
 
 struct session {
@@ -51,6 +53,11 @@ struct session {
     bool resent;                            /* the id came before, here or at another node */
     uint32_t request_commits;               /* transactions of this request that have committed */
     uint64_t statement_us;                  /* when the running statement began */
+    /* For toydb_internal; times are monotonic. */
+    uint64_t number;
+    uint64_t opened_us;
+    uint64_t txn_us;               /* when `txn` began */
+    char text[SESSION_TEXT_SHOWN]; /* the beginning of the last text, with its NUL */
     struct sleeper sleeper;
     struct job job;
     struct session *next_runnable;

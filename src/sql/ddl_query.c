@@ -9,7 +9,8 @@ static status_t plan_query(struct sql_session *session, struct ast_select *selec
                            struct planned *planned)
 {
     const struct ast_statement statement = {.kind = AST_SELECT, .as.select = select};
-    const struct plan_options options = {.sqlite = sql__settings_sqlite(session->settings)};
+    struct plan_options options = {.sqlite = sql__settings_sqlite(session->settings)};
+    sql__internal_options(session, &options);
     return plan_statement(&statement, session->catalog, &options, &session->run_arena, planned,
                           &session->error);
 }
@@ -186,7 +187,8 @@ static status_t fill_table(struct sql_session *session)
     struct ast_insert insert = {.table = create->table, .source = create->source};
     const struct ast_statement statement = {.kind = AST_INSERT, .as.insert = &insert};
     struct planned planned;
-    const struct plan_options options = {.sqlite = sql__settings_sqlite(session->settings)};
+    struct plan_options options = {.sqlite = sql__settings_sqlite(session->settings)};
+    sql__internal_options(session, &options);
     status_t status = plan_statement(&statement, session->catalog, &options, &session->run_arena,
                                      &planned, &session->error);
     if (status)

@@ -23,6 +23,12 @@ void sql_engine_destroy(struct sql_engine *engine)
     mem_free(engine);
 }
 
+void sql_engine_internal_set(struct sql_engine *engine, sql_internal_fn *fill, void *context)
+{
+    engine->internal = fill;
+    engine->internal_context = context;
+}
+
 /* The cached picture with a reference, when it has this version. */
 static struct catalog *cached(struct sql_engine *engine, uint64_t version)
 {

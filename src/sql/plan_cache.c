@@ -22,6 +22,7 @@ struct cached_text {
     struct ast_statement *statement;
     struct cached_plan *plan; /* or NULL */
     uint32_t references;
+    uint64_t calls, total_us, longest_us; /* ended, and how long they took */
     struct cached_text *newer;
     struct cached_text *older;
 };
@@ -79,11 +80,14 @@ static void text_free(struct sql_engine *engine, struct cached_text *text)
     mem_free(text);
 }
 
-void sql__cache_release_text(struct sql_engine *engine, struct cached_text *text)
+void sql__cache_release_text(struct sql_engine *engine, struct cached_text *text, uint64_t us)
 {
     if (!text)
         return;
     env_mutex_lock(engine->mutex);
+    text->calls++;
+    text->total_us += us;
+    text->longest_us = us > text->longest_us ? us : text->longest_us;
     text = text_unref(text);
     env_mutex_unlock(engine->mutex);
     text_free(engine, text);
@@ -249,12 +253,40 @@ status_t sql__cache_make_plan(struct sql_engine *engine, struct cached_text *tex
                       &made->arena, slice_make(options->parameter_types, types_size))
                       .data;
     made->type_count = options->parameter_count;
-    made->references = 2; /* the text's and the caller's */
+    *out = made;
+    made->references = 1; /* the caller's */
+    if (made->planned.is_momentary)
+        return OK;
+    made->references++; /* the text's */
     env_mutex_lock(engine->mutex);
     struct cached_plan *replaced = plan_unref(text->plan);
     text->plan = made;
     env_mutex_unlock(engine->mutex);
     plan_free(replaced);
-    *out = made;
     return OK;
+}
+
+/* ---- toydb_internal.statements ----------------------------------------------------------------
+ */
+
+void sql__cache_rows(struct sql_engine *engine, struct sql_rows *rows)
+{
+    sql_rows_column(rows, "statement", SQL_TEXT);
+    sql_rows_column(rows, "calls", SQL_INTEGER);
+    sql_rows_column(rows, "total_us", SQL_INTEGER);
+    sql_rows_column(rows, "longest_us", SQL_INTEGER);
+    sql_rows_column(rows, "planned", SQL_BOOLEAN);
+    env_mutex_lock(engine->mutex);
+    for (const struct cached_text *text = engine->cache->newest; text; text = text->older) {
+        char shown[CACHED_TEXT_SIZE_MAX + 1];
+        memcpy(shown, text->text.data, text->text.size);
+        shown[text->text.size] = '\0';
+        sql_rows_begin(rows);
+        sql_rows_text(rows, shown);
+        sql_rows_integer(rows, (int64_t)text->calls);
+        sql_rows_integer(rows, (int64_t)text->total_us);
+        sql_rows_integer(rows, (int64_t)text->longest_us);
+        sql_rows_boolean(rows, text->plan != NULL);
+    }
+    env_mutex_unlock(engine->mutex);
 }

@@ -86,7 +86,9 @@ void sql__session_reset_run(struct sql_session *session)
 void sql__session_reset_statement(struct sql_session *session)
 {
     sql__session_reset_run(session);
-    sql__cache_release_text(session->engine, session->cached_text);
+    uint64_t us =
+        session->cached_text ? env_monotonic_us(session->engine->env) - session->cached_us : 0;
+    sql__cache_release_text(session->engine, session->cached_text, us);
     session->cached_text = NULL;
     session->statement = NULL;
     session->attempt = 0;

@@ -181,6 +181,21 @@ static void show_all(struct sql_session *session)
     }
 }
 
+void sql__settings_rows(const struct settings *settings, struct sql_rows *rows)
+{
+    sql_rows_column(rows, "name", SQL_TEXT);
+    sql_rows_column(rows, "setting", SQL_TEXT);
+    sql_rows_column(rows, "default_value", SQL_TEXT);
+    sql_rows_column(rows, "description", SQL_TEXT);
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        sql_rows_begin(rows);
+        sql_rows_text(rows, table[i].name);
+        sql_rows_text(rows, settings->values[i]);
+        sql_rows_text(rows, table[i].value);
+        sql_rows_text(rows, table[i].what);
+    }
+}
+
 status_t sql__settings_show(struct sql_session *session, const struct ast_show *show)
 {
     snprintf(session->tag, sizeof session->tag, "SHOW");

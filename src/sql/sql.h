@@ -67,6 +67,23 @@ void sql_engine_destroy(struct sql_engine *engine);
  */
 void sql_engine_describe_key(struct sql_engine *engine, struct slice key, struct buffer *out);
 
+/* Rows made up while a statement is planned: a table of the schema toydb_internal or
+ * information_schema. Columns first, then for each row its values in their order. */
+struct sql_rows;
+void sql_rows_column(struct sql_rows *rows, const char *name, enum sql_type type);
+void sql_rows_begin(struct sql_rows *rows); /* a row */
+/* NULL: the value is NULL. What is no UTF-8 in the text is replaced. */
+void sql_rows_text(struct sql_rows *rows, const char *text);
+void sql_rows_integer(struct sql_rows *rows, int64_t integer);
+void sql_rows_boolean(struct sql_rows *rows, bool boolean);
+
+/* What the driver knows and the engine does not: fills a table of toydb_internal; false when it has
+ * none of that name. Called by sql_step before it asks for
+ * SQL_EVENT_EXECUTE, on its thread. */
+typedef bool sql_internal_fn(void *context, const char *table, struct sql_rows *rows);
+/* Before the first session. */
+void sql_engine_internal_set(struct sql_engine *engine, sql_internal_fn *fill, void *context);
+
 struct sql_session;
 struct sql_session *sql_session_create(struct sql_engine *engine);
 /* Not while a transaction is with it (see sql_session_abort). */

@@ -34,6 +34,8 @@ struct sql_engine {
     struct env_mutex *mutex; /* guards what follows */
     struct catalog *catalog; /* the newest picture of committed schema, or NULL */
     struct plan_cache *cache;
+    sql_internal_fn *internal; /* or NULL */
+    void *internal_context;
 };
 
 /* The picture of the committed schema as `txn` sees it, from the cache or loaded into it; the
@@ -63,14 +65,17 @@ struct cached_text *sql__cache_find(struct sql_engine *engine, struct slice text
                                     const struct ast_statement **statement);
 /* The text has parsed as a single statement worth planning: keep it for its next time? */
 void sql__cache_offer(struct sql_engine *engine, struct slice text);
-/* NULL is allowed. */
-void sql__cache_release_text(struct sql_engine *engine, struct cached_text *text);
+/* NULL is allowed. `us`: how long the statement took. */
+void sql__cache_release_text(struct sql_engine *engine, struct cached_text *text, uint64_t us);
+/* toydb_internal.statements: the texts kept, the last used first. */
+void sql__cache_rows(struct sql_engine *engine, struct sql_rows *rows);
 void sql__cache_release_plan(struct sql_engine *engine, struct cached_plan *plan);
 /* The text's plan when it fits, or NULL; to be released. */
 struct cached_plan *sql__cache_plan(struct sql_engine *engine, const struct cached_text *text,
                                     const struct catalog *catalog, const enum sql_type *types,
                                     uint32_t count);
-/* Plans the text and keeps the plan; to be released by the caller too. */
+/* Plans the text and keeps the plan, unless it is good for once; to be released by the caller too.
+ */
 status_t sql__cache_make_plan(struct sql_engine *engine, struct cached_text *text,
                               struct catalog *catalog, const struct plan_options *options,
                               struct cached_plan **out, struct error *error);
@@ -145,6 +150,7 @@ struct sql_session {
     struct arena statement_arena; /* its tree */
     const struct ast_statement *statement;
     struct cached_text *cached_text; /* whose tree it is, or NULL */
+    uint64_t cached_us;              /* monotonic: when it was found */
     uint32_t attempt;
 
     /* One attempt to run it. */
@@ -249,7 +255,14 @@ void sql__settings_destroy(struct settings *settings);
 bool sql__settings_require_primary_key(const struct settings *settings);
 bool sql__settings_sqlite(const struct settings *settings);
 status_t sql__settings_set(struct sql_session *session, const struct ast_set *set);
+void sql__settings_rows(const struct settings *settings, struct sql_rows *rows);
 status_t sql__settings_show(struct sql_session *session, const struct ast_show *show);
+
+/* internal.c: the tables of other schemas, see plan_options. */
+void sql__internal_options(struct sql_session *session, struct plan_options *options);
+
+/* internal_schema.c: information_schema, from the session's picture. False: no such table. */
+bool sql__information_schema(struct sql_session *session, const char *table, struct sql_rows *rows);
 
 /* result.c */
 void sql__result_column(struct sql_session *session, const char *name, enum sql_type type);

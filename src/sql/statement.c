@@ -136,6 +136,7 @@ static status_t make_plan(struct sql_session *session, const struct ast_statemen
     struct plan_options options = {.parameter_types = types,
                                    .parameter_count = count,
                                    .sqlite = sql__settings_sqlite(session->settings)};
+    sql__internal_options(session, &options);
     status_t status;
     /* Plans are shared between sessions, and so made by the rules of most. */
     if (session->cached_text && !session->catalog_own && !options.sqlite)

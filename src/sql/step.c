@@ -144,6 +144,7 @@ static bool find_cached(struct sql_session *session)
     session->cached_text = sql__cache_find(session->engine, parser->text, &session->statement);
     if (!session->cached_text)
         return false;
+    session->cached_us = env_monotonic_us(session->engine->env);
     parser->offset = parser->text.size;
     return true;
 }

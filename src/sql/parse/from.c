@@ -1,4 +1,6 @@
 /* FROM: tables, derived tables and joins. A chain of joins leans to the left. */
+#include <string.h>
+
 #include "base/check.h"
 #include "parse_int.h"
 
@@ -35,8 +37,15 @@ static struct ast_from *parse_table(struct parse *parse)
     struct ast_from *from = from_new(parse, AST_FROM_TABLE);
     if (parse__is_keyword(parse, KEYWORD_ONLY))
         parse__advance(parse);
-    if (!parse__table_name(parse, &from->name))
+    if (!parse__name(parse, &from->name))
         return NULL;
+    if (parse__accept(parse, TOKEN_DOT)) {
+        from->schema = from->name;
+        if (strcmp(from->schema.text, "public") == 0)
+            from->schema.text = NULL;
+        if (!parse__label(parse, &from->name))
+            return NULL;
+    }
     if (parse__is(parse, TOKEN_LEFT_PAREN)) {
         parse__unsupported(parse, "a function in FROM is");
         return NULL;

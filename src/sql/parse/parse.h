@@ -203,6 +203,7 @@ enum ast_join_kind {
 struct ast_from {
     enum ast_from_kind kind;
     uint32_t position;        /* of its first token; of the word JOIN or the comma */
+    struct ast_name schema;   /* AST_FROM_TABLE: one that is not "public", or missing */
     struct ast_name name;     /* AST_FROM_TABLE */
     struct ast_name alias;    /* or missing. A derived table without one is accepted. A join in
                                  parentheses with an alias is refused (0A000) */

@@ -384,6 +384,10 @@ void parse__print_from(const struct ast_from *from, struct buffer *out)
         parse__print_select(from->select, out);
         buffer_append_string(out, ")");
     } else {
+        if (from->schema.text) {
+            ast_print_name(from->schema.text, out);
+            buffer_append_string(out, ".");
+        }
         ast_print_name(from->name.text, out);
     }
     if (from->alias.text) {

@@ -97,6 +97,7 @@ status_t plan_statement(const struct ast_statement *statement, const struct cata
         if (out->parameter_types[i] == SQL_UNKNOWN)
             out->parameter_types[i] = SQL_TEXT;
     }
+    out->is_momentary = planner.is_momentary;
     out->uses = planner.uses;
     out->use_count = planner.use_count;
     ASSERT(out->root);

@@ -437,6 +437,12 @@ struct plan_options {
     bool sqlite;
     /* Rewrites that may be switched off, for tests and EXPLAIN; all on by default. */
     bool no_fold, no_pushdown, no_index, no_hash_join, no_lookup_join, no_top_n, no_unnest;
+    /* Appends the text of the query that stands for a table of another schema than "public", which
+     * has its rows in it. ERR_NOT_FOUND: the schema has no such table; ERR_UNSUPPORTED: there is no
+     * such schema. NULL: there is none. */
+    status_t (*internal)(void *context, const char *schema, const char *table, struct buffer *sql,
+                         struct error *error);
+    void *internal_context;
     /* Row counts for the choice of joins, or NULL: tables are taken as 1000 rows. */
     double (*table_rows)(void *context, const struct table *table);
     void *table_rows_context;
@@ -461,6 +467,7 @@ struct planned {
     struct plan_use *uses;
     uint32_t use_count;
     bool returns_rows; /* SELECT, VALUES */
+    bool is_momentary; /* has rows in it that were made for this one statement */
     bool writes;
     /* True when it touches at most some hundred rows, by key: it may run where it arrived. */
     bool is_short;

@@ -134,9 +134,9 @@ static status_t bind_leaf(struct planner *planner, struct query *query, const st
 {
     struct relation relation = {.alias = ast->alias.text};
     status_t status;
-    if (ast->kind == AST_FROM_TABLE) {
-        if (!relation.alias)
-            relation.alias = ast->name.text;
+    if (ast->kind == AST_FROM_TABLE && !relation.alias)
+        relation.alias = ast->name.text;
+    if (ast->kind == AST_FROM_TABLE && !ast->schema.text) {
         struct with *with = find_with(planner, ast->name.text);
         const struct view *view = with ? NULL : catalog_view(planner->catalog, ast->name.text);
         status = with   ? plan__bind_with(planner, with, ast, &relation.derived, &relation.common)
@@ -148,7 +148,10 @@ static status_t bind_leaf(struct planner *planner, struct query *query, const st
         relation.column_count =
             relation.derived ? relation.derived->outputs.count : relation.table->column_count;
     } else {
-        if ((status = plan__bind_select(planner, ast->select, &relation.derived)))
+        status = ast->kind == AST_FROM_TABLE
+                     ? plan__bind_internal(planner, ast, &relation.derived)
+                     : plan__bind_select(planner, ast->select, &relation.derived);
+        if (status)
             return status;
         relation.column_count = relation.derived->outputs.count;
     }

@@ -36,6 +36,7 @@ struct planner {
     struct plan_use *uses;
     uint32_t use_count;
     uint32_t use_capacity;
+    bool is_momentary; /* as in struct planned */
 };
 
 /* Blocks inside blocks, those of views included: binding and choosing recurse over them. */
@@ -312,7 +313,10 @@ status_t plan__bind_column(struct scope *scope, const struct ast_expr *ast, stru
 /* A derived table without a name; there must be room for it. */
 void plan__add_derived(struct planner *planner, struct query *query, struct query *derived,
                        struct from_node **out);
-/* The query of a view, as a derived table. */
+/* The query that stands for a table of another schema, as a derived table. */
+status_t plan__bind_internal(struct planner *planner, const struct ast_from *ast,
+                             struct query **out);
+/* Likewise that of a view. */
 status_t plan__bind_view(struct planner *planner, const struct view *view, struct query **out);
 status_t plan__bind_from(struct planner *planner, struct query *query, const struct ast_from *ast,
                          struct from_node **out);

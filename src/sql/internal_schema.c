@@ -1,0 +1,309 @@
+/* information_schema, as the SQL standard (ISO/IEC 9075-11) has it, with the columns that mean
+ * something here. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "sql_int.h"
+
+static const char database[] = "toydb";
+static const char schema[] = "public";
+
+/* "prefix_catalog", "prefix_schema" and "prefix_name". */
+static void name_columns(struct sql_rows *rows, const char *prefix)
+{
+    static const char *const parts[] = {"catalog", "schema", "name"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s_%s", prefix, parts[i]);
+        sql_rows_column(rows, name, SQL_TEXT);
+    }
+}
+
+static void name_values(struct sql_rows *rows, const char *name)
+{
+    sql_rows_text(rows, database);
+    sql_rows_text(rows, schema);
+    sql_rows_text(rows, name);
+}
+
+static const char *yes(bool yes)
+{
+    return yes ? "YES" : "NO";
+}
+
+/* The index of a hidden row id is none of a statement's. */
+static uint32_t first_index(const struct table *table)
+{
+    return table_visible_count(table) < table->column_count ? 1 : 0;
+}
+
+/* ---- schemata, tables, views ------------------------------------------------------------------
+ */
+
+static void schemata(struct sql_session *session, struct sql_rows *rows)
+{
+    static const char *const schemas[] = {schema, "information_schema", "toydb_internal"};
+    (void)session;
+    sql_rows_column(rows, "catalog_name", SQL_TEXT);
+    sql_rows_column(rows, "schema_name", SQL_TEXT);
+    for (size_t i = 0; i < sizeof schemas / sizeof *schemas; i++) {
+        sql_rows_begin(rows);
+        sql_rows_text(rows, database);
+        sql_rows_text(rows, schemas[i]);
+    }
+}
+
+static void tables(struct sql_session *session, struct sql_rows *rows)
+{
+    const struct catalog *catalog = session->catalog;
+    name_columns(rows, "table");
+    sql_rows_column(rows, "table_type", SQL_TEXT);
+    sql_rows_column(rows, "is_insertable_into", SQL_TEXT);
+    for (uint32_t i = 0; i < catalog->table_count + catalog->view_count; i++) {
+        bool view = i >= catalog->table_count;
+        sql_rows_begin(rows);
+        name_values(rows, view ? catalog->views[i - catalog->table_count]->name
+                               : catalog->tables[i]->name);
+        sql_rows_text(rows, view ? "VIEW" : "BASE TABLE");
+        sql_rows_text(rows, yes(!view));
+    }
+}
+
+static void views(struct sql_session *session, struct sql_rows *rows)
+{
+    name_columns(rows, "table");
+    sql_rows_column(rows, "view_definition", SQL_TEXT);
+    for (uint32_t i = 0; i < session->catalog->view_count; i++) {
+        sql_rows_begin(rows);
+        name_values(rows, session->catalog->views[i]->name);
+        sql_rows_text(rows, session->catalog->views[i]->sql);
+    }
+}
+
+/* ---- columns ----------------------------------------------------------------------------------
+ */
+
+static void column_row(struct sql_rows *rows, const char *relation, const char *name,
+                       uint32_t place, const char *default_sql, bool nullable,
+                       struct type_spec type)
+{
+    char spelled[64];
+    type_spec_name(type, spelled, sizeof spelled);
+    size_t length = strcspn(spelled, "(");
+    sql_rows_begin(rows);
+    name_values(rows, relation);
+    sql_rows_text(rows, name);
+    sql_rows_integer(rows, place + 1);
+    sql_rows_text(rows, default_sql);
+    sql_rows_text(rows, yes(nullable));
+    spelled[length] = '\0';
+    sql_rows_text(rows, spelled);
+    if (type.kind == SQL_TEXT && type.length_max > 0)
+        sql_rows_integer(rows, type.length_max);
+    else
+        sql_rows_text(rows, NULL);
+}
+
+/* The types of a view's columns are known when its query is planned. One that cannot be is left
+ * out, as is one that reads information_schema itself. */
+static void view_columns(struct sql_session *session, const struct view *view,
+                         struct sql_rows *rows)
+{
+    const struct plan_options options = {.sqlite = sql__settings_sqlite(session->settings)};
+    struct arena arena = {0};
+    struct parser parser;
+    struct ast_statement *statement;
+    struct planned planned;
+    struct error error;
+    status_t status = parse_begin(&parser, slice_from_string(view->sql), 0, &error);
+    if (!status)
+        status = parse_next(&parser, &arena, &statement, &error);
+    if (!status)
+        status = plan_statement(statement, session->catalog, &options, &arena, &planned, &error);
+    for (uint32_t i = 0; !status && i < view->column_count; i++)
+        column_row(rows, view->name, view->columns[i], i, NULL, true,
+                   (struct type_spec){.kind = planned.root->types[i]});
+    arena_free(&arena);
+}
+
+static void columns(struct sql_session *session, struct sql_rows *rows)
+{
+    const struct catalog *catalog = session->catalog;
+    name_columns(rows, "table");
+    sql_rows_column(rows, "column_name", SQL_TEXT);
+    sql_rows_column(rows, "ordinal_position", SQL_INTEGER);
+    sql_rows_column(rows, "column_default", SQL_TEXT);
+    sql_rows_column(rows, "is_nullable", SQL_TEXT);
+    sql_rows_column(rows, "data_type", SQL_TEXT);
+    sql_rows_column(rows, "character_maximum_length", SQL_INTEGER);
+    for (uint32_t t = 0; t < catalog->table_count; t++) {
+        const struct table *table = catalog->tables[t];
+        for (uint32_t i = 0; i < table_visible_count(table); i++) {
+            const struct column *column = &table->columns[i];
+            bool key = false;
+            for (uint32_t k = 0; k < table->indexes[0].column_count; k++)
+                key |= table->indexes[0].columns[k] == i;
+            column_row(rows, table->name, column->name, i, column->default_sql,
+                       !column->not_null && !key, column->type);
+        }
+    }
+    for (uint32_t v = 0; v < catalog->view_count; v++)
+        view_columns(session, catalog->views[v], rows);
+}
+
+/* ---- constraints ------------------------------------------------------------------------------
+ */
+
+static bool is_constraint(const struct table *table, uint32_t i)
+{
+    return i >= first_index(table) && table->indexes[i].unique;
+}
+
+static void constraint_row(struct sql_rows *rows, const struct table *table, const char *name,
+                           const char *type)
+{
+    sql_rows_begin(rows);
+    name_values(rows, name);
+    name_values(rows, table->name);
+    sql_rows_text(rows, type);
+    sql_rows_text(rows, yes(false));
+    sql_rows_text(rows, yes(false));
+}
+
+static void table_constraints(struct sql_session *session, struct sql_rows *rows)
+{
+    name_columns(rows, "constraint");
+    name_columns(rows, "table");
+    sql_rows_column(rows, "constraint_type", SQL_TEXT);
+    sql_rows_column(rows, "is_deferrable", SQL_TEXT);
+    sql_rows_column(rows, "initially_deferred", SQL_TEXT);
+    for (uint32_t t = 0; t < session->catalog->table_count; t++) {
+        const struct table *table = session->catalog->tables[t];
+        for (uint32_t i = 0; i < table->index_count; i++)
+            if (is_constraint(table, i))
+                constraint_row(rows, table, table->indexes[i].name, i ? "UNIQUE" : "PRIMARY KEY");
+        for (uint32_t i = 0; i < table->foreign_key_count; i++)
+            constraint_row(rows, table, table->foreign_keys[i].name, "FOREIGN KEY");
+        for (uint32_t i = 0; i < table->check_count; i++)
+            constraint_row(rows, table, table->checks[i].name, "CHECK");
+    }
+}
+
+static void key_row(struct sql_rows *rows, const struct table *table, const char *constraint,
+                    uint32_t column, uint32_t place, bool foreign)
+{
+    sql_rows_begin(rows);
+    name_values(rows, constraint);
+    name_values(rows, table->name);
+    sql_rows_text(rows, table->columns[column].name);
+    sql_rows_integer(rows, place + 1);
+    if (foreign) /* pairs of columns are kept in the order of the parent's key */
+        sql_rows_integer(rows, place + 1);
+    else
+        sql_rows_text(rows, NULL);
+}
+
+static void key_column_usage(struct sql_session *session, struct sql_rows *rows)
+{
+    name_columns(rows, "constraint");
+    name_columns(rows, "table");
+    sql_rows_column(rows, "column_name", SQL_TEXT);
+    sql_rows_column(rows, "ordinal_position", SQL_INTEGER);
+    sql_rows_column(rows, "position_in_unique_constraint", SQL_INTEGER);
+    for (uint32_t t = 0; t < session->catalog->table_count; t++) {
+        const struct table *table = session->catalog->tables[t];
+        for (uint32_t i = 0; i < table->index_count; i++) {
+            const struct index *index = &table->indexes[i];
+            for (uint32_t c = 0; is_constraint(table, i) && c < index->column_count; c++)
+                key_row(rows, table, index->name, index->columns[c], c, false);
+        }
+        for (uint32_t i = 0; i < table->foreign_key_count; i++) {
+            const struct foreign_key *key = &table->foreign_keys[i];
+            for (uint32_t c = 0; c < key->column_count; c++)
+                key_row(rows, table, key->name, key->child_columns[c], c, true);
+        }
+    }
+}
+
+static const char *rule(enum foreign_key_action action)
+{
+    switch (action) {
+    case FK_NO_ACTION:
+        return "NO ACTION";
+    case FK_RESTRICT:
+        return "RESTRICT";
+    case FK_CASCADE:
+        return "CASCADE";
+    case FK_SET_NULL:
+        return "SET NULL";
+    case FK_SET_DEFAULT:
+        return "SET DEFAULT";
+    }
+    UNREACHABLE();
+}
+
+static void referential_constraints(struct sql_session *session, struct sql_rows *rows)
+{
+    name_columns(rows, "constraint");
+    name_columns(rows, "unique_constraint");
+    sql_rows_column(rows, "match_option", SQL_TEXT);
+    sql_rows_column(rows, "update_rule", SQL_TEXT);
+    sql_rows_column(rows, "delete_rule", SQL_TEXT);
+    for (uint32_t t = 0; t < session->catalog->table_count; t++) {
+        const struct table *table = session->catalog->tables[t];
+        for (uint32_t i = 0; i < table->foreign_key_count; i++) {
+            const struct foreign_key *key = &table->foreign_keys[i];
+            const struct table *parent =
+                catalog_table_by_id(session->catalog, key->parent_table_id);
+            ASSERT(parent);
+            sql_rows_begin(rows);
+            name_values(rows, key->name);
+            name_values(rows, table_index_by_id(parent, key->parent_index_id)->name);
+            sql_rows_text(rows, "NONE");
+            sql_rows_text(rows, rule(key->on_update));
+            sql_rows_text(rows, rule(key->on_delete));
+        }
+    }
+}
+
+static void check_constraints(struct sql_session *session, struct sql_rows *rows)
+{
+    name_columns(rows, "constraint");
+    sql_rows_column(rows, "check_clause", SQL_TEXT);
+    for (uint32_t t = 0; t < session->catalog->table_count; t++) {
+        const struct table *table = session->catalog->tables[t];
+        for (uint32_t i = 0; i < table->check_count; i++) {
+            sql_rows_begin(rows);
+            name_values(rows, table->checks[i].name);
+            sql_rows_text(rows, table->checks[i].sql);
+        }
+    }
+}
+
+/* ---- all of them ------------------------------------------------------------------------------
+ */
+
+bool sql__information_schema(struct sql_session *session, const char *table, struct sql_rows *rows)
+{
+    static const struct {
+        const char *name;
+        void (*fill)(struct sql_session *session, struct sql_rows *rows);
+    } all[] = {
+        {"schemata", schemata},
+        {"tables", tables},
+        {"views", views},
+        {"columns", columns},
+        {"table_constraints", table_constraints},
+        {"key_column_usage", key_column_usage},
+        {"referential_constraints", referential_constraints},
+        {"check_constraints", check_constraints},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (strcmp(table, all[i].name) == 0) {
+            all[i].fill(session, rows);
+            return true;
+        }
+    }
+    return false;
+}
