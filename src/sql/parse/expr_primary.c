@@ -256,9 +256,9 @@ bool parse__type(struct parse *parse, struct type_spec *type, uint32_t *position
     }
     if (parse__is(parse, TOKEN_LEFT_BRACKET))
         return parse__unsupported(parse, "arrays are");
-    if (type_spec_parse(name, length, type))
+    if (type_spec_parse(name, length, -1, type))
         return true;
-    if (length >= 0 && type_spec_parse(name, -1, type))
+    if (length >= 0 && type_spec_parse(name, -1, -1, type))
         return parse__fail(parse, "42601", *position, "type %s takes no length", name);
     return type_unknown(parse, name, *position);
 }

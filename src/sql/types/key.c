@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "sql/types/types.h"
+#include "sql/types/types_int.h"
 
 enum {
     KEY_VALUE = 0x01,
@@ -64,6 +64,42 @@ static void append_text(struct buffer *key, struct slice text)
     buffer_append(key, end, sizeof end);
 }
 
+static void append_interval(struct buffer *key, struct interval interval)
+{
+    __int128 length = value__interval_length(interval);
+    append_u64(key, (uint64_t)(length >> 64) ^ sign_bit);
+    append_u64(key, (uint64_t)length);
+}
+
+static void append_payload(struct buffer *key, const struct value *value)
+{
+    switch (type_storage(value->type)) {
+    case SQL_BOOLEAN:
+        buffer_append_byte(key, value->as.boolean);
+        return;
+    case SQL_INTEGER:
+        append_u64(key, (uint64_t)value->as.integer ^ sign_bit);
+        return;
+    case SQL_DOUBLE:
+        append_u64(key, double_to_ordered(value->as.real));
+        return;
+    case SQL_TEXT:
+        append_text(key, value->as.text);
+        return;
+    case SQL_NUMERIC:
+        value__numeric_key(key, value->as.numeric);
+        return;
+    case SQL_INTERVAL:
+        append_interval(key, value->as.interval);
+        return;
+    case SQL_UUID:
+        buffer_append(key, value->as.uuid.bytes, sizeof(struct uuid));
+        return;
+    default:
+        UNREACHABLE();
+    }
+}
+
 void key_append_value(struct buffer *key, const struct value *value, bool descending)
 {
     ASSERT(key && value);
@@ -71,14 +107,7 @@ void key_append_value(struct buffer *key, const struct value *value, bool descen
     buffer_append_byte(key, value->null ? KEY_NULL : KEY_VALUE);
     if (!value->null) {
         ASSERT(value->type != SQL_UNKNOWN && value->type < SQL_TYPE_COUNT);
-        if (value->type == SQL_BOOLEAN)
-            buffer_append_byte(key, value->as.boolean);
-        else if (value->type == SQL_INTEGER)
-            append_u64(key, (uint64_t)value->as.integer ^ sign_bit);
-        else if (value->type == SQL_DOUBLE)
-            append_u64(key, double_to_ordered(value->as.real));
-        else
-            append_text(key, value->as.text);
+        append_payload(key, value);
     }
     if (descending)
         for (size_t i = start; i < key->size; i++)
@@ -141,6 +170,67 @@ static status_t take_boolean(struct slice *key, uint8_t flip, struct value *valu
     return OK;
 }
 
+static status_t take_numeric(struct slice *key, uint8_t flip, struct value *value)
+{
+    size_t size;
+    struct numeric numeric;
+    if (!value__numeric_key_size(*key, flip, &size) ||
+        !value__numeric_key_take(slice_make(key->data, size), flip, &numeric))
+        return ERR_CORRUPT;
+    *key = slice_make(key->data + size, key->size - size);
+    *value = value_numeric(numeric);
+    return OK;
+}
+
+/* An interval of that length; false when it is longer than any. */
+static bool interval_of_length(__int128 length, struct interval *out)
+{
+    const int64_t day_us = INT64_C(86400000000);
+    const int64_t month_us = 30 * day_us;
+    __int128 months = length / month_us;
+    if (months > INT32_MAX)
+        months = INT32_MAX;
+    if (months < INT32_MIN)
+        months = INT32_MIN;
+    length -= months * month_us;
+    __int128 days = length / day_us;
+    if (days > INT32_MAX)
+        days = INT32_MAX;
+    if (days < INT32_MIN)
+        days = INT32_MIN;
+    length -= days * day_us;
+    *out = (struct interval){
+        .months = (int32_t)months, .days = (int32_t)days, .us = (int64_t)length};
+    return length >= INT64_MIN && length <= INT64_MAX;
+}
+
+static status_t take_interval(struct slice *key, uint8_t flip, struct value *value)
+{
+    if (key->size < 16)
+        return ERR_CORRUPT;
+    uint64_t inverted = flip ? UINT64_MAX : 0;
+    uint64_t high = get_u64_be(key->data) ^ inverted ^ sign_bit;
+    uint64_t low = get_u64_be(key->data + 8) ^ inverted;
+    struct interval interval;
+    if (!interval_of_length((__int128)((unsigned __int128)high << 64 | low), &interval))
+        return ERR_CORRUPT;
+    *key = slice_make(key->data + 16, key->size - 16);
+    *value = value_interval(interval);
+    return OK;
+}
+
+static status_t take_uuid(struct slice *key, uint8_t flip, struct value *value)
+{
+    struct uuid uuid;
+    if (key->size < sizeof uuid)
+        return ERR_CORRUPT;
+    for (size_t i = 0; i < sizeof uuid; i++)
+        uuid.bytes[i] = key->data[i] ^ flip;
+    *key = slice_make(key->data + sizeof uuid, key->size - sizeof uuid);
+    *value = value_uuid(uuid);
+    return OK;
+}
+
 static status_t take_number(struct slice *key, enum sql_type type, uint8_t flip,
                             struct value *value)
 {
@@ -148,9 +238,42 @@ static status_t take_number(struct slice *key, enum sql_type type, uint8_t flip,
         return ERR_CORRUPT;
     uint64_t ordered = get_u64_be(key->data) ^ (flip ? UINT64_MAX : 0);
     *key = slice_make(key->data + 8, key->size - 8);
-    *value = type == SQL_INTEGER ? value_integer((int64_t)(ordered ^ sign_bit))
-                                 : value_double(double_from_ordered(ordered));
+    *value = type_storage(type) == SQL_INTEGER ? value_integer((int64_t)(ordered ^ sign_bit))
+                                               : value_double(double_from_ordered(ordered));
     return OK;
+}
+
+static status_t take_payload(struct slice *key, enum sql_type type, uint8_t flip,
+                             struct arena *arena, struct value *value)
+{
+    switch (type_storage(type)) {
+    case SQL_BOOLEAN:
+        return take_boolean(key, flip, value);
+    case SQL_TEXT:
+        return take_text(key, flip, arena, value);
+    case SQL_NUMERIC:
+        return take_numeric(key, flip, value);
+    case SQL_INTERVAL:
+        return take_interval(key, flip, value);
+    case SQL_UUID:
+        return take_uuid(key, flip, value);
+    default:
+        return take_number(key, type, flip, value);
+    }
+}
+
+/* Bytes of a value that always takes as many. */
+static size_t fixed_size(enum sql_type type)
+{
+    switch (type_storage(type)) {
+    case SQL_BOOLEAN:
+        return 1;
+    case SQL_INTERVAL:
+    case SQL_UUID:
+        return 16;
+    default:
+        return 8;
+    }
 }
 
 status_t key_take_value(struct slice *key, enum sql_type type, bool descending, struct arena *arena,
@@ -166,14 +289,12 @@ status_t key_take_value(struct slice *key, enum sql_type type, bool descending, 
     status_t status = OK;
     if (first == KEY_NULL)
         *value = value_null(type);
-    else if (type == SQL_BOOLEAN)
-        status = take_boolean(&rest, flip, value);
-    else if (type == SQL_TEXT)
-        status = take_text(&rest, flip, arena, value);
     else
-        status = take_number(&rest, type, flip, value);
-    if (status == OK)
+        status = take_payload(&rest, type, flip, arena, value);
+    if (status == OK) {
+        value->type = type;
         *key = rest;
+    }
     return status;
 }
 
@@ -185,14 +306,17 @@ status_t key_skip_value(struct slice *key, enum sql_type type, bool descending)
     if (key->size == 0)
         return ERR_CORRUPT;
     struct slice rest = slice_make(key->data + 1, key->size - 1);
-    size_t size = type == SQL_BOOLEAN ? 1 : 8;
+    size_t size = fixed_size(type);
     if ((key->data[0] ^ flip) == KEY_NULL) {
         size = 0;
     } else if ((key->data[0] ^ flip) != KEY_VALUE) {
         return ERR_CORRUPT;
-    } else if (type == SQL_TEXT) {
+    } else if (type_storage(type) == SQL_TEXT) {
         size_t unescaped;
         if (!text_measure(rest, flip, &size, &unescaped))
+            return ERR_CORRUPT;
+    } else if (type == SQL_NUMERIC) {
+        if (!value__numeric_key_size(rest, flip, &size))
             return ERR_CORRUPT;
     } else if (rest.size < size) {
         return ERR_CORRUPT;

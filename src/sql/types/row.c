@@ -13,16 +13,100 @@ enum {
     TOKEN_NIL = 0xc0,
     TOKEN_FALSE = 0xc2,
     TOKEN_TRUE = 0xc3,
+    TOKEN_BIN8 = 0xc4,
+    TOKEN_BIN32 = 0xc6,
+    TOKEN_EXT8 = 0xc7,
+    TOKEN_FLOAT = 0xca,
     TOKEN_DOUBLE = 0xcb,
     TOKEN_UINT8 = 0xcc,
     TOKEN_UINT64 = 0xcf,
     TOKEN_INT8 = 0xd0,
     TOKEN_INT64 = 0xd3,
+    TOKEN_FIXEXT16 = 0xd8,
     TOKEN_STR8 = 0xd9,
     TOKEN_STR32 = 0xdb,
     TOKEN_ARRAY16 = 0xdc,
     TOKEN_ARRAY32 = 0xdd,
 };
+
+/* Types of extensions. */
+enum { EXT_NUMERIC = 1, EXT_INTERVAL = 2, EXT_UUID = 3 };
+
+/* A float, for a real is nothing but that. */
+static void put_real(struct buffer *row, double real)
+{
+    float narrow = (float)real;
+    uint32_t bits;
+    uint8_t token[5] = {TOKEN_FLOAT};
+    memcpy(&bits, &narrow, sizeof bits);
+    put_u32_be(token + 1, bits);
+    buffer_append(row, token, sizeof token);
+}
+
+static void put_numeric(struct buffer *row, struct numeric numeric)
+{
+    enum { HEAD = 4 };
+    uint8_t bytes[HEAD + sizeof(__int128)] = {TOKEN_EXT8, 0, EXT_NUMERIC,
+                                              (uint8_t)numeric_scale(numeric)};
+    __int128 coefficient = numeric_coefficient(numeric);
+    size_t size = 1;
+    while (size < sizeof coefficient && coefficient >> (8 * size - 1) != (coefficient < 0 ? -1 : 0))
+        size++;
+    for (size_t i = 0; i < size; i++)
+        bytes[HEAD + i] = (uint8_t)(coefficient >> (8 * (size - 1 - i)));
+    bytes[1] = (uint8_t)(1 + size);
+    buffer_append(row, bytes, HEAD + size);
+}
+
+static void put_interval(struct buffer *row, struct interval interval)
+{
+    uint8_t bytes[18] = {TOKEN_FIXEXT16, EXT_INTERVAL};
+    put_u32_be(bytes + 2, (uint32_t)interval.months);
+    put_u32_be(bytes + 6, (uint32_t)interval.days);
+    put_u64_be(bytes + 10, (uint64_t)interval.us);
+    buffer_append(row, bytes, sizeof bytes);
+}
+
+static void put_uuid(struct buffer *row, struct uuid uuid)
+{
+    uint8_t head[2] = {TOKEN_FIXEXT16, EXT_UUID};
+    buffer_append(row, head, sizeof head);
+    buffer_append(row, uuid.bytes, sizeof uuid);
+}
+
+static void put_value(struct buffer *row, const struct value *value)
+{
+    switch (value->type) {
+    case SQL_BOOLEAN:
+        msgpack_put_bool(row, value->as.boolean);
+        return;
+    case SQL_DOUBLE:
+        msgpack_put_double(row, value->as.real);
+        return;
+    case SQL_REAL:
+        put_real(row, value->as.real);
+        return;
+    case SQL_TEXT:
+        msgpack_put_str(row, value->as.text);
+        return;
+    case SQL_BYTEA:
+        msgpack_put_bin(row, value->as.text);
+        return;
+    case SQL_NUMERIC:
+        put_numeric(row, value->as.numeric);
+        return;
+    case SQL_INTERVAL:
+        put_interval(row, value->as.interval);
+        return;
+    case SQL_UUID:
+        put_uuid(row, value->as.uuid);
+        return;
+    default:
+        ASSERT(type_storage(value->type) == SQL_INTEGER);
+        msgpack_put_int(row, value->as.integer);
+        return;
+    }
+}
 
 void row_encode(struct buffer *row, const struct value *values, uint32_t count)
 {
@@ -33,14 +117,8 @@ void row_encode(struct buffer *row, const struct value *values, uint32_t count)
         ASSERT(value->null || value->type != SQL_UNKNOWN);
         if (value->null)
             msgpack_put_nil(row);
-        else if (value->type == SQL_BOOLEAN)
-            msgpack_put_bool(row, value->as.boolean);
-        else if (value->type == SQL_INTEGER)
-            msgpack_put_int(row, value->as.integer);
-        else if (value->type == SQL_DOUBLE)
-            msgpack_put_double(row, value->as.real);
         else
-            msgpack_put_str(row, value->as.text);
+            put_value(row, value);
     }
 }
 
@@ -148,16 +226,117 @@ static inline bool double_take(struct reader *reader, uint8_t token, double *rea
     return true;
 }
 
-/* Bytes behind a token; VARIES: see text_take, which also refuses what is none of ours. */
+/* Bytes behind a token; VARIES: see other_skip, which also refuses what is none of ours. */
 #define VARIES 0xff
-static const uint8_t size_behind[256] =
-    {
-        [0x80 ... 0xbf] = VARIES, [0xc1] = VARIES,      [0xc4 ... 0xca] = VARIES,
-        [TOKEN_DOUBLE] = 8,       [TOKEN_UINT8] = 1,    [TOKEN_UINT8 + 1] = 2,
-        [TOKEN_UINT8 + 2] = 4,    [TOKEN_UINT64] = 8,   [TOKEN_INT8] = 1,
-        [TOKEN_INT8 + 1] = 2,     [TOKEN_INT8 + 2] = 4, [TOKEN_INT64] = 8,
-        [0xd4 ... 0xdf] = VARIES,
+static const uint8_t size_behind[256] = {
+    [0x80 ... 0xbf] = VARIES, [0xc1] = VARIES,          [0xc4 ... 0xc9] = VARIES,
+    [TOKEN_FLOAT] = 4,        [TOKEN_DOUBLE] = 8,       [TOKEN_UINT8] = 1,
+    [TOKEN_UINT8 + 1] = 2,    [TOKEN_UINT8 + 2] = 4,    [TOKEN_UINT64] = 8,
+    [TOKEN_INT8] = 1,         [TOKEN_INT8 + 1] = 2,     [TOKEN_INT8 + 2] = 4,
+    [TOKEN_INT64] = 8,        [0xd4 ... 0xd7] = VARIES, [TOKEN_FIXEXT16] = 17,
+    [0xd9 ... 0xdf] = VARIES,
 };
+
+static inline bool real_take(struct reader *reader, uint8_t token, double *real)
+{
+    if (token != TOKEN_FLOAT || left(reader) < 4)
+        return false;
+    uint32_t bits = (uint32_t)number_get(reader->at, 4);
+    float narrow;
+    memcpy(&narrow, &bits, sizeof narrow);
+    *real = (double)narrow;
+    reader->at += 4;
+    return true;
+}
+
+static inline bool bytes_take(struct reader *reader, uint8_t token, struct slice *bytes)
+{
+    if (token < TOKEN_BIN8 || token > TOKEN_BIN32)
+        return false;
+    size_t width = (size_t)1 << (token - TOKEN_BIN8);
+    if (left(reader) < width)
+        return false;
+    size_t size = (size_t)number_get(reader->at, width);
+    reader->at += width;
+    if (left(reader) < size)
+        return false;
+    *bytes = slice_make(reader->at, size);
+    reader->at += size;
+    return true;
+}
+
+/* Behind the token: size, type, scale, coefficient. */
+static inline bool numeric_take(struct reader *reader, uint8_t token, struct numeric *numeric)
+{
+    if (token != TOKEN_EXT8 || left(reader) < 4)
+        return false;
+    size_t size = reader->at[0];
+    uint32_t scale = reader->at[2];
+    if (reader->at[1] != EXT_NUMERIC || size < 2 || size > 1 + sizeof(__int128) ||
+        left(reader) < 2 + size || scale > NUMERIC_SCALE_MAX)
+        return false;
+    const uint8_t *at = reader->at + 3;
+    size--;
+    __int128 coefficient = (int8_t)at[0];
+    for (size_t i = 1; i < size; i++)
+        coefficient = (__int128)((unsigned __int128)coefficient << 8 | at[i]);
+    reader->at = at + size;
+    if (coefficient == (int64_t)coefficient) {
+        *numeric = numeric_make(coefficient, scale);
+        return true;
+    }
+    __int128 limit = (__int128)numeric_power_of_ten(NUMERIC_DIGITS_MAX);
+    if (coefficient >= limit || coefficient <= -limit)
+        return false;
+    *numeric = numeric_make(coefficient, scale);
+    return true;
+}
+
+/* 16 bytes of an extension. */
+static inline bool extension_take(struct reader *reader, uint8_t token, uint8_t type,
+                                  const uint8_t **bytes)
+{
+    if (token != TOKEN_FIXEXT16 || left(reader) < 17 || reader->at[0] != type)
+        return false;
+    *bytes = reader->at + 1;
+    reader->at += 17;
+    return true;
+}
+
+static inline bool interval_take(struct reader *reader, uint8_t token, struct interval *interval)
+{
+    const uint8_t *bytes;
+    if (!extension_take(reader, token, EXT_INTERVAL, &bytes))
+        return false;
+    *interval = (struct interval){.months = (int32_t)get_u32_be(bytes),
+                                  .days = (int32_t)get_u32_be(bytes + 4),
+                                  .us = (int64_t)get_u64_be(bytes + 8)};
+    return true;
+}
+
+static inline bool uuid_take(struct reader *reader, uint8_t token, struct uuid *uuid)
+{
+    const uint8_t *bytes;
+    if (!extension_take(reader, token, EXT_UUID, &bytes))
+        return false;
+    memcpy(uuid->bytes, bytes, sizeof uuid->bytes);
+    return true;
+}
+
+/* Steps over one value whose size is not told by its token. */
+static bool other_skip(struct reader *reader, uint8_t token)
+{
+    struct slice bytes;
+    if ((token & 0xe0) == 0xa0 || (token >= TOKEN_STR8 && token <= TOKEN_STR32))
+        return text_take(reader, token, &bytes);
+    if (token != TOKEN_EXT8 || left(reader) < 1)
+        return bytes_take(reader, token, &bytes);
+    size_t size = (size_t)reader->at[0] + 2;
+    if (left(reader) < size)
+        return false;
+    reader->at += size;
+    return true;
+}
 
 /* Steps over one value of any kind row_encode writes. */
 static inline bool value_skip(struct reader *reader)
@@ -166,10 +345,8 @@ static inline bool value_skip(struct reader *reader)
         return false;
     uint8_t token = *reader->at++;
     size_t size = size_behind[token];
-    if (size == VARIES) {
-        struct slice text;
-        return text_take(reader, token, &text);
-    }
+    if (size == VARIES)
+        return other_skip(reader, token);
     if (left(reader) < size)
         return false;
     reader->at += size;
@@ -199,6 +376,21 @@ static inline bool value_take(struct reader *reader, enum sql_type type, struct 
         return double_take(reader, token, &target->as.reals[row]);
     case SQL_TEXT:
         return text_take(reader, token, &target->as.texts[row]);
+    case SQL_REAL:
+        return real_take(reader, token, &target->as.reals[row]);
+    case SQL_NUMERIC:
+        return numeric_take(reader, token, &target->as.numerics[row]);
+    case SQL_BYTEA:
+        return bytes_take(reader, token, &target->as.texts[row]);
+    case SQL_DATE:
+    case SQL_TIME:
+    case SQL_TIMESTAMP:
+    case SQL_TIMESTAMPTZ:
+        return integer_take(reader, token, &target->as.integers[row]);
+    case SQL_INTERVAL:
+        return interval_take(reader, token, &target->as.intervals[row]);
+    case SQL_UUID:
+        return uuid_take(reader, token, &target->as.uuids[row]);
     case SQL_UNKNOWN:
     case SQL_TYPE_COUNT:
         break;

@@ -5,7 +5,11 @@
  * 0, text compares by bytes (the "C" collation) and is valid UTF-8 without NUL characters.
  *
  * Errors carry SQLSTATE: 22003 numeric out of range, 22012 division by zero, 22P02 invalid text
- * representation, 22001 string too long, 22021 invalid UTF-8, 54000 key too long. */
+ * representation, 22001 string too long, 22021 invalid UTF-8, 54000 key too long.
+ *
+ * Numbers behind the point: NUMERIC is exact, at most 36 digits in all. What arithmetic gives keeps its
+ * digits before the point, and of those behind it as many as there is room for, rounded half away
+ * from zero; only digits before the point that do not fit are an error (22003). */
 #ifndef SQL_TYPES_TYPES_H
 #define SQL_TYPES_TYPES_H
 
@@ -24,25 +28,88 @@ enum sql_type {
     SQL_INTEGER, /* 64 bits signed */
     SQL_DOUBLE,  /* IEEE 754 binary64 */
     SQL_TEXT,
+    SQL_REAL,        /* IEEE 754 binary32, held as the double of the same value */
+    SQL_NUMERIC,     /* exact decimal */
+    SQL_BYTEA,       /* bytes */
+    SQL_DATE,        /* what the next four count: see "dates and times" below */
+    SQL_TIME,        /* of a day */
+    SQL_TIMESTAMP,   /* without time zone */
+    SQL_TIMESTAMPTZ, /* with: an instant */
+    SQL_INTERVAL,
+    SQL_UUID,
     SQL_TYPE_COUNT
 };
+
+/* How a type's values are held, in a vector and in a struct value: as those of SQL_BOOLEAN,
+ * SQL_INTEGER (dates and times, too), SQL_DOUBLE (reals, too), SQL_TEXT (bytes, too), SQL_NUMERIC,
+ * SQL_INTERVAL or SQL_UUID; SQL_UNKNOWN has none. Types held alike compare alike. */
+static inline enum sql_type type_storage(enum sql_type type)
+{
+    static const uint8_t storages[SQL_TYPE_COUNT] = {
+        [SQL_BOOLEAN] = SQL_BOOLEAN,     [SQL_INTEGER] = SQL_INTEGER,
+        [SQL_DOUBLE] = SQL_DOUBLE,       [SQL_TEXT] = SQL_TEXT,
+        [SQL_REAL] = SQL_DOUBLE,         [SQL_NUMERIC] = SQL_NUMERIC,
+        [SQL_BYTEA] = SQL_TEXT,          [SQL_DATE] = SQL_INTEGER,
+        [SQL_TIME] = SQL_INTEGER,        [SQL_TIMESTAMP] = SQL_INTEGER,
+        [SQL_TIMESTAMPTZ] = SQL_INTEGER, [SQL_INTERVAL] = SQL_INTERVAL,
+        [SQL_UUID] = SQL_UUID,
+    };
+    return (enum sql_type)storages[type];
+}
+/* Its values point to bytes elsewhere. */
+static inline bool type_is_slice(enum sql_type type)
+{
+    return type == SQL_TEXT || type == SQL_BYTEA;
+}
+/* integer, real, double precision, numeric. */
+static inline bool type_is_number(enum sql_type type)
+{
+    return type == SQL_INTEGER || type == SQL_DOUBLE || type == SQL_REAL || type == SQL_NUMERIC;
+}
+/* Values that compare as equal are the same value: not so for -0, 1.00 and 24 hours. A key then
+ * tells all there is to tell. */
+static inline bool type_key_is_exact(enum sql_type type)
+{
+    enum sql_type storage = type_storage(type);
+    return storage != SQL_DOUBLE && storage != SQL_NUMERIC && storage != SQL_INTERVAL;
+}
 
 /* A declared column type: `kind` and what limits its values. */
 struct type_spec {
     enum sql_type kind;
     uint32_t length_max; /* SQL_TEXT: characters, 0: no limit.  SQL_INTEGER: 16 or 32 for SMALLINT
-                            and INT4, 0: all 64 bits */
+                            and INT4, 0: all 64 bits.  SQL_NUMERIC: precision * 256 + scale, 0: no
+                            limit.  Times, timestamps: digits of the second + 1, 0: all six */
 };
 
-/* "boolean", "integer", "double precision", "text", "unknown". */
+/* "boolean", "integer", "double precision", "text", "timestamp with time zone", ..., "unknown". */
 const char *type_name(enum sql_type type);
 /* As declared: "character varying(10)", "smallint", "int4", ... into out. */
 void type_spec_name(struct type_spec spec, char *out, size_t size);
 /* Understands every spelling of the SQL reference (int, int2, int4, int8, bigint, float, float8,
- * real, double precision, string, varchar, char varying, bool, ...), any case, words separated by
- * one space. INT and INTEGER are 64 bits; CHAR(n) is VARCHAR(n). `length` is the number in
- * parentheses or -1. False: no such type, or not with that length. */
-bool type_spec_parse(const char *name, int64_t length, struct type_spec *out);
+ * real, double precision, string, varchar, char varying, bool, decimal, timestamptz, ...), any case,
+ * words separated by one space. INT and INTEGER are 64 bits; CHAR(n) is VARCHAR(n). `length` and
+ * `scale` are the numbers in parentheses or -1. False: no such type, or not with those numbers. */
+bool type_spec_parse(const char *name, int64_t length, int64_t scale, struct type_spec *out);
+
+/* ---- what values consist of ------------------------------------------------------------------ */
+
+/* coefficient / 10^scale. One number of 128 bits, coefficient * 64 + scale, in two halves. */
+struct numeric {
+    uint64_t low;
+    uint64_t high;
+};
+
+/* Months and days are kept apart, because their length depends on what they are added to. */
+struct interval {
+    int32_t months;
+    int32_t days;
+    int64_t us;
+};
+
+struct uuid {
+    uint8_t bytes[16];
+};
 
 /* ---- values --------------------------------------------------------------------------------- */
 
@@ -54,6 +121,9 @@ struct value {
         int64_t integer;
         double real;
         struct slice text; /* owned elsewhere: arena, snapshot or statement text */
+        struct numeric numeric;
+        struct interval interval;
+        struct uuid uuid;
     } as;
 };
 
@@ -62,11 +132,19 @@ struct value value_boolean(bool boolean);
 struct value value_integer(int64_t integer);
 struct value value_double(double real);
 struct value value_text(struct slice text);
+struct value value_real(double real); /* rounded to binary32 */
+struct value value_numeric(struct numeric numeric);
+struct value value_bytea(struct slice bytes);
+struct value value_interval(struct interval interval);
+struct value value_uuid(struct uuid uuid);
+/* SQL_DATE to SQL_TIMESTAMPTZ. */
+struct value value_datetime(enum sql_type type, int64_t count);
 
-/* Total order for sorting, grouping and keys: values of one type, or integer against double;
- * NULL after everything and equal to itself. <0, 0, >0. */
+/* Total order for sorting, grouping and keys: values of one type, or two numbers; NULL after
+ * everything and equal to itself. <0, 0, >0. */
 int value_compare(const struct value *a, const struct value *b);
-/* Equal values (by value_compare, integer and double alike) hash alike. */
+/* Equal values of one type hash alike, and so do equal integers, doubles and numerics while a double
+ * is exact. */
 uint64_t value_hash(const struct value *value);
 /* Whether CAST knows the way; 42846 otherwise. NULLs and values of unknown type go anywhere. */
 bool type_can_cast(enum sql_type from, enum sql_type to);
@@ -75,6 +153,11 @@ bool type_can_cast(enum sql_type from, enum sql_type to);
  * the error: 22P02, 22003, 42846. */
 status_t value_cast(const struct value *value, enum sql_type type, struct arena *arena,
                     uint32_t position, struct value *out, struct error *error);
+/* Makes a value of spec.kind fit the rest of `spec`: smallint and int4 are checked, and so is the
+ * length of text (22001; blanks over it are cut off); numeric and times are rounded, and 22003 when
+ * the digits before the point are too many. */
+status_t value_fit(struct value *value, struct type_spec spec, uint32_t position,
+                   struct error *error);
 /* Assignment to a declared column: cast to its kind, then range and length checked (22003, 22001;
  * blanks over a length are cut off); the error's detail names the column. Text of the result may be
  * that of `value`. */
@@ -99,6 +182,9 @@ struct vector {
         int64_t *integers;
         double *reals;
         struct slice *texts; /* NULL entries hold an empty slice */
+        struct numeric *numerics;
+        struct interval *intervals;
+        struct uuid *uuids;
         void *data;
     } as;
 };
@@ -140,7 +226,11 @@ static inline uint32_t batch_row(const struct batch *batch, uint32_t i)
  *   boolean    00 or 01
  *   integer    8 bytes big-endian, sign bit flipped
  *   double     8 bytes big-endian IEEE; sign bit flipped when positive, all bits when negative
- *   text       bytes with 00 written as 00 ff, ended by 00 01
+ *   text       bytes with 00 written as 00 ff, ended by 00 01; so bytes
+ *   numeric    one byte of sign and exponent, two decimal digits a byte, one byte for the end
+ *              (see key.c); equal values have one key, whatever their scale
+ *   interval   16 bytes big-endian, sign bit flipped: its length in us, a month having 30 days
+ *   uuid       its 16 bytes
  * Descending: every byte inverted. Numeric columns are always encoded in the column's own type. */
 void key_append_value(struct buffer *key, const struct value *value, bool descending);
 /* Reads one value off the front of *key; text points into the key, or is put into the arena when it
@@ -157,7 +247,12 @@ bool key_prefix_end(struct buffer *key);
 /* ---- rows: one MessagePack array, values by column ordinal ------------------------------------
  */
 
-/* Ordinals are never reused; a row written before a column was added is shorter, the column then
+/* Numbers, booleans and text are MessagePack's own, so are bytes (bin); dates and times are integers,
+ * a real is a float 32. The others are extensions: type 1 numeric (one byte scale, then the
+ * coefficient, two's complement, big-endian, as short as it goes), type 2 interval (4 bytes months, 4
+ * days, 8 us, big-endian), type 3 uuid.
+ *
+ * Ordinals are never reused; a row written before a column was added is shorter, the column then
  * reads as `missing` (the default at ADD COLUMN). Dropped columns are written as nil. */
 void row_encode(struct buffer *row, const struct value *values, uint32_t count);
 /* What of a row is wanted: for target i, the value at ordinal ordinals[i] (strictly ascending). */
@@ -176,6 +271,89 @@ status_t row_decode(struct slice row, const struct row_shape *shape, struct vect
 status_t row_decode_many(const struct slice *rows, size_t stride, uint32_t count,
                          const struct row_shape *shape, struct vector **targets, uint32_t at);
 
+/* ---- exact decimals ---------------------------------------------------------------------------
+ *
+ * Results that do not fit are rounded, or refused (false), as told at the top. */
+
+enum {
+    NUMERIC_DIGITS_MAX = 36, /* of the coefficient */
+    NUMERIC_SCALE_MAX = 36,
+    NUMERIC_SCALE_BITS = 6,
+    NUMERIC_TEXT_MAX = 40, /* bytes: sign, digits, point, a zero before it, NUL */
+};
+
+static inline __int128 numeric_coefficient(struct numeric numeric)
+{
+    return (__int128)((unsigned __int128)numeric.high << 64 | numeric.low) >> NUMERIC_SCALE_BITS;
+}
+static inline uint32_t numeric_scale(struct numeric numeric)
+{
+    return (uint32_t)(numeric.low & ((1U << NUMERIC_SCALE_BITS) - 1));
+}
+/* The coefficient has at most NUMERIC_DIGITS_MAX digits. */
+static inline struct numeric numeric_make(__int128 coefficient, uint32_t scale)
+{
+    unsigned __int128 packed = (unsigned __int128)coefficient << NUMERIC_SCALE_BITS | scale;
+    return (struct numeric){.low = (uint64_t)packed, .high = (uint64_t)(packed >> 64)};
+}
+/* 10^exponent, 0 to 38. */
+unsigned __int128 numeric_power_of_ten(uint32_t exponent);
+/* A whole number, such as a count or the value of an integer. */
+struct numeric numeric_from_integer(int64_t integer);
+/* With the 15 (of a real: 6) significant digits that it surely has. */
+bool numeric_from_double(double real, bool is_real, struct numeric *out);
+/* The nearest double. */
+double numeric_to_double(struct numeric numeric);
+/* Rounded half away from zero. */
+bool numeric_to_integer(struct numeric numeric, int64_t *out);
+/* Of [+-] digits [. digits] [e exponent], as is. ERR_SQL when it is not such a text, ERR_TOO_LONG
+ * when it has too many digits. */
+status_t numeric_parse(struct slice text, struct numeric *out);
+/* With as many digits behind the point as its scale says; returns the length. */
+size_t numeric_format(struct numeric numeric, char out[NUMERIC_TEXT_MAX]);
+int numeric_compare(struct numeric a, struct numeric b);
+/* The same value without zeros at the end. */
+struct numeric numeric_trim(struct numeric numeric);
+/* Coefficient and scale of a sum or product before it was made to fit. */
+bool numeric_fit(__int128 coefficient, uint32_t scale, struct numeric *out);
+bool numeric_add(struct numeric a, struct numeric b, struct numeric *out);
+bool numeric_subtract(struct numeric a, struct numeric b, struct numeric *out);
+bool numeric_multiply(struct numeric a, struct numeric b, struct numeric *out);
+/* b is not zero. Digits behind the point as PostgreSQL chooses them: 16 significant ones at least,
+ * and no fewer than the operands have. */
+bool numeric_divide(struct numeric a, struct numeric b, struct numeric *out);
+/* b is not zero. The remainder has the sign of a. */
+bool numeric_modulo(struct numeric a, struct numeric b, struct numeric *out);
+struct numeric numeric_negate(struct numeric numeric);
+/* To `digits` behind the point (below 0: before it). */
+enum numeric_rounding { NUMERIC_HALF_AWAY, NUMERIC_TOWARDS_ZERO, NUMERIC_DOWN, NUMERIC_UP };
+bool numeric_round(struct numeric numeric, int64_t digits, enum numeric_rounding rounding,
+                   struct numeric *out);
+/* Not of a negative number. */
+bool numeric_sqrt(struct numeric numeric, struct numeric *out);
+
+/* ---- bytes and UUIDs --------------------------------------------------------------------------
+ */
+
+/* 8-4-4-4-12 hexadecimal digits, hyphens after any group of four or none, braces around it or not.
+ */
+bool uuid_parse(struct slice text, struct uuid *out);
+/* Appends the usual form. */
+void uuid_format(struct uuid uuid, struct buffer *out);
+/* Version 4 of 16 random bytes. */
+struct uuid uuid_from_random(const uint8_t random[16]);
+
+/* Of hexadecimal digits, with blanks between the bytes or not. `culprit` is what is no digit. The
+ * bytes are put into the arena. */
+enum bytes_fault { BYTES_OK, BYTES_DIGIT, BYTES_ODD };
+enum bytes_fault bytes_from_hex(struct slice text, struct arena *arena, struct slice *out,
+                                uint8_t *culprit);
+/* \\ is a backslash, \ooo the byte of that octal number, anything else itself. False: a backslash
+ * with something else behind it. */
+bool bytes_from_escaped(struct slice text, struct arena *arena, struct slice *out);
+void bytes_to_hex(struct slice bytes, struct buffer *out);
+void bytes_to_escaped(struct slice bytes, struct buffer *out);
+
 /* ---- dates and times --------------------------------------------------------------------------
  *
  * A date is a number of days, a timestamp a number of microseconds since 1970-01-01 00:00 (a
@@ -190,13 +368,6 @@ status_t row_decode_many(const struct slice *rows, size_t stride, uint32_t count
 #define DATETIME_MINUS_INFINITY INT64_MIN
 
 enum { DATETIME_TEXT_MAX = 128 }; /* bytes of any of them as text, with a NUL */
-
-/* Months and days are kept apart, because their length depends on what they are added to. */
-struct interval {
-    int32_t months;
-    int32_t days;
-    int64_t us;
-};
 
 /* What 'now' and 'today' mean, and where: time zones are fixed offsets from UTC. */
 struct clock {

@@ -36,22 +36,29 @@ static struct slice trim(struct slice text)
     return text;
 }
 
-/* For a %.*s: what goes into a message is cut there anyway. */
-static int shown_size(struct slice text)
+int value__shown_size(struct slice text)
 {
-    return text.size > 1000 ? 1000 : (int)text.size;
+    enum { SHOWN_MAX = 1000 };
+    return text.size > SHOWN_MAX ? SHOWN_MAX : (int)text.size;
 }
 
-static status_t syntax_error(struct slice text, enum sql_type type, uint32_t position,
+status_t value__syntax_error(struct slice text, enum sql_type type, uint32_t position,
                              struct error *error)
 {
     return error_sql(error, "22P02", position, "invalid input syntax for type %s: \"%.*s\"",
-                     type_name(type), shown_size(text), (const char *)text.data);
+                     type_name(type), value__shown_size(text), (const char *)text.data);
 }
 
-static status_t range_error(enum sql_type type, uint32_t position, struct error *error)
+status_t value__range_error(enum sql_type type, uint32_t position, struct error *error)
 {
     return error_sql(error, "22003", position, "%s out of range", type_name(type));
+}
+
+static status_t text_range_error(struct slice text, enum sql_type type, uint32_t position,
+                                 struct error *error)
+{
+    return error_sql(error, "22003", position, "value \"%.*s\" is out of range for type %s",
+                     value__shown_size(text), (const char *)text.data, type_name(type));
 }
 
 static status_t text_to_integer(struct slice text, uint32_t position, struct value *out,
@@ -61,21 +68,20 @@ static status_t text_to_integer(struct slice text, uint32_t position, struct val
     bool negative = number.size && number.data[0] == '-';
     size_t i = negative || (number.size && number.data[0] == '+') ? 1 : 0;
     if (i == number.size)
-        return syntax_error(text, SQL_INTEGER, position, error);
+        return value__syntax_error(text, SQL_INTEGER, position, error);
     /* Counted downwards, because the negative range is the longer one. */
     int64_t total = 0;
     bool overflow = false;
     for (; i < number.size; i++) {
         if (!is_digit(number.data[i]))
-            return syntax_error(text, SQL_INTEGER, position, error);
+            return value__syntax_error(text, SQL_INTEGER, position, error);
         overflow |= __builtin_mul_overflow(total, (int64_t)10, &total);
         overflow |= __builtin_sub_overflow(total, (int64_t)(number.data[i] - '0'), &total);
     }
     if (!negative)
         overflow |= __builtin_sub_overflow((int64_t)0, total, &total);
     if (overflow)
-        return error_sql(error, "22003", position, "value \"%.*s\" is out of range for type %s",
-                         shown_size(text), (const char *)text.data, type_name(SQL_INTEGER));
+        return text_range_error(text, SQL_INTEGER, position, error);
     *out = value_integer(total);
     return OK;
 }
@@ -128,31 +134,32 @@ static bool is_decimal(struct slice text)
     return at == text.size;
 }
 
-static status_t text_to_double(struct slice text, uint32_t position, struct value *out,
-                               struct error *error)
+/* SQL_DOUBLE or SQL_REAL. */
+static status_t text_to_double(struct slice text, enum sql_type type, uint32_t position,
+                               struct value *out, struct error *error)
 {
     struct slice number = trim(text);
     double real;
     if (special_double(number, &real)) {
-        *out = value_double(real);
+        *out = type == SQL_REAL ? value_real(real) : value_double(real);
         return OK;
     }
     if (!is_decimal(number))
-        return syntax_error(text, SQL_DOUBLE, position, error);
+        return value__syntax_error(text, type, position, error);
     char small[NUMBER_TEXT_SHORT];
     char *copy = number.size < sizeof small ? small : mem_alloc(number.size + 1);
     memcpy(copy, number.data, number.size);
     copy[number.size] = '\0';
     errno = 0;
-    real = strtod(copy, NULL);
+    real = type == SQL_REAL ? (double)strtof(copy, NULL) : strtod(copy, NULL);
     /* A subnormal also sets ERANGE, but it is a value. */
     bool out_of_range = errno == ERANGE && (real == 0 || isinf(real));
     if (copy != small)
         mem_free(copy);
     if (out_of_range)
         return error_sql(error, "22003", position, "\"%.*s\" is out of range for type %s",
-                         shown_size(number), (const char *)number.data, type_name(SQL_DOUBLE));
-    *out = value_double(real);
+                         value__shown_size(number), (const char *)number.data, type_name(type));
+    *out = type == SQL_REAL ? value_real(real) : value_double(real);
     return OK;
 }
 
@@ -174,37 +181,79 @@ static status_t text_to_boolean(struct slice text, uint32_t position, struct val
              abbreviates(word, "off", 2) || text_is(word, "0"))
         *out = value_boolean(false);
     else
-        return syntax_error(text, SQL_BOOLEAN, position, error);
+        return value__syntax_error(text, SQL_BOOLEAN, position, error);
     return OK;
 }
 
-static status_t double_to_integer(double real, uint32_t position, struct value *out,
-                                  struct error *error)
+static status_t text_to_numeric(struct slice text, uint32_t position, struct value *out,
+                                struct error *error)
 {
-    double rounded = rint(real); /* to even: the default rounding mode is never changed */
-    if (isnan(rounded) || rounded < -0x1p63 || rounded >= 0x1p63)
-        return range_error(SQL_INTEGER, position, error);
-    *out = value_integer((int64_t)rounded);
+    struct numeric numeric;
+    status_t status = numeric_parse(trim(text), &numeric);
+    if (status == ERR_TOO_LONG)
+        return text_range_error(text, SQL_NUMERIC, position, error);
+    if (status != OK)
+        return value__syntax_error(text, SQL_NUMERIC, position, error);
+    *out = value_numeric(numeric);
+    return OK;
+}
+
+static status_t text_to_uuid(struct slice text, uint32_t position, struct value *out,
+                             struct error *error)
+{
+    struct uuid uuid;
+    if (!uuid_parse(text, &uuid))
+        return value__syntax_error(text, SQL_UUID, position, error);
+    *out = value_uuid(uuid);
     return OK;
 }
 
 static struct value to_text(const struct value *value, struct arena *arena)
 {
     ASSERT(arena && !value->null);
-    char text[VALUE__DOUBLE_TEXT_MAX];
     if (value->type == SQL_BOOLEAN)
         return value_text(slice_from_string(value->as.boolean ? "true" : "false"));
-    size_t size = value->type == SQL_INTEGER ? value__integer_text(value->as.integer, text)
-                                             : value__double_text(value->as.real, text);
-    return value_text(arena_copy(arena, slice_make(text, size)));
+    struct buffer text = {0};
+    value_format(value, &text);
+    struct slice copy = arena_copy(arena, buffer_slice(&text));
+    buffer_free(&text);
+    return value_text(copy);
+}
+
+static status_t from_text(struct slice text, enum sql_type type, struct arena *arena,
+                          uint32_t position, struct value *out, struct error *error)
+{
+    switch (type) {
+    case SQL_BOOLEAN:
+        return text_to_boolean(text, position, out, error);
+    case SQL_INTEGER:
+        return text_to_integer(text, position, out, error);
+    case SQL_DOUBLE:
+    case SQL_REAL:
+        return text_to_double(text, type, position, out, error);
+    case SQL_NUMERIC:
+        return text_to_numeric(text, position, out, error);
+    case SQL_BYTEA:
+        return value__text_to_bytea(text, arena, position, out, error);
+    case SQL_UUID:
+        return text_to_uuid(text, position, out, error);
+    default:
+        UNREACHABLE();
+    }
 }
 
 bool type_can_cast(enum sql_type from, enum sql_type to)
 {
     ASSERT(from < SQL_TYPE_COUNT && to < SQL_TYPE_COUNT);
+    if (from == to || from == SQL_UNKNOWN)
+        return true;
     if (to == SQL_UNKNOWN)
-        return from == SQL_UNKNOWN;
-    return !(from == SQL_BOOLEAN && to == SQL_DOUBLE) && !(from == SQL_DOUBLE && to == SQL_BOOLEAN);
+        return false;
+    if (from == SQL_TEXT || to == SQL_TEXT)
+        return true;
+    if (from == SQL_BOOLEAN || to == SQL_BOOLEAN)
+        return from == SQL_INTEGER || to == SQL_INTEGER;
+    return type_is_number(from) && type_is_number(to);
 }
 
 status_t value_cast(const struct value *value, enum sql_type type, struct arena *arena,
@@ -223,36 +272,26 @@ status_t value_cast(const struct value *value, enum sql_type type, struct arena 
         *out = *value;
         return OK;
     }
-    switch (type) {
-    case SQL_TEXT:
+    if (type == SQL_TEXT) {
         *out = to_text(value, arena);
         return OK;
-    case SQL_BOOLEAN:
-        if (value->type == SQL_TEXT)
-            return text_to_boolean(value->as.text, position, out, error);
+    }
+    if (value->type == SQL_TEXT)
+        return from_text(value->as.text, type, arena, position, out, error);
+    if (type == SQL_BOOLEAN) {
         *out = value_boolean(value->as.integer != 0);
         return OK;
-    case SQL_INTEGER:
-        if (value->type == SQL_TEXT)
-            return text_to_integer(value->as.text, position, out, error);
-        if (value->type == SQL_DOUBLE)
-            return double_to_integer(value->as.real, position, out, error);
+    }
+    if (value->type == SQL_BOOLEAN) {
         *out = value_integer(value->as.boolean);
         return OK;
-    case SQL_DOUBLE:
-        if (value->type == SQL_TEXT)
-            return text_to_double(value->as.text, position, out, error);
-        *out = value_double((double)value->as.integer);
-        return OK;
-    case SQL_UNKNOWN:
-    case SQL_TYPE_COUNT:
-        break;
     }
-    UNREACHABLE();
+    return value__number_cast(value, type, position, out, error);
 }
 
 /* As the standard has it: blanks over the limit are cut off quietly, anything else is an error. */
-static status_t text_fit(struct value *value, struct type_spec spec, struct error *error)
+static status_t text_fit(struct value *value, struct type_spec spec, uint32_t position,
+                         struct error *error)
 {
     ASSERT(spec.length_max);
     struct slice text = value->as.text;
@@ -269,13 +308,14 @@ static status_t text_fit(struct value *value, struct type_spec spec, struct erro
             continue;
         char name[64];
         type_spec_name(spec, name, sizeof name);
-        return error_sql(error, "22001", 0, "value too long for type %s", name);
+        return error_sql(error, "22001", position, "value too long for type %s", name);
     }
     value->as.text.size = keep;
     return OK;
 }
 
-static status_t integer_fit(const struct value *value, struct type_spec spec, struct error *error)
+static status_t integer_fit(const struct value *value, struct type_spec spec, uint32_t position,
+                            struct error *error)
 {
     ASSERT(spec.length_max == 16 || spec.length_max == 32);
     int64_t limit = (int64_t)1 << (spec.length_max - 1);
@@ -283,7 +323,48 @@ static status_t integer_fit(const struct value *value, struct type_spec spec, st
         return OK;
     char name[64];
     type_spec_name(spec, name, sizeof name);
-    return error_sql(error, "22003", 0, "%s out of range", name);
+    return error_sql(error, "22003", position, "%s out of range", name);
+}
+
+static status_t numeric_fit_digits(struct value *value, struct type_spec spec, uint32_t position,
+                                   struct error *error)
+{
+    uint32_t precision = spec.length_max >> 8;
+    uint32_t scale = spec.length_max & 0xff;
+    ASSERT(precision >= 1 && precision <= NUMERIC_DIGITS_MAX && scale <= precision);
+    struct numeric rounded;
+    bool fits = numeric_round(value->as.numeric, scale, NUMERIC_HALF_AWAY, &rounded) &&
+                numeric_scale(rounded) == scale;
+    __int128 limit = (__int128)numeric_power_of_ten(precision);
+    fits = fits && numeric_coefficient(rounded) < limit && numeric_coefficient(rounded) > -limit;
+    if (fits) {
+        value->as.numeric = rounded;
+        return OK;
+    }
+    error_sql(error, "22003", position, "numeric field overflow");
+    error_detail(error,
+                 "A field with precision %u, scale %u must round to an absolute value less than "
+                 "10^%u.",
+                 precision, scale, precision - scale);
+    return ERR_SQL;
+}
+
+status_t value_fit(struct value *value, struct type_spec spec, uint32_t position,
+                   struct error *error)
+{
+    ASSERT(value->null || value->type == spec.kind);
+    if (value->null || spec.length_max == 0)
+        return OK;
+    switch (spec.kind) {
+    case SQL_TEXT:
+        return text_fit(value, spec, position, error);
+    case SQL_INTEGER:
+        return integer_fit(value, spec, position, error);
+    case SQL_NUMERIC:
+        return numeric_fit_digits(value, spec, position, error);
+    default:
+        return OK;
+    }
 }
 
 status_t value_assign(const struct value *value, struct type_spec spec, const char *column,
@@ -292,11 +373,14 @@ status_t value_assign(const struct value *value, struct type_spec spec, const ch
     ASSERT(column);
     ASSERT(spec.kind != SQL_UNKNOWN);
     status_t status = value_cast(value, spec.kind, arena, 0, out, error);
-    if (status == OK && !out->null && spec.length_max && spec.kind == SQL_TEXT)
-        status = text_fit(out, spec, error);
-    if (status == OK && !out->null && spec.length_max && spec.kind == SQL_INTEGER)
-        status = integer_fit(out, spec, error);
-    if (status != OK)
+    if (status == OK)
+        status = value_fit(out, spec, 0, error);
+    if (status != OK && error && error->detail[0]) {
+        char limits[sizeof error->detail];
+        memcpy(limits, error->detail, sizeof limits);
+        error_detail(error, "%s The value is for column \"%s\".", limits, column);
+    } else if (status != OK) {
         error_detail(error, "The value is for column \"%s\".", column);
+    }
     return status;
 }

@@ -80,10 +80,10 @@ static void decimal_shortest(double real, struct decimal *out)
 }
 
 /* Returns the length written; `out` has room for VALUE__DOUBLE_TEXT_MAX. */
-static size_t decimal_layout(const struct decimal *d, char *out)
+static size_t decimal_layout(const struct decimal *d, int plain_end, char *out)
 {
     char *at = out;
-    if (d->exponent < PLAIN_EXPONENT_MIN || d->exponent >= PLAIN_EXPONENT_END) {
+    if (d->exponent < PLAIN_EXPONENT_MIN || d->exponent >= plain_end) {
         *at++ = d->digits[0];
         if (d->count > 1)
             *at++ = '.';
@@ -125,7 +125,7 @@ size_t value__double_text(double real, char out[VALUE__DOUBLE_TEXT_MAX])
         return (size_t)(at - out) + (size_t)snprintf(at, 24, "%" PRId64, (int64_t)magnitude);
     struct decimal decimal;
     decimal_shortest(magnitude, &decimal);
-    size_t size = (size_t)(at - out) + decimal_layout(&decimal, at);
+    size_t size = (size_t)(at - out) + decimal_layout(&decimal, PLAIN_EXPONENT_END, at);
     ASSERT(size < VALUE__DOUBLE_TEXT_MAX);
     out[size] = '\0';
     return size;
@@ -149,12 +149,36 @@ size_t value__integer_text(int64_t integer, char out[VALUE__INTEGER_TEXT_MAX])
     return count;
 }
 
+/* The shortest decimal that reads back as the same float: nine digits always do. */
+size_t value__real_text(double real, char out[VALUE__DOUBLE_TEXT_MAX])
+{
+    enum { FLOAT_DIGITS_MAX = 9, FLOAT_PLAIN_END = 6 };
+    double magnitude = fabs(real);
+    if (!isfinite(real) || real == 0)
+        return value__double_text(real, out);
+    char text[SCIENTIFIC_MAX];
+    for (int count = 1; count <= FLOAT_DIGITS_MAX; count++) {
+        snprintf(text, sizeof text, "%.*e", count - 1, magnitude);
+        if (strtof(text, NULL) == (float)magnitude)
+            break;
+    }
+    struct decimal decimal;
+    decimal_parse(text, &decimal);
+    char *at = out;
+    if (signbit(real))
+        *at++ = '-';
+    size_t size = (size_t)(at - out) + decimal_layout(&decimal, FLOAT_PLAIN_END, at);
+    ASSERT(size < VALUE__DOUBLE_TEXT_MAX);
+    out[size] = '\0';
+    return size;
+}
+
 void value_format(const struct value *value, struct buffer *out)
 {
     ASSERT(value && out);
     if (value->null)
         return;
-    char text[VALUE__DOUBLE_TEXT_MAX];
+    char text[VALUE__TEXT_MAX];
     switch (value->type) {
     case SQL_BOOLEAN:
         buffer_append_byte(out, value->as.boolean ? 't' : 'f');
@@ -168,9 +192,20 @@ void value_format(const struct value *value, struct buffer *out)
     case SQL_TEXT:
         buffer_append_slice(out, value->as.text);
         return;
-    case SQL_UNKNOWN:
-    case SQL_TYPE_COUNT:
-        break;
+    case SQL_REAL:
+        buffer_append(out, text, value__real_text(value->as.real, text));
+        return;
+    case SQL_NUMERIC:
+        buffer_append(out, text, numeric_format(value->as.numeric, text));
+        return;
+    case SQL_BYTEA:
+        buffer_append_string(out, "\\x");
+        bytes_to_hex(value->as.text, out);
+        return;
+    case SQL_UUID:
+        uuid_format(value->as.uuid, out);
+        return;
+    default:
+        UNREACHABLE();
     }
-    UNREACHABLE();
 }

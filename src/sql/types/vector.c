@@ -6,7 +6,7 @@
 
 static size_t item_size(enum sql_type type)
 {
-    switch (type) {
+    switch (type_storage(type)) {
     case SQL_BOOLEAN:
         return sizeof(bool);
     case SQL_INTEGER:
@@ -15,12 +15,17 @@ static size_t item_size(enum sql_type type)
         return sizeof(double);
     case SQL_TEXT:
         return sizeof(struct slice);
+    case SQL_NUMERIC:
+        return sizeof(struct numeric);
+    case SQL_INTERVAL:
+        return sizeof(struct interval);
+    case SQL_UUID:
+        return sizeof(struct uuid);
     case SQL_UNKNOWN:
         return 0;
-    case SQL_TYPE_COUNT:
-        break;
+    default:
+        UNREACHABLE();
     }
-    UNREACHABLE();
 }
 
 static size_t nulls_size(uint32_t capacity)
@@ -80,20 +85,32 @@ struct value vector_get(const struct vector *vector, uint32_t row)
     ASSERT(row < vector->capacity);
     if (vector_is_null(vector, row))
         return value_null(vector->type);
-    switch (vector->type) {
+    struct value value = {.type = vector->type};
+    switch (type_storage(vector->type)) {
     case SQL_BOOLEAN:
-        return value_boolean(vector->as.booleans[row]);
+        value.as.boolean = vector->as.booleans[row];
+        return value;
     case SQL_INTEGER:
-        return value_integer(vector->as.integers[row]);
+        value.as.integer = vector->as.integers[row];
+        return value;
     case SQL_DOUBLE:
-        return value_double(vector->as.reals[row]);
+        value.as.real = vector->as.reals[row];
+        return value;
     case SQL_TEXT:
-        return value_text(vector->as.texts[row]);
-    case SQL_UNKNOWN:
-    case SQL_TYPE_COUNT:
-        break;
+        value.as.text = vector->as.texts[row];
+        return value;
+    case SQL_NUMERIC:
+        value.as.numeric = vector->as.numerics[row];
+        return value;
+    case SQL_INTERVAL:
+        value.as.interval = vector->as.intervals[row];
+        return value;
+    case SQL_UUID:
+        value.as.uuid = vector->as.uuids[row];
+        return value;
+    default:
+        UNREACHABLE();
     }
-    UNREACHABLE();
 }
 
 void vector_set(struct vector *vector, uint32_t row, const struct value *value)
@@ -106,7 +123,7 @@ void vector_set(struct vector *vector, uint32_t row, const struct value *value)
     ASSERT(value->type == vector->type);
     if (vector->has_nulls)
         vector->nulls[row / 64] &= ~((uint64_t)1 << (row % 64));
-    switch (vector->type) {
+    switch (type_storage(vector->type)) {
     case SQL_BOOLEAN:
         vector->as.booleans[row] = value->as.boolean;
         return;
@@ -119,9 +136,16 @@ void vector_set(struct vector *vector, uint32_t row, const struct value *value)
     case SQL_TEXT:
         vector->as.texts[row] = value->as.text;
         return;
-    case SQL_UNKNOWN:
-    case SQL_TYPE_COUNT:
-        break;
+    case SQL_NUMERIC:
+        vector->as.numerics[row] = value->as.numeric;
+        return;
+    case SQL_INTERVAL:
+        vector->as.intervals[row] = value->as.interval;
+        return;
+    case SQL_UUID:
+        vector->as.uuids[row] = value->as.uuid;
+        return;
+    default:
+        UNREACHABLE();
     }
-    UNREACHABLE();
 }
