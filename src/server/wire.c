@@ -1,5 +1,7 @@
 #include "server/wire_int.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -27,6 +29,8 @@ static status_t parameter(const Value *packed, uint32_t number, struct value *ou
             return error_sql(error, "22021", 0, "parameter $%u is not valid UTF-8", number);
         return OK;
     case VALUE__KIND_BYTES:
+        *out = value_bytea(slice_make(packed->bytes.data, packed->bytes.len));
+        return OK;
     default:
         return error_sql(error, "0A000", 0, "parameter $%u has a type that is not supported yet",
                          number);
@@ -64,13 +68,15 @@ static Type wire_type(enum sql_type type)
         return TYPE__TYPE_INTEGER;
     case SQL_DOUBLE:
         return TYPE__TYPE_DOUBLE;
+    case SQL_REAL:
+        return TYPE__TYPE_DOUBLE;
     case SQL_TEXT:
         return TYPE__TYPE_TEXT;
-    case SQL_UNKNOWN:
-    case SQL_TYPE_COUNT:
-        break;
+    case SQL_BYTEA:
+        return TYPE__TYPE_BYTES;
+    default:
+        return TYPE__TYPE_UNSPECIFIED;
     }
-    return TYPE__TYPE_UNSPECIFIED;
 }
 
 ExecuteResponse *wire_header(struct arena *arena, const struct sql_column *columns, uint32_t count)
@@ -90,6 +96,29 @@ ExecuteResponse *wire_header(struct arena *arena, const struct sql_column *colum
     ExecuteResponse *out = response(arena, EXECUTE_RESPONSE__MESSAGE_HEADER);
     out->header = header;
     return out;
+}
+
+/* The double that prints as the real does: 0.1, not 0.10000000149011612. */
+static double wide_real(double real)
+{
+    struct value value = value_real(real);
+    struct buffer text = {0};
+    value_format(&value, &text);
+    buffer_append_byte(&text, 0);
+    double wide = isfinite(real) ? strtod((const char *)text.data, NULL) : real;
+    buffer_free(&text);
+    return wide;
+}
+
+/* A value of a type without a member of its own. */
+static void wire_text(struct arena *arena, const struct vector *vector, uint32_t row, Value *out)
+{
+    struct value value = vector_get(vector, row);
+    struct buffer text = {0};
+    value_format(&value, &text);
+    out->kind_case = VALUE__KIND_TEXT;
+    out->text = arena_strndup(arena, (const char *)text.data, text.size);
+    buffer_free(&text);
 }
 
 static void wire_value(struct arena *arena, const struct vector *vector, uint32_t row, Value *out)
@@ -116,9 +145,18 @@ static void wire_value(struct arena *arena, const struct vector *vector, uint32_
         out->text = arena_strndup(arena, (const char *)vector->as.texts[row].data,
                                   vector->as.texts[row].size);
         return;
-    case SQL_UNKNOWN:
-    case SQL_TYPE_COUNT:
-        UNREACHABLE();
+    case SQL_BYTEA:
+        out->kind_case = VALUE__KIND_BYTES;
+        out->bytes.data = (uint8_t *)(uintptr_t)vector->as.texts[row].data;
+        out->bytes.len = vector->as.texts[row].size;
+        return;
+    case SQL_REAL:
+        out->kind_case = VALUE__KIND_REAL;
+        out->real = wide_real(vector->as.reals[row]);
+        return;
+    default:
+        wire_text(arena, vector, row, out);
+        return;
     }
 }
 

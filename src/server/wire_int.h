@@ -9,7 +9,7 @@
 #include "sql/types/types.h"
 
 /* Parameters of a request, in the arena; text points into the request. ERR_SQL with 22021 for text
- * that is not UTF-8, 0A000 for bytes. */
+ * that is not UTF-8. */
 status_t wire_parameters(const ExecuteRequest *request, struct arena *arena, struct value **out,
                          struct error *error);
 /* These fill a response in the arena. */

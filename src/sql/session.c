@@ -162,7 +162,7 @@ static void copy_parameters(struct sql_session *session, const struct value *par
     session->parameter_count = count;
     for (uint32_t i = 0; i < count; i++) {
         struct value value = parameters[i];
-        if (value.type == SQL_TEXT && !value.null)
+        if (type_is_slice(value.type) && !value.null)
             value.as.text = arena_copy(&session->text_arena, value.as.text);
         session->parameters[i] = value;
     }

@@ -232,7 +232,7 @@ static status_t hold_batch(struct sql_session *session, const struct batch *batc
         *held += batch->column_count * sizeof *row;
         for (uint32_t c = 0; c < batch->column_count; c++) {
             row[c] = vector_get(&batch->columns[c], batch_row(batch, i));
-            if (row[c].null || row[c].type != SQL_TEXT)
+            if (row[c].null || !type_is_slice(row[c].type))
                 continue;
             *held += row[c].as.text.size;
             row[c].as.text = arena_copy(&session->run_arena, row[c].as.text);

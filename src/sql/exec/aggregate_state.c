@@ -48,6 +48,42 @@ static void take_integer_sum(struct aggregate_state *states, const struct aggreg
     }
 }
 
+/* state->as.sum / 10^state->scale + coefficient / 10^scale. */
+static status_t add_decimal(struct aggregate_state *state, __int128 coefficient, uint32_t scale,
+                            struct error *error)
+{
+    __int128 *coarse = state->scale < scale ? &state->as.sum : &coefficient;
+    uint32_t by = state->scale < scale ? scale - state->scale : state->scale - scale;
+    bool overflow =
+        by > 0 && __builtin_mul_overflow(*coarse, (__int128)numeric_power_of_ten(by), coarse);
+    overflow |= __builtin_add_overflow(state->as.sum, coefficient, &state->as.sum);
+    if (state->scale < scale)
+        state->scale = scale;
+    return overflow ? error_sql(error, "22003", 0, "value overflows numeric format") : OK;
+}
+
+static status_t take_numeric_sum(struct aggregate_state *states,
+                                 const struct aggregate_intake *intake, struct error *error)
+{
+    const struct numeric *values = intake->values->as.numerics;
+    for (uint32_t i = 0; i < intake->count; i++) {
+        struct aggregate_state *state = state_of(states, intake, intake->rows[i]);
+        struct numeric value = values[intake->rows[i]];
+        __int128 sum;
+        state->count++;
+        if (numeric_scale(value) == state->scale &&
+            !__builtin_add_overflow(state->as.sum, numeric_coefficient(value), &sum)) {
+            state->as.sum = sum;
+            continue;
+        }
+        status_t status =
+            add_decimal(state, numeric_coefficient(value), numeric_scale(value), error);
+        if (status != OK)
+            return status;
+    }
+    return OK;
+}
+
 static status_t add_double(struct aggregate_state *state, double value, struct error *error)
 {
     double sum = state->as.real + value;
@@ -112,7 +148,7 @@ static void text_put(struct aggregate_state *state, struct slice text, struct ar
 static void keep(struct aggregate_state *state, const struct value *value, struct arena *texts)
 {
     ASSERT(!value->null);
-    switch (value->type) {
+    switch (type_storage(value->type)) {
     case SQL_BOOLEAN:
         state->as.boolean = value->as.boolean;
         break;
@@ -122,6 +158,15 @@ static void keep(struct aggregate_state *state, const struct value *value, struc
     case SQL_DOUBLE:
         state->as.real = value->as.real;
         break;
+    case SQL_NUMERIC:
+        state->as.numeric = value->as.numeric;
+        break;
+    case SQL_INTERVAL:
+        state->as.interval = value->as.interval;
+        break;
+    case SQL_UUID:
+        state->as.uuid = value->as.uuid;
+        break;
     default:
         text_put(state, value->as.text, texts);
         break;
@@ -130,16 +175,31 @@ static void keep(struct aggregate_state *state, const struct value *value, struc
 
 static struct value kept(const struct aggregate_state *state, enum sql_type type)
 {
-    switch (type) {
+    struct value value = {.type = type};
+    switch (type_storage(type)) {
     case SQL_BOOLEAN:
-        return value_boolean(state->as.boolean);
+        value.as.boolean = state->as.boolean;
+        break;
     case SQL_INTEGER:
-        return value_integer(state->as.integer);
+        value.as.integer = state->as.integer;
+        break;
     case SQL_DOUBLE:
-        return value_double(state->as.real);
+        value.as.real = state->as.real;
+        break;
+    case SQL_NUMERIC:
+        value.as.numeric = state->as.numeric;
+        break;
+    case SQL_INTERVAL:
+        value.as.interval = state->as.interval;
+        break;
+    case SQL_UUID:
+        value.as.uuid = state->as.uuid;
+        break;
     default:
-        return value_text(slice_make(state->as.text.data, state->as.text.size));
+        value.as.text = slice_make(state->as.text.data, state->as.text.size);
+        break;
     }
+    return value;
 }
 
 static void take_extreme(bool greater, struct aggregate_state *states,
@@ -149,7 +209,7 @@ static void take_extreme(bool greater, struct aggregate_state *states,
         uint32_t row = intake->rows[i];
         struct aggregate_state *state = state_of(states, intake, row);
         bool first = state->count++ == 0;
-        if (intake->values->type == SQL_INTEGER) {
+        if (type_storage(intake->values->type) == SQL_INTEGER) {
             int64_t value = intake->values->as.integers[row];
             if (first || (greater ? value > state->as.integer : value < state->as.integer))
                 state->as.integer = value;
@@ -254,8 +314,10 @@ status_t exec__states_take(const struct aggregate *aggregate, struct aggregate_s
         return OK;
     case AGGREGATE_SUM:
     case AGGREGATE_AVG:
-        if (intake->values->type == SQL_DOUBLE)
+        if (type_storage(intake->values->type) == SQL_DOUBLE)
             return take_double_sum(states, intake, error);
+        if (intake->values->type == SQL_NUMERIC)
+            return take_numeric_sum(states, intake, error);
         take_integer_sum(states, intake);
         return OK;
     case AGGREGATE_MIN:
@@ -301,6 +363,29 @@ static struct value variance(enum aggregate_kind kind, const struct aggregate_st
     return value_double(root ? sqrt(result) : result);
 }
 
+static status_t numeric_result(enum aggregate_kind kind, const struct aggregate_state *state,
+                               struct value *out, struct error *error)
+{
+    struct numeric result;
+    bool fits = numeric_fit(state->as.sum, state->scale, &result);
+    if (fits && kind == AGGREGATE_AVG)
+        fits = numeric_divide(result, numeric_from_integer((int64_t)state->count), &result);
+    if (!fits)
+        return error_sql(error, "22003", 0, "value overflows numeric format");
+    *out = value_numeric(result);
+    return OK;
+}
+
+/* Summed as doubles, and rounded once. */
+static status_t real_result(const struct aggregate_state *state, struct value *out,
+                            struct error *error)
+{
+    *out = value_real(state->as.real);
+    if (isinf(out->as.real) && !isinf(state->as.real))
+        return error_sql(error, "22003", 0, "value out of range: overflow");
+    return OK;
+}
+
 status_t exec__state_result(const struct aggregate *aggregate, const struct aggregate_state *state,
                             struct value *out, struct error *error)
 {
@@ -315,11 +400,18 @@ status_t exec__state_result(const struct aggregate *aggregate, const struct aggr
     enum sql_type argument = aggregate->argument->type;
     switch (kind) {
     case AGGREGATE_AVG: {
-        double sum = argument == SQL_DOUBLE ? state->as.real : (double)state->as.sum;
+        if (argument == SQL_NUMERIC)
+            return numeric_result(kind, state, out, error);
+        double sum =
+            type_storage(argument) == SQL_DOUBLE ? state->as.real : (double)state->as.sum;
         *out = value_double(sum / (double)state->count);
         return OK;
     }
     case AGGREGATE_SUM:
+        if (argument == SQL_NUMERIC)
+            return numeric_result(kind, state, out, error);
+        if (argument == SQL_REAL)
+            return real_result(state, out, error);
         if (argument != SQL_INTEGER)
             break;
         if (state->as.sum > INT64_MAX || state->as.sum < INT64_MIN)
@@ -365,8 +457,10 @@ static status_t merge_values(const struct aggregate *aggregate, struct aggregate
     switch (kind) {
     case AGGREGATE_SUM:
     case AGGREGATE_AVG:
-        if (type == SQL_DOUBLE)
+        if (type_storage(type) == SQL_DOUBLE)
             return add_double(into, from->as.real, error);
+        if (type == SQL_NUMERIC)
+            return add_decimal(into, from->as.sum, from->scale, error);
         into->as.sum += from->as.sum;
         return OK;
     case AGGREGATE_MIN:
@@ -412,7 +506,7 @@ status_t exec__state_merge(const struct aggregate *aggregate, struct aggregate_s
         *into = *from;
         bool text = !counts &&
                     (aggregate->kind == AGGREGATE_MIN || aggregate->kind == AGGREGATE_MAX) &&
-                    aggregate->argument->type == SQL_TEXT;
+                    type_is_slice(aggregate->argument->type);
         if (text) {
             into->as.text = before.as.text;
             into->capacity = before.capacity;

@@ -26,7 +26,7 @@ void exec__vector_null_all(struct vector *vector, uint32_t rows)
 static void gather_values(struct vector *dst, uint32_t at, const struct vector *src,
                           const uint32_t *rows, uint32_t count)
 {
-    switch (dst->type) {
+    switch (type_storage(dst->type)) {
     case SQL_BOOLEAN: {
         const uint8_t *from = (const uint8_t *)src->as.booleans;
         uint8_t *to = (uint8_t *)dst->as.booleans + at;
@@ -52,8 +52,12 @@ static void gather_values(struct vector *dst, uint32_t at, const struct vector *
             to[i] = from[rows ? rows[i] : i];
         break;
     }
+    case SQL_UNKNOWN:
+        break; /* NULLs only */
     default:
-        break; /* SQL_UNKNOWN: NULLs only */
+        for (uint32_t i = 0; i < count; i++)
+            exec__entry_copy(dst, at + i, src, rows ? rows[i] : i);
+        break;
     }
 }
 
@@ -83,17 +87,7 @@ void exec__vector_scatter(struct vector *dst, const struct vector *src, bool con
             vector_set_null(dst, row);
             continue;
         }
-        switch (dst->type) {
-        case SQL_BOOLEAN:
-            dst->as.booleans[row] = src->as.booleans[from];
-            break;
-        case SQL_TEXT:
-            dst->as.texts[row] = src->as.texts[from];
-            break;
-        default:
-            dst->as.integers[row] = src->as.integers[from];
-            break;
-        }
+        exec__entry_copy(dst, row, src, from);
     }
 }
 
@@ -210,7 +204,7 @@ status_t exec__collection_append(struct collection *collection, const struct vec
             else
                 for (uint32_t i = 0; i < take; i++)
                     exec__vector_gather(dst, at + i, columns[c], &(uint32_t){done + i}, 1);
-            if (dst->type == SQL_TEXT && !(collection->stable && collection->stable[c]))
+            if (type_is_slice(dst->type) && !(collection->stable && collection->stable[c]))
                 text_keep(&collection->arena, dst, at, take);
         }
         chunk->row_count += take;
@@ -239,17 +233,7 @@ void exec__collection_gather(const struct collection *collection, uint32_t colum
             vector_set_null(dst, at + i);
             continue;
         }
-        switch (dst->type) {
-        case SQL_BOOLEAN:
-            dst->as.booleans[at + i] = src->as.booleans[row];
-            break;
-        case SQL_TEXT:
-            dst->as.texts[at + i] = src->as.texts[row];
-            break;
-        default:
-            dst->as.integers[at + i] = src->as.integers[row];
-            break;
-        }
+        exec__entry_copy(dst, at + i, src, row);
     }
 }
 
@@ -294,13 +278,13 @@ void exec__collection_shape(struct exec *exec, const struct plan *input, struct 
     *stable = arena_alloc(exec->arena, count * sizeof **stable);
     for (uint32_t i = 0; i < input->column_count; i++) {
         (*types)[i] = input->types[i];
-        (*stable)[i] = input->types[i] != SQL_TEXT || exec__text_is_stable(input, i);
+        (*stable)[i] = !type_is_slice(input->types[i]) || exec__text_is_stable(input, i);
     }
     for (uint32_t i = 0; i < key_count; i++) {
         const struct expr *key = keys[i];
         (*types)[input->column_count + i] = key->type;
         (*stable)[input->column_count + i] =
-            key->type != SQL_TEXT || key->kind == EXPR_CONSTANT || key->kind == EXPR_PARAMETER ||
+            !type_is_slice(key->type) || key->kind == EXPR_CONSTANT || key->kind == EXPR_PARAMETER ||
             (key->kind == EXPR_COLUMN && exec__text_is_stable(input, key->index));
     }
 }

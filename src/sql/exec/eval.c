@@ -72,8 +72,8 @@ status_t exec__expr_value(struct exec *exec, const struct expr *expr, struct val
 static eval_fn *call_kernel(const struct expr *expr)
 {
     eval_fn *(*const files[])(const struct expr *) = {
-        exec__compare_kernel, exec__arithmetic_kernel, exec__text_kernel,
-        exec__like_kernel,    exec__math_kernel,       exec__case_kernel,
+        exec__compare_kernel, exec__numeric_kernel, exec__arithmetic_kernel, exec__text_kernel,
+        exec__like_kernel,    exec__math_kernel,    exec__case_kernel,
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         eval_fn *kernel = files[i](expr);
@@ -177,7 +177,7 @@ status_t exec__eval_run(struct eval *eval, const struct batch *in, struct error 
 /* data[i] = data[0]. */
 static void spread(struct vector *vector, uint32_t rows)
 {
-    switch (vector->type) {
+    switch (type_storage(vector->type)) {
     case SQL_BOOLEAN:
         memset(vector->as.booleans, vector->as.booleans[0], rows);
         break;
@@ -191,7 +191,9 @@ static void spread(struct vector *vector, uint32_t rows)
             vector->as.texts[i] = vector->as.texts[0];
         break;
     default:
-        UNREACHABLE();
+        for (uint32_t i = 1; i < rows; i++)
+            exec__entry_copy(vector, i, vector, 0);
+        break;
     }
 }
 

@@ -192,7 +192,7 @@ static status_t sign_run(struct eval *eval, const struct batch *in, struct error
         uint32_t row = batch_row(in, i);
         if (vector_is_null(&eval->out, row))
             continue;
-        if (eval->out.type == SQL_DOUBLE) {
+        if (type_storage(eval->out.type) == SQL_DOUBLE) {
             double value = exec__eval_double(argument, row);
             eval->out.as.reals[row] = absolute ? fabs(value) : -value;
             continue;

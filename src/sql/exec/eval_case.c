@@ -145,19 +145,6 @@ eval_fn *exec__case_kernel(const struct expr *expr)
 /* ---- CAST --------------------------------------------------------------------------------------
  */
 
-/* Whether an integer fits a cast to smallint or int4. */
-static status_t check_bits(const struct expr *expr, const struct value *value, struct error *error)
-{
-    ASSERT(expr->cast_bits == 16 || expr->cast_bits == 32);
-    int64_t limit = (int64_t)1 << (expr->cast_bits - 1);
-    if (value->as.integer >= -limit && value->as.integer < limit)
-        return OK;
-    char name[64];
-    struct type_spec spec = {.kind = SQL_INTEGER, .length_max = expr->cast_bits};
-    type_spec_name(spec, name, sizeof name);
-    return error_sql(error, "22003", expr->position, "%s out of range", name);
-}
-
 status_t exec__cast_run(struct eval *eval, const struct batch *in, struct error *error)
 {
     bool all_null;
@@ -166,10 +153,18 @@ status_t exec__cast_run(struct eval *eval, const struct batch *in, struct error 
         return status;
     const struct eval *argument = eval->arguments[0];
     struct vector *out = &eval->out;
+    struct type_spec spec = {.kind = out->type, .length_max = eval->expr->cast_limit};
     if (out->type == SQL_DOUBLE && argument->result->type == SQL_INTEGER) {
         for (uint32_t i = 0; i < in->selected; i++) {
             uint32_t row = batch_row(in, i);
             out->as.reals[row] = (double)exec__eval_integer(argument, row);
+        }
+        return OK;
+    }
+    if (out->type == SQL_NUMERIC && argument->result->type == SQL_INTEGER && !spec.length_max) {
+        for (uint32_t i = 0; i < in->selected; i++) {
+            uint32_t row = batch_row(in, i);
+            out->as.numerics[row] = numeric_from_integer(exec__eval_integer(argument, row));
         }
         return OK;
     }
@@ -182,8 +177,8 @@ status_t exec__cast_run(struct eval *eval, const struct batch *in, struct error 
         struct value from = vector_get(argument->result, exec__eval_row(argument, row));
         struct value to;
         status = value_cast(&from, out->type, eval->scratch, eval->expr->position, &to, error);
-        if (status == OK && eval->expr->cast_bits)
-            status = check_bits(eval->expr, &to, error);
+        if (status == OK)
+            status = value_fit(&to, spec, eval->expr->position, error);
         if (status != OK)
             return status;
         vector_set(out, row, &to);

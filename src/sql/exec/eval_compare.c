@@ -155,6 +155,32 @@ static void text_compare(enum expr_call call, const struct eval *a, const struct
     }
 }
 
+/* A NULL is left alone: what lies under it need not be a numeric. */
+static void numeric_compare_rows(enum expr_call call, const struct eval *a, const struct eval *b,
+                                 const struct batch *in, bool *out)
+{
+    for (uint32_t i = 0; i < in->selected; i++) {
+        uint32_t row = batch_row(in, i);
+        if (exec__eval_null(a, row) || exec__eval_null(b, row))
+            continue;
+        int order = numeric_compare(a->result->as.numerics[exec__eval_row(a, row)],
+                                    b->result->as.numerics[exec__eval_row(b, row)]);
+        out[row] = expr_order_holds(call, order);
+    }
+}
+
+/* The types that are seldom compared. What lies under a NULL may be anything, and is compared too. */
+static void value_compare_rows(enum expr_call call, const struct eval *a, const struct eval *b,
+                               const struct batch *in, bool *out)
+{
+    for (uint32_t i = 0; i < in->selected; i++) {
+        uint32_t row = batch_row(in, i);
+        struct value x = vector_get(a->result, exec__eval_row(a, row));
+        struct value y = vector_get(b->result, exec__eval_row(b, row));
+        out[row] = expr_order_holds(call, value_compare(&x, &y));
+    }
+}
+
 /* NULL entries of a boolean column may hold any byte: read them as such. */
 static int boolean_at(const struct eval *eval, uint32_t row)
 {
@@ -184,7 +210,7 @@ static void compare(enum expr_call call, const struct eval *a, const struct eval
     }
     /* Both constant: the input is then one row, and row 0 is right for both. */
     ASSERT(!a->constant || in->row_count == 1);
-    switch (a->result->type) {
+    switch (type_storage(a->result->type)) {
     case SQL_BOOLEAN:
         boolean_compare(call, a, b, in, out);
         break;
@@ -197,8 +223,12 @@ static void compare(enum expr_call call, const struct eval *a, const struct eval
     case SQL_TEXT:
         text_compare(call, a, b, in, out);
         break;
+    case SQL_NUMERIC:
+        numeric_compare_rows(call, a, b, in, out);
+        break;
     default:
-        UNREACHABLE();
+        value_compare_rows(call, a, b, in, out);
+        break;
     }
 }
 

@@ -143,6 +143,31 @@ void exec__vector_null_all(struct vector *vector, uint32_t rows);
  * must not be NULL before. */
 void exec__vector_gather(struct vector *dst, uint32_t at, const struct vector *src,
                          const uint32_t *rows, uint32_t count);
+/* dst[to] = src[from], which is not NULL. */
+static inline void exec__entry_copy(struct vector *dst, uint32_t to, const struct vector *src,
+                                    uint32_t from)
+{
+    switch (type_storage(dst->type)) {
+    case SQL_BOOLEAN:
+        dst->as.booleans[to] = src->as.booleans[from];
+        break;
+    case SQL_TEXT:
+        dst->as.texts[to] = src->as.texts[from];
+        break;
+    case SQL_NUMERIC:
+        dst->as.numerics[to] = src->as.numerics[from];
+        break;
+    case SQL_INTERVAL:
+        dst->as.intervals[to] = src->as.intervals[from];
+        break;
+    case SQL_UUID:
+        dst->as.uuids[to] = src->as.uuids[from];
+        break;
+    default: /* of 8 bytes */
+        dst->as.integers[to] = src->as.integers[from];
+        break;
+    }
+}
 /* dst[row] = src[row], or src[0] with `constant`, for the rows of `in`. */
 void exec__vector_scatter(struct vector *dst, const struct vector *src, bool constant,
                           const struct batch *in);
@@ -207,6 +232,10 @@ static inline bool exec__eval_null(const struct eval *eval, uint32_t row)
 {
     return vector_is_null(eval->result, exec__eval_row(eval, row));
 }
+static inline struct numeric exec__eval_numeric(const struct eval *eval, uint32_t row)
+{
+    return eval->result->as.numerics[exec__eval_row(eval, row)];
+}
 static inline int64_t exec__eval_integer(const struct eval *eval, uint32_t row)
 {
     return eval->result->as.integers[exec__eval_row(eval, row)];
@@ -221,6 +250,7 @@ static inline struct slice exec__eval_text(const struct eval *eval, uint32_t row
 }
 /* The kernel of an EXPR_CALL, or NULL when it is another file's. */
 eval_fn *exec__compare_kernel(const struct expr *expr);
+eval_fn *exec__numeric_kernel(const struct expr *expr);
 eval_fn *exec__arithmetic_kernel(const struct expr *expr);
 eval_fn *exec__math_kernel(const struct expr *expr);
 eval_fn *exec__text_kernel(const struct expr *expr);
@@ -328,6 +358,9 @@ struct aggregate_state {
         double real;
         int64_t integer;
         bool boolean;
+        struct numeric numeric;
+        struct interval interval;
+        struct uuid uuid;
         struct {
             double mean;
             double squares; /* of the differences from it */
@@ -339,6 +372,7 @@ struct aggregate_state {
     } as;
     uint64_t count; /* values taken in */
     size_t capacity;
+    uint32_t scale; /* of a sum of numerics */
 };
 
 /* One vector of values (NULL: count(*)), of which the `count` rows listed are taken, none NULL (but

@@ -28,13 +28,19 @@ static uint64_t double_bits(double value)
 
 static uint64_t entry_bits(const struct vector *vector, uint32_t row)
 {
-    switch (vector->type) {
+    switch (type_storage(vector->type)) {
     case SQL_BOOLEAN:
         return vector->as.booleans[row];
     case SQL_DOUBLE:
         return double_bits(vector->as.reals[row]);
     case SQL_TEXT:
         return slice_hash(vector->as.texts[row]);
+    case SQL_NUMERIC:
+    case SQL_INTERVAL:
+    case SQL_UUID: {
+        struct value value = vector_get(vector, row);
+        return value_hash(&value);
+    }
     default:
         return (uint64_t)vector->as.integers[row];
     }
@@ -43,7 +49,7 @@ static uint64_t entry_bits(const struct vector *vector, uint32_t row)
 static void hash_column(const struct vector *key, const uint32_t *rows, uint32_t count,
                         uint64_t *hashes)
 {
-    if (key->type == SQL_INTEGER && !key->has_nulls) {
+    if (type_storage(key->type) == SQL_INTEGER && !key->has_nulls) {
         const int64_t *values = key->as.integers;
         for (uint32_t i = 0; i < count; i++)
             hashes[i] = mix(hashes[i] ^ (uint64_t)values[rows ? rows[i] : i]);
@@ -72,12 +78,12 @@ void exec__hash_rows(const struct vector *const *keys, uint32_t key_count, const
 bool exec__entries_equal(const struct vector *a, uint32_t a_row, const struct vector *b,
                          uint32_t b_row)
 {
-    ASSERT(a->type == b->type);
+    ASSERT(type_storage(a->type) == type_storage(b->type));
     bool a_null = vector_is_null(a, a_row);
     bool b_null = vector_is_null(b, b_row);
     if (a_null || b_null)
         return a_null && b_null;
-    switch (a->type) {
+    switch (type_storage(a->type)) {
     case SQL_BOOLEAN:
         return a->as.booleans[a_row] == b->as.booleans[b_row];
     case SQL_INTEGER:
@@ -86,6 +92,14 @@ bool exec__entries_equal(const struct vector *a, uint32_t a_row, const struct ve
         return double_bits(a->as.reals[a_row]) == double_bits(b->as.reals[b_row]);
     case SQL_TEXT:
         return slice_equal(a->as.texts[a_row], b->as.texts[b_row]);
+    case SQL_NUMERIC:
+        return numeric_compare(a->as.numerics[a_row], b->as.numerics[b_row]) == 0;
+    case SQL_INTERVAL:
+    case SQL_UUID: {
+        struct value x = vector_get(a, a_row);
+        struct value y = vector_get(b, b_row);
+        return value_compare(&x, &y) == 0;
+    }
     default:
         UNREACHABLE();
     }

@@ -76,7 +76,7 @@ static struct entry entry_make(const struct sort_key *key, const struct vector *
         entry.null_rank = key->nulls_first ? 0 : 2;
         return entry;
     }
-    switch (vector->type) {
+    switch (type_storage(vector->type)) {
     case SQL_BOOLEAN:
         entry.first = vector->as.booleans[row];
         break;
@@ -86,9 +86,17 @@ static struct entry entry_make(const struct sort_key *key, const struct vector *
     case SQL_DOUBLE:
         entry.first = sortable_double(vector->as.reals[row]);
         break;
-    default:
+    case SQL_TEXT:
         entry.first = sortable_text(vector->as.texts[row]);
         break;
+    case SQL_NUMERIC:
+        entry.first = sortable_double(numeric_to_double(vector->as.numerics[row]));
+        break;
+    case SQL_UUID:
+        entry.first = get_u64_be(vector->as.uuids[row].bytes);
+        break;
+    default:
+        break; /* none that says something in 8 bytes */
     }
     if (key->descending)
         entry.first = ~entry.first;
@@ -115,7 +123,9 @@ static int entry_compare(const struct sort *sort, const struct entry *a, const s
     if (order)
         return order;
     /* Numbers are told apart by `first` alone. */
-    uint32_t k = sort->keys[0].expr->type == SQL_TEXT && a->null_rank == 1 ? 0 : 1;
+    enum sql_type storage = type_storage(sort->keys[0].expr->type);
+    bool told = storage == SQL_BOOLEAN || storage == SQL_INTEGER || storage == SQL_DOUBLE;
+    uint32_t k = told || a->null_rank != 1 ? 1 : 0;
     for (; k < sort->key_count; k++) {
         order = key_compare(sort, k, a->row, b->row);
         if (order)

@@ -45,7 +45,7 @@ static bool seeks_operand(const struct subplan *plan)
 static struct value keep_value(struct arena *arena, const struct value *value)
 {
     struct value copy = *value;
-    if (!copy.null && copy.type == SQL_TEXT)
+    if (!copy.null && type_is_slice(copy.type))
         copy.as.text = arena_copy(arena, copy.as.text);
     return copy;
 }

@@ -63,7 +63,9 @@ static bool fold_sign(const struct parse *parse, struct ast_expr *operand,
         value->as.integer = -value->as.integer;
     else if (slice_equal(text, slice_from_string("9223372036854775808")))
         *value = value_integer(INT64_MIN);
-    else if (number->kind == TOKEN_DECIMAL)
+    else if (value->type == SQL_NUMERIC)
+        value->as.numeric = numeric_negate(value->as.numeric);
+    else if (value->type == SQL_DOUBLE)
         value->as.real = -value->as.real;
     else
         return false;

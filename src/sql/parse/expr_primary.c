@@ -168,7 +168,9 @@ struct ast_expr *parse__primary(struct parse *parse)
     case TOKEN_INTEGER:
         return parse_literal(parse, value_integer(token->integer));
     case TOKEN_DECIMAL:
-        return parse_literal(parse, value_double(token->real));
+        return parse_literal(parse, token->number);
+    case TOKEN_BYTES:
+        return parse_literal(parse, value_bytea(token->string));
     case TOKEN_STRING:
         return parse_literal(parse, value_text(token->string));
     case TOKEN_PARAMETER:
@@ -212,53 +214,97 @@ static bool type_words(struct parse *parse, char *name, size_t size)
     return true;
 }
 
+static const char types_hint[] =
+    "The types are BOOLEAN, SMALLINT, INTEGER, NUMERIC, REAL, DOUBLE PRECISION, TEXT, BYTEA, UUID, "
+    "DATE, TIME, TIMESTAMP, TIMESTAMPTZ and INTERVAL.";
+
 static bool type_unknown(struct parse *parse, const char *name, uint32_t position)
 {
     static const char *const refused[] = {
-        "numeric", "decimal", "timestamp", "timestamptz", "date",   "time", "interval",
-        "bytea",   "json",    "jsonb",     "uuid",        "serial", "bit",  "bigserial",
-        "xml",     "inet",    "money",     "smallserial", "timetz",
+        "json", "jsonb", "serial", "bit",         "bigserial",
+        "xml",  "inet",  "money",  "smallserial", "timetz",
     };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         if (strcmp(name, refused[i]) == 0) {
             parse__fail(parse, "0A000", position, "type %s is not supported", name);
-            parse__hint(parse, "The types are BOOLEAN, INTEGER, DOUBLE PRECISION and TEXT.");
+            parse__hint(parse, types_hint);
             return false;
         }
     }
     parse__fail(parse, "42704", position, "type \"%s\" does not exist", name);
-    parse__hint(parse, "The types are BOOLEAN, INTEGER, DOUBLE PRECISION and TEXT.");
+    parse__hint(parse, types_hint);
     return false;
+}
+
+/* (n), (n, s): -1 what is not there. */
+static bool type_numbers(struct parse *parse, const char *name, int64_t *length, int64_t *scale)
+{
+    enum { LENGTH_MAX = 10485760 };
+    if (!parse__accept(parse, TOKEN_LEFT_PAREN))
+        return true;
+    bool of_second = strncmp(name, "time", 4) == 0 || strcmp(name, "interval") == 0;
+    *length = parse->token.integer;
+    uint32_t position = parse->token.position;
+    if (!parse__expect(parse, TOKEN_INTEGER))
+        return false;
+    if (*length < 1 && !of_second)
+        return parse__fail(parse, "22023", position, "length for type %s must be at least 1", name);
+    if (*length > LENGTH_MAX)
+        return parse__fail(parse, "22023", position, "length for type %s cannot exceed %d", name,
+                           LENGTH_MAX);
+    if (parse__accept(parse, TOKEN_COMMA)) {
+        *scale = parse->token.integer;
+        if (!parse__expect(parse, TOKEN_INTEGER))
+            return false;
+    }
+    return parse__expect(parse, TOKEN_RIGHT_PAREN);
+}
+
+static bool word_is(const struct token *token, const char *word)
+{
+    return token->kind == TOKEN_WORD && strcmp(token->name, word) == 0;
+}
+
+/* TIMESTAMP and TIME [(p)] WITH or WITHOUT TIME ZONE: the words behind the number. */
+static bool type_zone(struct parse *parse, char *name, size_t size)
+{
+    bool with = word_is(&parse->token, "with");
+    if (!(with || word_is(&parse->token, "without")) || !word_is(parse__peek(parse), "time"))
+        return true;
+    parse__advance(parse);
+    parse__advance(parse);
+    if (!word_is(&parse->token, "zone"))
+        return parse__syntax_error(parse);
+    parse__advance(parse);
+    size_t end = strlen(name);
+    snprintf(name + end, size - end, "%s", with ? " with time zone" : " without time zone");
+    return true;
 }
 
 bool parse__type(struct parse *parse, struct type_spec *type, uint32_t *position)
 {
     char name[2 * PARSE_IDENTIFIER_MAX + 2];
     int64_t length = -1;
+    int64_t scale = -1;
     *position = parse->token.position;
-    if (!type_words(parse, name, sizeof name))
+    if (!type_words(parse, name, sizeof name) || !type_numbers(parse, name, &length, &scale))
         return false;
-    if (parse__accept(parse, TOKEN_LEFT_PAREN)) {
-        length = parse->token.integer;
-        uint32_t length_position = parse->token.position;
-        if (!parse__expect(parse, TOKEN_INTEGER))
-            return false;
-        if (length < 1)
-            return parse__fail(parse, "22023", length_position,
-                               "length for type %s must be at least 1", name);
-        if (length > 10485760)
-            return parse__fail(parse, "22023", length_position,
-                               "length for type %s cannot exceed 10485760", name);
-        if (parse__is(parse, TOKEN_COMMA))
-            return type_unknown(parse, name, *position);
-        if (!parse__expect(parse, TOKEN_RIGHT_PAREN))
-            return false;
-    }
+    bool may_have_zone = strcmp(name, "timestamp") == 0 || strcmp(name, "time") == 0;
+    if (may_have_zone && !type_zone(parse, name, sizeof name))
+        return false;
     if (parse__is(parse, TOKEN_LEFT_BRACKET))
         return parse__unsupported(parse, "arrays are");
-    if (type_spec_parse(name, length, -1, type))
+    if (type_spec_parse(name, length, scale, type))
         return true;
-    if (length >= 0 && type_spec_parse(name, -1, -1, type))
-        return parse__fail(parse, "42601", *position, "type %s takes no length", name);
-    return type_unknown(parse, name, *position);
+    if (length < 0 || !type_spec_parse(name, -1, -1, type))
+        return type_unknown(parse, name, *position);
+    if (type->kind == SQL_NUMERIC && scale <= length)
+        return parse__fail(parse, "22023", *position, "NUMERIC precision %lld must be between 1 and %d",
+                           (long long)length, NUMERIC_DIGITS_MAX);
+    if (type->kind == SQL_NUMERIC)
+        return parse__fail(parse, "22023", *position,
+                           "NUMERIC scale %lld must be between 0 and precision %lld",
+                           (long long)scale, (long long)length);
+    return parse__fail(parse, "42601", *position, "type %s takes no %s", name,
+                       scale < 0 ? "length" : "scale");
 }

@@ -146,6 +146,18 @@ static size_t skip_digits(const struct parse *parse, size_t at)
     return at;
 }
 
+/* A numeric, unless that has too few digits for it. */
+static void lex_decimal(struct parse *parse, struct token *token, const char *text)
+{
+    struct numeric numeric;
+    double real = strtod(text, NULL);
+    if (real > 1.7976931348623157e308)
+        parse__lex_error(parse, token, token->end, "22003", "number is out of range");
+    bool fits = numeric_parse(slice_from_string(text), &numeric) == OK &&
+                numeric_to_double(numeric) == real;
+    token->number = fits ? value_numeric(numeric) : value_double(real);
+}
+
 /* 123, 1.5, .5, 1., 1e10, 1.5e-3. */
 static void lex_number(struct parse *parse, struct token *token)
 {
@@ -176,11 +188,8 @@ static void lex_number(struct parse *parse, struct token *token)
     errno = 0;
     token->integer = whole ? strtoll(copy, NULL, 10) : 0;
     token->kind = whole && errno == 0 ? TOKEN_INTEGER : TOKEN_DECIMAL;
-    if (token->kind == TOKEN_DECIMAL) {
-        token->real = strtod(copy, NULL);
-        if (token->real > 1.7976931348623157e308)
-            parse__lex_error(parse, token, at, "22003", "number is out of range");
-    }
+    if (token->kind == TOKEN_DECIMAL)
+        lex_decimal(parse, token, copy);
 }
 
 static void lex_parameter(struct parse *parse, struct token *token)
@@ -267,7 +276,9 @@ static void lex_form(struct parse *parse, struct token *token)
         parse__lex_string(parse, token, 0, false);
     else if (next == '\'' && (lower == 'e' || lower == 'n'))
         parse__lex_string(parse, token, 1, lower == 'e');
-    else if (next == '\'' && (lower == 'b' || lower == 'x'))
+    else if (next == '\'' && lower == 'x')
+        parse__lex_bytes(parse, token);
+    else if (next == '\'' && lower == 'b')
         parse__lex_error(parse, token, token->start + 2, "0A000", "bit strings are not supported");
     else if (is_word_start(c))
         lex_word(parse, token);

@@ -201,3 +201,22 @@ bool parse__lex_dollar_string(struct parse *parse, struct token *token)
     token->end = (size_t)(close - parse->text.data) + tag_size;
     return true;
 }
+
+void parse__lex_bytes(struct parse *parse, struct token *token)
+{
+    size_t start = token->start + 2;
+    const uint8_t *text = parse->text.data;
+    size_t end = start;
+    while (end < parse->text.size && text[end] != '\'')
+        end++;
+    if (end == parse->text.size) {
+        parse__lex_error(parse, token, end, "42601", "unterminated hexadecimal string");
+        return;
+    }
+    uint8_t culprit;
+    token->kind = TOKEN_BYTES;
+    token->end = end + 1;
+    if (bytes_from_hex(slice_make(text + start, end - start), parse->arena, &token->string,
+                       &culprit) != BYTES_OK)
+        parse__lex_error(parse, token, end + 1, "22P02", "invalid hexadecimal string");
+}

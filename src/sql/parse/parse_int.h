@@ -242,7 +242,8 @@ enum token_kind {
     TOKEN_WORD,      /* unquoted identifier or keyword */
     TOKEN_QUOTED,    /* "identifier" */
     TOKEN_INTEGER,   /* fits 64 bits: integer */
-    TOKEN_DECIMAL,   /* any other number: real */
+    TOKEN_DECIMAL,   /* any other number: number */
+    TOKEN_BYTES,     /* x'...': string */
     TOKEN_STRING,    /* string */
     TOKEN_PARAMETER, /* $n: integer */
     TOKEN_LEFT_PAREN,
@@ -285,7 +286,7 @@ struct token {
     const char *name;    /* TOKEN_WORD, TOKEN_QUOTED */
     struct slice string; /* TOKEN_STRING, in the arena */
     int64_t integer;
-    double real;
+    struct value number; /* a numeric, or a double when that is too small for it */
 };
 
 /* The state of parsing one statement. */
@@ -311,6 +312,7 @@ struct parse {
 void parse__lex(struct parse *parse, struct token *token);
 /* lex_text.c: the token begins at parse->offset with a quote, E', or $; *handled is false when the
  * text there is not a string. */
+void parse__lex_bytes(struct parse *parse, struct token *token);
 void parse__lex_quoted_name(struct parse *parse, struct token *token);
 void parse__lex_string(struct parse *parse, struct token *token, size_t prefix, bool escapes);
 bool parse__lex_dollar_string(struct parse *parse, struct token *token);

@@ -118,6 +118,16 @@ static void print_literal(const struct value *value, struct buffer *out)
     case SQL_DOUBLE:
         print_double(value->as.real, out);
         break;
+    case SQL_NUMERIC: /* with a point, so that it does not read back as an integer */
+        value_format(value, out);
+        if (numeric_scale(value->as.numeric) == 0)
+            buffer_append_byte(out, '.');
+        break;
+    case SQL_BYTEA:
+        buffer_append_string(out, "x'");
+        bytes_to_hex(value->as.text, out);
+        buffer_append_byte(out, '\'');
+        break;
     default:
         ASSERT(value->type == SQL_TEXT);
         print_text(value->as.text, out);

@@ -61,7 +61,7 @@ enum expr_call {
     CALL_NOT,
     CALL_LIKE,
     CALL_ILIKE, /* 2 arguments, or 3 with the escape character */
-    /* arithmetic on integers or doubles */
+    /* arithmetic on numbers */
     CALL_ADD,
     CALL_SUBTRACT,
     CALL_MULTIPLY,
@@ -100,7 +100,7 @@ enum expr_call {
     CALL_CHR,
     CALL_MD5,
     /* mathematics */
-    CALL_ABS, /* of an integer or a double */
+    CALL_ABS, /* of any number; the next five and sqrt of a numeric, too */
     CALL_SIGN,
     CALL_ROUND, /* (double [, digits]) to double */
     CALL_TRUNC, /* likewise */
@@ -141,7 +141,7 @@ struct expr {
     struct expr **arguments;
     uint32_t argument_count;
     bool is_volatile;   /* random(), or has it inside: not folded, not moved */
-    uint32_t cast_bits; /* EXPR_CAST to integer: 16 or 32 when the value must fit (22003), else 0 */
+    uint32_t cast_limit; /* EXPR_CAST: `length_max` of the type it is to (struct type_spec) */
     const struct subplan *subplan; /* EXPR_SUBQUERY */
     bool is_implicit;              /* EXPR_CAST: nobody wrote it */
 };

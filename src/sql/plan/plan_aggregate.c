@@ -84,11 +84,10 @@ struct expr **plan__aggregate_expr(struct aggregate *aggregate, uint32_t i)
 /* The type the argument is brought to; SQL_UNKNOWN: there is no such aggregate. */
 static enum sql_type argument_type(enum aggregate_kind kind, enum sql_type type)
 {
-    bool is_number = type == SQL_INTEGER || type == SQL_DOUBLE;
     switch (kind) {
     case AGGREGATE_SUM:
     case AGGREGATE_AVG:
-        return type == SQL_UNKNOWN ? SQL_INTEGER : is_number ? type : SQL_UNKNOWN;
+        return type == SQL_UNKNOWN ? SQL_INTEGER : type_is_number(type) ? type : SQL_UNKNOWN;
     case AGGREGATE_MIN:
     case AGGREGATE_MAX:
         return type == SQL_UNKNOWN ? SQL_TEXT : type == SQL_BOOLEAN ? SQL_UNKNOWN : type;
@@ -132,9 +131,11 @@ static status_t type_aggregate(struct planner *planner, struct aggregate *aggreg
     status_t status = plan__coerce(planner, &aggregate->argument, type);
     if (!status && separator)
         status = plan__coerce(planner, &aggregate->separator, SQL_TEXT);
-    aggregate->type = aggregate->kind == AGGREGATE_COUNT ? SQL_INTEGER
-                      : aggregate->kind == AGGREGATE_AVG ? SQL_DOUBLE
-                                                         : type;
+    aggregate->type = type;
+    if (aggregate->kind == AGGREGATE_COUNT)
+        aggregate->type = SQL_INTEGER;
+    else if (aggregate->kind == AGGREGATE_AVG && type != SQL_NUMERIC)
+        aggregate->type = SQL_DOUBLE;
     return status;
 }
 

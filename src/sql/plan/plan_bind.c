@@ -26,6 +26,20 @@ static const char *cast_name(struct type_spec spec)
         return spec.length_max == 16 ? "int2" : spec.length_max == 32 ? "int4" : "int8";
     case SQL_DOUBLE:
         return "float8";
+    case SQL_REAL:
+        return "float4";
+    case SQL_TIME:
+        return "time";
+    case SQL_TIMESTAMP:
+        return "timestamp";
+    case SQL_TIMESTAMPTZ:
+        return "timestamptz";
+    case SQL_NUMERIC:
+    case SQL_BYTEA:
+    case SQL_DATE:
+    case SQL_INTERVAL:
+    case SQL_UUID:
+        return type_name(spec.kind);
     default:
         return spec.length_max ? "varchar" : "text";
     }

@@ -18,7 +18,11 @@ static status_t bind_list(struct scope *scope, struct ast_expr **items, uint32_t
 
 static status_t bind_literal(struct scope *scope, const struct ast_expr *ast, struct expr **out)
 {
-    *out = plan__constant(scope->planner, ast->as.literal, ast->position);
+    struct value value = ast->as.literal;
+    /* SQLite has no decimals. */
+    if (scope->planner->options->sqlite && value.type == SQL_NUMERIC)
+        value = value_double(numeric_to_double(value.as.numeric));
+    *out = plan__constant(scope->planner, value, ast->position);
     if (ast->as.literal.type == SQL_TEXT)
         (*out)->type = SQL_UNKNOWN; /* a quoted literal becomes what it meets */
     return OK;

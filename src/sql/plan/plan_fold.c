@@ -74,6 +74,40 @@ static bool fold_doubles(enum expr_call call, double a, double b, double *out)
     }
 }
 
+static bool fold_numerics(enum expr_call call, struct numeric a, struct numeric b,
+                          struct numeric *out)
+{
+    switch (call) {
+    case CALL_ADD:
+        return numeric_add(a, b, out);
+    case CALL_SUBTRACT:
+        return numeric_subtract(a, b, out);
+    case CALL_MULTIPLY:
+        return numeric_multiply(a, b, out);
+    case CALL_DIVIDE:
+        return numeric_coefficient(b) != 0 && numeric_divide(a, b, out);
+    case CALL_MODULO:
+        return numeric_coefficient(b) != 0 && numeric_modulo(a, b, out);
+    default:
+        return false;
+    }
+}
+
+static struct expr *fold_negate(struct planner *planner, const struct expr *expr,
+                                const struct value *value)
+{
+    struct value out = *value;
+    if (value->type == SQL_NUMERIC)
+        out.as.numeric = numeric_negate(value->as.numeric);
+    else if (type_storage(value->type) == SQL_DOUBLE)
+        out.as.real = -value->as.real;
+    else if (value->type == SQL_INTEGER && value->as.integer != INT64_MIN)
+        out.as.integer = -value->as.integer;
+    else
+        return NULL;
+    return constant(planner, expr, out);
+}
+
 static struct expr *fold_concat(struct planner *planner, const struct expr *expr)
 {
     struct slice a = expr->arguments[0]->constant.as.text;
@@ -95,15 +129,16 @@ static struct expr *fold_values(struct planner *planner, const struct expr *expr
         return boolean(planner, expr, expr_order_holds(expr->call, value_compare(a, b)));
     if (expr->call == CALL_NOT)
         return boolean(planner, expr, !a->as.boolean);
-    if (expr->call == CALL_CONCAT)
+    if (expr->call == CALL_CONCAT && a->type == SQL_TEXT)
         return fold_concat(planner, expr);
-    if (expr->call == CALL_NEGATE && a->type == SQL_DOUBLE)
-        return constant(planner, expr, value_double(-a->as.real));
-    if (expr->call == CALL_NEGATE && a->as.integer != INT64_MIN)
-        return constant(planner, expr, value_integer(-a->as.integer));
+    if (expr->call == CALL_NEGATE)
+        return fold_negate(planner, expr, a);
     if (expr->argument_count != 2 || a->type != b->type)
         return NULL;
     struct value out = {.type = a->type};
+    if (a->type == SQL_NUMERIC && expr->type == SQL_NUMERIC &&
+        fold_numerics(expr->call, a->as.numeric, b->as.numeric, &out.as.numeric))
+        return constant(planner, expr, out);
     if (a->type == SQL_INTEGER && expr->type == SQL_INTEGER &&
         fold_integers(expr->call, a->as.integer, b->as.integer, &out.as.integer))
         return constant(planner, expr, out);
@@ -145,10 +180,10 @@ static struct expr *fold_cast(struct planner *planner, const struct expr *expr)
 {
     struct error ignored;
     struct value out;
-    if (expr->cast_bits > 0)
-        return NULL;
     const struct value *value = &expr->arguments[0]->constant;
-    if (value_cast(value, expr->type, planner->arena, 0, &out, &ignored))
+    struct type_spec spec = {.kind = expr->type, .length_max = expr->cast_limit};
+    if (value_cast(value, expr->type, planner->arena, 0, &out, &ignored) ||
+        value_fit(&out, spec, 0, &ignored))
         return NULL;
     return constant(planner, expr, out);
 }

@@ -18,15 +18,23 @@ struct function {
 #define I SQL_INTEGER
 #define D SQL_DOUBLE
 #define T SQL_TEXT
+#define R SQL_REAL
+#define N SQL_NUMERIC
+#define U SQL_UUID
+#define Y SQL_BYTEA
 
 static const struct function functions[] = {
     {"abs", CALL_ABS, I, 1, 1, {I}},
     {"abs", CALL_ABS, D, 1, 1, {D}},
+    {"abs", CALL_ABS, R, 1, 1, {R}},
+    {"abs", CALL_ABS, N, 1, 1, {N}},
     {"ascii", CALL_ASCII, I, 1, 1, {T}},
     {"atan", CALL_ATAN, D, 1, 1, {D}},
     {"btrim", CALL_TRIM, T, 1, 2, {T, T}},
     {"ceil", CALL_CEIL, D, 1, 1, {D}},
+    {"ceil", CALL_CEIL, N, 1, 1, {N}},
     {"ceiling", CALL_CEIL, D, 1, 1, {D}},
+    {"ceiling", CALL_CEIL, N, 1, 1, {N}},
     {"char_length", CALL_LENGTH, I, 1, 1, {T}},
     {"character_length", CALL_LENGTH, I, 1, 1, {T}},
     {"chr", CALL_CHR, T, 1, 1, {I}},
@@ -35,6 +43,7 @@ static const struct function functions[] = {
     {"current_user", CALL_CURRENT_USER, T, 0, 0, {0}},
     {"exp", CALL_EXP, D, 1, 1, {D}},
     {"floor", CALL_FLOOR, D, 1, 1, {D}},
+    {"floor", CALL_FLOOR, N, 1, 1, {N}},
     {"left", CALL_LEFT, T, 2, 2, {T, I}},
     {"length", CALL_LENGTH, I, 1, 1, {T}},
     {"ln", CALL_LN, D, 1, 1, {D}},
@@ -45,6 +54,7 @@ static const struct function functions[] = {
     {"ltrim", CALL_LTRIM, T, 1, 2, {T, T}},
     {"md5", CALL_MD5, T, 1, 1, {T}},
     {"mod", CALL_MODULO, I, 2, 2, {I, I}},
+    {"mod", CALL_MODULO, N, 2, 2, {N, N}},
     {"mod", CALL_MODULO, D, 2, 2, {D, D}},
     {"now", CALL_NOW, T, 0, 0, {0}},
     {"octet_length", CALL_OCTET_LENGTH, I, 1, 1, {T}},
@@ -58,17 +68,21 @@ static const struct function functions[] = {
     {"reverse", CALL_REVERSE, T, 1, 1, {T}},
     {"right", CALL_RIGHT, T, 2, 2, {T, I}},
     {"round", CALL_ROUND, D, 1, 2, {D, I}},
+    {"round", CALL_ROUND, N, 1, 2, {N, I}},
     {"rpad", CALL_RPAD, T, 2, 3, {T, I, T}},
     {"rtrim", CALL_RTRIM, T, 1, 2, {T, T}},
     {"sign", CALL_SIGN, D, 1, 1, {D}},
+    {"sign", CALL_SIGN, N, 1, 1, {N}},
     {"sin", CALL_SIN, D, 1, 1, {D}},
     {"sqrt", CALL_SQRT, D, 1, 1, {D}},
+    {"sqrt", CALL_SQRT, N, 1, 1, {N}},
     {"starts_with", CALL_STARTS_WITH, B, 2, 2, {T, T}},
     {"substr", CALL_SUBSTRING, T, 2, 3, {T, I, I}},
     {"substring", CALL_SUBSTRING, T, 2, 3, {T, I, I}},
     {"tan", CALL_TAN, D, 1, 1, {D}},
     {"trim", CALL_TRIM, T, 1, 2, {T, T}},
     {"trunc", CALL_TRUNC, D, 1, 2, {D, I}},
+    {"trunc", CALL_TRUNC, N, 1, 2, {N, I}},
     {"upper", CALL_UPPER, T, 1, 1, {T}},
     {"version", CALL_VERSION, T, 0, 0, {0}},
 };
@@ -77,6 +91,10 @@ static const struct function functions[] = {
 #undef I
 #undef D
 #undef T
+#undef R
+#undef N
+#undef U
+#undef Y
 
 bool plan__aggregate_by_name(const char *name, enum aggregate_kind *kind)
 {

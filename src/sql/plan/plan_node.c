@@ -111,9 +111,15 @@ static bool constants_equal(const struct expr *a, const struct expr *b)
         return a->constant.null == b->constant.null;
     if (a->constant.type != b->constant.type)
         return false;
-    /* By bits for doubles: -0 and 0 are equal values that print differently. */
-    if (a->constant.type == SQL_DOUBLE)
+    /* By bits where equal values may print differently: -0 and 0, 1.0 and 1.00. */
+    if (type_storage(a->constant.type) == SQL_DOUBLE)
         return memcmp(&a->constant.as.real, &b->constant.as.real, sizeof(double)) == 0;
+    if (a->constant.type == SQL_NUMERIC)
+        return memcmp(&a->constant.as.numeric, &b->constant.as.numeric, sizeof(struct numeric)) ==
+               0;
+    if (a->constant.type == SQL_INTERVAL)
+        return memcmp(&a->constant.as.interval, &b->constant.as.interval,
+                      sizeof(struct interval)) == 0;
     return value_compare(&a->constant, &b->constant) == 0;
 }
 
@@ -133,7 +139,7 @@ bool plan__equal(const struct expr *a, const struct expr *b)
         return false;
     if (a->kind == EXPR_CALL && a->call != b->call)
         return false;
-    if (a->kind == EXPR_CAST && a->cast_bits != b->cast_bits)
+    if (a->kind == EXPR_CAST && a->cast_limit != b->cast_limit)
         return false;
     for (uint32_t i = 0; i < a->argument_count; i++) {
         if (!plan__equal(a->arguments[i], b->arguments[i]))

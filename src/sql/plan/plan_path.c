@@ -60,8 +60,8 @@ static bool index_has(const struct index *index, uint32_t place)
     return false;
 }
 
-/* An entry holds the index's columns and the primary key's. Doubles are fetched: a key does not
- * tell -0 from 0. */
+/* An entry holds the index's columns and the primary key's. Doubles and the like are fetched: a key
+ * does not tell -0 from 0. */
 static bool is_index_only(const struct access *access, const struct path *path)
 {
     const struct table *table = access->table;
@@ -71,7 +71,7 @@ static bool is_index_only(const struct access *access, const struct path *path)
         if (!plan__is_needed(access, path, i))
             continue;
         bool has = index_has(path->index, i) || index_has(&table->indexes[0], i);
-        if (!has || table->columns[i].type.kind == SQL_DOUBLE)
+        if (!has || !type_key_is_exact(table->columns[i].type.kind))
             return false;
     }
     return true;

@@ -111,7 +111,8 @@ static bool is_negative(const struct value *value)
     if (value->null)
         return false;
     return (value->type == SQL_INTEGER && value->as.integer < 0) ||
-           (value->type == SQL_DOUBLE && signbit(value->as.real));
+           (value->type == SQL_NUMERIC && numeric_coefficient(value->as.numeric) < 0) ||
+           (type_storage(value->type) == SQL_DOUBLE && signbit(value->as.real));
 }
 
 static enum precedence level_of(const struct expr *expr)
@@ -176,6 +177,22 @@ static void print_double(const struct value *value, struct buffer *out)
     buffer_append_string(out, ".0");
 }
 
+static void print_cast_type(const struct expr *expr, struct buffer *out)
+{
+    char name[64];
+    type_spec_name((struct type_spec){.kind = expr->type, .length_max = expr->cast_limit}, name,
+                   sizeof name);
+    buffer_printf(out, " AS %s)", name);
+}
+
+/* Of a type that has no literal of its own. */
+static void print_typed(const struct value *value, struct buffer *out)
+{
+    buffer_append_byte(out, '\'');
+    value_format(value, out);
+    buffer_printf(out, "'::%s", type_name(value->type));
+}
+
 static void print_constant(const struct value *value, struct buffer *out)
 {
     if (value->null)
@@ -184,10 +201,12 @@ static void print_constant(const struct value *value, struct buffer *out)
         buffer_append_string(out, value->as.boolean ? "true" : "false");
     else if (value->type == SQL_TEXT)
         print_text(value->as.text, out);
-    else if (value->type == SQL_DOUBLE)
+    else if (type_storage(value->type) == SQL_DOUBLE)
         print_double(value, out);
-    else
+    else if (value->type == SQL_INTEGER || value->type == SQL_NUMERIC)
         value_format(value, out);
+    else
+        print_typed(value, out);
 }
 
 static void print_call(const struct expr *expr, struct buffer *out)
@@ -261,10 +280,7 @@ static void print_plain(const struct expr *expr, struct buffer *out)
     case EXPR_CAST:
         buffer_append_string(out, "CAST(");
         print(expr->arguments[0], LEVEL_OR, out);
-        buffer_printf(out, " AS %s)",
-                      expr->cast_bits == 16   ? "smallint"
-                      : expr->cast_bits == 32 ? "int"
-                                              : type_name(expr->type));
+        print_cast_type(expr, out);
         return;
     case EXPR_OUTER:
         buffer_printf(out, "outer.%s", expr->name ? expr->name : "value");

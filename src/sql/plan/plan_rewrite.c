@@ -286,23 +286,32 @@ static struct expr *simplify_coalesce(struct planner *planner, struct expr *expr
     return copy;
 }
 
-/* An integer column compared with a whole number that was written as a double is compared as an
- * integer, so that an index can serve. Exact while a double has all integers. */
+/* An integer column compared with a whole number that was written as a numeric or a double is
+ * compared as an integer, so that an index can serve. Exact while a double has all integers. */
 static struct expr *compare_as_integer(struct planner *planner, struct expr *expr)
 {
     static const double exact_max = 9007199254740992; /* 2^53 */
     const struct expr *left = expr->arguments[0];
     const struct expr *right = expr->arguments[1];
-    bool fits = left->kind == EXPR_CAST && left->type == SQL_DOUBLE &&
+    bool fits = left->kind == EXPR_CAST &&
+                (left->type == SQL_DOUBLE || left->type == SQL_NUMERIC) && left->cast_limit == 0 &&
                 left->arguments[0]->type == SQL_INTEGER &&
                 left->arguments[0]->kind == EXPR_COLUMN && plan__is_constant(right) &&
                 !right->constant.null;
     if (!fits)
         return expr;
-    double number = right->constant.as.real;
-    if (!(number > -exact_max && number < exact_max) || number != floor(number))
-        return expr;
-    struct expr *integer = plan__constant(planner, value_integer((int64_t)number), right->position);
+    int64_t whole = 0;
+    if (left->type == SQL_NUMERIC) {
+        struct numeric number = numeric_trim(right->constant.as.numeric);
+        if (numeric_scale(number) > 0 || !numeric_to_integer(number, &whole))
+            return expr;
+    } else {
+        double number = right->constant.as.real;
+        if (!(number > -exact_max && number < exact_max) || number != floor(number))
+            return expr;
+        whole = (int64_t)number;
+    }
+    struct expr *integer = plan__constant(planner, value_integer(whole), right->position);
     return plan__call2(planner, expr->call, SQL_BOOLEAN, expr->position, left->arguments[0],
                        integer);
 }

@@ -2,15 +2,54 @@
  *
  * A quoted literal, NULL and an untyped parameter are SQL_UNKNOWN until they meet something that
  * has a type; then they become of that type (a literal is read as it, an error points at the
- * literal). Integers become doubles where the other side is one. Nothing else is implicit: text and
- * numbers never mix without a cast. */
+ * literal). Numbers become wider where the other side is: integer, numeric, double precision; so do
+ * dates become timestamps. Nothing else is implicit: text and numbers never mix without a cast. */
 #include <string.h>
 
 #include "sql/plan/plan_int.h"
 
 bool plan__can_coerce(enum sql_type from, enum sql_type to)
 {
-    return from == to || from == SQL_UNKNOWN || (from == SQL_INTEGER && to == SQL_DOUBLE);
+    if (from == to || from == SQL_UNKNOWN)
+        return true;
+    switch (from) {
+    case SQL_INTEGER:
+        return to == SQL_NUMERIC || to == SQL_REAL || to == SQL_DOUBLE;
+    case SQL_NUMERIC:
+        return to == SQL_REAL || to == SQL_DOUBLE;
+    case SQL_REAL:
+        return to == SQL_DOUBLE;
+    case SQL_DATE:
+        return to == SQL_TIMESTAMP || to == SQL_TIMESTAMPTZ;
+    case SQL_TIMESTAMP:
+        return to == SQL_TIMESTAMPTZ;
+    case SQL_TIME:
+        return to == SQL_INTERVAL;
+    default:
+        return false;
+    }
+}
+
+/* The type that two meet in; SQL_UNKNOWN: none, or neither is known. A real and an exact number
+ * meet in a double, which has more of both. */
+static enum sql_type common_type(enum sql_type a, enum sql_type b)
+{
+    bool real_and_exact = (a == SQL_REAL && (b == SQL_INTEGER || b == SQL_NUMERIC)) ||
+                          (b == SQL_REAL && (a == SQL_INTEGER || a == SQL_NUMERIC));
+    if (real_and_exact)
+        return SQL_DOUBLE;
+    return plan__can_coerce(a, b) ? b : plan__can_coerce(b, a) ? a : SQL_UNKNOWN;
+}
+
+/* What a value may become by being put into a column: besides what it becomes anyway, any other
+ * number, a part of a timestamp, and text. */
+static bool can_assign(enum sql_type from, enum sql_type to)
+{
+    if (plan__can_coerce(from, to) || to == SQL_TEXT)
+        return true;
+    bool numbers = type_is_number(from) && type_is_number(to);
+    bool times = from >= SQL_DATE && from <= SQL_INTERVAL && to >= SQL_DATE && to <= SQL_INTERVAL;
+    return numbers || (times && type_can_cast(from, to));
 }
 
 static struct expr *cast_node(struct planner *planner, struct expr *operand, enum sql_type type,
@@ -88,13 +127,12 @@ status_t plan__unify(struct planner *planner, const char *what, struct expr **it
     enum sql_type common = SQL_UNKNOWN;
     for (uint32_t i = 0; i < count * stride; i += stride) {
         enum sql_type next = items[i]->type;
-        if (plan__can_coerce(next, common))
-            continue;
-        if (!plan__can_coerce(common, next))
+        enum sql_type both = common_type(common, next);
+        if (both == SQL_UNKNOWN && next != common)
             return error_sql(planner->error, "42804", items[i]->position,
                              "%s types %s and %s cannot be matched", what, type_name(common),
                              type_name(next));
-        common = next;
+        common = both;
     }
     if (common == SQL_UNKNOWN)
         common = SQL_TEXT;
@@ -162,11 +200,6 @@ static enum operator_class class_of(enum expr_call call)
     }
 }
 
-static bool is_number(enum sql_type type)
-{
-    return type == SQL_INTEGER || type == SQL_DOUBLE;
-}
-
 static bool is_null_literal(const struct expr *expr)
 {
     return expr->kind == EXPR_CONSTANT && expr->constant.null;
@@ -179,7 +212,7 @@ static enum sql_type operand_type(enum expr_call call, const struct expr *left,
 {
     enum sql_type a = left->type;
     enum sql_type b = right->type;
-    enum sql_type wide = plan__can_coerce(a, b) ? b : plan__can_coerce(b, a) ? a : SQL_UNKNOWN;
+    enum sql_type wide = common_type(a, b);
     switch (class_of(call)) {
     case CLASS_COMPARE:
         return a == SQL_UNKNOWN && b == SQL_UNKNOWN ? SQL_TEXT : wide;
@@ -187,7 +220,7 @@ static enum sql_type operand_type(enum expr_call call, const struct expr *left,
         /* PostgreSQL finds NULL + NULL ambiguous; here it is an integer. */
         if (wide == SQL_UNKNOWN && is_null_literal(left) && is_null_literal(right))
             return SQL_INTEGER;
-        return is_number(wide) ? wide : SQL_UNKNOWN;
+        return type_is_number(wide) ? wide : SQL_UNKNOWN;
     case CLASS_DOUBLE:
         return plan__can_coerce(a, SQL_DOUBLE) && plan__can_coerce(b, SQL_DOUBLE) ? SQL_DOUBLE
                                                                                   : SQL_UNKNOWN;
@@ -258,28 +291,24 @@ status_t plan__type_operator(struct planner *planner, enum expr_call call, const
 /* ---- casts ------------------------------------------------------------------------------------
  */
 
-static bool can_cast(enum sql_type from, enum sql_type to)
-{
-    bool between_boolean_and_double =
-        (from == SQL_BOOLEAN && to == SQL_DOUBLE) || (from == SQL_DOUBLE && to == SQL_BOOLEAN);
-    return !between_boolean_and_double;
-}
-
 status_t plan__type_cast(struct planner *planner, struct expr *operand, struct type_spec spec,
                          uint32_t position, struct expr **out)
 {
+    /* SQLite has no decimals. */
+    if (planner->options->sqlite && spec.kind == SQL_NUMERIC)
+        spec = (struct type_spec){.kind = SQL_DOUBLE};
     if (operand->type == SQL_UNKNOWN) {
         status_t status = plan__coerce(planner, &operand, spec.kind);
         if (status)
             return status;
     }
-    if (!can_cast(operand->type, spec.kind))
+    if (!type_can_cast(operand->type, spec.kind))
         return error_sql(planner->error, "42846", position, "cannot cast type %s to %s",
                          type_name(operand->type), type_name(spec.kind));
     struct expr *expr = operand;
-    if (operand->type != spec.kind || (spec.kind == SQL_INTEGER && spec.length_max > 0)) {
+    if (operand->type != spec.kind || (spec.kind != SQL_TEXT && spec.length_max > 0)) {
         expr = cast_node(planner, operand, spec.kind, position);
-        expr->cast_bits = spec.kind == SQL_INTEGER ? spec.length_max : 0;
+        expr->cast_limit = spec.kind == SQL_TEXT ? 0 : spec.length_max;
     }
     if (spec.kind == SQL_TEXT && spec.length_max > 0) {
         /* An explicit cast to varchar(n) cuts. */
@@ -298,8 +327,7 @@ status_t plan__assign(struct planner *planner, struct expr **expr, const struct 
     enum sql_type to = column->type.kind;
     if (plan__can_coerce(from, to))
         return plan__coerce(planner, expr, to);
-    /* Assignment casts: doubles round to integers, everything has a text. */
-    if ((from == SQL_DOUBLE && to == SQL_INTEGER) || to == SQL_TEXT) {
+    if (can_assign(from, to)) {
         *expr = cast_node(planner, *expr, to, (*expr)->position);
         return OK;
     }

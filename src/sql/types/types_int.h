@@ -7,7 +7,7 @@
 enum {
     VALUE__DOUBLE_TEXT_MAX = 40, /* bytes with the NUL: sign, 17 digits, point, exponent, zeros */
     VALUE__INTEGER_TEXT_MAX = 24,
-    VALUE__TEXT_MAX = 128, /* of any value but text and bytes */
+    VALUE__TEXT_MAX = DATETIME_TEXT_MAX, /* of any value but text and bytes */
 };
 
 /* Text of a number as clients see it, with a NUL; returns its length. */
@@ -32,6 +32,13 @@ int value__shown_size(struct slice text);
 status_t value__syntax_error(struct slice text, enum sql_type type, uint32_t position,
                              struct error *error);
 status_t value__range_error(enum sql_type type, uint32_t position, struct error *error);
+/* Among dates, times and intervals, and from text to them. */
+bool value__datetime_can_cast(enum sql_type from, enum sql_type to);
+status_t value__datetime_cast(const struct value *value, enum sql_type type, uint32_t position,
+                              struct value *out, struct error *error);
+/* To that many digits of the second. */
+void value__datetime_round(struct value *value, uint32_t digits);
+size_t value__datetime_text(const struct value *value, char out[DATETIME_TEXT_MAX]);
 /* Casts between numbers of two types. */
 status_t value__number_cast(const struct value *value, enum sql_type type, uint32_t position,
                             struct value *out, struct error *error);

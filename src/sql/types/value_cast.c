@@ -253,7 +253,7 @@ bool type_can_cast(enum sql_type from, enum sql_type to)
         return true;
     if (from == SQL_BOOLEAN || to == SQL_BOOLEAN)
         return from == SQL_INTEGER || to == SQL_INTEGER;
-    return type_is_number(from) && type_is_number(to);
+    return (type_is_number(from) && type_is_number(to)) || value__datetime_can_cast(from, to);
 }
 
 status_t value_cast(const struct value *value, enum sql_type type, struct arena *arena,
@@ -276,6 +276,8 @@ status_t value_cast(const struct value *value, enum sql_type type, struct arena 
         *out = to_text(value, arena);
         return OK;
     }
+    if (type >= SQL_DATE && type <= SQL_INTERVAL)
+        return value__datetime_cast(value, type, position, out, error);
     if (value->type == SQL_TEXT)
         return from_text(value->as.text, type, arena, position, out, error);
     if (type == SQL_BOOLEAN) {
@@ -363,6 +365,8 @@ status_t value_fit(struct value *value, struct type_spec spec, uint32_t position
     case SQL_NUMERIC:
         return numeric_fit_digits(value, spec, position, error);
     default:
+        ASSERT(spec.kind >= SQL_TIME && spec.kind <= SQL_INTERVAL);
+        value__datetime_round(value, spec.length_max - 1);
         return OK;
     }
 }

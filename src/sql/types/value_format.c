@@ -205,6 +205,13 @@ void value_format(const struct value *value, struct buffer *out)
     case SQL_UUID:
         uuid_format(value->as.uuid, out);
         return;
+    case SQL_DATE:
+    case SQL_TIME:
+    case SQL_TIMESTAMP:
+    case SQL_TIMESTAMPTZ:
+    case SQL_INTERVAL:
+        buffer_append(out, text, value__datetime_text(value, text));
+        return;
     default:
         UNREACHABLE();
     }

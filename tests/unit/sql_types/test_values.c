@@ -196,7 +196,7 @@ static void test_cast_between_numbers(void **state)
 static const char *assign(struct value value, const char *type, int64_t length)
 {
     struct type_spec spec;
-    assert_true(type_spec_parse(type, length, &spec));
+    assert_true(type_spec_parse(type, length, -1, &spec));
     struct error error;
     struct value out;
     if (value_assign(&value, spec, "c", &arena, &out, &error) != OK) {
@@ -228,14 +228,14 @@ static void test_type_names(void **state)
     (void)state;
     struct type_spec spec;
     char name[64];
-    assert_true(type_spec_parse("CHARACTER VARYING", 10, &spec));
+    assert_true(type_spec_parse("CHARACTER VARYING", 10, -1, &spec));
     type_spec_name(spec, name, sizeof name);
     assert_string_equal(name, "character varying(10)");
-    assert_true(type_spec_parse("Double Precision", -1, &spec));
+    assert_true(type_spec_parse("Double Precision", -1, -1, &spec));
     assert_int_equal(spec.kind, SQL_DOUBLE);
-    assert_false(type_spec_parse("integer", 4, &spec));
-    assert_false(type_spec_parse("varchar", 0, &spec));
-    assert_false(type_spec_parse("numeric", -1, &spec));
+    assert_false(type_spec_parse("integer", 4, -1, &spec));
+    assert_false(type_spec_parse("varchar", 0, -1, &spec));
+    assert_false(type_spec_parse("numeric", -1, -1, &spec));
     assert_string_equal(type_name(SQL_UNKNOWN), "unknown");
 }
 
