@@ -402,8 +402,7 @@ status_t exec__state_result(const struct aggregate *aggregate, const struct aggr
     case AGGREGATE_AVG: {
         if (argument == SQL_NUMERIC)
             return numeric_result(kind, state, out, error);
-        double sum =
-            type_storage(argument) == SQL_DOUBLE ? state->as.real : (double)state->as.sum;
+        double sum = type_storage(argument) == SQL_DOUBLE ? state->as.real : (double)state->as.sum;
         *out = value_double(sum / (double)state->count);
         return OK;
     }

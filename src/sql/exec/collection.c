@@ -284,7 +284,8 @@ void exec__collection_shape(struct exec *exec, const struct plan *input, struct 
         const struct expr *key = keys[i];
         (*types)[input->column_count + i] = key->type;
         (*stable)[input->column_count + i] =
-            !type_is_slice(key->type) || key->kind == EXPR_CONSTANT || key->kind == EXPR_PARAMETER ||
+            !type_is_slice(key->type) || key->kind == EXPR_CONSTANT ||
+            key->kind == EXPR_PARAMETER ||
             (key->kind == EXPR_COLUMN && exec__text_is_stable(input, key->index));
     }
 }

@@ -169,7 +169,8 @@ static void numeric_compare_rows(enum expr_call call, const struct eval *a, cons
     }
 }
 
-/* The types that are seldom compared. What lies under a NULL may be anything, and is compared too. */
+/* The types that are seldom compared. What lies under a NULL may be anything, and is compared too.
+ */
 static void value_compare_rows(enum expr_call call, const struct eval *a, const struct eval *b,
                                const struct batch *in, bool *out)
 {

@@ -299,8 +299,9 @@ bool parse__type(struct parse *parse, struct type_spec *type, uint32_t *position
     if (length < 0 || !type_spec_parse(name, -1, -1, type))
         return type_unknown(parse, name, *position);
     if (type->kind == SQL_NUMERIC && scale <= length)
-        return parse__fail(parse, "22023", *position, "NUMERIC precision %lld must be between 1 and %d",
-                           (long long)length, NUMERIC_DIGITS_MAX);
+        return parse__fail(parse, "22023", *position,
+                           "NUMERIC precision %lld must be between 1 and %d", (long long)length,
+                           NUMERIC_DIGITS_MAX);
     if (type->kind == SQL_NUMERIC)
         return parse__fail(parse, "22023", *position,
                            "NUMERIC scale %lld must be between 0 and precision %lld",

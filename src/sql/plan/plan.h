@@ -140,7 +140,7 @@ struct expr {
     const char *name;      /* EXPR_COLUMN: as EXPLAIN prints it ("o.id"); EXPR_CALL: its name */
     struct expr **arguments;
     uint32_t argument_count;
-    bool is_volatile;   /* random(), or has it inside: not folded, not moved */
+    bool is_volatile;    /* random(), or has it inside: not folded, not moved */
     uint32_t cast_limit; /* EXPR_CAST: `length_max` of the type it is to (struct type_spec) */
     const struct subplan *subplan; /* EXPR_SUBQUERY */
     bool is_implicit;              /* EXPR_CAST: nobody wrote it */

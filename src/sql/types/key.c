@@ -199,8 +199,8 @@ static bool interval_of_length(__int128 length, struct interval *out)
     if (days < INT32_MIN)
         days = INT32_MIN;
     length -= days * day_us;
-    *out = (struct interval){
-        .months = (int32_t)months, .days = (int32_t)days, .us = (int64_t)length};
+    *out =
+        (struct interval){.months = (int32_t)months, .days = (int32_t)days, .us = (int64_t)length};
     return length >= INT64_MIN && length <= INT64_MAX;
 }
 

@@ -328,8 +328,7 @@ bool numeric_add(struct numeric a, struct numeric b, struct numeric *out)
     }
     __int128 wide = x;
     if (x_scale != y_scale &&
-        (__builtin_mul_overflow(
-             x, (__int128)numeric_power_of_ten(y_scale - x_scale), &wide) ||
+        (__builtin_mul_overflow(x, (__int128)numeric_power_of_ten(y_scale - x_scale), &wide) ||
          magnitude(wide) >= LIMIT * 10))
         return add_far(x, x_scale, y, y_scale, out);
     return numeric_fit(wide + y, y_scale, out);

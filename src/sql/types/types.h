@@ -7,9 +7,9 @@
  * Errors carry SQLSTATE: 22003 numeric out of range, 22012 division by zero, 22P02 invalid text
  * representation, 22001 string too long, 22021 invalid UTF-8, 54000 key too long.
  *
- * Numbers behind the point: NUMERIC is exact, at most 36 digits in all. What arithmetic gives keeps its
- * digits before the point, and of those behind it as many as there is room for, rounded half away
- * from zero; only digits before the point that do not fit are an error (22003). */
+ * Numbers behind the point: NUMERIC is exact, at most 36 digits in all. What arithmetic gives keeps
+ * its digits before the point, and of those behind it as many as there is room for, rounded half
+ * away from zero; only digits before the point that do not fit are an error (22003). */
 #ifndef SQL_TYPES_TYPES_H
 #define SQL_TYPES_TYPES_H
 
@@ -87,9 +87,10 @@ const char *type_name(enum sql_type type);
 /* As declared: "character varying(10)", "smallint", "int4", ... into out. */
 void type_spec_name(struct type_spec spec, char *out, size_t size);
 /* Understands every spelling of the SQL reference (int, int2, int4, int8, bigint, float, float8,
- * real, double precision, string, varchar, char varying, bool, decimal, timestamptz, ...), any case,
- * words separated by one space. INT and INTEGER are 64 bits; CHAR(n) is VARCHAR(n). `length` and
- * `scale` are the numbers in parentheses or -1. False: no such type, or not with those numbers. */
+ * real, double precision, string, varchar, char varying, bool, decimal, timestamptz, ...), any
+ * case, words separated by one space. INT and INTEGER are 64 bits; CHAR(n) is VARCHAR(n). `length`
+ * and `scale` are the numbers in parentheses or -1. False: no such type, or not with those numbers.
+ */
 bool type_spec_parse(const char *name, int64_t length, int64_t scale, struct type_spec *out);
 
 /* ---- what values consist of ------------------------------------------------------------------ */
@@ -143,8 +144,8 @@ struct value value_datetime(enum sql_type type, int64_t count);
 /* Total order for sorting, grouping and keys: values of one type, or two numbers; NULL after
  * everything and equal to itself. <0, 0, >0. */
 int value_compare(const struct value *a, const struct value *b);
-/* Equal values of one type hash alike, and so do equal integers, doubles and numerics while a double
- * is exact. */
+/* Equal values of one type hash alike, and so do equal integers, doubles and numerics while a
+ * double is exact. */
 uint64_t value_hash(const struct value *value);
 /* Whether CAST knows the way; 42846 otherwise. NULLs and values of unknown type go anywhere. */
 bool type_can_cast(enum sql_type from, enum sql_type to);
@@ -247,10 +248,10 @@ bool key_prefix_end(struct buffer *key);
 /* ---- rows: one MessagePack array, values by column ordinal ------------------------------------
  */
 
-/* Numbers, booleans and text are MessagePack's own, so are bytes (bin); dates and times are integers,
- * a real is a float 32. The others are extensions: type 1 numeric (one byte scale, then the
- * coefficient, two's complement, big-endian, as short as it goes), type 2 interval (4 bytes months, 4
- * days, 8 us, big-endian), type 3 uuid.
+/* Numbers, booleans and text are MessagePack's own, so are bytes (bin); dates and times are
+ * integers, a real is a float 32. The others are extensions: type 1 numeric (one byte scale, then
+ * the coefficient, two's complement, big-endian, as short as it goes), type 2 interval (4 bytes
+ * months, 4 days, 8 us, big-endian), type 3 uuid.
  *
  * Ordinals are never reused; a row written before a column was added is shorter, the column then
  * reads as `missing` (the default at ADD COLUMN). Dropped columns are written as nil. */

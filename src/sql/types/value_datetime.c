@@ -94,8 +94,7 @@ void value__datetime_round(struct value *value, uint32_t digits)
     ASSERT(digits <= 6);
     if (value->type == SQL_INTERVAL)
         value->as.interval.us = round_us(value->as.interval.us, digits);
-    else if (value->as.integer != DATETIME_INFINITY &&
-             value->as.integer != DATETIME_MINUS_INFINITY)
+    else if (value->as.integer != DATETIME_INFINITY && value->as.integer != DATETIME_MINUS_INFINITY)
         value->as.integer = round_us(value->as.integer, digits);
 }
 
