@@ -14,13 +14,15 @@ static struct slice text_of(struct arena *arena, const char *text)
 /* A number in a text counts as far as it goes, as SQLite has it. */
 static double number_of(const struct value *value)
 {
-    switch (value->type) {
+    switch (type_storage(value->type)) {
     case SQL_BOOLEAN:
         return value->as.boolean;
     case SQL_INTEGER:
         return (double)value->as.integer;
     case SQL_DOUBLE:
         return value->as.real;
+    case SQL_NUMERIC:
+        return numeric_to_double(value->as.numeric);
     default: {
         char digits[64] = {0};
         size_t size = value->as.text.size < sizeof digits ? value->as.text.size : sizeof digits - 1;
@@ -34,7 +36,7 @@ static struct slice printable(struct arena *arena, const struct value *value)
 {
     if (value->type == SQL_BOOLEAN)
         return text_of(arena, value->as.boolean ? "1" : "0");
-    if (value->type == SQL_DOUBLE)
+    if (type_storage(value->type) == SQL_DOUBLE)
         return text_of(arena, arena_printf(arena, "%.3f", value->as.real));
     struct buffer text = {0};
     value_format(value, &text);

@@ -164,6 +164,12 @@ status_t plan__lenient_comparison(struct planner *planner, enum expr_call call, 
     if (call != CALL_EQ && call != CALL_NE)
         return OK;
     static const struct type_spec text = {.kind = SQL_TEXT};
+    bool bytes = (*left)->type == SQL_BYTEA || (*right)->type == SQL_BYTEA;
+    if (bytes && (*left)->type != (*right)->type) {
+        /* Never equal; nor is \x3031 to anything else as a text. */
+        status_t status = plan__type_cast(planner, *left, text, (*left)->position, left);
+        return status ? status : plan__type_cast(planner, *right, text, (*right)->position, right);
+    }
     if (is_number((*right)->type) && is_unreadable(planner, *left, (*right)->type))
         return plan__type_cast(planner, *right, text, (*right)->position, right);
     if (is_number((*left)->type) && is_unreadable(planner, *right, (*left)->type))

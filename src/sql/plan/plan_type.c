@@ -294,8 +294,8 @@ status_t plan__type_operator(struct planner *planner, enum expr_call call, const
 status_t plan__type_cast(struct planner *planner, struct expr *operand, struct type_spec spec,
                          uint32_t position, struct expr **out)
 {
-    /* SQLite has no decimals. */
-    if (planner->options->sqlite && spec.kind == SQL_NUMERIC)
+    /* SQLite's numbers with a fraction are of one kind. */
+    if (planner->options->sqlite && (spec.kind == SQL_NUMERIC || spec.kind == SQL_REAL))
         spec = (struct type_spec){.kind = SQL_DOUBLE};
     if (operand->type == SQL_UNKNOWN) {
         status_t status = plan__coerce(planner, &operand, spec.kind);
