@@ -120,7 +120,7 @@ static void take_meta(struct kv *kv, uint64_t file_size)
     kv->verified = mem_zalloc((pages + 63u) / 64, sizeof *kv->verified);
     atomic_store(&kv->published_root[meta->epoch & 1], meta->root);
     atomic_store(&kv->published, meta->epoch);
-    kv->scratch = mem_alloc(kv->page_size);
+    kv->scratch = mem_alloc(3ull * kv->page_size);
     kv->slots = mem_zalloc(kv->slots_max, sizeof *kv->slots);
     kv__alloc_resize(kv, pages);
 }

@@ -103,10 +103,11 @@ static bool check_page(struct check *check, uint32_t id, uint32_t level, uint64_
 
 static void check_keys(struct check *check, const struct kv__page *page, struct bounds bounds)
 {
-    uint32_t first = page->level != 0 ? 1 : 0;
+    uint32_t first = kv__page_first_key(page);
+    uint8_t bytes[2][KV_KEY_SIZE_MAX];
     struct slice before = bounds.low;
     for (uint32_t i = first; i < page->count; i++) {
-        struct slice key = kv__page_key(page, i);
+        struct slice key = kv__page_key(page, i, bytes[i & 1]);
         /* The first key may equal the separator below which it hangs; others are greater. */
         int order = before.data == NULL ? 1 : slice_compare(key, before);
         if (order < 0 || (order == 0 && i != first))
@@ -149,12 +150,13 @@ static void check_node(struct check *check, uint32_t id, uint32_t level, uint64_
         check_values(check, page);
         return;
     }
+    uint8_t bytes[2][KV_KEY_SIZE_MAX];
     for (uint32_t i = 0; i < page->count; i++) {
         struct bounds below = bounds;
         if (i > 0)
-            below.low = kv__page_key(page, i);
+            below.low = kv__page_key(page, i, bytes[0]);
         if (i + 1u < page->count)
-            below.high = kv__page_key(page, i + 1);
+            below.high = kv__page_key(page, i + 1, bytes[1]);
         check_node(check, kv__page_child(page, i), page->level - 1u, page->birth, below);
     }
 }

@@ -3,7 +3,10 @@
  * A cursor keeps the page and the place on each level from root to leaf, so that a step within a
  * leaf touches nothing else and a step to the next leaf climbs only as far as needed. It needs no
  * pins of its own: the snapshot keeps its pages (or, in the writer's view, the absence of changes
- * does). */
+ * does).
+ *
+ * A key is put together in the cursor's buffer. What the keys of the page share stays there while
+ * the cursor is on the page, so that a step copies only the rest. */
 #include "kv/kv_int.h"
 
 #define LEAF(cursor) ((cursor)->depth - 1u)
@@ -120,8 +123,9 @@ static status_t go_down(struct kv_cursor *cursor, const struct kv__page *page,
 /* The key handed out before is over. */
 static void scribble(struct kv_cursor *cursor)
 {
-    if (KV_CURSOR_SCRIBBLES)
-        memset(cursor->key, SCRIBBLE, sizeof cursor->key);
+    if (!KV_CURSOR_SCRIBBLES)
+        return;
+    memset(cursor->key, SCRIBBLE, sizeof cursor->key);
     cursor->key_page = NULL;
 }
 
@@ -134,6 +138,7 @@ static status_t place(struct kv_cursor *cursor, enum direction direction, struct
     cursor->depth = 0;
     scribble(cursor);
     if (cursor->latest) {
+        cursor->key_page = NULL; /* it may have changed in place */
         cursor->root = cursor->kv->root;
         cursor->changes = cursor->kv->changes;
     }
@@ -217,8 +222,9 @@ status_t kv_cursor_seek_reverse(struct kv_cursor *cursor, struct slice key, stru
     if (status != OK || cursor->depth == 0)
         return status;
     uint32_t index = cursor->level[LEAF(cursor)].index;
+    uint8_t bytes[KV_KEY_SIZE_MAX];
     if (index < cursor->level[LEAF(cursor)].count &&
-        slice_equal(kv__page_key(page_at(cursor, LEAF(cursor)), index), key)) {
+        slice_equal(kv__page_key(page_at(cursor, LEAF(cursor)), index, bytes), key)) {
         cursor->valid = true;
         return OK;
     }
@@ -267,17 +273,40 @@ status_t kv_cursor_prev(struct kv_cursor *cursor, struct error *error)
     return prev_leaf(cursor, error);
 }
 
+#define COPY_AT_ONCE 16u
+
+/* Copies `size` bytes of a page. Most are few: those are copied as 16, of which the last mean
+ * nothing; `to` has room for as many more, and the page ends behind them. */
+static inline void copy_bytes(uint8_t *to, const uint8_t *from, uint32_t size, const uint8_t *end)
+{
+    if (__builtin_expect(size <= COPY_AT_ONCE && from + COPY_AT_ONCE <= end, 1))
+        memcpy(to, from, COPY_AT_ONCE);
+    else
+        memcpy(to, from, size);
+}
+
 struct slice kv_cursor_key(struct kv_cursor *cursor)
 {
     check_current(cursor);
-    struct slice key =
-        kv__page_key(page_at(cursor, LEAF(cursor)), cursor->level[LEAF(cursor)].index);
-    if (!KV_CURSOR_SCRIBBLES)
-        return key;
-    ASSERT(key.size <= KV_KEY_SIZE_MAX);
-    memcpy(cursor->key, key.data, key.size);
-    return slice_make(cursor->key, key.size);
+    const struct kv__page *page = page_at(cursor, LEAF(cursor));
+    const struct kv__slot *slot = kv__page_slots(page) + cursor->level[LEAF(cursor)].index;
+    const uint8_t *cell = (const uint8_t *)page + slot->offset;
+    const uint8_t *rest = cell + kv__cell_key_at(0, cell);
+    uint32_t prefix = page->prefix;
+    ASSERT(prefix + slot->key_size <= KV_KEY_SIZE_MAX);
+    if (prefix == 0 && !KV_CURSOR_SCRIBBLES)
+        return slice_make(rest, slot->key_size);
+    if (cursor->key_page != (const uint8_t *)page) {
+        memcpy(cursor->key, page + 1, prefix);
+        cursor->key_page = (const uint8_t *)page;
+    }
+    copy_bytes(cursor->key + prefix, rest, slot->key_size,
+               (const uint8_t *)page + cursor->kv->page_size);
+    return slice_make(cursor->key, prefix + slot->key_size);
 }
+
+_Static_assert(sizeof((struct kv_cursor *)0)->key >= KV_KEY_SIZE_MAX + COPY_AT_ONCE,
+               "a key is copied with some bytes more");
 
 status_t kv_cursor_value(const struct kv_cursor *cursor, struct slice *value, struct error *error)
 {
@@ -293,23 +322,46 @@ status_t kv_cursor_value(const struct kv_cursor *cursor, struct slice *value, st
     return OK;
 }
 
-uint32_t kv_cursor_run(const struct kv_cursor *cursor, struct kv_entry *entries, uint32_t max,
-                       struct arena *keys)
+/* How many entries from the cursor's on, up to `max`, have no long value; *bytes: of their keys. */
+static uint32_t run_length(const struct kv_cursor *cursor, uint32_t max, size_t *bytes)
 {
-    check_current(cursor);
-    ASSERT(!cursor->latest);
     const struct kv__page *page = page_at(cursor, LEAF(cursor));
     const struct kv__slot *slot = kv__page_slots(page) + cursor->level[LEAF(cursor)].index;
     uint32_t left = cursor->level[LEAF(cursor)].count - cursor->level[LEAF(cursor)].index;
     uint32_t count = left < max ? left : max;
+    *bytes = 0;
+    for (uint32_t i = 0; i < count; i++, slot++) {
+        if ((get_u16_le((const uint8_t *)page + slot->offset) & KV_CELL_LONG) != 0)
+            return i;
+        *bytes += page->prefix + slot->key_size;
+    }
+    return count;
+}
+
+uint32_t kv_cursor_run(const struct kv_cursor *cursor, struct kv_entry *entries, uint32_t max,
+                       struct arena *keys)
+{
+    size_t bytes;
+    check_current(cursor);
+    ASSERT(!cursor->latest);
+    uint32_t count = run_length(cursor, max, &bytes);
+    if (count == 0)
+        return 0;
+    const struct kv__page *page = page_at(cursor, LEAF(cursor));
+    const struct kv__slot *slot = kv__page_slots(page) + cursor->level[LEAF(cursor)].index;
+    const uint8_t *end = (const uint8_t *)page + cursor->kv->page_size;
+    const uint8_t *shared = (const uint8_t *)(page + 1);
+    uint32_t prefix = page->prefix;
+    uint8_t *key = arena_alloc(keys, bytes + COPY_AT_ONCE);
     for (uint32_t i = 0; i < count; i++, slot++) {
         const uint8_t *cell = (const uint8_t *)page + slot->offset;
-        uint32_t size = get_u16_le(cell);
-        if (__builtin_expect((size & KV_CELL_LONG) != 0, 0))
-            return i;
-        entries[i].key = arena_copy(keys, slice_make(cell + 2, slot->key_size));
+        entries[i].key.data = key;
+        entries[i].key.size = prefix + slot->key_size;
         entries[i].value.data = cell + 2 + slot->key_size;
-        entries[i].value.size = size;
+        entries[i].value.size = get_u16_le(cell);
+        copy_bytes(key, shared, prefix, end);
+        copy_bytes(key + prefix, cell + 2, slot->key_size, end);
+        key += prefix + slot->key_size;
     }
     return count;
 }

@@ -2,7 +2,10 @@
  * kv_tree.c.
  *
  * Merging. A page under a quarter full is joined with a neighbour under the same parent if both fit
- * into one page; an empty one is taken out. A root with a single child gives way to it.
+ * into one page; else the neighbour is more than three quarters full, and gives it of its entries,
+ * so that both are about half full. (Only when the parent has no room for the longer separator that
+ * may take is the page left as it is.) An empty page is taken out. A root with a single child gives
+ * way to it.
  *
  * Deleting a range takes leaves that lie in it as a whole out of their parents, without copying
  * them; at its two ends entries are deleted one by one. */
@@ -21,9 +24,9 @@ static bool is_underfull(const struct kv *kv, uint32_t used)
 static uint32_t used_after_removal(const struct kv *kv, const struct kv__page *page, uint32_t index)
 {
     uint32_t used = kv__page_used(kv, page);
-    used -= (uint32_t)(kv__page_cell(page, index).size + sizeof(struct kv__slot));
+    used -= kv__page_cell_size(page, index) + (uint32_t)sizeof(struct kv__slot);
     if (page->level != 0 && index + 1u < page->count)
-        used -= (uint32_t)(kv__page_cell(page, index + 1).size + sizeof(struct kv__slot));
+        used -= kv__page_cell_size(page, index + 1) + (uint32_t)sizeof(struct kv__slot);
     return used;
 }
 
@@ -50,46 +53,43 @@ static status_t touch_neighbours(struct kv *kv, const struct kv__path *path, str
     return OK;
 }
 
-/* Appends all of `from`; the first entry of a branch gets the key that led to the page. */
-static void append_all(struct kv__page *to, const struct kv__page *from, struct slice leading)
+/* A copy in page `place` of the scratch, 1 or 2: in 0 the parent may be built anew meanwhile. */
+static const struct kv__page *page_copy(struct kv *kv, const struct kv__page *page, uint32_t place)
 {
-    for (uint32_t i = 0; i < from->count; i++) {
-        struct slice cell = kv__page_cell(from, i);
-        uint32_t key_size = kv__page_slots(from)[i].key_size;
-        uint8_t first[4 + KV_KEY_SIZE_MAX];
-        if (i == 0 && from->level != 0 && leading.size != 0) {
-            memcpy(first, cell.data, 4);
-            memcpy(first + 4, leading.data, leading.size);
-            cell = slice_make(first, 4 + leading.size);
-            key_size = (uint32_t)leading.size;
-        }
-        kv__page_append(to, cell, key_size);
-    }
+    struct kv__page *copy =
+        (struct kv__page *)(void *)(kv->scratch + (uint64_t)place * kv->page_size);
+    ASSERT(place == 1 || place == 2);
+    /* Not the crc: the checkpoint thread may be storing it. */
+    memcpy(&copy->id, &page->id, kv->page_size - offsetof(struct kv__page, id));
+    return copy;
+}
+
+/* The entries of the page at `depth` and of its neighbour, the child `other` of its parent. */
+static struct kv__entries both(struct kv *kv, const struct kv__path *path, uint32_t depth,
+                               uint32_t other)
+{
+    const struct kv__page *page = path->at[depth].page, *parent = path->at[depth - 1].page;
+    uint32_t index = path->at[depth - 1].index, other_id = kv__page_child(parent, other);
+    const struct kv__page *neighbour = kv__page_at(kv, other_id);
+    ASSERT(neighbour->level == page->level && kv__page_is_verified(kv, other_id));
+    return (struct kv__entries){.left = page_copy(kv, other < index ? neighbour : page, 1),
+                                .right = page_copy(kv, other < index ? page : neighbour, 2),
+                                .leading = kv__page_entry(parent, other < index ? index : other),
+                                .count = (uint32_t)page->count + neighbour->count};
 }
 
 /* Joins the page at `depth` with its neighbour, the child `other` (index - 1 or index + 1) of its
  * parent, into the page itself. False when both do not fit into one. */
 static bool merge_with(struct kv *kv, struct kv__path *path, uint32_t depth, uint32_t other)
 {
-    struct kv__page *page = path->at[depth].page, *parent = path->at[depth - 1].page;
+    struct kv__page *parent = path->at[depth - 1].page;
     uint32_t index = path->at[depth - 1].index, right = other > index ? other : index;
-    uint32_t other_id = kv__page_child(parent, other);
-    const struct kv__page *neighbour = kv__page_at(kv, other_id);
-    struct slice leading = kv__page_key(parent, right);
-    ASSERT(neighbour->level == page->level && kv__page_is_verified(kv, other_id));
-    uint32_t used = kv__page_used(kv, page) + kv__page_used(kv, neighbour);
-    if (page->level != 0)
-        used += (uint32_t)leading.size;
-    if (used > kv__page_capacity(kv))
+    uint32_t other_id = kv__page_child(parent, other), level = path->at[depth].page->level;
+    struct kv__entries entries = both(kv, path, depth, other);
+    if (kv__entries_size(&entries, 0, entries.count) > kv__page_capacity(kv))
         return false;
-    memcpy(&((struct kv__page *)(void *)kv->scratch)->id, &page->id,
-           kv->page_size - offsetof(struct kv__page, id));
-    const struct kv__page *copy = (const struct kv__page *)(const void *)kv->scratch;
-    page = kv__page_init(kv, path->at[depth].id, copy->level);
-    append_all(page, other < index ? neighbour : copy, slice_make(NULL, 0));
-    append_all(page, other < index ? copy : neighbour, leading);
-    kv__page_seal(page);
-    kv__alloc_drop(kv, other_id, 1, neighbour->birth);
+    kv__entries_build(&entries, 0, entries.count, kv__page_init(kv, path->at[depth].id, level));
+    kv__alloc_drop(kv, other_id, 1, kv__page_at(kv, other_id)->birth);
     kv__page_set_child(parent, right - 1, path->at[depth].id);
     kv__page_remove(parent, right);
     path->at[depth - 1].index = right - 1;
@@ -104,7 +104,55 @@ static bool merge(struct kv *kv, struct kv__path *path, uint32_t depth)
     return index + 1u < path->at[depth - 1].page->count && merge_with(kv, path, depth, index + 1);
 }
 
-/* After a removal from the leaf: takes out empty pages, merges underfull ones, lowers the root. */
+/* Gives entry `index` of a branch another key. False, and nothing done, when it has no room. */
+static bool change_key(struct kv *kv, struct kv__page *page, uint32_t index, struct slice key)
+{
+    uint8_t head[2][4], bytes[KV_KEY_SIZE_MAX];
+    uint32_t child = kv__page_child(page, index);
+    ASSERT(page->level != 0 && index > 0);
+    struct kv__entry old = kv__entry_branch(head[0], kv__page_key_copy(page, index, bytes), child);
+    struct kv__entry changed = kv__entry_branch(head[1], key, child);
+    kv__page_remove(page, index);
+    if (kv__page_insert(kv, page, index, &changed))
+        return true;
+    bool restored = kv__page_insert(kv, page, index, &old);
+    ASSERT(restored);
+    return false;
+}
+
+/* The page at `depth` and a neighbour that it does not fit into one page with share their entries
+ * anew. A page for a copy of the neighbour is reserved. */
+static void share(struct kv *kv, struct kv__path *path, uint32_t depth)
+{
+    uint8_t bytes[KV_KEY_SIZE_MAX], leading[KV_KEY_SIZE_MAX];
+    struct kv__page *parent = path->at[depth - 1].page;
+    uint32_t index = path->at[depth - 1].index, level = path->at[depth].page->level;
+    uint32_t other = index > 0 ? index - 1 : index + 1, right = index > 0 ? index : other;
+    if (other >= parent->count)
+        return;
+    struct kv__entries entries = both(kv, path, depth, other);
+    uint32_t cut = kv__entries_cut(kv, &entries);
+    /* Copied, since the parent changes before the pages do. */
+    entries.leading.shared = slice_make(NULL, 0);
+    entries.leading.rest = kv__page_key_copy(parent, right, leading);
+    if (cut == entries.left->count ||
+        !change_key(kv, parent, right, kv__entries_separator(&entries, cut, bytes)))
+        return;
+    uint32_t other_id = kv__page_child(parent, other), page_id = path->at[depth].id;
+    uint64_t birth = kv__page_at(kv, other_id)->birth;
+    if (birth != kv->epoch) {
+        kv__alloc_drop(kv, other_id, 1, birth);
+        other_id = kv__alloc_page(kv);
+        kv__page_set_child(parent, other, other_id);
+    }
+    kv__entries_build(&entries, 0, cut,
+                      kv__page_init(kv, other < index ? other_id : page_id, level));
+    kv__entries_build(&entries, cut, entries.count,
+                      kv__page_init(kv, other < index ? page_id : other_id, level));
+}
+
+/* After a removal from the leaf: takes out empty pages, merges or fills underfull ones, lowers the
+ * root. */
 static void shrink(struct kv *kv, struct kv__path *path)
 {
     for (uint32_t depth = path->depth - 1; depth > 0; depth--) {
@@ -112,7 +160,10 @@ static void shrink(struct kv *kv, struct kv__path *path)
         if (page->count == 0) {
             kv__alloc_drop(kv, path->at[depth].id, 1, page->birth);
             kv__page_remove(path->at[depth - 1].page, path->at[depth - 1].index);
-        } else if (!is_underfull(kv, kv__page_used(kv, page)) || !merge(kv, path, depth)) {
+        } else if (!is_underfull(kv, kv__page_used(kv, page))) {
+            break;
+        } else if (!merge(kv, path, depth)) {
+            share(kv, path, depth);
             break;
         }
     }
@@ -149,7 +200,7 @@ status_t kv_delete(struct kv *kv, struct slice key, bool *found, struct error *e
     if (status == OK)
         status = touch_neighbours(kv, &path, error);
     if (status == OK)
-        status = kv__alloc_reserve(kv, path.depth, 0, NULL, error);
+        status = kv__alloc_reserve(kv, path.depth + 1, 0, NULL, error);
     if (status != OK)
         return status;
 
@@ -202,7 +253,7 @@ static status_t drop_leaf(struct kv *kv, struct kv__path *path, struct error *er
     if (status == OK && path->depth > 0)
         status = touch_neighbours(kv, path, error);
     if (status == OK)
-        status = kv__alloc_reserve(kv, path->depth, 0, NULL, error);
+        status = kv__alloc_reserve(kv, path->depth + 1, 0, NULL, error);
     if (status == OK) {
         ASSERT(kv->entries >= leaf->count);
         kv->changes++;
@@ -229,9 +280,7 @@ static bool key_behind(const struct kv__path *path, uint8_t *bytes, struct slice
         const struct kv__page *page = path->at[depth].page;
         if (path->at[depth].index + 1u >= page->count)
             continue;
-        struct slice found = kv__page_key(page, path->at[depth].index + 1u);
-        memcpy(bytes, found.data, found.size);
-        *key = slice_make(bytes, found.size);
+        *key = kv__page_key_copy(page, path->at[depth].index + 1u, bytes);
         return true;
     }
     return false;
@@ -243,9 +292,8 @@ static status_t delete_one(struct kv *kv, const struct kv__path *path, struct er
     uint8_t bytes[KV_KEY_SIZE_MAX];
     bool found;
     uint32_t leaf = path->depth - 1;
-    struct slice key = kv__page_key(path->at[leaf].page, path->at[leaf].index);
-    memcpy(bytes, key.data, key.size);
-    status_t status = kv_delete(kv, slice_make(bytes, key.size), &found, error);
+    struct slice key = kv__page_key_copy(path->at[leaf].page, path->at[leaf].index, bytes);
+    status_t status = kv_delete(kv, key, &found, error);
     ASSERT(status != OK || found);
     return status;
 }

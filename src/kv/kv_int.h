@@ -9,7 +9,7 @@
 #include "base/check.h"
 #include "kv/kv.h"
 
-#define KV_FORMAT_VERSION 1u
+#define KV_FORMAT_VERSION 2u
 #define KV_META_PAGES     2u
 #define KV_PAGE_SIZE_MIN  4096u
 #define KV_PAGE_SIZE_MAX  32768u
@@ -157,7 +157,7 @@ struct kv {
     uint64_t epoch;
     uint64_t changes;
     uint64_t published_entries;
-    uint8_t *scratch; /* two pages, for rebuilding nodes */
+    uint8_t *scratch; /* three pages: for building a node anew, and for copies of two */
 
     /* What snapshots take. published_root[e & 1] is written before published becomes e. */
     _Atomic uint64_t published;
@@ -221,9 +221,15 @@ static inline struct kv__page *kv__page_at(const struct kv *kv, uint32_t id)
     return (struct kv__page *)(void *)(kv->base + (uint64_t)id * kv->page_size);
 }
 
+/* Bytes that a prefix takes before the slots. */
+static inline uint32_t kv__prefix_room(uint32_t prefix)
+{
+    return (prefix + 7u) & ~7u;
+}
+
 static inline struct kv__slot *kv__page_slots(const struct kv__page *page)
 {
-    return (struct kv__slot *)(uintptr_t)(page + 1);
+    return (struct kv__slot *)((uintptr_t)(page + 1) + kv__prefix_room(page->prefix));
 }
 
 /* Is it known to be sound: verified before, or born since the store was opened? */
@@ -257,6 +263,32 @@ static inline status_t kv__page_get(struct kv *kv, uint32_t id, uint32_t level,
     return OK;
 }
 
+/* An entry of a node in parts, wherever they lie: its key is `shared` and then `rest`. */
+struct kv__entry {
+    struct slice head; /* what its cell begins with, up to the key */
+    struct slice shared;
+    struct slice rest;
+    struct slice value; /* of a leaf entry, unless in an overflow run */
+};
+
+#define KV_ENTRY_HEAD_MAX 10u
+
+static inline uint32_t kv__entry_key_size(const struct kv__entry *entry)
+{
+    return (uint32_t)(entry->shared.size + entry->rest.size);
+}
+
+/* The whole key: in place, or put together in `bytes`, which has KV_KEY_SIZE_MAX. */
+struct slice kv__entry_key(const struct kv__entry *entry, uint8_t *bytes);
+/* How many bytes two keys begin with alike. */
+uint32_t kv__entry_common(const struct kv__entry *a, const struct kv__entry *b);
+/* A branch's; the child is put into `head`, which has 4 bytes. */
+struct kv__entry kv__entry_branch(uint8_t *head, struct slice key, uint32_t child);
+/* A leaf's; `head` has KV_ENTRY_HEAD_MAX bytes, `overflow` is the run that holds the value, or 0.
+ */
+struct kv__entry kv__entry_leaf(uint8_t *head, struct slice key, struct slice value,
+                                uint32_t overflow);
+
 /* Starts an empty node in a page that belongs to this epoch. */
 struct kv__page *kv__page_init(struct kv *kv, uint32_t id, uint32_t level);
 /* Where the key begins in a cell of such a page. */
@@ -265,16 +297,20 @@ static inline uint32_t kv__cell_key_at(uint32_t level, const uint8_t *cell)
     return level != 0 ? 4 : (cell[1] & 0x80) != 0 ? 10 : 2;
 }
 
-/* Key of entry `index`, in place. */
-static inline struct slice kv__page_key(const struct kv__page *page, uint32_t index)
+/* Index of the first entry that has a key: entry 0 of a branch has none. */
+static inline uint32_t kv__page_first_key(const struct kv__page *page)
 {
-    const struct kv__slot *slot = &kv__page_slots(page)[index];
-    const uint8_t *cell = (const uint8_t *)page + slot->offset;
-    return slice_make(cell + kv__cell_key_at(page->level, cell), slot->key_size);
+    return page->level != 0 ? 1 : 0;
 }
 
-/* The whole cell, in place. */
-struct slice kv__page_cell(const struct kv__page *page, uint32_t index);
+/* Entry `index`, in place. */
+struct kv__entry kv__page_entry(const struct kv__page *page, uint32_t index);
+/* Its key; see kv__entry_key. */
+struct slice kv__page_key(const struct kv__page *page, uint32_t index, uint8_t *bytes);
+/* The same, in `bytes` wherever it was. */
+struct slice kv__page_key_copy(const struct kv__page *page, uint32_t index, uint8_t *bytes);
+/* Bytes of its cell. */
+uint32_t kv__page_cell_size(const struct kv__page *page, uint32_t index);
 uint32_t kv__page_child(const struct kv__page *page, uint32_t index);
 void kv__page_set_child(struct kv__page *page, uint32_t index, uint32_t child);
 
@@ -304,19 +340,44 @@ uint32_t kv__page_search(const struct kv__page *page, uint32_t first, struct sli
                          bool *exact);
 /* Index of the child of a branch under which `key` belongs. */
 uint32_t kv__page_search_child(const struct kv__page *page, struct slice key);
-/* Bytes taken by entries and their slots; and what a page can hold of those. */
+/* Bytes taken by entries, their slots and their prefix; and what a page can hold of those. */
 uint32_t kv__page_used(const struct kv *kv, const struct kv__page *page);
 uint32_t kv__page_capacity(const struct kv *kv);
-/* Puts a cell before entry `index`. False, and nothing done, when there is no room. */
-bool kv__page_insert(struct kv *kv, struct kv__page *page, uint32_t index, struct slice cell,
-                     uint32_t key_size);
+/* Puts an entry, which lies outside the page, before entry `index`. False, and nothing done, when
+ * there is no room. */
+bool kv__page_insert(struct kv *kv, struct kv__page *page, uint32_t index,
+                     const struct kv__entry *entry);
 void kv__page_remove(struct kv__page *page, uint32_t index);
-/* Building a node anew: append in order (there must be room), then seal. */
-void kv__page_append(struct kv__page *page, struct slice cell, uint32_t key_size);
-void kv__page_seal(struct kv__page *page);
-/* ---- kv_tree.c ------------------------------------------------------------------------------ */
+/* Building a node anew: in an empty page, say which bytes its keys share, then append in order
+ * (there must be room). */
+void kv__page_start(struct kv__page *page, const struct kv__entry *like, uint32_t prefix);
+void kv__page_append(struct kv__page *page, const struct kv__entry *entry);
 
-#define KV_CELL_SIZE_MAX (10u + KV_KEY_SIZE_MAX + KV_PAGE_SIZE_MAX / 4)
+/* ---- kv_entries.c --------------------------------------------------------------------------- */
+
+/* Entries on their way into one page or two: those of a page with one more among them, or those of
+ * two neighbours. The pages are copies. */
+struct kv__entries {
+    const struct kv__page *left;
+    const struct kv__page *right;  /* or NULL */
+    struct kv__entry leading;      /* of branches: what led to `right`; its first entry's key */
+    const struct kv__entry *added; /* or NULL */
+    uint32_t index;                /* of it */
+    uint32_t count;                /* of all */
+};
+
+struct kv__entry kv__entries_at(const struct kv__entries *entries, uint32_t i);
+/* Bytes that a page of entries [from, to) uses. In a branch the first of them loses its key. */
+uint32_t kv__entries_size(const struct kv__entries *entries, uint32_t from, uint32_t to);
+/* How many go to the left page of two, so that the larger of them is as small as possible. */
+uint32_t kv__entries_cut(const struct kv *kv, const struct kv__entries *entries);
+/* The shortest key that tells the pages apart, in `bytes`, which has KV_KEY_SIZE_MAX. */
+struct slice kv__entries_separator(const struct kv__entries *entries, uint32_t cut, uint8_t *bytes);
+/* Fills an empty page with entries [from, to), which must fit. */
+void kv__entries_build(const struct kv__entries *entries, uint32_t from, uint32_t to,
+                       struct kv__page *page);
+
+/* ---- kv_tree.c ------------------------------------------------------------------------------ */
 
 /* The way from the root to a leaf. */
 struct kv__path {
@@ -346,10 +407,6 @@ void kv__tree_copy_path(struct kv *kv, struct kv__path *path);
 /* OK when an entry of this key and value may be stored. */
 status_t kv__tree_entry_check(const struct kv *kv, struct slice key, struct slice value,
                               struct error *error);
-/* Makes the leaf cell in `cell`, which has KV_CELL_SIZE_MAX bytes; `overflow` is the run that holds
- * the value, or 0. */
-struct slice kv__tree_cell_make(uint8_t *cell, struct slice key, struct slice value,
-                                uint32_t overflow);
 /* The shortest key > `left` and <= `right`: a prefix of `right`. */
 struct slice kv__tree_separator(struct slice left, struct slice right);
 

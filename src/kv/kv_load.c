@@ -21,7 +21,6 @@ struct kv_load {
     uint64_t entries;
     uint32_t depth;              /* levels that have a page */
     uint32_t open[KV_DEPTH_MAX]; /* the last page of each level */
-    uint8_t cell[KV_CELL_SIZE_MAX];
 };
 
 static struct kv__page *open_page(const struct kv_load *load, uint32_t level)
@@ -48,60 +47,61 @@ status_t kv_load_begin(struct kv *kv, struct kv_load **out, struct error *error)
     return OK;
 }
 
-static bool fits(const struct kv__page *page, struct slice cell)
-{
-    return sizeof *page + (page->count + 1u) * sizeof(struct kv__slot) + cell.size <=
-           page->heap_low;
-}
-
 /* A level above the highest, with one page that leads to the first page of that. */
 static void add_level(struct kv_load *load)
 {
-    uint8_t first[4];
+    uint8_t head[4];
     uint32_t level = load->depth;
     ASSERT(level > 0 && level < KV_DEPTH_MAX);
-    put_u32_le(first, load->open[level - 1]);
+    struct kv__entry first = kv__entry_branch(head, slice_make(NULL, 0), load->open[level - 1]);
     load->open[level] = kv__alloc_page(load->kv);
-    kv__page_append(kv__page_init(load->kv, load->open[level], level),
-                    slice_make(first, sizeof first), 0);
+    kv__page_append(kv__page_init(load->kv, load->open[level], level), &first);
     load->depth++;
 }
 
-static void close_page(struct kv_load *load, uint32_t level)
+/* An entry that leads to a page, as it goes up. */
+struct up {
+    struct kv__entry entry;
+    uint8_t head[4];
+    uint8_t key[KV_KEY_SIZE_MAX];
+};
+
+/* Begins the next page of a level with the entry, which the page before has no room for. */
+static void next_page(struct kv_load *load, uint32_t level, const struct kv__entry *entry,
+                      struct up *up)
 {
-    kv__page_seal(open_page(load, level));
-    kv__alloc_finish(load->kv, load->open[level]);
+    uint8_t bytes[2][KV_KEY_SIZE_MAX];
+    struct kv *kv = load->kv;
+    const struct kv__page *before = open_page(load, level);
+    struct slice key = kv__entry_key(entry, bytes[0]);
+    if (level == 0)
+        key = kv__tree_separator(kv__page_key(before, before->count - 1u, bytes[1]), key);
+    memcpy(up->key, key.data, key.size);
+    kv__alloc_finish(kv, load->open[level]);
+    load->open[level] = kv__alloc_page(kv);
+    struct kv__page *page = kv__page_init(kv, load->open[level], level);
+    struct kv__entry first = *entry;
+    if (level != 0) /* its key moves up */
+        first.shared = first.rest = slice_make(NULL, 0);
+    bool inserted = level == 0 ? kv__page_insert(kv, page, 0, &first) : true;
+    if (level != 0)
+        kv__page_append(page, &first);
+    ASSERT(inserted);
+    up->entry = kv__entry_branch(up->head, slice_make(up->key, key.size), load->open[level]);
 }
 
-/* Puts the cell to the end of the leaves; its pages are reserved. */
-static void append(struct kv_load *load, struct slice cell, uint32_t key_size)
+/* Puts the entry to the end of the leaves; its pages are reserved. */
+static void append(struct kv_load *load, const struct kv__entry *entry)
 {
-    uint8_t up[2][4 + KV_KEY_SIZE_MAX], first[4];
+    struct up up[2];
     for (uint32_t level = 0;; level++) {
         struct kv__page *page = open_page(load, level);
-        if (fits(page, cell)) {
-            kv__page_append(page, cell, key_size);
+        if (kv__page_insert(load->kv, page, page->count, entry))
             return;
-        }
-        struct slice key = slice_make(cell.data + kv__cell_key_at(level, cell.data), key_size);
-        if (level == 0)
-            key = kv__tree_separator(kv__page_key(page, page->count - 1u), key);
         if (level + 1 == load->depth)
             add_level(load);
-        close_page(load, level);
-        load->open[level] = kv__alloc_page(load->kv);
-        page = kv__page_init(load->kv, load->open[level], level);
-        if (level != 0) { /* its key moves up */
-            memcpy(first, cell.data, sizeof first);
-            cell = slice_make(first, sizeof first);
-            key_size = 0;
-        }
-        kv__page_append(page, cell, key_size);
-        uint8_t *next = up[level & 1];
-        put_u32_le(next, load->open[level]);
-        memcpy(next + 4, key.data, key.size);
-        cell = slice_make(next, 4 + key.size);
-        key_size = (uint32_t)key.size;
+        next_page(load, level, entry, &up[level & 1]);
+        entry = &up[level & 1].entry;
     }
 }
 
@@ -109,8 +109,9 @@ static status_t check_order(const struct kv_load *load, struct slice key, struct
 {
     if (load->depth == 0)
         return OK;
+    uint8_t bytes[KV_KEY_SIZE_MAX];
     const struct kv__page *leaf = open_page(load, 0);
-    if (slice_compare(key, kv__page_key(leaf, leaf->count - 1u)) > 0)
+    if (slice_compare(key, kv__page_key(leaf, leaf->count - 1u, bytes)) > 0)
         return OK;
     return error_set(error, ERR_INVALID, "keys loaded into \"%s\" are not in ascending order",
                      load->kv->path);
@@ -144,7 +145,9 @@ status_t kv_load_put(struct kv_load *load, struct slice key, struct slice value,
         (void)kv__page_init(kv, load->open[0], 0);
         load->depth = 1;
     }
-    append(load, kv__tree_cell_make(load->cell, key, value, overflow), (uint32_t)key.size);
+    uint8_t head[KV_ENTRY_HEAD_MAX];
+    struct kv__entry entry = kv__entry_leaf(head, key, value, overflow);
+    append(load, &entry);
     load->entries++;
     return OK;
 }
@@ -165,7 +168,7 @@ status_t kv_load_end(struct kv_load *load, struct error *error)
         return status;
     }
     for (uint32_t level = 0; level < load->depth; level++)
-        close_page(load, level);
+        kv__alloc_finish(kv, load->open[level]);
     if (load->depth > 0) {
         kv->root = load->open[load->depth - 1];
         kv->entries = load->entries;

@@ -83,18 +83,25 @@ static enum meta_state judge(const struct kv__meta *meta, uint32_t place, uint32
 static enum meta_state find_second(const struct kv *kv, uint64_t file_size, uint32_t page_size,
                                    struct kv__meta *meta)
 {
-    enum meta_state best = META_BAD;
     for (uint32_t size = KV_PAGE_SIZE_MIN; size <= KV_PAGE_SIZE_MAX; size *= 2) {
         if ((page_size != 0 && size != page_size) || 2ull * size > file_size)
             continue;
         memcpy(meta, kv->base + size, sizeof *meta);
         enum meta_state state = judge(meta, 1, size, file_size);
-        if (state == META_GOOD)
-            return META_GOOD;
-        if (state == META_FOREIGN)
-            best = META_FOREIGN;
+        if (state != META_BAD)
+            return state;
     }
-    return best;
+    return META_BAD;
+}
+
+static status_t foreign(const struct kv *kv, const struct kv__meta *meta, struct error *error)
+{
+    if (meta->byte_order != BYTE_ORDER_MARK)
+        return error_set(error, ERR_FORMAT, "\"%s\" was made on a machine of another byte order",
+                         kv->path);
+    return error_set(error, ERR_FORMAT,
+                     "\"%s\" is of format version %u, this program reads version %u", kv->path,
+                     meta->version, KV_FORMAT_VERSION);
 }
 
 status_t kv__meta_read(struct kv *kv, uint64_t file_size, struct error *error)
@@ -109,10 +116,7 @@ status_t kv__meta_read(struct kv *kv, uint64_t file_size, struct error *error)
     }
     if (state[0] != META_GOOD && state[1] != META_GOOD) {
         if (state[0] == META_FOREIGN || state[1] == META_FOREIGN)
-            return error_set(error, ERR_FORMAT,
-                             "\"%s\" was written by another format version or on a machine of "
-                             "another byte order",
-                             kv->path);
+            return foreign(kv, &meta[state[0] == META_FOREIGN ? 0 : 1], error);
         return error_set(error, ERR_CORRUPT, "\"%s\" has no valid meta page", kv->path);
     }
     uint32_t newest = state[0] != META_GOOD ? 1 : 0;

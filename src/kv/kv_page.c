@@ -14,21 +14,30 @@
  *       20    2  heap_low   where the lowest cell begins
  *       22    2  garbage    bytes at or above heap_low that belong to no cell
  *       24    4  extra      overflow: value size; free list: next page or 0; else 0
- *       28    2  prefix     bytes that all keys of the page share (a branch's first is no key)
+ *       28    2  prefix     size of what all keys of the page share (a branch's first is no key)
  *       30    2  ascending  how many of the last inserts went to the end in a row
- *       32    -  slots      8 bytes an entry, in key order:
- *                             0  4  head      key bytes prefix..prefix+4, big-endian, zero-padded
+ *       32    -  the shared bytes, zeros to a multiple of 8
+ *        ...     slots      8 bytes an entry, in key order:
+ *                             0  4  head      the first key bytes behind the shared ones,
+ *                                             big-endian, zero-padded
  *                             4  2  offset    of the cell in the page
- *                             6  2  key_size
+ *                             6  2  key_size  of what is in the cell
  *        ...     free space, then cells up to the page's end, in no order
  *
- *   branch cell:  0 4 child page,  4 - key (separator). The key of entry 0 is empty: it stands for
- *                 minus infinity. Keys under child i are >= separator i and < separator i + 1.
+ *   branch cell:  0 4 child page,  4 - key (separator). Entry 0 has no key: it stands for minus
+ *                 infinity. Keys under child i are >= separator i and < separator i + 1.
  *   leaf cell:    0 2 value size, then key, then value; or, with bit 15 set,
  *                 0 2 0x8000, 2 4 first overflow page, 6 4 value size, 10 - key.
  *
- * The heads make most steps of the binary search one integer comparison within the slots; keys
- * are kept whole, so that they can be handed out as slices into the page.
+ * What the keys share is stored once, keys in cells are without it (format version 1 had them
+ * whole). The heads make most steps of the binary search one integer comparison within the slots,
+ * and the shared bytes lie in the cache line of the header that is read anyway.
+ *
+ * A key between two others shares what they share. So only an insert at either end can shorten the
+ * prefix, and then the page is built anew, with all its keys grown by the difference; and when that
+ * does not fit, the page as it is and the new entry alone are two pages that do. A removal leaves
+ * the prefix as it is, even if what is left has more in common: splits, joins and loads count it
+ * anew.
  *
  * A page may be read by any thread once its epoch is published, so it is changed only by the writer
  * and only while its birth is the epoch being built. The one exception is the crc field, which the
@@ -42,19 +51,18 @@
 #define SLOT_SIZE   ((uint32_t)sizeof(struct kv__slot))
 #define CRC_SIZE    4u
 
-static uint32_t key_head(struct slice key, uint32_t prefix)
+/* The first four bytes of a key behind the page's prefix, as a number that orders like them. */
+static uint32_t rest_head(struct slice rest)
 {
-    uint32_t left = (uint32_t)key.size - prefix;
-    ASSERT(key.size >= prefix);
-    if (left >= 4)
-        return get_u32_be(key.data + prefix);
+    if (rest.size >= 4)
+        return get_u32_be(rest.data);
     uint32_t head = 0;
-    for (uint32_t i = 0; i < left; i++)
-        head |= (uint32_t)key.data[prefix + i] << (24 - 8 * i);
+    for (uint32_t i = 0; i < rest.size; i++)
+        head |= (uint32_t)rest.data[i] << (24 - 8 * i);
     return head;
 }
 
-static uint32_t common_prefix(struct slice a, struct slice b, uint32_t limit)
+static uint32_t common_prefix(struct slice a, struct slice b, size_t limit)
 {
     uint32_t size = 0;
     while (size < limit && size < a.size && size < b.size && a.data[size] == b.data[size])
@@ -62,10 +70,10 @@ static uint32_t common_prefix(struct slice a, struct slice b, uint32_t limit)
     return size;
 }
 
-/* Index of the first entry that has a key: entry 0 of a branch has none. */
-static uint32_t first_key(const struct kv__page *page)
+static struct slice slice_from(struct slice bytes, size_t from)
 {
-    return page->level != 0 ? 1 : 0;
+    ASSERT(from <= bytes.size);
+    return slice_make(bytes.data + from, bytes.size - from);
 }
 
 static const uint8_t *page_bytes(const struct kv__page *page)
@@ -73,20 +81,103 @@ static const uint8_t *page_bytes(const struct kv__page *page)
     return (const uint8_t *)page;
 }
 
-static uint32_t cell_size(const struct kv__page *page, uint32_t index)
+static struct slice page_prefix(const struct kv__page *page)
+{
+    return slice_make(page + 1, page->prefix);
+}
+
+static uint32_t key_count(const struct kv__page *page)
+{
+    uint32_t first = kv__page_first_key(page);
+    return page->count > first ? page->count - first : 0;
+}
+
+/* ---- entries -------------------------------------------------------------------------------- */
+
+struct slice kv__entry_key(const struct kv__entry *entry, uint8_t *bytes)
+{
+    if (entry->shared.size == 0)
+        return entry->rest;
+    ASSERT(kv__entry_key_size(entry) <= KV_KEY_SIZE_MAX);
+    memcpy(bytes, entry->shared.data, entry->shared.size);
+    if (entry->rest.size != 0)
+        memcpy(bytes + entry->shared.size, entry->rest.data, entry->rest.size);
+    return slice_make(bytes, kv__entry_key_size(entry));
+}
+
+uint32_t kv__entry_common(const struct kv__entry *a, const struct kv__entry *b)
+{
+    uint8_t bytes[2][KV_KEY_SIZE_MAX];
+    if (a->shared.data == b->shared.data && a->shared.size == b->shared.size)
+        return (uint32_t)a->shared.size + common_prefix(a->rest, b->rest, KV_KEY_SIZE_MAX);
+    return common_prefix(kv__entry_key(a, bytes[0]), kv__entry_key(b, bytes[1]), KV_KEY_SIZE_MAX);
+}
+
+struct kv__entry kv__entry_branch(uint8_t *head, struct slice key, uint32_t child)
+{
+    ASSERT(child >= KV_META_PAGES && key.size <= KV_KEY_SIZE_MAX);
+    put_u32_le(head, child);
+    return (struct kv__entry){.head = slice_make(head, 4), .rest = key};
+}
+
+struct kv__entry kv__entry_leaf(uint8_t *head, struct slice key, struct slice value,
+                                uint32_t overflow)
+{
+    ASSERT(overflow != 0 || value.size < KV_CELL_LONG);
+    if (overflow == 0) {
+        put_u16_le(head, (uint16_t)value.size);
+        return (struct kv__entry){.head = slice_make(head, 2), .rest = key, .value = value};
+    }
+    put_u16_le(head, KV_CELL_LONG);
+    put_u32_le(head + 2, overflow);
+    put_u32_le(head + 6, (uint32_t)value.size);
+    return (struct kv__entry){.head = slice_make(head, KV_ENTRY_HEAD_MAX), .rest = key};
+}
+
+struct kv__entry kv__page_entry(const struct kv__page *page, uint32_t index)
 {
     const struct kv__slot *slot = &kv__page_slots(page)[index];
     const uint8_t *cell = page_bytes(page) + slot->offset;
     uint32_t key_at = kv__cell_key_at(page->level, cell);
-    uint32_t value_size = key_at == 2 ? get_u16_le(cell) : 0;
-    return key_at + slot->key_size + value_size;
+    ASSERT(index < page->count);
+    struct kv__entry entry = {
+        .head = slice_make(cell, key_at),
+        .rest = slice_make(cell + key_at, slot->key_size),
+        .value = slice_make(cell + key_at + slot->key_size, key_at == 2 ? get_u16_le(cell) : 0)};
+    if (index >= kv__page_first_key(page))
+        entry.shared = page_prefix(page);
+    return entry;
 }
 
-struct slice kv__page_cell(const struct kv__page *page, uint32_t index)
+struct slice kv__page_key(const struct kv__page *page, uint32_t index, uint8_t *bytes)
 {
+    struct kv__entry entry = kv__page_entry(page, index);
+    return kv__entry_key(&entry, bytes);
+}
+
+struct slice kv__page_key_copy(const struct kv__page *page, uint32_t index, uint8_t *bytes)
+{
+    struct slice key = kv__page_key(page, index, bytes);
+    if (key.data != bytes && key.size != 0)
+        memcpy(bytes, key.data, key.size);
+    return slice_make(bytes, key.size);
+}
+
+uint32_t kv__page_cell_size(const struct kv__page *page, uint32_t index)
+{
+    const struct kv__slot *slot = &kv__page_slots(page)[index];
+    const uint8_t *cell = page_bytes(page) + slot->offset;
+    uint32_t key_at = kv__cell_key_at(page->level, cell);
     ASSERT(index < page->count);
-    return slice_make(page_bytes(page) + kv__page_slots(page)[index].offset,
-                      cell_size(page, index));
+    return key_at + slot->key_size + (key_at == 2 ? get_u16_le(cell) : 0);
+}
+
+/* Of the entry in a page of that prefix. */
+static uint32_t cell_size_with(const struct kv__entry *entry, uint32_t prefix)
+{
+    uint32_t key_size = kv__entry_key_size(entry);
+    return (uint32_t)(entry->head.size + entry->value.size) +
+           (key_size > prefix ? key_size - prefix : 0);
 }
 
 uint32_t kv__page_child(const struct kv__page *page, uint32_t index)
@@ -112,13 +203,14 @@ uint32_t kv__page_search(const struct kv__page *page, uint32_t first, struct sli
         return low;
     if (prefix != 0) {
         size_t size = key.size < prefix ? key.size : prefix;
-        int order = size == 0 ? 0 : memcmp(key.data, kv__page_key(page, first).data, size);
+        int order = size == 0 ? 0 : memcmp(key.data, page + 1, size);
         if (order < 0 || (order == 0 && key.size < prefix))
             return low;
         if (order > 0)
             return high;
+        key = slice_from(key, prefix);
     }
-    uint32_t head = key_head(key, prefix);
+    uint32_t head = rest_head(key);
     while (low < high) {
         uint32_t middle = (low + high) / 2;
         if (slots[middle].head < head) {
@@ -126,7 +218,10 @@ uint32_t kv__page_search(const struct kv__page *page, uint32_t first, struct sli
         } else if (slots[middle].head > head) {
             high = middle;
         } else {
-            int order = slice_compare(kv__page_key(page, middle), key);
+            const uint8_t *cell = page_bytes(page) + slots[middle].offset;
+            struct slice rest =
+                slice_make(cell + kv__cell_key_at(page->level, cell), slots[middle].key_size);
+            int order = slice_compare(rest, key);
             if (order == 0) {
                 *exact = true;
                 return middle;
@@ -169,7 +264,8 @@ uint32_t kv__page_capacity(const struct kv *kv)
 
 uint32_t kv__page_used(const struct kv *kv, const struct kv__page *page)
 {
-    return page->count * SLOT_SIZE + (kv->page_size - page->heap_low) - page->garbage;
+    return kv__prefix_room(page->prefix) + page->count * SLOT_SIZE +
+           (kv->page_size - page->heap_low) - page->garbage;
 }
 
 /* Moves the cells to the end, so that all free bytes are in one piece. */
@@ -193,52 +289,117 @@ static void compact(struct kv *kv, struct kv__page *page)
     page->garbage = 0;
 }
 
-/* Counts heads anew for the prefix the page has. */
-static void refresh_heads(struct kv__page *page)
+void kv__page_start(struct kv__page *page, const struct kv__entry *like, uint32_t prefix)
 {
-    struct kv__slot *slots = kv__page_slots(page);
-    for (uint32_t i = first_key(page); i < page->count; i++)
-        slots[i].head = key_head(kv__page_key(page, i), page->prefix);
+    uint8_t bytes[KV_KEY_SIZE_MAX];
+    ASSERT(page->count == 0 && prefix <= kv__entry_key_size(like));
+    page->prefix = (uint16_t)prefix;
+    if (prefix != 0)
+        memcpy(page + 1, kv__entry_key(like, bytes).data, prefix);
 }
 
-/* Before `key` is added at `index`: shorten the common prefix if it does not share it. A key
- * between two others shares what they share. */
-static void adapt_prefix(struct kv__page *page, uint32_t index, struct slice key)
+/* Writes the cell of an entry, with its key as it is behind the prefix. */
+static void cell_write(uint8_t *cell, const struct kv__entry *entry, uint32_t prefix)
 {
-    uint32_t first = first_key(page);
-    if (index < first)
-        return;
-    if (page->count <= first) {
-        page->prefix = (uint16_t)key.size;
-    } else if (index == first || index == page->count) {
-        uint32_t prefix = common_prefix(kv__page_key(page, first), key, page->prefix);
-        if (prefix < page->prefix) {
-            page->prefix = (uint16_t)prefix;
-            refresh_heads(page);
-        }
+    size_t shared = entry->shared.size;
+    memcpy(cell, entry->head.data, entry->head.size);
+    cell += entry->head.size;
+    if (prefix < shared) {
+        memcpy(cell, entry->shared.data + prefix, shared - prefix);
+        cell += shared - prefix;
+    }
+    size_t skip = prefix > shared ? prefix - shared : 0;
+    if (entry->rest.size > skip) {
+        memcpy(cell, entry->rest.data + skip, entry->rest.size - skip);
+        cell += entry->rest.size - skip;
+    }
+    if (entry->value.size != 0)
+        memcpy(cell, entry->value.data, entry->value.size);
+}
+
+/* Puts the cell of an entry at the low end of the heap, where there is room, and fills the slot. */
+static void entry_place(struct kv__page *page, uint32_t index, const struct kv__entry *entry)
+{
+    uint32_t prefix = page->prefix, key_size = kv__entry_key_size(entry);
+    page->heap_low = (uint16_t)(page->heap_low - cell_size_with(entry, prefix));
+    uint8_t *cell = (uint8_t *)page + page->heap_low;
+    cell_write(cell, entry, prefix);
+    uint32_t rest = key_size > prefix ? key_size - prefix : 0;
+    kv__page_slots(page)[index] =
+        (struct kv__slot){.head = rest_head(slice_make(cell + entry->head.size, rest)),
+                          .offset = page->heap_low,
+                          .key_size = (uint16_t)rest};
+}
+
+void kv__page_append(struct kv__page *page, const struct kv__entry *entry)
+{
+    ASSERT(HEADER_SIZE + kv__prefix_room(page->prefix) + (page->count + 1u) * SLOT_SIZE +
+               cell_size_with(entry, page->prefix) <=
+           page->heap_low);
+    ASSERT(kv__entry_key_size(entry) >=
+           (page->count < kv__page_first_key(page) ? 0 : page->prefix));
+    ASSERT(page->level == 0 || page->count != 0 || kv__entry_key_size(entry) == 0);
+    entry_place(page, page->count, entry);
+    page->count++;
+}
+
+/* Builds the page anew with another prefix, which is that of the key of `like`. */
+static void rebuild(struct kv *kv, struct kv__page *page, const struct kv__entry *like,
+                    uint32_t prefix)
+{
+    const struct kv__page *copy = (const struct kv__page *)(const void *)kv->scratch;
+    /* Not the crc: the checkpoint thread may be storing it. */
+    memcpy(kv->scratch + CRC_SIZE, page_bytes(page) + CRC_SIZE, kv->page_size - CRC_SIZE);
+    memset(page + 1, 0, kv->page_size - HEADER_SIZE);
+    page->count = 0;
+    page->garbage = 0;
+    page->heap_low = (uint16_t)kv->page_size;
+    kv__page_start(page, like, prefix);
+    for (uint32_t i = 0; i < copy->count; i++) {
+        struct kv__entry entry = kv__page_entry(copy, i);
+        kv__page_append(page, &entry);
     }
 }
 
-bool kv__page_insert(struct kv *kv, struct kv__page *page, uint32_t index, struct slice cell,
-                     uint32_t key_size)
+/* The prefix the page must have when the entry comes before entry `index`. */
+static uint32_t prefix_with(const struct kv__page *page, uint32_t index,
+                            const struct kv__entry *entry)
 {
-    struct kv__slot *slots = kv__page_slots(page);
+    uint8_t bytes[KV_KEY_SIZE_MAX];
+    uint32_t first = kv__page_first_key(page);
+    if (index < first)
+        return page->prefix;
+    if (page->count <= first)
+        return kv__entry_key_size(entry);
+    if (index != first && index != page->count)
+        return page->prefix;
+    return common_prefix(page_prefix(page), kv__entry_key(entry, bytes), page->prefix);
+}
+
+bool kv__page_insert(struct kv *kv, struct kv__page *page, uint32_t index,
+                     const struct kv__entry *entry)
+{
     ASSERT(page->birth == kv->epoch && index <= page->count);
     ASSERT(page->level == 0 || index != 0);
-    if (kv__page_used(kv, page) + SLOT_SIZE + cell.size > kv__page_capacity(kv))
+    uint32_t prefix = prefix_with(page, index, entry);
+    uint32_t size = SLOT_SIZE + cell_size_with(entry, prefix);
+    uint32_t used = kv__page_used(kv, page);
+    if (prefix != page->prefix)
+        used = used - kv__prefix_room(page->prefix) + kv__prefix_room(prefix) +
+               (page->prefix - prefix) * key_count(page);
+    if (used + size > kv__page_capacity(kv))
         return false;
-    if (HEADER_SIZE + (page->count + 1u) * SLOT_SIZE + cell.size > page->heap_low)
+    /* A page without keys may still have the prefix of those it had, perhaps of the same size. */
+    if (prefix != page->prefix || key_count(page) == 0)
+        rebuild(kv, page, entry, prefix);
+    else if (HEADER_SIZE + kv__prefix_room(prefix) + page->count * SLOT_SIZE + size >
+             page->heap_low)
         compact(kv, page);
-    struct slice key = slice_make(cell.data + kv__cell_key_at(page->level, cell.data), key_size);
-    adapt_prefix(page, index, key);
+    struct kv__slot *slots = kv__page_slots(page);
     bool at_end = index == page->count;
     if (!at_end)
         memmove(&slots[index + 1], &slots[index], (page->count - index) * sizeof *slots);
-    page->heap_low = (uint16_t)(page->heap_low - cell.size);
-    memcpy((uint8_t *)page + page->heap_low, cell.data, cell.size);
-    slots[index] = (struct kv__slot){.head = key_head(key, page->prefix),
-                                     .offset = page->heap_low,
-                                     .key_size = (uint16_t)key_size};
+    entry_place(page, index, entry);
     page->count++;
     if (!at_end)
         page->ascending = 0;
@@ -251,7 +412,7 @@ void kv__page_remove(struct kv__page *page, uint32_t index)
 {
     struct kv__slot *slots = kv__page_slots(page);
     ASSERT(index < page->count);
-    uint32_t size = cell_size(page, index);
+    uint32_t size = kv__page_cell_size(page, index);
     page->garbage = (uint16_t)(page->garbage + size);
     memmove(&slots[index], &slots[index + 1], (page->count - index - 1u) * sizeof *slots);
     page->count--;
@@ -261,30 +422,6 @@ void kv__page_remove(struct kv__page *page, uint32_t index)
         slots[0].key_size = 0;
         slots[0].head = 0;
     }
-}
-
-void kv__page_append(struct kv__page *page, struct slice cell, uint32_t key_size)
-{
-    ASSERT(HEADER_SIZE + (page->count + 1u) * SLOT_SIZE + cell.size <= page->heap_low);
-    ASSERT(page->level == 0 || page->count != 0 || key_size == 0);
-    page->heap_low = (uint16_t)(page->heap_low - cell.size);
-    memcpy((uint8_t *)page + page->heap_low, cell.data, cell.size);
-    kv__page_slots(page)[page->count] =
-        (struct kv__slot){.offset = page->heap_low, .key_size = (uint16_t)key_size};
-    page->count++;
-}
-
-void kv__page_seal(struct kv__page *page)
-{
-    uint32_t first = first_key(page);
-    page->ascending = 0;
-    page->prefix = 0;
-    if (page->count > first) {
-        struct slice low = kv__page_key(page, first);
-        page->prefix =
-            (uint16_t)common_prefix(low, kv__page_key(page, page->count - 1u), (uint32_t)low.size);
-    }
-    refresh_heads(page);
 }
 
 /* ---- soundness ------------------------------------------------------------------------------ */
@@ -308,8 +445,8 @@ uint32_t kv__page_crc(const struct kv *kv, const struct kv__page *page)
     return crc32c(0, page_bytes(page) + CRC_SIZE, size - CRC_SIZE);
 }
 
-/* One entry: its cell within the heap, its key with the common prefix, what it points to. Adds the
- * cell's size to *used. */
+/* One entry: its cell within the heap, its key's size, what it points to. Adds the cell's size to
+ * *used. */
 static const char *entry_flaw(const struct kv *kv, const struct kv__page *page, uint32_t index,
                               uint32_t *used)
 {
@@ -321,30 +458,31 @@ static const char *entry_flaw(const struct kv *kv, const struct kv__page *page, 
     const uint8_t *cell = page_bytes(page) + slot->offset;
     uint32_t key_at = kv__cell_key_at(page->level, cell);
     if (slot->offset + key_at + slot->key_size > kv->page_size ||
-        slot->offset + cell_size(page, index) > kv->page_size)
+        slot->offset + kv__page_cell_size(page, index) > kv->page_size)
         return "cell out of bounds";
     bool keyless = page->level != 0 && index == 0;
-    if (keyless != (slot->key_size == 0) || slot->key_size > KV_KEY_SIZE_MAX)
+    uint32_t key_size = keyless ? slot->key_size : page->prefix + slot->key_size;
+    if (keyless != (key_size == 0) || key_size > KV_KEY_SIZE_MAX)
         return "key size out of bounds";
-    if (!keyless && common_prefix(kv__page_key(page, first_key(page)), kv__page_key(page, index),
-                                  page->prefix) != page->prefix)
-        return "keys do not share their prefix";
     uint32_t target = key_at == 2 ? KV_META_PAGES : get_u32_le(cell + (key_at == 4 ? 0 : 2));
     if (target < KV_META_PAGES || target >= pages)
         return "pointer out of bounds";
     if (key_at == 10 && get_u32_le(cell + 6) > KV_VALUE_SIZE_MAX)
         return "value size out of bounds";
-    *used += SLOT_SIZE + cell_size(page, index);
+    *used += SLOT_SIZE + kv__page_cell_size(page, index);
     return NULL;
 }
 
 static const char *node_flaw(const struct kv *kv, const struct kv__page *page)
 {
-    uint32_t slots_end = HEADER_SIZE + page->count * SLOT_SIZE, used = 0;
+    uint32_t used = kv__prefix_room(page->prefix);
+    uint32_t slots_end = HEADER_SIZE + used + page->count * SLOT_SIZE;
     if (page->level >= KV_DEPTH_MAX || (page->level == 0) != (page->type == KV_PAGE_LEAF))
         return "level out of bounds";
     if (page->count == 0)
         return "node without entries";
+    if (page->prefix > KV_KEY_SIZE_MAX)
+        return "prefix out of bounds";
     if (page->heap_low < slots_end || page->heap_low > kv->page_size)
         return "heap out of bounds";
     for (uint32_t i = 0; i < page->count; i++) {

@@ -82,7 +82,8 @@ static enum use use_by_tree(const struct kv *kv, const struct kv__page *wanted, 
 {
     if (wanted->level != 0 && wanted->count < 2)
         return USE_UNKNOWN; /* it has no key to look for */
-    struct slice key = kv__page_key(wanted, wanted->level != 0 ? 1 : 0);
+    uint8_t bytes[KV_KEY_SIZE_MAX];
+    struct slice key = kv__page_key(wanted, wanted->level != 0 ? 1 : 0, bytes);
     uint32_t at = kv->durable.root, level = KV_DEPTH_MAX;
     *parent = 0;
     while (at != 0) {
@@ -133,18 +134,19 @@ static void print_use(const struct kv *kv, enum use use, uint32_t parent, struct
 
 static void print_entries(const struct kv__page *page, struct buffer *out)
 {
+    uint8_t bytes[KV_KEY_SIZE_MAX];
     char text[BYTES_TEXT_SIZE];
     for (uint32_t i = 0; i < page->count; i++) {
         buffer_printf(out, "%5" PRIu32 "  ", i);
         if (page->level != 0) {
-            struct slice key = kv__page_key(page, i);
+            struct slice key = kv__page_key(page, i, bytes);
             buffer_printf(out, "%s -> page %" PRIu32 "\n",
                           i == 0 ? "(the rest)" : bytes_print(key, text), kv__page_child(page, i));
             continue;
         }
         struct kv__value value = kv__page_value(page, i);
-        buffer_printf(out, "%s = %" PRIu32 " bytes", bytes_print(kv__page_key(page, i), text),
-                      value.size);
+        buffer_printf(out, "%s = %" PRIu32 " bytes",
+                      bytes_print(kv__page_key(page, i, bytes), text), value.size);
         if (value.overflow != 0)
             buffer_printf(out, " at page %" PRIu32 "\n", value.overflow);
         else

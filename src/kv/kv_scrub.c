@@ -101,7 +101,8 @@ static void move_on(struct walk *walk, bool at_leaf)
         const struct level *at = &walk->levels[--depth];
         if (at->index + 1u >= at->page->count)
             continue;
-        struct slice key = kv__page_key(at->page, at->index + 1u);
+        uint8_t bytes[KV_KEY_SIZE_MAX];
+        struct slice key = kv__page_key(at->page, at->index + 1u, bytes);
         ASSERT(key.size > 0 && key.size <= sizeof scrub->key);
         memcpy(scrub->key, key.data, key.size);
         scrub->key_size = (uint32_t)key.size;

@@ -6,8 +6,10 @@
  * nothing here can fail.
  *
  * Splitting. An entry takes at most a third of a page (kv_overflow.c for leaves; a branch cell is
- * smaller), so a page and one more entry always fit into two pages: cut where the larger half is
- * smallest, and the entry that straddles the middle makes it at most (4/3 + 1/3) / 2 of a page.
+ * smaller), so a page and one more entry that shares its prefix always fit into two pages: cut
+ * where the larger half is smallest, and the entry that straddles the middle makes it at most
+ * (4/3 + 1/3) / 2 of a page. An entry that does not share the prefix comes first or last: then the
+ * page as it is, and the entry alone, fit (kv_entries.c chooses the best of all cuts).
  * When the last inserts all went to the end of the page, keys are probably ascending: then the old
  * page is left full and the new one begins with the new entry alone.
  *
@@ -85,53 +87,6 @@ void kv__tree_copy_path(struct kv *kv, struct kv__path *path)
 
 /* ---- splitting ------------------------------------------------------------------------------ */
 
-/* The entries of a full page with one more among them. */
-struct entries {
-    const struct kv__page *page; /* a copy, in the scratch */
-    uint32_t index;              /* of the new one */
-    struct slice cell;
-    uint32_t key_size;
-    uint32_t count;
-};
-
-static struct slice entry_cell(const struct entries *entries, uint32_t i, uint32_t *key_size)
-{
-    if (i == entries->index) {
-        *key_size = entries->key_size;
-        return entries->cell;
-    }
-    uint32_t from = i < entries->index ? i : i - 1;
-    *key_size = kv__page_slots(entries->page)[from].key_size;
-    return kv__page_cell(entries->page, from);
-}
-
-static struct slice entry_key(const struct entries *entries, uint32_t i)
-{
-    uint32_t key_size;
-    struct slice cell = entry_cell(entries, i, &key_size);
-    return slice_make(cell.data + kv__cell_key_at(entries->page->level, cell.data), key_size);
-}
-
-/* How many entries stay left, so that the larger side is as small as possible. */
-static uint32_t split_point(const struct entries *entries)
-{
-    size_t total = 0, left = 0;
-    uint32_t key_size;
-    for (uint32_t i = 0; i < entries->count; i++)
-        total += entry_cell(entries, i, &key_size).size + sizeof(struct kv__slot);
-    size_t best_size = total;
-    uint32_t best = 1;
-    for (uint32_t i = 1; i < entries->count; i++) {
-        left += entry_cell(entries, i - 1, &key_size).size + sizeof(struct kv__slot);
-        size_t larger = left > total - left ? left : total - left;
-        if (larger >= best_size)
-            break;
-        best_size = larger;
-        best = i;
-    }
-    return best;
-}
-
 struct slice kv__tree_separator(struct slice left, struct slice right)
 {
     size_t shared = 0;
@@ -140,77 +95,68 @@ struct slice kv__tree_separator(struct slice left, struct slice right)
     return slice_make(right.data, shared < right.size ? shared + 1 : right.size);
 }
 
-/* Splits the page at path->at[depth], which has no room for `cell`, and tells the cell that leads
- * to the new right page: its separator is copied into `up`. */
-static struct slice split(struct kv *kv, struct kv__path *path, uint32_t depth, struct slice cell,
-                          uint32_t key_size, uint8_t *up)
+/* An entry that leads to a page split off. */
+struct up {
+    struct kv__entry entry;
+    uint8_t head[4];
+    uint8_t key[KV_KEY_SIZE_MAX];
+};
+
+/* Splits the page at path->at[depth], which has no room for `entry`, and tells what leads to the
+ * page that comes right of it. */
+static void split(struct kv *kv, struct kv__path *path, uint32_t depth,
+                  const struct kv__entry *entry, struct up *up)
 {
     struct kv__page *left = path->at[depth].page;
     uint32_t level = left->level, id = path->at[depth].id;
     bool ascending = left->ascending >= ASCENDING_MIN && path->at[depth].index == left->count;
-    memcpy(kv->scratch, left, kv->page_size);
-    struct entries entries = {.page = (const struct kv__page *)(const void *)kv->scratch,
-                              .index = path->at[depth].index,
-                              .cell = cell,
-                              .key_size = key_size,
-                              .count = left->count + 1u};
-    uint32_t cut = ascending ? entries.count - 1 : split_point(&entries);
-    ASSERT(cut > 0 && cut < entries.count);
+    struct kv__page *copy = (struct kv__page *)(void *)kv->scratch;
+    /* Not the crc: the checkpoint thread may be storing it. */
+    memcpy(&copy->id, &left->id, kv->page_size - offsetof(struct kv__page, id));
+    struct kv__entries entries = {
+        .left = copy, .added = entry, .index = path->at[depth].index, .count = left->count + 1u};
+    uint32_t cut = ascending ? entries.count - 1 : kv__entries_cut(kv, &entries);
     uint32_t right_id = kv__alloc_page(kv);
     struct kv__page *right = kv__page_init(kv, right_id, level);
-    struct slice key = entry_key(&entries, cut);
-    if (level == 0)
-        key = kv__tree_separator(entry_key(&entries, cut - 1), key);
-    put_u32_le(up, right_id);
-    memcpy(up + 4, key.data, key.size);
-
-    left = kv__page_init(kv, id, level);
-    for (uint32_t i = 0; i < entries.count; i++) {
-        uint32_t size;
-        struct slice bytes = entry_cell(&entries, i, &size);
-        uint8_t first[4];
-        if (level != 0 && i == cut) { /* its key has moved up */
-            memcpy(first, bytes.data, sizeof first);
-            bytes = slice_make(first, sizeof first);
-            size = 0;
-        }
-        kv__page_append(i < cut ? left : right, bytes, size);
+    up->entry = kv__entry_branch(up->head, kv__entries_separator(&entries, cut, up->key), right_id);
+    if (!ascending) { /* else it stays as it is */
+        left = kv__page_init(kv, id, level);
+        kv__entries_build(&entries, 0, cut, left);
     }
-    kv__page_seal(left);
-    kv__page_seal(right);
+    kv__entries_build(&entries, cut, entries.count, right);
     if (ascending)
         right->ascending = ASCENDING_MIN;
-    return slice_make(up, 4 + key.size);
 }
 
 /* A new root over the old one and the page split from it. */
-static void grow_root(struct kv *kv, uint32_t level, struct slice up)
+static void grow_root(struct kv *kv, uint32_t level, const struct kv__entry *up)
 {
-    uint8_t first[4];
+    uint8_t head[4];
     uint32_t id = kv__alloc_page(kv);
     struct kv__page *root = kv__page_init(kv, id, level + 1);
-    put_u32_le(first, kv->root);
-    kv__page_append(root, slice_make(first, sizeof first), 0);
-    kv__page_append(root, up, (uint32_t)up.size - 4);
-    kv__page_seal(root);
+    struct kv__entry first = kv__entry_branch(head, slice_make(NULL, 0), kv->root);
+    kv__page_append(root, &first);
+    bool inserted = kv__page_insert(kv, root, 1, up);
+    ASSERT(inserted);
+    root->ascending = 0;
     kv->root = id;
 }
 
-/* Inserts a cell at the end of the path, splitting upwards as far as needed. */
-static void insert(struct kv *kv, struct kv__path *path, struct slice cell, uint32_t key_size)
+/* Inserts an entry at the end of the path, splitting upwards as far as needed. */
+static void insert(struct kv *kv, struct kv__path *path, const struct kv__entry *entry)
 {
-    uint8_t up[2][4 + KV_KEY_SIZE_MAX];
+    struct up up[2];
     uint32_t depth = path->depth;
     while (depth > 0) {
         depth--;
         struct kv__page *page = path->at[depth].page;
-        if (kv__page_insert(kv, page, path->at[depth].index, cell, key_size))
+        if (kv__page_insert(kv, page, path->at[depth].index, entry))
             return;
         uint32_t level = page->level;
-        cell = split(kv, path, depth, cell, key_size, up[depth & 1]);
-        key_size = (uint32_t)cell.size - 4;
+        split(kv, path, depth, entry, &up[depth & 1]);
+        entry = &up[depth & 1].entry;
         if (depth == 0)
-            grow_root(kv, level, cell);
+            grow_root(kv, level, entry);
         else
             path->at[depth - 1].index++;
     }
@@ -232,44 +178,25 @@ status_t kv__tree_entry_check(const struct kv *kv, struct slice key, struct slic
     return OK;
 }
 
-struct slice kv__tree_cell_make(uint8_t *cell, struct slice key, struct slice value,
-                                uint32_t overflow)
-{
-    uint32_t at = 2;
-    ASSERT(overflow != 0 || value.size < 0x8000);
-    put_u16_le(cell, overflow != 0 ? 0x8000 : (uint16_t)value.size);
-    if (overflow != 0) {
-        put_u32_le(cell + 2, overflow);
-        put_u32_le(cell + 6, (uint32_t)value.size);
-        at = 10;
-    }
-    memcpy(cell + at, key.data, key.size);
-    at += (uint32_t)key.size;
-    if (overflow == 0 && value.size != 0) {
-        memcpy(cell + at, value.data, value.size);
-        at += (uint32_t)value.size;
-    }
-    ASSERT(at <= KV_CELL_SIZE_MAX);
-    return slice_make(cell, at);
-}
-
-/* Puts the cell into the leaf, in place of the entry there when `exact`. */
-static void put_cell(struct kv *kv, struct kv__path *path, bool exact, struct slice cell,
-                     uint32_t key_size)
+/* Puts the entry into the leaf, in place of the one there when `exact`. */
+static void put_entry(struct kv *kv, struct kv__path *path, bool exact,
+                      const struct kv__entry *entry)
 {
     struct kv__page *leaf = path->at[path->depth - 1].page;
     uint32_t index = path->at[path->depth - 1].index;
     if (exact) {
-        struct slice old = kv__page_cell(leaf, index);
-        if (old.size == cell.size) { /* the same key, so all sizes and offsets are the same */
-            memcpy((uint8_t *)(uintptr_t)old.data, cell.data, cell.size);
+        struct kv__entry old = kv__page_entry(leaf, index);
+        if (old.head.size == entry->head.size && old.value.size == entry->value.size) {
+            memcpy((uint8_t *)(uintptr_t)old.head.data, entry->head.data, entry->head.size);
+            if (entry->value.size != 0)
+                memcpy((uint8_t *)(uintptr_t)old.value.data, entry->value.data, entry->value.size);
             return;
         }
         kv__page_remove(leaf, index);
     } else {
         kv->entries++;
     }
-    insert(kv, path, cell, key_size);
+    insert(kv, path, entry);
 }
 
 status_t kv_put(struct kv *kv, struct slice key, struct slice value, struct error *error)
@@ -295,11 +222,11 @@ status_t kv_put(struct kv *kv, struct slice key, struct slice value, struct erro
     if (status != OK)
         return status;
 
-    uint8_t bytes[KV_CELL_SIZE_MAX];
+    uint8_t head[KV_ENTRY_HEAD_MAX];
     kv->changes++;
     if (run != 0)
         kv__overflow_write(kv, overflow, value);
-    struct slice cell = kv__tree_cell_make(bytes, key, value, overflow);
+    struct kv__entry entry = kv__entry_leaf(head, key, value, overflow);
     if (path.depth == 0) {
         kv->root = kv__alloc_page(kv);
         path.depth = 1;
@@ -310,6 +237,6 @@ status_t kv_put(struct kv *kv, struct slice key, struct slice value, struct erro
     kv__tree_copy_path(kv, &path);
     if (replaced.page != 0)
         kv__alloc_drop(kv, replaced.page, replaced.count, replaced.birth);
-    put_cell(kv, &path, exact, cell, (uint32_t)key.size);
+    put_entry(kv, &path, exact, &entry);
     return OK;
 }
