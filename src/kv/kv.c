@@ -147,6 +147,13 @@ status_t kv_open(struct env *env, const char *path, const struct kv_options *opt
     kv->path = mem_strdup(path);
     status_t status = take_options(kv, options, error);
     if (status == OK)
+        status = kv__lsm_open(kv, options, error);
+    if (status == OK && kv__is_lsm(kv)) {
+        kv->slots = mem_zalloc(kv->slots_max, sizeof *kv->slots);
+        *out = kv;
+        return OK;
+    }
+    if (status == OK)
         status = open_file(kv, error);
     if (status == OK)
         status = map_file(kv, &file_size, error);
@@ -173,11 +180,15 @@ void kv_close(struct kv *kv)
         return;
     ASSERT(kv__snapshot_count(kv) == 0);
     ASSERT(kv->running == NULL && kv->loading == NULL);
+    if (kv__is_lsm(kv))
+        lsm_close(kv->lsm);
     destroy(kv);
 }
 
 struct slice kv_meta(const struct kv *kv)
 {
+    if (kv__is_lsm(kv))
+        return lsm_meta(kv->lsm);
     return slice_make(kv->durable.app_meta, kv->durable.app_meta_size);
 }
 
@@ -185,6 +196,8 @@ struct slice kv_meta(const struct kv *kv)
 
 status_t kv_publish(struct kv *kv, struct error *error)
 {
+    if (kv__is_lsm(kv))
+        return lsm_publish(kv->lsm, error);
     status_t status = kv__writable(kv, error);
     if (status != OK)
         return status;
@@ -212,8 +225,13 @@ static uint32_t tree_depth(struct kv *kv)
 
 void kv_stats(struct kv *kv, struct kv_stats *stats)
 {
+    if (kv__is_lsm(kv)) {
+        kv__lsm_stats(kv, stats);
+        return;
+    }
     uint32_t pages = atomic_load(&kv->pages);
     *stats = (struct kv_stats){
+        .engine = KV_ENGINE_BTREE,
         .entries = kv->entries,
         .file_bytes = (uint64_t)pages * kv->page_size,
         .checkpoint = kv->durable.checkpoint,

@@ -1,4 +1,6 @@
-/* An ordered map from byte keys to byte values: a copy-on-write B+-tree on one mapped file.
+/* An ordered map from byte keys to byte values in one file, by one of two engines: a copy-on-write
+ * B+-tree on the mapped file, or a log-structured merge tree (room lsm). What is promised here is
+ * promised by both; where only one of them can keep to it, that is said.
  *
  * Threads. One thread at a time is the *writer*: functions that take a `struct kv` are its alone,
  * except kv_snapshot_open. A snapshot, and every cursor over it, may be opened, read and
@@ -28,6 +30,7 @@
 #include "base/bytes.h"
 #include "base/status.h"
 #include "env/env.h"
+#include "lsm/lsm.h"
 
 #define KV_KEY_SIZE_MAX      1024u
 #define KV_VALUE_SIZE_MAX    (1u << 30)
@@ -39,18 +42,32 @@ struct kv_snapshot;   /* one immutable published state */
 struct kv_checkpoint; /* a checkpoint under way */
 struct kv_load;       /* a bulk load under way */
 
+/* Which of the two a file is of is decided when it is made. */
+enum kv_engine {
+    KV_ENGINE_ANY, /* of a new store: KV_ENGINE_BTREE */
+    KV_ENGINE_BTREE,
+    KV_ENGINE_LSM,
+};
+/* "btree", "lsm". */
+const char *kv_engine_name(enum kv_engine engine);
+/* KV_ENGINE_ANY when there is none of that name. */
+enum kv_engine kv_engine_from_name(const char *name);
+
 /* Zero means the default given here. */
 struct kv_options {
+    enum kv_engine engine;  /* an existing file must be of it, unless it is ANY */
     uint32_t page_size;     /* 4096; a power of two up to 32768; an existing file keeps its own */
     uint64_t map_size_max;  /* address space reserved, and so the largest file: 256 GiB */
     uint64_t growth_bytes;  /* least growth of the file: 1 MiB (more as the file gets larger) */
     uint32_t snapshots_max; /* open at one time: 4096 */
+    uint64_t run_bytes;     /* lsm: about the size of a sorted run: 16 MiB */
     bool read_only;         /* never writes; the file must exist; locks it all the same */
 };
 
 /* Opens the store at `path`, creating it when missing, at its newest durable checkpoint. `options`
  * may be NULL. `env` must outlive it. ERR_LOCKED: another process, or another kv_open of this one,
- * has it. ERR_FORMAT: of another format version or byte order. ERR_CORRUPT: no valid meta page. */
+ * has it. ERR_FORMAT: of another format version or byte order, or of the other engine. ERR_CORRUPT:
+ * no valid meta page. */
 status_t kv_open(struct env *env, const char *path, const struct kv_options *options,
                  struct kv **out, struct error *error);
 /* NULL is allowed. All snapshots must be closed, no checkpoint and no load under way (asserted).
@@ -141,6 +158,7 @@ struct kv_cursor {
     } level[KV_DEPTH_MAX];
     const uint8_t *key_page; /* the leaf whose keys' common beginning `key` begins with, or NULL */
     uint8_t key[KV_KEY_SIZE_MAX + 16]; /* where kv_cursor_key puts a key together */
+    struct lsm_cursor lsm; /* of a store of that engine; only `kv`, `valid` and `key` besides */
 };
 
 /* With the address sanitizer each move writes over the key handed out before, so that nobody gets
@@ -237,6 +255,7 @@ status_t kv_scrub_step(struct kv *kv, struct kv_scrub *scrub, uint32_t pages, st
 /* ---- inspection (writer's thread) ------------------------------------------------------------ */
 
 struct kv_stats {
+    enum kv_engine engine;
     uint64_t entries; /* in the writer's view */
     uint64_t file_bytes;
     uint64_t checkpoint; /* number of the last durable one */
@@ -246,7 +265,7 @@ struct kv_stats {
     uint32_t pages_hole;    /* of them, without blocks on the disk, or not known to have any */
     uint32_t pages_pending; /* given up, but a snapshot or a checkpoint may reach them */
     uint32_t snapshots_open;
-    uint32_t depth; /* 0: empty */
+    uint32_t depth; /* levels in use; 0: empty */
     uint32_t
         meta_pages_bad; /* met at open: 1 after a cut in the middle of a checkpoint, or damage */
 };

@@ -225,6 +225,8 @@ static void check_durable(struct check *check)
 
 status_t kv_check(struct kv *kv, kv_check_fn *report, void *context, struct error *error)
 {
+    if (kv__is_lsm(kv))
+        return lsm_check(kv->lsm, report, context, error);
     struct check check = {.kv = kv,
                           .report = report,
                           .context = context,

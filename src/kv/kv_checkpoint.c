@@ -32,6 +32,8 @@ status_t kv_checkpoint_begin(struct kv *kv, struct slice app_meta, struct kv_che
                          "application data of a checkpoint cannot be longer "
                          "than %u bytes",
                          KV_APP_META_SIZE_MAX);
+    if (kv__is_lsm(kv))
+        return kv__lsm_checkpoint_begin(kv, app_meta, out, error);
     struct kv_checkpoint *checkpoint = mem_zalloc(1, sizeof *checkpoint);
     uint64_t epoch = atomic_load(&kv->published);
     checkpoint->kv = kv;
@@ -81,6 +83,8 @@ static status_t write_and_sync(struct kv_checkpoint *checkpoint, struct error *e
 
 status_t kv_checkpoint_write(struct kv_checkpoint *checkpoint, struct error *error)
 {
+    if (kv__is_lsm(checkpoint->kv))
+        return lsm_checkpoint_write(checkpoint->lsm, error);
     struct error local;
     struct error *reason = error != NULL ? error : &local;
     ASSERT(checkpoint->kv->running == checkpoint);
@@ -92,6 +96,8 @@ status_t kv_checkpoint_write(struct kv_checkpoint *checkpoint, struct error *err
 
 status_t kv_checkpoint_end(struct kv *kv, struct kv_checkpoint *checkpoint, struct error *error)
 {
+    if (kv__is_lsm(kv))
+        return kv__lsm_checkpoint_end(kv, checkpoint, error);
     ASSERT(kv->running == checkpoint && checkpoint->kv == kv);
     status_t status = checkpoint->result;
     kv->running = NULL;

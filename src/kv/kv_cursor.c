@@ -45,11 +45,15 @@ static status_t get(struct kv *kv, uint32_t root, struct slice key, struct slice
 status_t kv_get(struct kv_snapshot *snapshot, struct slice key, struct slice *value,
                 struct error *error)
 {
+    if (__builtin_expect(snapshot->view != NULL, 0))
+        return lsm_get(snapshot->view, key, value, error);
     return get(snapshot->kv, snapshot->root, key, value, error);
 }
 
 status_t kv_get_latest(struct kv *kv, struct slice key, struct slice *value, struct error *error)
 {
+    if (kv__is_lsm(kv))
+        return lsm_get_latest(kv->lsm, key, value, error);
     return get(kv, kv->root, key, value, error);
 }
 
@@ -57,6 +61,11 @@ status_t kv_get_latest(struct kv *kv, struct slice key, struct slice *value, str
 
 void kv_cursor_init(struct kv_cursor *cursor, struct kv_snapshot *snapshot)
 {
+    if (__builtin_expect(snapshot->view != NULL, 0)) {
+        kv__lsm_cursor_init(cursor, snapshot->kv);
+        lsm_cursor_init(&cursor->lsm, snapshot->view);
+        return;
+    }
     cursor->kv = snapshot->kv;
     cursor->root = snapshot->root;
     cursor->changes = 0;
@@ -68,6 +77,11 @@ void kv_cursor_init(struct kv_cursor *cursor, struct kv_snapshot *snapshot)
 
 void kv_cursor_init_latest(struct kv_cursor *cursor, struct kv *kv)
 {
+    if (kv__is_lsm(kv)) {
+        kv__lsm_cursor_init(cursor, kv);
+        lsm_cursor_init_latest(&cursor->lsm, kv->lsm);
+        return;
+    }
     cursor->kv = kv;
     cursor->root = kv->root;
     cursor->changes = kv->changes;
@@ -207,6 +221,8 @@ static status_t prev_leaf(struct kv_cursor *cursor, struct error *error)
 
 status_t kv_cursor_seek(struct kv_cursor *cursor, struct slice key, struct error *error)
 {
+    if (kv__is_lsm(cursor->kv))
+        return kv__lsm_placed(cursor, lsm_cursor_seek(&cursor->lsm, key, error));
     status_t status = place(cursor, TO_KEY, key, error);
     if (status != OK || cursor->depth == 0)
         return status;
@@ -218,6 +234,8 @@ status_t kv_cursor_seek(struct kv_cursor *cursor, struct slice key, struct error
 
 status_t kv_cursor_seek_reverse(struct kv_cursor *cursor, struct slice key, struct error *error)
 {
+    if (kv__is_lsm(cursor->kv))
+        return kv__lsm_placed(cursor, lsm_cursor_seek_reverse(&cursor->lsm, key, error));
     status_t status = place(cursor, TO_KEY, key, error);
     if (status != OK || cursor->depth == 0)
         return status;
@@ -237,6 +255,8 @@ status_t kv_cursor_seek_reverse(struct kv_cursor *cursor, struct slice key, stru
 
 status_t kv_cursor_first(struct kv_cursor *cursor, struct error *error)
 {
+    if (kv__is_lsm(cursor->kv))
+        return kv__lsm_placed(cursor, lsm_cursor_first(&cursor->lsm, error));
     status_t status = place(cursor, TO_FIRST, slice_make(NULL, 0), error);
     cursor->valid = status == OK && cursor->depth > 0;
     return status;
@@ -244,6 +264,8 @@ status_t kv_cursor_first(struct kv_cursor *cursor, struct error *error)
 
 status_t kv_cursor_last(struct kv_cursor *cursor, struct error *error)
 {
+    if (kv__is_lsm(cursor->kv))
+        return kv__lsm_placed(cursor, lsm_cursor_last(&cursor->lsm, error));
     status_t status = place(cursor, TO_LAST, slice_make(NULL, 0), error);
     cursor->valid = status == OK && cursor->depth > 0;
     return status;
@@ -253,6 +275,8 @@ status_t kv_cursor_last(struct kv_cursor *cursor, struct error *error)
 
 status_t kv_cursor_next_any(struct kv_cursor *cursor, struct error *error)
 {
+    if (kv__is_lsm(cursor->kv))
+        return kv__lsm_placed(cursor, lsm_cursor_next(&cursor->lsm, error));
     check_current(cursor);
     scribble(cursor);
     uint32_t leaf = LEAF(cursor);
@@ -263,6 +287,8 @@ status_t kv_cursor_next_any(struct kv_cursor *cursor, struct error *error)
 
 status_t kv_cursor_prev(struct kv_cursor *cursor, struct error *error)
 {
+    if (kv__is_lsm(cursor->kv))
+        return kv__lsm_placed(cursor, lsm_cursor_prev(&cursor->lsm, error));
     check_current(cursor);
     scribble(cursor);
     uint32_t leaf = LEAF(cursor);
@@ -287,6 +313,8 @@ static inline void copy_bytes(uint8_t *to, const uint8_t *from, uint32_t size, c
 
 struct slice kv_cursor_key(struct kv_cursor *cursor)
 {
+    if (kv__is_lsm(cursor->kv))
+        return lsm_cursor_key(&cursor->lsm, cursor->key);
     check_current(cursor);
     const struct kv__page *page = page_at(cursor, LEAF(cursor));
     const struct kv__slot *slot = kv__page_slots(page) + cursor->level[LEAF(cursor)].index;
@@ -310,6 +338,10 @@ _Static_assert(sizeof((struct kv_cursor *)0)->key >= KV_KEY_SIZE_MAX + COPY_AT_O
 
 status_t kv_cursor_value(const struct kv_cursor *cursor, struct slice *value, struct error *error)
 {
+    if (kv__is_lsm(cursor->kv)) {
+        *value = lsm_cursor_value(&cursor->lsm);
+        return OK;
+    }
     check_current(cursor);
     const struct kv__page *page = page_at(cursor, LEAF(cursor));
     uint32_t index = cursor->level[LEAF(cursor)].index;
@@ -341,6 +373,8 @@ static uint32_t run_length(const struct kv_cursor *cursor, uint32_t max, size_t 
 uint32_t kv_cursor_run(const struct kv_cursor *cursor, struct kv_entry *entries, uint32_t max,
                        struct arena *keys)
 {
+    if (kv__is_lsm(cursor->kv))
+        return kv__lsm_cursor_run(cursor, entries, max, keys);
     size_t bytes;
     check_current(cursor);
     ASSERT(!cursor->latest);
@@ -368,6 +402,8 @@ uint32_t kv_cursor_run(const struct kv_cursor *cursor, struct kv_entry *entries,
 
 status_t kv_cursor_pass(struct kv_cursor *cursor, uint32_t count, struct error *error)
 {
+    if (kv__is_lsm(cursor->kv))
+        return kv__lsm_placed(cursor, lsm_cursor_pass(&cursor->lsm, count, error));
     uint32_t leaf = LEAF(cursor);
     check_current(cursor);
     ASSERT(count <= cursor->level[leaf].count - cursor->level[leaf].index);

@@ -183,6 +183,8 @@ static void shrink(struct kv *kv, struct kv__path *path)
 
 status_t kv_delete(struct kv *kv, struct slice key, bool *found, struct error *error)
 {
+    if (kv__is_lsm(kv))
+        return kv__lsm_delete(kv, key, found, error);
     struct kv__path path;
     struct kv__long_value removed;
     bool exact = false;
@@ -301,6 +303,8 @@ static status_t delete_one(struct kv *kv, const struct kv__path *path, struct er
 status_t kv_delete_range(struct kv *kv, struct slice low, struct slice high, uint64_t limit,
                          uint64_t *removed, struct error *error)
 {
+    if (kv__is_lsm(kv))
+        return lsm_delete_range(kv->lsm, low, high, limit, removed, error);
     uint8_t bytes[KV_KEY_SIZE_MAX];
     struct kv__path path;
     bool exact;

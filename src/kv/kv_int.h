@@ -122,7 +122,8 @@ struct kv_snapshot {
     struct kv *kv;
     uint32_t root;
     _Atomic uint32_t next_free; /* index + 1 of the next closed slot */
-    uint8_t unused[40];         /* to a cache line, so that readers do not disturb each other */
+    struct lsm_view *view;      /* of a store of that engine, where pin is 1 */
+    uint8_t unused[32];         /* to a cache line, so that readers do not disturb each other */
 };
 
 _Static_assert(sizeof(struct kv_snapshot) == 64, "a snapshot slot fills a cache line");
@@ -131,6 +132,7 @@ _Static_assert(sizeof(struct kv_snapshot) == 64, "a snapshot slot fills a cache 
 
 struct kv_checkpoint {
     struct kv *kv;
+    struct lsm_checkpoint *lsm; /* of a store of that engine, and nothing below */
     struct kv__meta meta;
     struct kv__page_list write;    /* first pages of what needs a checksum */
     struct kv__page_list freelist; /* pages of the free list it writes */
@@ -140,6 +142,8 @@ struct kv_checkpoint {
 };
 
 struct kv {
+    struct lsm
+        *lsm; /* not null: the store is of that engine, and nothing below is used but slots */
     struct env *env;
     struct env_file *file;
     struct env_map *map;
@@ -213,6 +217,33 @@ struct kv {
 status_t kv__writable(struct kv *kv, struct error *error);
 /* Makes the store failed (the first call wins); returns `status`. Any thread. */
 status_t kv__fail(struct kv *kv, status_t status, const char *text);
+
+/* ---- kv_lsm.c ------------------------------------------------------------------------------- */
+
+/* Is the branch to the other engine taken? It is foreseen for the tree. */
+static inline bool kv__is_lsm(const struct kv *kv)
+{
+    return __builtin_expect(kv->lsm != NULL, 0);
+}
+
+/* Opens the file with the other engine when it is of that, or to be made of it; else leaves kv->lsm
+ * null. ERR_FORMAT: it is not of the engine asked for. */
+status_t kv__lsm_open(struct kv *kv, const struct kv_options *options, struct error *error);
+status_t kv__lsm_rename(struct kv *kv, const char *path, struct error *error);
+void kv__lsm_stats(struct kv *kv, struct kv_stats *stats);
+status_t kv__lsm_put(struct kv *kv, struct slice key, struct slice value, struct error *error);
+status_t kv__lsm_delete(struct kv *kv, struct slice key, bool *found, struct error *error);
+status_t kv__lsm_checkpoint_begin(struct kv *kv, struct slice app_meta, struct kv_checkpoint **out,
+                                  struct error *error);
+status_t kv__lsm_checkpoint_end(struct kv *kv, struct kv_checkpoint *checkpoint,
+                                struct error *error);
+status_t kv__lsm_scrub_step(struct kv *kv, struct kv_scrub *scrub, uint32_t pages,
+                            struct error *error);
+void kv__lsm_cursor_init(struct kv_cursor *cursor, struct kv *kv);
+/* Takes over where the cursor of the other engine is now. */
+status_t kv__lsm_placed(struct kv_cursor *cursor, status_t status);
+uint32_t kv__lsm_cursor_run(const struct kv_cursor *cursor, struct kv_entry *entries, uint32_t max,
+                            struct arena *keys);
 
 /* ---- kv_page.c ------------------------------------------------------------------------------ */
 

@@ -18,6 +18,7 @@
 
 struct kv_load {
     struct kv *kv;
+    struct lsm_load *lsm; /* of a store of that engine, and nothing below */
     uint64_t entries;
     uint32_t depth;              /* levels that have a page */
     uint32_t open[KV_DEPTH_MAX]; /* the last page of each level */
@@ -29,8 +30,23 @@ static struct kv__page *open_page(const struct kv_load *load, uint32_t level)
     return kv__page_at(load->kv, load->open[level]);
 }
 
+/* A load of the other engine. */
+static status_t begin_other(struct kv *kv, struct kv_load **out, struct error *error)
+{
+    struct kv_load *load = mem_zalloc(1, sizeof *load);
+    load->kv = kv;
+    status_t status = lsm_load_begin(kv->lsm, &load->lsm, error);
+    if (status == OK)
+        *out = load;
+    else
+        mem_free(load);
+    return status;
+}
+
 status_t kv_load_begin(struct kv *kv, struct kv_load **out, struct error *error)
 {
+    if (kv__is_lsm(kv))
+        return begin_other(kv, out, error);
     ASSERT(kv->loading == NULL);
     status_t status = kv__writable(kv, error);
     if (status == OK && kv->root != 0)
@@ -120,6 +136,10 @@ static status_t check_order(const struct kv_load *load, struct slice key, struct
 status_t kv_load_put(struct kv_load *load, struct slice key, struct slice value,
                      struct error *error)
 {
+    if (kv__is_lsm(load->kv)) {
+        status_t checked = kv__tree_entry_check(load->kv, key, value, error);
+        return checked == OK ? lsm_load_put(load->lsm, key, value, error) : checked;
+    }
     struct kv *kv = load->kv;
     uint32_t run = 0, overflow = 0;
     ASSERT(kv->loading == load && kv->root == 0);
@@ -160,6 +180,11 @@ static void release(struct kv_load *load)
 
 status_t kv_load_end(struct kv_load *load, struct error *error)
 {
+    if (kv__is_lsm(load->kv)) {
+        status_t ended = lsm_load_end(load->lsm, error);
+        mem_free(load);
+        return ended;
+    }
     struct kv *kv = load->kv;
     ASSERT(kv->loading == load && kv->root == 0);
     status_t status = kv__writable(kv, error);
@@ -182,6 +207,11 @@ void kv_load_abort(struct kv_load *load)
 {
     if (load == NULL)
         return;
+    if (kv__is_lsm(load->kv)) {
+        lsm_load_abort(load->lsm);
+        mem_free(load);
+        return;
+    }
     ASSERT(load->kv->loading == load);
     kv__alloc_undo(load->kv);
     release(load);

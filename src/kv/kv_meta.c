@@ -146,6 +146,8 @@ static status_t sync_parent(struct env *env, const char *path, struct error *err
 
 status_t kv_rename(struct kv *kv, const char *path, struct error *error)
 {
+    if (kv__is_lsm(kv))
+        return kv__lsm_rename(kv, path, error);
     ASSERT(!kv->read_only && kv->running == NULL);
     status_t status = env_file_rename(kv->env, kv->path, path, error);
     if (status != OK)

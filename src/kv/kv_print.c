@@ -284,11 +284,18 @@ status_t kv_page_print(struct env *env, const char *path, uint32_t page, bool *g
                        struct buffer *out, struct error *error)
 {
     ASSERT(good != NULL && out != NULL);
+    bool is_lsm = false;
+    status_t status = lsm_recognise(env, path, &is_lsm, error);
+    if (status == OK && is_lsm)
+        return error_set(error, ERR_UNSUPPORTED, "\"%s\" is of the lsm engine, which has no pages",
+                         path);
+    if (status != OK)
+        return status;
     struct kv *kv = mem_zalloc(1, sizeof *kv);
     uint64_t size = 0;
     kv->env = env;
     kv->path = mem_strdup(path);
-    status_t status = env_file_open(env, path, ENV_OPEN_READ_ONLY, &kv->file, error);
+    status = env_file_open(env, path, ENV_OPEN_READ_ONLY, &kv->file, error);
     if (status == OK)
         status = env_file_size(kv->file, &size, error);
     if (status == OK && size / KV_PAGE_SIZE_MIN > UINT32_MAX / 2)

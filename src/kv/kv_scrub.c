@@ -114,6 +114,8 @@ static void move_on(struct walk *walk, bool at_leaf)
 
 status_t kv_scrub_step(struct kv *kv, struct kv_scrub *scrub, uint32_t pages, struct error *error)
 {
+    if (kv__is_lsm(kv))
+        return kv__lsm_scrub_step(kv, scrub, pages, error);
     /* Before the snapshot: of a page that was given up between the two, nobody may have stored the
      * checksum, and a newer durable epoch would not tell. */
     struct walk walk = {

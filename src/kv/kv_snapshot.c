@@ -67,6 +67,13 @@ status_t kv_snapshot_open(struct kv *kv, struct kv_snapshot **out, struct error 
         return error_set(error, ERR_BUSY, "%u snapshots of \"%s\" are open, the most allowed",
                          kv->slots_max, kv->path);
     ASSERT(atomic_load(&slot->pin) == 0);
+    if (kv__is_lsm(kv)) {
+        slot->kv = kv;
+        slot->view = lsm_view_open(kv->lsm, (uint32_t)(slot - kv->slots));
+        atomic_store(&slot->pin, 1);
+        *out = slot;
+        return OK;
+    }
     atomic_store(&slot->pin, KV_PIN_OPENING);
     uint64_t epoch;
     do {
@@ -85,6 +92,8 @@ void kv_snapshot_close(struct kv_snapshot *snapshot)
         return;
     struct kv *kv = snapshot->kv;
     ASSERT(atomic_load(&snapshot->pin) != 0);
+    if (kv__is_lsm(kv))
+        lsm_view_close(snapshot->view);
     atomic_store(&snapshot->pin, 0);
     push_closed(kv, snapshot);
 }

@@ -124,6 +124,8 @@ status_t kv__space_get(struct kv *kv, uint32_t more, struct error *error)
 
 status_t kv_reserve(struct kv *kv, uint64_t bytes, struct error *error)
 {
+    if (kv__is_lsm(kv))
+        return lsm_reserve(kv->lsm, bytes, error);
     ASSERT(bytes / kv->page_size < UINT32_MAX);
     status_t status = kv__writable(kv, error);
     uint32_t wanted = (uint32_t)(bytes / kv->page_size);
@@ -228,6 +230,8 @@ static status_t punch(struct kv *kv, uint32_t page, uint32_t count, struct error
 status_t kv_compact(struct kv *kv, uint64_t keep_bytes, uint32_t limit, uint64_t *given,
                     struct error *error)
 {
+    if (kv__is_lsm(kv))
+        return lsm_compact(kv->lsm, keep_bytes, limit, given, error);
     status_t status = kv__writable(kv, error);
     uint64_t keep = keep_bytes / kv->page_size;
     ASSERT(kv->loading == NULL);

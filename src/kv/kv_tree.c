@@ -201,6 +201,8 @@ static void put_entry(struct kv *kv, struct kv__path *path, bool exact,
 
 status_t kv_put(struct kv *kv, struct slice key, struct slice value, struct error *error)
 {
+    if (kv__is_lsm(kv))
+        return kv__lsm_put(kv, key, value, error);
     struct kv__path path;
     struct kv__long_value replaced = {0};
     bool exact;

@@ -34,7 +34,9 @@ struct world {
     struct error error;
 };
 
-static const struct kv_options options = {.growth_bytes = 64 << 10, .map_size_max = 64 << 20};
+/* The engine is that of the program's argument. */
+static struct kv_options options = {
+    .growth_bytes = 64 << 10, .map_size_max = 64 << 20, .run_bytes = 16 << 10};
 
 static void world_init(struct world *world, uint64_t seed)
 {
@@ -310,8 +312,11 @@ static void failing_calls(void **state)
             if (status == OK)
                 status = work(&world);
             failed = !env_sim_fail_pending(world.sim, call);
-            /* Growing less than wished for is no failure; anything else was told. */
-            assert_true(!failed || status != OK || call == ENV_SIM_PREALLOCATE);
+            /* Growing less than wished for is no failure, nor a merge that is put off; anything
+             * else was told. */
+            bool merge =
+                options.engine == KV_ENGINE_LSM && (call == ENV_SIM_WRITE || call == ENV_SIM_MAP);
+            assert_true(!failed || status != OK || call == ENV_SIM_PREALLOCATE || merge);
             env_sim_fail_none(world.sim);
             close_kv(&world);
             expect_recovered(&world);
@@ -484,6 +489,15 @@ static void full_disk_in_a_load(void **state)
     }
 }
 
+/* What was deleted gives its space back when it was merged away, and no checkpoint names it. */
+static void merge_all(struct world *world)
+{
+    uint64_t given;
+    for (int i = 0; i < 300; i++)
+        assert_int_equal(kv_compact(world->kv, UINT64_MAX, 1, &given, &world->error), OK);
+    assert_int_equal(kv_checkpoint(world->kv, slice_make("", 0), &world->error), OK);
+}
+
 /* Space that is free is given back, and asked for again when it is needed; a write never meets a
  * page without blocks (the machine refuses that). */
 static void space_given_back(void **state)
@@ -512,6 +526,8 @@ static void space_given_back(void **state)
         }
         assert_int_equal(kv_publish(world.kv, NULL), OK);
         assert_int_equal(kv_checkpoint(world.kv, slice_make("", 0), &world.error), OK);
+        if (options.engine == KV_ENGINE_LSM)
+            merge_all(&world);
         do {
             assert_int_equal(kv_compact(world.kv, 100 << 10, 3, &given, &world.error), OK);
             total += given;
@@ -618,6 +634,8 @@ static void expect_flip_found(struct world *world, uint32_t page, bool is_free)
     }
     if (page < KV_META_PAGES)
         assert_true(stats.meta_pages_bad == 1);
+    else if (options.engine == KV_ENGINE_LSM) /* a page may have bytes that nothing is in */
+        assert_true(reported == damage && reported == scrubbed);
     else
         assert_true(is_free ? !reported && !damage && !scrubbed : reported && damage && scrubbed);
     close_kv(world);
@@ -638,7 +656,7 @@ static void flipped_bits(void **state)
     kv_stats(world.kv, &stats);
     bool *is_free = mem_zalloc(stats.pages, sizeof *is_free);
     for (uint32_t page = 0; page < stats.pages; page++)
-        is_free[page] = kv__alloc_is_free(world.kv, page);
+        is_free[page] = options.engine == KV_ENGINE_BTREE && kv__alloc_is_free(world.kv, page);
     close_kv(&world);
     for (uint32_t page = 0; page < stats.pages; page++) {
         /* Behind the structure, a meta page holds nothing. */
@@ -681,15 +699,19 @@ static void damage_refuses_changes(void **state)
                 assert_true(status == OK || status == ERR_CORRUPT);
                 assert_true(status == OK || after.entries == before.entries);
             }
-            assert_int_equal(kv_publish(world.kv, NULL), OK);
+            /* A merge may have met it meanwhile. */
+            status_t published = kv_publish(world.kv, NULL);
+            assert_true(published == OK || options.engine == KV_ENGINE_LSM);
             close_kv(&world);
         }
         env_sim_destroy(world.sim);
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    options.engine = argc > 1 ? kv_engine_from_name(argv[1]) : KV_ENGINE_BTREE;
+    assert_true(options.engine != KV_ENGINE_ANY);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(power_cuts),          cmocka_unit_test(deaths_before_power_cuts),
         cmocka_unit_test(failing_calls),       cmocka_unit_test(failed_sync_is_final),

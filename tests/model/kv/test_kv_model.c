@@ -30,6 +30,9 @@ struct view {
     uint32_t *model;
 };
 
+/* Of the program's argument; the tree's without one. */
+static enum kv_engine engine;
+
 struct world {
     struct env_sim *sim;
     struct kv *kv;
@@ -120,7 +123,10 @@ static void copy_model(uint32_t *to, const uint32_t *from)
 static void open_kv(struct world *world)
 {
     struct error error;
-    struct kv_options options = {.growth_bytes = 64 << 10, .map_size_max = 1ull << 30};
+    struct kv_options options = {.engine = engine,
+                                 .growth_bytes = 64 << 10,
+                                 .map_size_max = 1ull << 30,
+                                 .run_bytes = 32 << 10};
     expect_ok(world, kv_open(env_sim_env(world->sim), "/data/store", &options, &world->kv, &error),
               &error);
 }
@@ -376,6 +382,10 @@ static void compact(struct world *world)
                          1 + (uint32_t)prng_below(&world->prng, 5), &given, &error),
               &error);
     kv_stats(world->kv, &after);
+    if (engine == KV_ENGINE_LSM) { /* which merges a little on the way */
+        expect(world, given % after.page_size == 0, "compact: not whole pages");
+        return;
+    }
     expect(world,
            after.pages_free == before.pages_free &&
                (uint64_t)(after.pages_hole - before.pages_hole) * after.page_size == given,
@@ -513,8 +523,11 @@ static void bulk_loads(void **state)
         run(seed * 1000 + i, number_from("TOYDB_MODEL_OPS", 200000) / 50, true);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1)
+        engine = kv_engine_from_name(argv[1]);
+    assert_true(argc == 1 || engine != KV_ENGINE_ANY);
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_operations),
                                        cmocka_unit_test(bulk_loads)};
     return cmocka_run_group_tests_name("kv_model", tests, NULL, NULL);

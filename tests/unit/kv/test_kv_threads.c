@@ -22,6 +22,9 @@
 #define KEYS     300u
 #define VERSIONS 600u
 
+/* Of the program's argument. */
+static enum kv_engine engine;
+
 struct world {
     struct kv *kv;
     _Atomic bool done;
@@ -162,7 +165,8 @@ static void readers_beside_the_writer(void **state)
     (void)state;
     assert_non_null(mkdtemp(directory));
     (void)snprintf(path, sizeof path, "%s/store", directory);
-    assert_int_equal(kv_open(env_real(), path, NULL, &world.kv, NULL), OK);
+    struct kv_options with = {.engine = engine, .run_bytes = 64 << 10};
+    assert_int_equal(kv_open(env_real(), path, &with, &world.kv, NULL), OK);
     for (uint32_t i = 0; i < READERS; i++)
         readers[i] = env_thread_start("reader", read_on, &world);
     scrubber = env_thread_start("scrub", scrub_on, &world);
@@ -203,8 +207,9 @@ static void readers_beside_the_writer(void **state)
     assert_int_equal(remove(directory), 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    engine = argc > 1 ? kv_engine_from_name(argv[1]) : KV_ENGINE_BTREE;
     const struct CMUnitTest tests[] = {cmocka_unit_test(readers_beside_the_writer)};
     return cmocka_run_group_tests_name("kv_threads", tests, NULL, NULL);
 }
