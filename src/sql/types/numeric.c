@@ -268,10 +268,11 @@ int numeric_compare(struct numeric a, struct numeric b)
     /* The one with fewer digits behind the point gets as many; if that does not fit, it is the
      * longer one, and so the one farther from zero. */
     bool x_grows = x_scale < y_scale;
+    bool negative = x < 0;
     __int128 *grows = x_grows ? &x : &y;
     uint32_t by = x_grows ? y_scale - x_scale : x_scale - y_scale;
     if (__builtin_mul_overflow(*grows, (__int128)numeric_power_of_ten(by), grows))
-        return (x < 0) != x_grows ? 1 : -1;
+        return negative != x_grows ? 1 : -1;
     return (x > y) - (x < y);
 }
 
