@@ -100,6 +100,20 @@ static struct ast_expr *parse_scalar(struct parse *parse)
     return parse__expr_finish(parse, expr, expr->as.select->height);
 }
 
+/* (first, b, ...): the current token is the first comma. */
+static struct ast_expr *parse_row(struct parse *parse, struct ast_expr *first)
+{
+    struct ast_expr *expr = parse__expr_new(parse, AST_ROW, first->position);
+    struct expr_list list = {0};
+    parse__expr_append(parse, &list, first);
+    if (!parse__expect(parse, TOKEN_COMMA) || !parse__expr_list(parse, &list) ||
+        !parse__expect(parse, TOKEN_RIGHT_PAREN))
+        return NULL;
+    expr->as.list.items = list.items;
+    expr->as.list.count = list.count;
+    return parse__expr_finish(parse, expr, list.highest);
+}
+
 /* The current token is a parenthesis: a subquery, or an expression. */
 static struct ast_expr *parse_parenthesis(struct parse *parse)
 {
@@ -122,10 +136,8 @@ static struct ast_expr *parse_parenthesis(struct parse *parse)
         expr = parse__expr_finish(parse, expr, expr->as.select->height);
         return expr && parse__expect(parse, TOKEN_RIGHT_PAREN) ? expr : NULL;
     }
-    if (parse__is(parse, TOKEN_COMMA)) {
-        parse__unsupported(parse, "row values are");
-        return NULL;
-    }
+    if (parse__is(parse, TOKEN_COMMA))
+        return parse_row(parse, expr);
     return parse__expect(parse, TOKEN_RIGHT_PAREN) ? expr : NULL;
 }
 

@@ -168,6 +168,20 @@ static struct ast_expr *parse_special(struct parse *parse)
     return make_call(parse, name, word.position, &list);
 }
 
+/* ROW(a, b). */
+static struct ast_expr *parse_row(struct parse *parse)
+{
+    struct ast_expr *expr = parse__expr_new(parse, AST_ROW, parse->token.position);
+    struct expr_list list = {0};
+    parse__advance(parse);
+    if (!parse__expect(parse, TOKEN_LEFT_PAREN) || !parse__expr_list(parse, &list) ||
+        !parse__expect(parse, TOKEN_RIGHT_PAREN))
+        return NULL;
+    expr->as.list.items = list.items;
+    expr->as.list.count = list.count;
+    return parse__expr_finish(parse, expr, list.highest);
+}
+
 struct ast_expr *parse__call_keyword(struct parse *parse)
 {
     switch (parse->token.keyword) {
@@ -192,8 +206,7 @@ struct ast_expr *parse__call_keyword(struct parse *parse)
         parse__unsupported(parse, "EXTRACT is");
         return NULL;
     case KEYWORD_ROW:
-        parse__unsupported(parse, "row values are");
-        return NULL;
+        return parse_row(parse);
     case KEYWORD_CURRENT_DATE:
     case KEYWORD_CURRENT_TIME:
     case KEYWORD_LOCALTIME:

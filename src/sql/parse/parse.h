@@ -64,6 +64,7 @@ enum ast_expr_kind {
     AST_SCALAR,     /* as.select: (SELECT ...) as a value */
     AST_QUANTIFIED, /* as.quantified: operand <operator> ANY or ALL (select) */
     AST_EXISTS,     /* as.select */
+    AST_ROW,        /* as.list: (a, b), ROW(a, b); only what compares rows takes it */
     AST_DEFAULT,    /* the word DEFAULT; only directly in VALUES of INSERT and in SET of UPDATE */
 };
 
@@ -209,6 +210,7 @@ struct ast_from {
                                  parentheses with an alias is refused (0A000) */
     struct ast_name *columns; /* alias (a, b, ...): new names of the first columns; or NULL */
     uint32_t column_count;
+    bool columns_exact;        /* there must be as many; nobody writes this, see plan_row.c */
     struct ast_select *select; /* AST_FROM_SELECT */
     enum ast_join_kind join;   /* AST_FROM_JOIN */
     struct ast_from *left;
@@ -292,6 +294,8 @@ struct ast_select {
     struct ast_select *left;
     struct ast_select *right;
     bool distinct;
+    struct ast_expr **distinct_on; /* DISTINCT ON (a, b), or NULL; then `distinct` is not set */
+    uint32_t distinct_on_count;
     struct ast_target *targets; /* may be none: SELECT FROM t */
     uint32_t target_count;
     struct ast_from *from;  /* a tree of joins, or NULL */

@@ -356,6 +356,11 @@ void ast_print_expr(const struct ast_expr *expr, struct buffer *out)
     case AST_QUANTIFIED:
         print_quantified(expr, out);
         break;
+    case AST_ROW:
+        buffer_append_string(out, "ROW(");
+        print_list(expr->as.list.items, expr->as.list.count, ", ", out);
+        buffer_append_string(out, ")");
+        break;
     case AST_DEFAULT:
         buffer_append_string(out, "DEFAULT");
         break;
@@ -451,6 +456,11 @@ static void print_rows(const struct ast_select *select, struct buffer *out)
 static void print_body(const struct ast_select *select, struct buffer *out)
 {
     buffer_append_string(out, select->distinct ? "SELECT DISTINCT" : "SELECT");
+    if (select->distinct_on) {
+        buffer_append_string(out, " DISTINCT ON (");
+        print_list(select->distinct_on, select->distinct_on_count, ", ", out);
+        buffer_append_string(out, ")");
+    }
     for (uint32_t i = 0; i < select->target_count; i++) {
         buffer_append_string(out, i ? ", " : " ");
         parse__print_target(&select->targets[i], out);

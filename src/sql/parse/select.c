@@ -259,10 +259,18 @@ static uint32_t from_height(const struct ast_from *from)
 static bool parse_select_body(struct parse *parse, struct ast_select *select)
 {
     parse__advance(parse);
-    select->distinct = parse__accept_keyword(parse, KEYWORD_DISTINCT);
-    if (select->distinct && parse__is_keyword(parse, KEYWORD_ON))
-        return parse__unsupported(parse, "DISTINCT ON is");
-    if (!select->distinct)
+    bool distinct = parse__accept_keyword(parse, KEYWORD_DISTINCT);
+    if (distinct && parse__accept_keyword(parse, KEYWORD_ON)) {
+        struct expr_list list = {0};
+        if (!parse__expect(parse, TOKEN_LEFT_PAREN) || !parse__expr_list(parse, &list) ||
+            !parse__expect(parse, TOKEN_RIGHT_PAREN))
+            return false;
+        select->distinct_on = list.items;
+        select->distinct_on_count = list.count;
+        note_height(select, list.highest);
+    }
+    select->distinct = distinct && !select->distinct_on;
+    if (!distinct)
         parse__accept_keyword(parse, KEYWORD_ALL);
     if (!parse_targets(parse, select))
         return false;

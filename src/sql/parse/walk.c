@@ -48,6 +48,7 @@ static void walk_expr(const struct walk *walk, struct ast_expr *expr)
         return;
     case AST_AND:
     case AST_OR:
+    case AST_ROW:
         walk_list(walk, expr->as.list.items, expr->as.list.count);
         return;
     case AST_IS:

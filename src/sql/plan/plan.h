@@ -394,6 +394,10 @@ struct plan {
             struct expr *offset;
         } limit;
         struct {
+            struct expr **keys; /* PLAN_DISTINCT: the first row of each of their values */
+            uint32_t key_count; /* 0: of all columns */
+        } distinct;
+        struct {
             bool all; /* repetitions are rows of their own; otherwise each row comes out once */
         } set;        /* PLAN_INTERSECT, PLAN_EXCEPT */
         struct {

@@ -415,6 +415,8 @@ status_t plan__check_grouping(struct planner *planner, struct query *query)
         status = lift(planner, query, &query->outputs.items[i]);
     for (uint32_t i = 0; i < query->having.count && !status; i++)
         status = lift(planner, query, &query->having.items[i]);
+    for (uint32_t i = 0; i < query->distinct_on.count && !status; i++)
+        status = lift(planner, query, &query->distinct_on.items[i]);
     for (uint32_t w = 0; w < query->window_count && !status; w++) {
         struct expr **place;
         for (uint32_t i = 0; !status && (place = plan__window_expr(&query->windows[w], i)) != NULL;

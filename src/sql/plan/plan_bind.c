@@ -193,6 +193,38 @@ static status_t bind_orders(struct scope *scope, const struct ast_select *ast)
     return OK;
 }
 
+/* DISTINCT ON sees the names and positions that ORDER BY sees. Where both are there, ORDER BY must
+ * begin with these expressions: it says which row of each is the first. */
+static status_t bind_distinct_on(struct scope *scope, const struct ast_select *ast)
+{
+    struct query *query = scope->query;
+    for (uint32_t i = 0; i < ast->distinct_on_count; i++) {
+        const struct ast_expr *on = ast->distinct_on[i];
+        struct expr *expr;
+        uint32_t output;
+        status_t status = order_output(scope, on, &output);
+        if (!status && output != NOWHERE)
+            expr = query->outputs.items[output];
+        else if (!status)
+            status = plan__bind_expr(scope, on, &expr);
+        if (!status)
+            status = plan__settle(scope->planner, &expr);
+        if (status)
+            return status;
+        plan__append(scope->planner, &query->distinct_on, expr);
+    }
+    for (uint32_t i = 0; i < query->order_count && i < query->distinct_on.count; i++) {
+        bool found = false;
+        for (uint32_t k = 0; k < query->distinct_on.count; k++)
+            found |= plan__equal(query->orders[i].expr, query->distinct_on.items[k]);
+        if (!found)
+            return error_sql(scope->planner->error, "42P10", ast->orders[i].expr->position,
+                             "SELECT DISTINCT ON expressions must match initial ORDER BY "
+                             "expressions");
+    }
+    return OK;
+}
+
 /* A constant key orders nothing. Done when all expressions have their final form. */
 static void finish_orders(struct query *query)
 {
@@ -273,7 +305,7 @@ static status_t bind_clauses(struct planner *planner, const struct ast_select *a
     scope.clause = "SELECT";
     if ((status = plan__bind_targets(&scope, ast->targets, ast->target_count)))
         return status;
-    if ((!keep_unknown || ast->distinct || ast->order_count > 0) &&
+    if ((!keep_unknown || ast->distinct || ast->distinct_on || ast->order_count > 0) &&
         (status = settle_outputs(planner, query)))
         return status;
     scope.windows = false;
@@ -284,6 +316,9 @@ static status_t bind_clauses(struct planner *planner, const struct ast_select *a
     scope.windows = true;
     scope.clause = "ORDER BY";
     if ((status = bind_orders(&scope, ast)))
+        return status;
+    scope.clause = "DISTINCT ON";
+    if ((status = bind_distinct_on(&scope, ast)))
         return status;
     return plan__check_grouping(planner, query);
 }

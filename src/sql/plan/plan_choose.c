@@ -116,6 +116,7 @@ static void mark_query(struct query *query)
     mark_list(query, &query->where);
     mark_list(query, &query->groups);
     mark_list(query, &query->having);
+    mark_list(query, &query->distinct_on);
     for (uint32_t i = 0; i < query->order_count; i++)
         plan__mark_used(query, query->orders[i].expr);
     for (uint32_t a = 0; a < query->aggregate_count; a++) {
@@ -174,7 +175,7 @@ static status_t choose_base(struct planner *planner, struct query *query, struct
         } else if (!query->aggregated && !query->distinct) {
             wish.keys = query->orders;
             wish.key_count = query->order_count;
-            wish.limit = wanted_rows(query);
+            wish.limit = query->distinct_on.count > 0 ? 0 : wanted_rows(query);
         }
         return plan__choose_from(planner, query, query->from, &wish, out);
     }
@@ -289,13 +290,28 @@ static uint32_t add_project(struct planner *planner, struct query *query, struct
     return first;
 }
 
+/* The first row of each, as they come. */
+static void add_distinct_on(struct planner *planner, struct query *query, struct stage *stage)
+{
+    uint32_t *positions = plan__positions(planner, query, stage, NULL);
+    uint32_t count = query->distinct_on.count;
+    struct expr **keys = arena_alloc(planner->arena, count * sizeof *keys);
+    for (uint32_t i = 0; i < count; i++)
+        keys[i] = plan__resolve(planner, query->distinct_on.items[i], positions);
+    stage->rows = fmax(1, stage->rows / 10);
+    plan__put_over(planner, PLAN_DISTINCT, stage);
+    stage->plan->as.distinct.keys = keys;
+    stage->plan->as.distinct.key_count = count;
+}
+
 /* Sort and limit, in one operator where both are there. */
 static void add_sort_and_limit(struct planner *planner, struct query *query, struct stage *stage,
                                struct sort_key *orders)
 {
     bool sorts = query->order_count > 0 && !stage->ordered;
     double wanted = wanted_rows(query);
-    bool top_n = sorts && query->limit && !planner->options->no_top_n;
+    bool top_n =
+        sorts && query->limit && query->distinct_on.count == 0 && !planner->options->no_top_n;
     if (sorts) {
         uint32_t *positions = plan__positions(planner, query, stage, NULL);
         struct sort_key *keys = arena_alloc(planner->arena, query->order_count * sizeof *keys);
@@ -312,6 +328,8 @@ static void add_sort_and_limit(struct planner *planner, struct query *query, str
             stage->plan->as.sort.offset = query->offset;
         }
     }
+    if (query->distinct_on.count > 0)
+        add_distinct_on(planner, query, stage);
     if ((query->limit || query->offset) && !top_n) {
         /* The first rows of a table are few rows, too. */
         bool few = stage->plan->kind == PLAN_SCAN && query->limit &&
@@ -395,7 +413,7 @@ status_t plan__choose_query(struct planner *planner, struct query *query, struct
         out->ordered &= !query->aggregated && query->from;
         plan__add_windows(planner, query, out);
     }
-    if (query->distinct || orders_by_volatile(query)) {
+    if (query->distinct || (orders_by_volatile(query) && query->distinct_on.count == 0)) {
         project_first(planner, query, out);
     } else {
         add_sort_and_limit(planner, query, out, query->orders);

@@ -219,6 +219,8 @@ static void print_operator(const struct plan *plan, struct buffer *out)
         return;
     case PLAN_DISTINCT:
         buffer_append_string(out, "Distinct");
+        buffer_append_string(out, plan->as.distinct.key_count > 0 ? " on: " : "");
+        print_list(plan->as.distinct.keys, plan->as.distinct.key_count, out);
         return;
     case PLAN_APPEND:
         buffer_append_string(out, "Append");

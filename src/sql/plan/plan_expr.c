@@ -43,7 +43,7 @@ static status_t bind_parameter(struct scope *scope, const struct ast_expr *ast, 
 /* ---- operators --------------------------------------------------------------------------------
  */
 
-static enum expr_call binary_call(enum ast_operator op)
+enum expr_call plan__binary_call(enum ast_operator op)
 {
     static const enum expr_call calls[AST_OP_COUNT] = {
         [AST_OP_EQ] = CALL_EQ,
@@ -73,8 +73,8 @@ static enum expr_call binary_call(enum ast_operator op)
 
 enum expr_call plan__comparison_call(enum ast_operator op)
 {
-    ASSERT(plan__is_comparison(binary_call(op)));
-    return binary_call(op);
+    ASSERT(plan__is_comparison(plan__binary_call(op)));
+    return plan__binary_call(op);
 }
 
 static status_t bind_binary(struct scope *scope, const struct ast_expr *ast, struct expr **out)
@@ -86,7 +86,7 @@ static status_t bind_binary(struct scope *scope, const struct ast_expr *ast, str
         status = plan__bind_expr(scope, ast->as.binary.right, &right);
     if (status)
         return status;
-    enum expr_call call = binary_call(ast->as.binary.operator);
+    enum expr_call call = plan__binary_call(ast->as.binary.operator);
     return plan__type_operator(scope->planner, call, plan__operator_text(call), left, right,
                                ast->position, out);
 }
@@ -120,13 +120,18 @@ static status_t bind_unary(struct scope *scope, const struct ast_expr *ast, stru
     }
 }
 
-static status_t bind_junction(struct scope *scope, const struct ast_expr *ast, struct expr **out)
+static status_t bind_junction(struct scope *scope, const struct ast_expr *ast, bool conjunct,
+                              struct expr **out)
 {
     bool is_and = ast->kind == AST_AND;
-    struct expr **items;
     uint32_t count = ast->as.list.count;
+    struct expr **items = arena_alloc(scope->planner->arena, count * sizeof *items);
     ASSERT(count >= 2);
-    status_t status = bind_list(scope, ast->as.list.items, count, &items);
+    status_t status = OK;
+    for (uint32_t i = 0; i < count && !status; i++) {
+        scope->conjunct = conjunct;
+        status = plan__bind_expr(scope, ast->as.list.items[i], &items[i]);
+    }
     for (uint32_t i = 0; i < count && !status; i++)
         status = plan__require(scope->planner, &items[i], SQL_BOOLEAN, is_and ? "AND" : "OR");
     if (status)
@@ -373,6 +378,10 @@ status_t plan__bind_expr(struct scope *scope, const struct ast_expr *ast, struct
     struct error *error = scope->planner->error;
     if (arena_over_budget(scope->planner->arena))
         return error_set(error, ERR_NOMEM, "statement needs too much memory to plan");
+    bool conjunct = scope->conjunct;
+    scope->conjunct = false;
+    if (plan__compares_rows(ast))
+        return plan__bind_rows(scope, ast, conjunct, out);
     switch (ast->kind) {
     case AST_LITERAL:
         return bind_literal(scope, ast, out);
@@ -386,7 +395,7 @@ status_t plan__bind_expr(struct scope *scope, const struct ast_expr *ast, struct
         return bind_binary(scope, ast, out);
     case AST_AND:
     case AST_OR:
-        return bind_junction(scope, ast, out);
+        return bind_junction(scope, ast, conjunct && ast->kind == AST_AND, out);
     case AST_IS:
         return bind_is(scope, ast, out);
     case AST_LIKE:
@@ -406,6 +415,9 @@ status_t plan__bind_expr(struct scope *scope, const struct ast_expr *ast, struct
     case AST_EXISTS:
     case AST_QUANTIFIED:
         return plan__bind_subquery(scope, ast, out);
+    case AST_ROW:
+        return error_sql(error, "0A000", ast->position,
+                         "a row value is not supported here, it can only be compared");
     case AST_DEFAULT:
         return error_sql(error, "42601", ast->position, "DEFAULT is not allowed in this context");
     }
@@ -415,6 +427,7 @@ status_t plan__bind_expr(struct scope *scope, const struct ast_expr *ast, struct
 status_t plan__bind_condition(struct scope *scope, const struct ast_expr *ast, struct exprs *out)
 {
     struct expr *expr;
+    scope->conjunct = true;
     status_t status = plan__bind_expr(scope, ast, &expr);
     if (!status)
         status = plan__require(scope->planner, &expr, SQL_BOOLEAN, scope->clause);

@@ -106,6 +106,10 @@ static status_t rename_columns(struct planner *planner, const struct ast_from *a
         return OK;
     uint32_t visible =
         relation->table ? table_visible_count(relation->table) : relation->column_count;
+    if (ast->columns_exact && ast->column_count != visible)
+        return error_sql(planner->error, "42601", ast->columns[0].position,
+                         "subquery has too %s columns",
+                         visible > ast->column_count ? "many" : "few");
     if (ast->column_count > visible)
         return error_sql(planner->error, "42P10", ast->columns[0].position,
                          "table \"%s\" has %u columns available but %u columns specified",

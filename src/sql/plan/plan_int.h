@@ -188,6 +188,7 @@ struct query {
     const char **output_names;
     uint32_t name_capacity;
     bool distinct;
+    struct exprs distinct_on; /* DISTINCT ON: the first row of each of their values */
     struct sort_key *orders;
     uint32_t *order_outputs; /* the output a key is, or NOWHERE */
     uint32_t order_count;
@@ -215,7 +216,8 @@ struct scope {
     const char *clause;           /* "WHERE", for messages */
     bool aggregates;              /* allowed here */
     bool in_aggregate;
-    bool windows; /* allowed here */
+    bool windows;  /* allowed here */
+    bool conjunct; /* what is bound next decides alone: NULL may be false */
     bool in_window;
     bool local;                /* names of blocks around are not looked for */
     struct scope *outer;       /* while a subquery in it is bound: planner->outer as it was */
@@ -256,6 +258,7 @@ struct expr *plan__substitute(struct planner *planner, struct expr *expr, uint32
 /* Is NULL when any argument is. */
 bool plan__is_strict(const struct expr *expr);
 bool plan__is_comparison(enum expr_call call); /* EQ to GE */
+enum expr_call plan__binary_call(enum ast_operator op);
 enum expr_call plan__comparison_call(enum ast_operator op);
 /* A constant for one run of the block: also a parameter, or a value of the row around. */
 bool plan__is_fixed(const struct expr *expr);
@@ -338,6 +341,10 @@ uint32_t plan__add_slot(struct planner *planner, struct query *query, struct slo
 status_t plan__bind_aggregate(struct scope *scope, const struct ast_expr *ast,
                               enum aggregate_kind kind, struct expr **out);
 status_t plan__bind_groups(struct scope *scope, const struct ast_select *ast);
+/* Rows compared: plan_row.c. */
+bool plan__compares_rows(const struct ast_expr *ast);
+status_t plan__bind_rows(struct scope *scope, const struct ast_expr *ast, bool conjunct,
+                         struct expr **out);
 /* A query inside an expression of the scope. */
 status_t plan__bind_subquery(struct scope *scope, const struct ast_expr *ast, struct expr **out);
 /* A column of a block around the scope's, as a cell. When there is none *found is false (and the
@@ -387,7 +394,8 @@ struct expr **plan__window_expr(struct window *window, uint32_t i);
 void plan__add_windows(struct planner *planner, struct query *query, struct stage *stage);
 /* What the first window wants its input sorted by. */
 void plan__window_wish(struct planner *planner, struct query *query, struct wish *wish);
-/* Whether a condition over the block's columns drops whole partitions of every window. */
+/* Whether a condition over the block's columns drops whole partitions of every window, and all rows
+ * that DISTINCT ON takes for one. */
 bool plan__window_lets_pass(const struct query *query, const struct expr *condition);
 
 /* ---- rewriting: plan_fold.c, plan_rewrite.c, plan_pushdown.c ----------------------------------

@@ -72,6 +72,7 @@ static bool query_has_outer(const struct query *query, bool but_where)
     return any_outer(query->outputs.items, query->outputs.count) ||
            any_outer(query->groups.items, query->groups.count) ||
            any_outer(query->having.items, query->having.count) ||
+           any_outer(query->distinct_on.items, query->distinct_on.count) ||
            any_outer(query->rows, query->row_count * query->outputs.count) ||
            (query->limit && plan__has_outer(query->limit)) ||
            (query->offset && plan__has_outer(query->offset)) ||
@@ -96,8 +97,8 @@ static bool any_volatile(const struct exprs *list)
 static bool is_plain(const struct query *query)
 {
     return query->from && !query->set && !query->is_values && !query->aggregated &&
-           query->window_count == 0 && !query->limit && !query->offset &&
-           !any_volatile(&query->where) && !any_volatile(&query->outputs);
+           query->window_count == 0 && query->distinct_on.count == 0 && !query->limit &&
+           !query->offset && !any_volatile(&query->where) && !any_volatile(&query->outputs);
 }
 
 /* ---- taking over ------------------------------------------------------------------------------
@@ -299,7 +300,8 @@ static bool try_values(struct planner *planner, struct query *query, struct subq
 {
     struct query *inner = subquery->query;
     if (subquery->subplan.cell_count > 0 || inner->limit || inner->offset ||
-        !is_indexed(query, expr->arguments[0]) || query->relation_count == RELATIONS_MAX)
+        inner->distinct_on.count > 0 || !is_indexed(query, expr->arguments[0]) ||
+        query->relation_count == RELATIONS_MAX)
         return false;
     inner->order_count = 0;
     inner->distinct = true;

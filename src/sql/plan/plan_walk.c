@@ -112,6 +112,8 @@ void plan__find_subplans(const struct plan *plan, struct subplans *out)
         visit(plan->as.modify.conflict_where, out);
         return;
     case PLAN_DISTINCT:
+        visit_all(plan->as.distinct.keys, plan->as.distinct.key_count, out);
+        return;
     case PLAN_APPEND:
     case PLAN_RECURSIVE:
     case PLAN_WORKING:

@@ -412,23 +412,17 @@ status_t plan__bind_window(struct scope *scope, const struct ast_expr *ast, stru
 /* ---- conditions from above ---------------------------------------------------------------------
  */
 
-static bool is_partition(const struct window *window, const struct expr *expr)
+/* Is it made of these alone? */
+static bool is_on(const struct exprs *list, const struct expr *expr)
 {
-    for (uint32_t i = 0; i < window->partitions.count; i++) {
-        if (plan__equal(window->partitions.items[i], expr))
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (plan__equal(list->items[i], expr))
             return true;
     }
-    return false;
-}
-
-static bool is_on_partitions(const struct window *window, const struct expr *expr)
-{
-    if (is_partition(window, expr))
-        return true;
     if (expr->kind == EXPR_COLUMN)
         return false;
     for (uint32_t i = 0; i < expr->argument_count; i++) {
-        if (!is_on_partitions(window, expr->arguments[i]))
+        if (!is_on(list, expr->arguments[i]))
             return false;
     }
     return true;
@@ -437,10 +431,10 @@ static bool is_on_partitions(const struct window *window, const struct expr *exp
 bool plan__window_lets_pass(const struct query *query, const struct expr *condition)
 {
     for (uint32_t i = 0; i < query->window_count; i++) {
-        if (!is_on_partitions(&query->windows[i], condition))
+        if (!is_on(&query->windows[i].partitions, condition))
             return false;
     }
-    return true;
+    return query->distinct_on.count == 0 || is_on(&query->distinct_on, condition);
 }
 
 /* ---- laying out --------------------------------------------------------------------------------
