@@ -107,8 +107,10 @@ void replica__reads_tick(struct replica *r, uint64_t now_us)
             link = &read->next;
             continue;
         }
+        /* The leader has said how far this node must get, and it cannot write that down. */
+        bool full = read->answered && (r->batch_blocked || r->batch_retry || r->apply_blocked);
         read_unlink(r, link);
-        read->done(read, ERR_NO_QUORUM);
+        read->done(read, full ? ERR_DISK_FULL : ERR_NO_QUORUM);
         link = &r->reads;
     }
     if (now_us >= RESEND_US)

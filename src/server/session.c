@@ -149,6 +149,11 @@ static void begin_fail(struct session *s, status_t status)
             &error,
             "%sMore than half of the nodes must be up and reach each other; see toydb status.",
             s->resent ? "" : "Nothing was changed. ");
+    } else if (status == ERR_DISK_FULL) {
+        error_set(&error, status,
+                  "disk of this node is full: it cannot take in what was committed");
+        error_hint(&error, "Free some disk space on node %" PRIu64 ", or ask another node.",
+                   s->node->config.id);
     }
     sql_begun(s->sql, NULL, false, 0, status, &error);
     session__ready(s);

@@ -162,7 +162,8 @@ static void commit_error(struct session *s, status_t status, struct error *error
         error_detail(error, "It has committed this transaction and a later one of the request.");
     } else if (status == ERR_DISK_FULL) {
         error_set(error, status, "disk of the leader is full: the transaction was rolled back");
-        error_hint(error, "Reading goes on. Free some disk space.");
+        error_hint(error, "Reading goes on. Free some disk space there, or have another node lead "
+                          "(toydb transfer-leader).");
     }
 }
 

@@ -98,6 +98,76 @@ def a_full_disk():
         assert node.rows("SELECT id, length(text) FROM t ORDER BY id", timeout=60) == before
 
 
+@contextlib.contextmanager
+def filled(disk):
+    """Takes all space there is, also what is let go meanwhile."""
+    fillers = []
+
+    def full():
+        path = os.path.join(disk, f"filler{len(fillers)}")
+        fillers.append(path)
+        with contextlib.suppress(OSError):  # what was free a moment ago was taken
+            take_space(path, 0)
+        return os.statvfs(disk).f_bavail == 0
+    wait_for(full, 20, "the disk to be full")
+    try:
+        yield
+    finally:
+        for path in fillers:
+            os.unlink(path)
+
+
+@test
+def a_full_disk_under_the_only_node():
+    with small_disk(100) as disk, Cluster(nodes=1, directory=disk) as cluster:
+        node = cluster.nodes[0]
+        fill(node)
+        for _ in range(2):
+            with filled(disk):
+                wait_for(lambda: refused(node), 20, "writes to be refused")
+                with raises("53100") as error:
+                    node.execute("INSERT INTO t VALUES ($1, 'x')", [next(serial)])
+                assert "Free some disk space" in error.value.hint, error.value.hint
+                assert node.rows("SELECT count(*) FROM t WHERE id < 1000") == [(200,)]
+            wait_for(lambda: not refused(node), 20, "writes to be accepted")
+        with filled(disk):
+            assert node.stop() == 0
+        cluster.start()
+        assert node.rows("SELECT count(*) FROM t WHERE id < 1000") == [(200,)]
+        assert not refused(node)
+
+
+@test
+def a_full_disk_under_one_of_three():
+    with small_disk(150) as disk, Cluster(nodes=3, start=False) as cluster:
+        full, other, third = cluster.nodes
+        full.dir = os.path.join(disk, "node")
+        cluster.start()
+        fill(full)
+        if cluster.leader() is full:
+            assert cluster.toydb("transfer-leader", "2")[0] == 0
+        with filled(disk):
+            # More than it has space for: the others go on, it stays behind and says why.
+            for _ in range(30):
+                other.execute("INSERT INTO t VALUES ($1, $2)", [next(serial), "x" * 1000000])
+            assert third.rows("SELECT count(*) FROM t WHERE length(text) = 1000000") == [(30,)]
+            with raises("53100") as error:
+                full.rows("SELECT count(*) FROM t")
+            assert "node 1" in error.value.hint and "ask another node" in error.value.hint
+            assert full.alive() and cluster.leader() is not full
+        wanted = other.rows("SELECT count(*) FROM t")
+        def caught_up():
+            with contextlib.suppress(SqlError):
+                return full.rows("SELECT count(*) FROM t") == wanted
+        wait_for(caught_up, 30, "the node to catch up")
+        # As the leader it refuses what it cannot store, and another one takes over when asked.
+        assert cluster.toydb("transfer-leader", "1")[0] == 0
+        with filled(disk):
+            wait_for(lambda: refused(other), 20, "writes to be refused")
+            assert cluster.toydb("transfer-leader", "2")[0] == 0
+            assert not refused(other)
+
+
 @test
 def a_disk_that_is_full_at_start():
     with small_disk(200) as disk, Cluster(nodes=1, directory=disk) as cluster:
