@@ -418,6 +418,7 @@ void replica_log_done(struct replica *r, struct wal_batch *batch, status_t statu
                       const struct error *error)
 {
     ASSERT(batch == r->batch_out);
+    r->log_full = status == ERR_DISK_FULL;
     if (status == ERR_DISK_FULL) {
         r->batch_blocked = true;
         return;

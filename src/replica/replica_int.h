@@ -176,6 +176,7 @@ struct replica {
     uint64_t batch_out_number;
     bool batch_blocked; /* by a full disk */
     bool batch_retry;
+    bool log_full; /* the write tried last found no space */
 
     /* the state machine */
     struct replica__ring committed; /* struct replica__committed */

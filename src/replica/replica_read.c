@@ -108,7 +108,7 @@ void replica__reads_tick(struct replica *r, uint64_t now_us)
             continue;
         }
         /* The leader has said how far this node must get, and it cannot write that down. */
-        bool full = read->answered && (r->batch_blocked || r->batch_retry || r->apply_blocked);
+        bool full = read->answered && (r->log_full || r->apply_blocked);
         read_unlink(r, link);
         read->done(read, full ? ERR_DISK_FULL : ERR_NO_QUORUM);
         link = &r->reads;
