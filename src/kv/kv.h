@@ -209,6 +209,15 @@ struct slice kv_cursor_key(struct kv_cursor *cursor);
  * touch, so it can meet damage. */
 status_t kv_cursor_value(const struct kv_cursor *cursor, struct slice *value, struct error *error);
 
+/* About how many entries are in [low, high) (an empty high: no end), by two ways down the tree. */
+status_t kv_estimate(struct kv_snapshot *snapshot, struct slice low, struct slice high,
+                     double *entries, struct error *error);
+/* Places a cursor behind about that share (0 <= share < 1) of the entries of [low, high), or, where
+ * shares are told too coarsely, near it. */
+status_t kv_cursor_seek_share(struct kv_cursor *cursor, struct kv_snapshot *snapshot,
+                              struct slice low, struct slice high, double share,
+                              struct error *error);
+
 struct kv_entry {
     struct slice key;
     struct slice value;

@@ -110,6 +110,15 @@ status_t mvcc_scan_next(struct mvcc_scan *scan, struct slice *key, struct slice 
 status_t mvcc_scan_next_many(struct mvcc_scan *scan, struct kv_entry *entries, uint32_t max,
                              uint32_t *count, struct arena *keys, struct error *error);
 
+/* About how many versions of keys the store has in [low, high): an estimate of the keys. */
+status_t mvcc_estimate(const struct mvcc_view *view, struct slice low, struct slice high,
+                       double *keys, struct error *error);
+/* Up to `max` neighbouring keys of [low, high), some way into it: behind that share (0 <= share <
+ * 1) of them. Keys live in `keys`. */
+status_t mvcc_sample(const struct mvcc_view *view, struct slice low, struct slice high,
+                     double share, struct kv_entry *entries, uint32_t max, uint32_t *count,
+                     struct arena *keys, struct error *error);
+
 /* ---- garbage collection ------------------------------------------------------------------------
  *
  * The owner of the tree says up to which watermark, when, and how much at a time. Replicas may do

@@ -389,3 +389,32 @@ status_t mvcc_scan_next_many(struct mvcc_scan *scan, struct kv_entry *entries, u
     }
     return OK;
 }
+
+/* ---- a glance ----------------------------------------------------------------------------------
+ */
+
+status_t mvcc_estimate(const struct mvcc_view *view, struct slice low, struct slice high,
+                       double *keys, struct error *error)
+{
+    return kv_estimate(view->snapshot, low, high, keys, error);
+}
+
+status_t mvcc_sample(const struct mvcc_view *view, struct slice low, struct slice high,
+                     double share, struct kv_entry *entries, uint32_t max, uint32_t *count,
+                     struct arena *keys, struct error *error)
+{
+    struct kv_cursor cursor;
+    struct slice from = low, at;
+    uint64_t version;
+    *count = 0;
+    status_t status = kv_cursor_seek_share(&cursor, view->snapshot, low, high, share, error);
+    if (status == OK && kv_cursor_valid(&cursor)) {
+        at = kv_cursor_key(&cursor);
+        if (slice_compare(at, low) > 0 && (high.size == 0 || slice_compare(at, high) < 0))
+            status = mvcc__split(at, &from, &version, error);
+    }
+    struct mvcc_scan scan;
+    if (status == OK)
+        status = mvcc_scan_begin(&scan, view, from, high, false, error);
+    return status == OK ? mvcc_scan_next_many(&scan, entries, max, count, keys, error) : status;
+}

@@ -91,6 +91,26 @@ static status_t bound_remove(struct store_txn *store, struct slice key, struct e
     return bound_write(store, key, NULL, error);
 }
 
+/* A glance is no read: nothing in an answer depends on it, so it is not noted. */
+static status_t bound_estimate(struct store_txn *store, struct slice low, struct slice high,
+                               double *entries, struct error *error)
+{
+    return mvcc_estimate(&bound_of(store)->txn.view, low, high, entries, error);
+}
+
+static status_t bound_sample(struct store_txn *store, struct slice low, struct slice high,
+                             double share, struct store_entry *entries, uint32_t max,
+                             uint32_t *count, struct error *error)
+{
+    struct arena keys = {0};
+    status_t status = mvcc_sample(&bound_of(store)->txn.view, low, high, share,
+                                  (struct kv_entry *)entries, max, count, &keys, error);
+    for (uint32_t i = 0; i < *count; i++)
+        entries[i].key = slice_make(NULL, 0);
+    arena_free(&keys);
+    return status;
+}
+
 static const struct store_ops bound_ops = {
     .get = bound_get,
     .scan_open = bound_scan_open,
@@ -98,6 +118,8 @@ static const struct store_ops bound_ops = {
     .scan_close = bound_scan_close,
     .put = bound_put,
     .remove = bound_remove,
+    .estimate = bound_estimate,
+    .sample = bound_sample,
 };
 
 void bound_txn_init(struct bound_txn *bound)

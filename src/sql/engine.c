@@ -18,6 +18,7 @@ void sql_engine_destroy(struct sql_engine *engine)
     if (!engine)
         return;
     sql__cache_destroy(engine);
+    sql__statistics_destroy(engine);
     catalog_release(engine->catalog);
     env_mutex_destroy(engine->mutex);
     mem_free(engine);

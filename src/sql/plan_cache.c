@@ -227,9 +227,12 @@ struct cached_plan *sql__cache_plan(struct sql_engine *engine, const struct cach
     env_mutex_lock(engine->mutex);
     struct cached_plan *plan = text->plan;
     bool fits = plan && plan->catalog == catalog && plan->type_count == count &&
+                plan->statistics_epoch == engine->statistics_epoch &&
                 (count == 0 || memcmp(plan->types, types, count * sizeof *types) == 0);
     if (fits)
         plan->references++;
+    if (fits)
+        plan->uses++;
     env_mutex_unlock(engine->mutex);
     return fits ? plan : NULL;
 }
@@ -259,6 +262,7 @@ status_t sql__cache_make_plan(struct sql_engine *engine, struct cached_text *tex
         return OK;
     made->references++; /* the text's */
     env_mutex_lock(engine->mutex);
+    made->statistics_epoch = engine->statistics_epoch;
     struct cached_plan *replaced = plan_unref(text->plan);
     text->plan = made;
     env_mutex_unlock(engine->mutex);

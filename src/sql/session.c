@@ -220,6 +220,7 @@ void sql_begun(struct sql_session *session, struct store_txn *txn, bool confirme
     ASSERT(confirmed || (session->state == SQL_IDLE && session->attempt == 0 &&
                          sql__statement_is_dml(session->statement)));
     session->txn = txn;
+    session->begin_us = env_monotonic_us(session->engine->env) - session->asked_us;
     session->confirmed = confirmed;
     session->transaction_us = now_us;
     session->wrote = false;
@@ -240,6 +241,9 @@ void sql_committed(struct sql_session *session, status_t status, const struct er
     ASSERT(session->phase == PHASE_COMMIT_WAIT && !session->txn);
     if (status == OK) {
         session->state = SQL_IDLE;
+        session->commit_us = env_monotonic_us(session->engine->env) - session->asked_us;
+        if (session->result.present && session->statement->kind == AST_EXPLAIN)
+            sql__explain_committed(session);
         sql__session_move(session, PHASE_RESULT);
     } else if (may_retry(session, status)) {
         session->attempt++;

@@ -36,6 +36,8 @@ struct sql_engine {
     struct plan_cache *cache;
     sql_internal_fn *internal; /* or NULL */
     void *internal_context;
+    struct map statistics;     /* by table id: struct statistics */
+    uint64_t statistics_epoch; /* goes up when some of them change */
 };
 
 /* The picture of the committed schema as `txn` sees it, from the cache or loaded into it; the
@@ -53,6 +55,8 @@ struct cached_plan {
     struct arena arena;
     struct planned planned;
     struct catalog *catalog;    /* a reference */
+    uint64_t statistics_epoch;  /* of the statistics it was made with */
+    uint32_t uses;              /* so far */
     const enum sql_type *types; /* of the parameters, as they were given */
     uint32_t type_count;
     uint32_t references;
@@ -79,6 +83,34 @@ struct cached_plan *sql__cache_plan(struct sql_engine *engine, const struct cach
 status_t sql__cache_make_plan(struct sql_engine *engine, struct cached_text *text,
                               struct catalog *catalog, const struct plan_options *options,
                               struct cached_plan **out, struct error *error);
+
+/* ---- statistics (statistics.c) ---------------------------------------------------------------
+ */
+
+enum { STATISTICS_ROWS_GUESSED = 1000 }; /* of a table nothing is known of */
+
+struct statistics;
+
+/* What is known of the tables of one statement while it is planned. */
+struct planning_item {
+    const struct table *table;
+    struct statistics *held;
+    struct table_statistics of;
+};
+struct planning {
+    struct sql_session *session;
+    struct planning_item *items;
+    uint32_t count;
+    uint32_t capacity;
+};
+/* For plan_options.statistics; the context is a struct planning. */
+const struct table_statistics *sql__planning_table(void *context, const struct table *table);
+void sql__planning_end(struct planning *planning);
+/* Looks after the statistics of the tables a plan reads, which may have grown since it was made. */
+void sql__statistics_refresh(struct sql_session *session, const struct planned *planned);
+/* ANALYZE. */
+status_t sql__analyze(struct sql_session *session);
+void sql__statistics_destroy(struct sql_engine *engine);
 
 enum { SQL_MEMORY_DEFAULT = 256 << 20 }; /* of a statement, as sql_session_memory_set says */
 
@@ -134,6 +166,9 @@ struct sql_session {
     bool confirmed;
     bool wrote;
     uint64_t transaction_us;
+    uint64_t asked_us;  /* when BEGIN or COMMIT was asked for, monotonic */
+    uint64_t begin_us;  /* how long the read version took to come */
+    uint64_t commit_us; /* ... and the answer to COMMIT */
     /* The schema as the transaction sees it; kept from one transaction to the next unless it is
        the transaction's own. catalog_fresh: it is known to be this transaction's. */
     struct catalog *catalog;
@@ -196,6 +231,8 @@ status_t sql__statement_prepare(struct sql_session *session, bool *is_short);
 /* Opens the executor of a statement whose rows go out as they come, and fetches the first of them:
  * most errors show before anything is said. */
 status_t sql__statement_open(struct sql_session *session);
+/* The last lines of EXPLAIN ANALYZE of what has been committed. */
+void sql__explain_committed(struct sql_session *session);
 bool sql__statement_streams(const struct sql_session *session);
 /* Does all of the work of a statement whose rows (if any) are held back. */
 status_t sql__statement_run(struct sql_session *session);

@@ -68,6 +68,8 @@ bool sql__statement_streams(const struct sql_session *session)
     return session->statement->kind == AST_SELECT;
 }
 
+enum { PLAN_USES_CHECK = 256 }; /* uses of a plan between two looks at the statistics */
+
 /* ---- schema and plan ------------------------------------------------------------------------- */
 
 static status_t find_catalog(struct sql_session *session)
@@ -116,6 +118,8 @@ static status_t find_plan(struct sql_session *session, const struct plan_options
     ASSERT(!session->cached_plan);
     session->cached_plan = sql__cache_plan(engine, session->cached_text, session->catalog,
                                            options->parameter_types, options->parameter_count);
+    if (session->cached_plan && session->cached_plan->uses % PLAN_USES_CHECK == 0)
+        sql__statistics_refresh(session, &session->cached_plan->planned);
     status_t status = OK;
     if (!session->cached_plan)
         status = sql__cache_make_plan(engine, session->cached_text, session->catalog, options,
@@ -133,7 +137,10 @@ static status_t make_plan(struct sql_session *session, const struct ast_statemen
         const struct value *given = &session->parameters[i];
         types[i] = given->null || given->type == SQL_TEXT ? SQL_UNKNOWN : given->type;
     }
-    struct plan_options options = {.parameter_types = types,
+    struct planning planning = {.session = session};
+    struct plan_options options = {.statistics = sql__planning_table,
+                                   .statistics_context = &planning,
+                                   .parameter_types = types,
                                    .parameter_count = count,
                                    .sqlite = sql__settings_sqlite(session->settings)};
     sql__internal_options(session, &options);
@@ -144,6 +151,7 @@ static status_t make_plan(struct sql_session *session, const struct ast_statemen
     else
         status = plan_statement(part, session->catalog, &options, &session->run_arena,
                                 &session->planned, &session->error);
+    sql__planning_end(&planning);
     return status ? status : cast_parameters(session);
 }
 
@@ -317,9 +325,21 @@ static status_t run_analyze(struct sql_session *session, struct buffer *text)
     uint64_t elapsed_us = env_monotonic_us(env) - start_us;
     exec_explain_analyze(session->exec, text);
     close_plan(session);
-    buffer_printf(text, "Execution time: %llu.%03llu ms\n", (unsigned long long)elapsed_us / 1000,
-                  (unsigned long long)elapsed_us % 1000);
+    if (session->state == SQL_IDLE)
+        buffer_printf(text, "Read version: %.3f ms%s\n", (double)session->begin_us / 1000,
+                      session->confirmed ? "" : ", not asked for: the commit proves it");
+    buffer_printf(text, "Execution time: %.3f ms\n", (double)elapsed_us / 1000);
     return OK;
+}
+
+void sql__explain_committed(struct sql_session *session)
+{
+    char line[96];
+    ASSERT(session->statement->kind == AST_EXPLAIN);
+    snprintf(line, sizeof line, "Commit: %.3f ms (certify, replicate, apply)",
+             (double)session->commit_us / 1000);
+    struct value *row = sql__result_row(session);
+    row[0] = sql__result_text(session, line);
 }
 
 static status_t run_explain(struct sql_session *session)
@@ -345,6 +365,8 @@ status_t sql__statement_run(struct sql_session *session)
         return sql__ddl_run(session);
     if (statement->kind == AST_EXPLAIN)
         return run_explain(session);
+    if (statement->kind == AST_ANALYZE)
+        return sql__analyze(session);
     if (statement->kind == AST_SHOW)
         return sql__show_schema(session);
     ASSERT(sql__statement_is_dml(statement));

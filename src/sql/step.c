@@ -191,6 +191,7 @@ static bool step_begin(struct sql_session *session, struct sql_event *event)
     event->read_only = autocommit ? !dml && !sql__statement_is_ddl(statement) : session->read_only;
     event->may_be_unconfirmed = autocommit && dml && session->attempt == 0;
     event->attempt = session->attempt;
+    session->asked_us = env_monotonic_us(session->engine->env);
     sql__session_move(session, PHASE_BEGIN_WAIT);
     return true;
 }
@@ -278,6 +279,7 @@ static bool step_close(struct sql_session *session, struct sql_event *event)
         return false;
     }
     if (wrote) {
+        session->asked_us = env_monotonic_us(session->engine->env);
         give_back(session, event, SQL_EVENT_COMMIT);
         sql__session_move(session, PHASE_COMMIT_WAIT);
         return true;

@@ -64,7 +64,10 @@ status_t exec__operator_next(struct operator* op, struct batch **batch, struct e
         status = op->ops->next(op, batch, error);
     } else {
         uint64_t start_us = env_monotonic_us(exec->context.env);
+        struct operator* above = exec->top->at_work;
+        exec->top->at_work = op;
         status = op->ops->next(op, batch, error);
+        exec->top->at_work = above;
         op->figures.time_us += env_monotonic_us(exec->context.env) - start_us;
         op->figures.batches += *batch != NULL;
         op->figures.rows += *batch ? (*batch)->selected : 0;
@@ -125,6 +128,12 @@ status_t exec__memory_charge(struct exec *exec, size_t bytes, struct error *erro
 {
     exec = exec->top;
     exec->memory_used += bytes;
+    struct operator* op = exec->at_work;
+    if (op) {
+        op->memory += bytes;
+        if (op->figures.memory < op->memory)
+            op->figures.memory = op->memory;
+    }
     if (exec->memory_used <= exec->memory_budget)
         return OK;
     error_set(error, ERR_NOMEM, "out of memory: statement needs more than %zu bytes",
@@ -138,6 +147,9 @@ void exec__memory_release(struct exec *exec, size_t bytes)
     exec = exec->top;
     ASSERT(bytes <= exec->memory_used);
     exec->memory_used -= bytes;
+    struct operator* op = exec->at_work;
+    if (op)
+        op->memory -= bytes < op->memory ? bytes : op->memory;
 }
 
 /* ---- the room's interface ----------------------------------------------------------------------
@@ -239,6 +251,8 @@ static void note_figures(struct exec *top, const struct operator* op)
     measured->figures.rows += op->figures.rows;
     measured->figures.batches += op->figures.batches;
     measured->figures.time_us += op->figures.time_us;
+    if (measured->figures.memory < op->figures.memory)
+        measured->figures.memory = op->figures.memory;
 }
 
 void exec__operators_close(struct exec *exec)

@@ -40,6 +40,7 @@ struct operator
     struct operator* right;
     struct operator* opened_before; /* list of all, for exec_close */
     struct exec_figures figures;
+    uint64_t memory; /* held now, when measured */
 };
 
 struct subquery;
@@ -65,9 +66,10 @@ struct exec {
     size_t memory_used;
     uint64_t rows_affected;
     struct operator* root;
-    struct operator* opened; /* newest first */
-    struct batch one_row;    /* no columns: what constants are evaluated over */
-    struct prng prng;        /* random() */
+    struct operator* opened;  /* newest first */
+    struct operator* at_work; /* of top: whose next is running, when measured */
+    struct batch one_row;     /* no columns: what constants are evaluated over */
+    struct prng prng;         /* random() */
     bool prng_seeded;
     int64_t row_id_next; /* 0: none was given yet */
     status_t failed;     /* an error is final: later calls give it again */

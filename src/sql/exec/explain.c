@@ -5,10 +5,13 @@ static void node_note(void *context, const struct plan *node, struct buffer *out
 {
     const struct exec *exec = context;
     struct exec_figures figures;
-    if (exec_figures(exec, node, &figures))
-        buffer_printf(out, " (rows=%llu batches=%llu time=%.3f ms)",
-                      (unsigned long long)figures.rows, (unsigned long long)figures.batches,
-                      (double)figures.time_us / 1000);
+    if (!exec_figures(exec, node, &figures))
+        return;
+    buffer_printf(out, " (rows=%llu batches=%llu time=%.3f ms", (unsigned long long)figures.rows,
+                  (unsigned long long)figures.batches, (double)figures.time_us / 1000);
+    if (figures.memory > 0)
+        buffer_printf(out, " memory=%llu kB", (unsigned long long)(figures.memory + 1023) / 1024);
+    buffer_append_byte(out, ')');
 }
 
 void exec_explain_analyze(struct exec *exec, struct buffer *out)

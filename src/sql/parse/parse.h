@@ -338,6 +338,7 @@ enum ast_statement_kind {
     AST_EXPLAIN,
     AST_SET,
     AST_SHOW,
+    AST_ANALYZE,
 };
 
 struct ast_assignment {
@@ -526,7 +527,14 @@ struct ast_begin {
     bool read_only;
 };
 
+/* ANALYZE [table]. */
+struct ast_analyze {
+    struct ast_name table; /* missing: all */
+};
+
+/* EXPLAIN [ANALYZE], or with a list: EXPLAIN (ANALYZE, WHY). */
 struct ast_explain {
+    bool why; /* for each index why it is not used */
     bool analyze;
     struct ast_statement *statement; /* SELECT, INSERT, UPDATE or DELETE */
 };
@@ -571,6 +579,7 @@ struct ast_statement {
         struct ast_create_index *create_index;
         struct ast_begin *begin;
         struct ast_explain *explain;
+        struct ast_analyze *analyze;
         struct ast_set *set;
         struct ast_show *show;
     } as; /* nothing for COMMIT and ROLLBACK */

@@ -454,6 +454,9 @@ bool parse__constraint_alone(struct parse *parse, struct ast_name table,
 /* What stands behind the word DEFAULT, the current token. */
 bool parse__default(struct parse *parse, struct ast_column_definition *column);
 bool parse__reindex(struct parse *parse, struct ast_statement *statement);
+/* explain.c */
+bool parse__explain(struct parse *parse, struct ast_statement *statement);
+bool parse__analyze(struct parse *parse, struct ast_statement *statement);
 struct ast_create_table *parse__create_table(struct parse *parse);
 /* IF NOT EXISTS, IF EXISTS. */
 bool parse__if_exists(struct parse *parse, bool negated, bool *out);

@@ -417,8 +417,20 @@ void ast_print(const struct ast_statement *statement, struct buffer *out)
     case AST_ROLLBACK:
         buffer_append_string(out, "ROLLBACK");
         break;
+    case AST_ANALYZE:
+        buffer_append_string(out, "ANALYZE");
+        if (statement->as.analyze->table.text) {
+            buffer_append_byte(out, ' ');
+            ast_print_name(statement->as.analyze->table.text, out);
+        }
+        break;
     case AST_EXPLAIN:
-        buffer_append_string(out, statement->as.explain->analyze ? "EXPLAIN ANALYZE " : "EXPLAIN ");
+        if (statement->as.explain->why)
+            buffer_append_string(out, statement->as.explain->analyze ? "EXPLAIN (ANALYZE, WHY) "
+                                                                     : "EXPLAIN (WHY) ");
+        else
+            buffer_append_string(out,
+                                 statement->as.explain->analyze ? "EXPLAIN ANALYZE " : "EXPLAIN ");
         ast_print(statement->as.explain->statement, out);
         break;
     case AST_SET:

@@ -85,36 +85,6 @@ static bool parse_end_statement(struct parse *parse, struct ast_statement *state
     return !parse->failed;
 }
 
-/* ---- EXPLAIN --------------------------------------------------------------------------------- */
-
-static bool parse_explain(struct parse *parse, struct ast_statement *statement)
-{
-    struct ast_explain *explain = arena_zalloc(parse->arena, sizeof *explain);
-    statement->kind = AST_EXPLAIN;
-    statement->as.explain = explain;
-    parse__advance(parse);
-    if (parse__is(parse, TOKEN_LEFT_PAREN) && !parse__select_starts(parse__peek(parse)))
-        return parse__unsupported(parse, "an option list of EXPLAIN is");
-    explain->analyze = parse__accept_keyword(parse, KEYWORD_ANALYZE) ||
-                       parse__accept_keyword(parse, KEYWORD_ANALYSE);
-    parse__accept_keyword(parse, KEYWORD_VERBOSE);
-    struct ast_statement *inner = arena_zalloc(parse->arena, sizeof *inner);
-    size_t start = parse->token.start;
-    inner->position = parse->token.position;
-    explain->statement = inner;
-    bool explained =
-        parse__is_keyword(parse, KEYWORD_INSERT) || parse__is_keyword(parse, KEYWORD_REPLACE) ||
-        parse__is_keyword(parse, KEYWORD_UPDATE) || parse__is_keyword(parse, KEYWORD_DELETE) ||
-        parse__is(parse, TOKEN_LEFT_PAREN) || parse__select_starts(&parse->token);
-    if (!explained)
-        return parse__syntax_error(parse);
-    if (!parse__statement(parse, inner))
-        return false;
-    inner->text = slice_make(parse->text.data + start, parse->previous_end - start);
-    inner->parameter_count = parse->parameter_count;
-    return true;
-}
-
 /* ---- SET and SHOW ---------------------------------------------------------------------------- */
 
 /* A setting's name, of one or two parts. */
@@ -278,13 +248,15 @@ bool parse__statement(struct parse *parse, struct ast_statement *statement)
     case KEYWORD_ABORT:
         return parse_end_statement(parse, statement, AST_ROLLBACK);
     case KEYWORD_EXPLAIN:
-        return parse_explain(parse, statement);
+        return parse__explain(parse, statement);
     case KEYWORD_SET:
     case KEYWORD_RESET:
         return parse_set(parse, statement);
     case KEYWORD_SHOW:
         return parse_show(parse, statement);
     case KEYWORD_ANALYZE:
+    case KEYWORD_ANALYSE:
+        return parse__analyze(parse, statement);
     case KEYWORD_COMMENT:
     case KEYWORD_COPY:
     case KEYWORD_DEALLOCATE:

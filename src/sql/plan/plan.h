@@ -433,6 +433,26 @@ struct plan {
 /* ---- statements ---------------------------------------------------------------------------------
  */
 
+/* What is known of the values of a column; NULLs are counted apart. */
+struct column_statistics {
+    bool known;
+    double null_fraction;
+    double distinct; /* different values */
+    /* The most common ones, the most common first, each with its share of all rows. */
+    struct value *common;
+    double *common_fraction;
+    uint32_t common_count;
+    /* The others: between two neighbouring bounds lie equally many; ascending. None: too few. */
+    struct value *bounds;
+    uint32_t bound_count;
+};
+
+struct table_statistics {
+    double rows;
+    struct column_statistics *columns; /* by ordinal */
+    uint32_t column_count;             /* may be none: only the number of rows is known */
+};
+
 struct plan_options {
     /* Types of $1.. as far as the client gave them; SQL_UNKNOWN: infer. */
     const enum sql_type *parameter_types;
@@ -447,7 +467,11 @@ struct plan_options {
     status_t (*internal)(void *context, const char *schema, const char *table, struct buffer *sql,
                          struct error *error);
     void *internal_context;
-    /* Row counts for the choice of joins, or NULL: tables are taken as 1000 rows. */
+    /* What is known of tables, or NULL: they are taken as 1000 rows. It must stay as it is until
+       the planning ends. */
+    const struct table_statistics *(*statistics)(void *context, const struct table *table);
+    void *statistics_context;
+    /* Row counts alone, or NULL. */
     double (*table_rows)(void *context, const struct table *table);
     void *table_rows_context;
 };

@@ -83,8 +83,7 @@ void plan__add_filter(struct planner *planner, struct query *query, struct stage
     }
     struct expr *predicate = plan__and(planner, conditions->items, conditions->count);
     predicate = plan__resolve(planner, predicate, plan__positions(planner, query, stage, NULL));
-    for (uint32_t i = 0; i < conditions->count; i++)
-        stage->rows *= plan__selectivity(conditions->items[i]);
+    stage->rows *= plan__selectivity_all(planner, query, conditions);
     stage->rows = fmax(stage->rows, 1);
     plan__put_over(planner, PLAN_FILTER, stage);
     stage->plan->as.filter.predicate = predicate;
@@ -238,7 +237,7 @@ static void add_aggregate(struct planner *planner, struct query *query, struct s
         memcpy(stage->slots + groups, query->aggregate_slots,
                query->aggregate_count * sizeof *stage->slots);
     stage->cost += stage->rows;
-    stage->rows = groups == 0 ? 1 : fmax(1, stage->rows / 10);
+    stage->rows = groups == 0 ? 1 : plan__group_rows(planner, query, &query->groups, stage->rows);
     stage->ordered = query->order_count == 0;
     plan__describe(planner, query, stage);
 }

@@ -1,60 +1,313 @@
 /* Guesses: how many rows there are, how many a condition lets through, what a sort costs.
  *
- * There are no statistics of values yet: an equality is taken to let through one row in a hundred,
- * a bound one in five. */
+ * Where statistics of a column are known, a comparison with a constant is looked up in them: the
+ * common values have their shares, what is left is spread evenly over the other different values,
+ * and, for an order, over the histogram. A comparison with what is not known yet (a parameter)
+ * takes the average value. Without statistics an equality is taken to let through one row in a
+ * hundred, a bound one in five. Conditions are taken to be independent of each other, but for two
+ * bounds of one column. */
 #include <math.h>
 
 #include "sql/plan/plan_int.h"
 
-double plan__table_rows(struct planner *planner, const struct table *table)
+static const double EQUAL_GUESS = 0.01;
+static const double BOUND_GUESS = 0.2;
+static const double BETWEEN_MIN = 0.0001; /* of two bounds that nearly meet */
+
+static const struct table_statistics *table_statistics(struct planner *planner,
+                                                       const struct table *table)
 {
-    if (!planner->options->table_rows)
-        return 1000;
-    double rows = planner->options->table_rows(planner->options->table_rows_context, table);
-    return rows < 1 ? 1 : rows;
+    const struct plan_options *options = planner->options;
+    return options->statistics ? options->statistics(options->statistics_context, table) : NULL;
 }
 
-double plan__selectivity(const struct expr *condition)
+double plan__table_rows(struct planner *planner, const struct table *table)
+{
+    const struct plan_options *options = planner->options;
+    const struct table_statistics *statistics = table_statistics(planner, table);
+    if (statistics)
+        return fmax(1, statistics->rows);
+    if (!options->table_rows)
+        return 1000;
+    return fmax(1, options->table_rows(options->table_rows_context, table));
+}
+
+const struct column_statistics *
+plan__column_statistics(struct planner *planner, const struct query *query, const struct expr *expr)
+{
+    if (expr->kind != EXPR_COLUMN || query->slots[expr->index].relation == NOWHERE)
+        return NULL;
+    const struct slot *slot = &query->slots[expr->index];
+    const struct table *table = query->relations[slot->relation].table;
+    const struct table_statistics *statistics = table ? table_statistics(planner, table) : NULL;
+    if (!statistics)
+        return NULL;
+    ASSERT(slot->place < table->column_count);
+    uint32_t ordinal = table->columns[slot->place].ordinal;
+    if (ordinal >= statistics->column_count || !statistics->columns[ordinal].known)
+        return NULL;
+    const struct column_statistics *column = &statistics->columns[ordinal];
+    return column->distinct > 0 || column->null_fraction > 0 ? column : NULL;
+}
+
+/* ---- one column against one value --------------------------------------------------------------
+ */
+
+static double common_sum(const struct column_statistics *column)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < column->common_count; i++)
+        sum += column->common_fraction[i];
+    return sum;
+}
+
+/* Of all rows, those with neither NULL nor a common value. */
+static double other_fraction(const struct column_statistics *column)
+{
+    return fmax(0, 1 - column->null_fraction - common_sum(column));
+}
+
+static bool comparable(const struct value *a, const struct value *b)
+{
+    bool numbers = (a->type == SQL_INTEGER || a->type == SQL_DOUBLE) &&
+                   (b->type == SQL_INTEGER || b->type == SQL_DOUBLE);
+    return !a->null && !b->null && (a->type == b->type || numbers);
+}
+
+static double equal_fraction(const struct column_statistics *column, const struct value *value)
+{
+    double average = (1 - column->null_fraction) / fmax(1, column->distinct);
+    if (!value)
+        return average;
+    for (uint32_t i = 0; i < column->common_count; i++) {
+        if (!comparable(&column->common[i], value))
+            return average;
+        if (value_compare(&column->common[i], value) == 0)
+            return column->common_fraction[i];
+    }
+    double others = column->distinct - column->common_count;
+    return others < 1 ? fmin(average, other_fraction(column)) : other_fraction(column) / others;
+}
+
+static double as_double(const struct value *value)
+{
+    return value->type == SQL_INTEGER ? (double)value->as.integer : value->as.real;
+}
+
+/* Which part of the values that are not common lies below this one. */
+static double histogram_below(const struct column_statistics *column, const struct value *value)
+{
+    uint32_t low = 0, high = column->bound_count;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (value_compare(&column->bounds[middle], value) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == 0)
+        return 0;
+    if (low == column->bound_count)
+        return 1;
+    const struct value *from = &column->bounds[low - 1], *to = &column->bounds[low];
+    double part = 0.5;
+    if ((from->type == SQL_INTEGER || from->type == SQL_DOUBLE) && as_double(to) > as_double(from))
+        part = (as_double(value) - as_double(from)) / (as_double(to) - as_double(from));
+    return (low - 1 + part) / (column->bound_count - 1);
+}
+
+static double bound_fraction(const struct column_statistics *column, enum expr_call call,
+                             const struct value *value)
+{
+    double sum = 0;
+    if (!value || (column->bound_count == 0 && column->common_count == 0))
+        return BOUND_GUESS;
+    if ((column->bound_count && !comparable(&column->bounds[0], value)) ||
+        (column->common_count && !comparable(&column->common[0], value)))
+        return BOUND_GUESS;
+    for (uint32_t i = 0; i < column->common_count; i++) {
+        if (expr_order_holds(call, value_compare(&column->common[i], value)))
+            sum += column->common_fraction[i];
+    }
+    double below = column->bound_count ? histogram_below(column, value) : 0.5;
+    bool less = call == CALL_LT || call == CALL_LE;
+    return sum + other_fraction(column) * (less ? below : 1 - below);
+}
+
+/* ---- conditions -------------------------------------------------------------------------------
+ */
+
+/* The column and the value of a comparison, the column brought to the left. *value is NULL when it
+ * is not known. */
+static const struct column_statistics *compared(struct planner *planner, const struct query *query,
+                                                const struct expr *condition, enum expr_call *call,
+                                                const struct value **value)
+{
+    if (condition->kind != EXPR_CALL || condition->argument_count != 2)
+        return NULL;
+    const struct expr *left = condition->arguments[0], *right = condition->arguments[1];
+    *call = condition->call;
+    const struct column_statistics *column = plan__column_statistics(planner, query, left);
+    if (!column || plan__has_columns(right)) {
+        column = plan__has_columns(left) ? NULL : plan__column_statistics(planner, query, right);
+        right = left;
+        *call = expr_call_mirrored(condition->call);
+    }
+    *value = plan__is_constant(right) ? &right->constant : NULL;
+    return column;
+}
+
+static double call_guess(enum expr_call call)
+{
+    switch (call) {
+    case CALL_EQ:
+    case CALL_IS_NULL:
+    case CALL_IS_NOT_DISTINCT:
+        return EQUAL_GUESS;
+    case CALL_NE:
+    case CALL_IS_NOT_NULL:
+    case CALL_IS_DISTINCT:
+        return 1 - EQUAL_GUESS;
+    case CALL_LT:
+    case CALL_LE:
+    case CALL_GT:
+    case CALL_GE:
+        return BOUND_GUESS;
+    case CALL_LIKE:
+    case CALL_ILIKE:
+    case CALL_STARTS_WITH:
+        return 0.05;
+    default:
+        return 0.5;
+    }
+}
+
+static double call_selectivity(struct planner *planner, const struct query *query,
+                               const struct expr *condition)
+{
+    enum expr_call call = condition->call;
+    const struct value *value = NULL;
+    if (call == CALL_NOT)
+        return 1 - plan__selectivity(planner, query, condition->arguments[0]);
+    if (call == CALL_IS_NULL || call == CALL_IS_NOT_NULL) {
+        const struct column_statistics *column =
+            plan__column_statistics(planner, query, condition->arguments[0]);
+        if (!column)
+            return call_guess(call);
+        return call == CALL_IS_NULL ? column->null_fraction : 1 - column->null_fraction;
+    }
+    const struct column_statistics *column = compared(planner, query, condition, &call, &value);
+    if (!column)
+        return call_guess(condition->call);
+    if (value && value->null)
+        return 0;
+    switch (call) {
+    case CALL_EQ:
+        return equal_fraction(column, value);
+    case CALL_NE:
+        return fmax(0, 1 - column->null_fraction - equal_fraction(column, value));
+    case CALL_LT:
+    case CALL_LE:
+    case CALL_GT:
+    case CALL_GE:
+        return bound_fraction(column, call, value);
+    default:
+        return call_guess(condition->call);
+    }
+}
+
+static double list_selectivity(struct planner *planner, const struct query *query,
+                               const struct expr *condition)
+{
+    const struct column_statistics *column =
+        plan__column_statistics(planner, query, condition->arguments[0]);
+    if (!column)
+        return fmin(0.5, EQUAL_GUESS * (condition->argument_count - 1));
+    double sum = 0;
+    for (uint32_t i = 1; i < condition->argument_count; i++) {
+        const struct expr *item = condition->arguments[i];
+        bool constant = plan__is_constant(item);
+        if (!constant || !item->constant.null)
+            sum += equal_fraction(column, constant ? &item->constant : NULL);
+    }
+    return fmin(1, sum);
+}
+
+double plan__selectivity(struct planner *planner, const struct query *query,
+                         const struct expr *condition)
 {
     if (plan__is_false_or_null(condition))
         return 0;
     double result = 1;
     switch (condition->kind) {
-    case EXPR_AND:
-        for (uint32_t i = 0; i < condition->argument_count; i++)
-            result *= plan__selectivity(condition->arguments[i]);
-        return result;
+    case EXPR_AND: {
+        struct exprs all = {.items = condition->arguments, .count = condition->argument_count};
+        return plan__selectivity_all(planner, query, &all);
+    }
     case EXPR_OR:
         for (uint32_t i = 0; i < condition->argument_count; i++)
-            result *= 1 - plan__selectivity(condition->arguments[i]);
+            result *= 1 - plan__selectivity(planner, query, condition->arguments[i]);
         return 1 - result;
     case EXPR_IN:
-        return fmin(0.5, 0.01 * (condition->argument_count - 1));
+        return list_selectivity(planner, query, condition);
     case EXPR_CALL:
-        switch (condition->call) {
-        case CALL_EQ:
-        case CALL_IS_NULL:
-        case CALL_IS_NOT_DISTINCT:
-            return 0.01;
-        case CALL_NE:
-        case CALL_IS_NOT_NULL:
-        case CALL_IS_DISTINCT:
-            return 0.99;
-        case CALL_LT:
-        case CALL_LE:
-        case CALL_GT:
-        case CALL_GE:
-            return 0.2;
-        case CALL_LIKE:
-        case CALL_ILIKE:
-        case CALL_STARTS_WITH:
-            return 0.05;
-        default:
-            return 0.5;
-        }
+        return call_selectivity(planner, query, condition);
     default:
         return 0.5;
     }
+}
+
+/* Of a later bound of the other side on the same column: what it leaves of what the earlier one
+ * let through. 0: there is none before. */
+static double interval(struct planner *planner, const struct query *query,
+                       const struct exprs *conditions, uint32_t at)
+{
+    enum expr_call call, other;
+    const struct value *value, *other_value;
+    const struct column_statistics *column =
+        compared(planner, query, conditions->items[at], &call, &value);
+    bool less = call == CALL_LT || call == CALL_LE, more = call == CALL_GT || call == CALL_GE;
+    if (!column || !value || value->null || !(less || more))
+        return 0;
+    for (uint32_t i = 0; i < at; i++) {
+        if (compared(planner, query, conditions->items[i], &other, &other_value) != column ||
+            !other_value || other_value->null)
+            continue;
+        bool opposite =
+            less ? other == CALL_GT || other == CALL_GE : other == CALL_LT || other == CALL_LE;
+        if (!opposite)
+            continue;
+        double before = bound_fraction(column, other, other_value);
+        double both = before + bound_fraction(column, call, value) - (1 - column->null_fraction);
+        return fmax(both, BETWEEN_MIN) / fmax(before, BETWEEN_MIN);
+    }
+    return 0;
+}
+
+double plan__selectivity_all(struct planner *planner, const struct query *query,
+                             const struct exprs *conditions)
+{
+    double result = 1;
+    bool knows = planner->options->statistics != NULL;
+    for (uint32_t i = 0; i < conditions->count; i++) {
+        double part = knows && i > 0 ? interval(planner, query, conditions, i) : 0;
+        result *= part > 0 ? part : plan__selectivity(planner, query, conditions->items[i]);
+    }
+    return result;
+}
+
+double plan__group_rows(struct planner *planner, const struct query *query,
+                        const struct exprs *groups, double rows)
+{
+    double product = 1;
+    for (uint32_t i = 0; i < groups->count; i++) {
+        const struct column_statistics *column =
+            plan__column_statistics(planner, query, groups->items[i]);
+        if (!column)
+            return fmax(1, rows / 10);
+        product *= column->distinct + (column->null_fraction > 0);
+    }
+    return fmax(1, fmin(product, rows));
 }
 
 double plan__sort_cost(double rows, double limit)

@@ -463,7 +463,18 @@ double plan__sort_cost(double rows, double limit);
 void plan__add_filter(struct planner *planner, struct query *query, struct stage *stage,
                       const struct exprs *conditions);
 /* The part of the rows that a condition lets through, as a guess. */
-double plan__selectivity(const struct expr *condition);
+double plan__selectivity(struct planner *planner, const struct query *query,
+                         const struct expr *condition);
+/* Of all of them together: two bounds of one column are one interval. */
+double plan__selectivity_all(struct planner *planner, const struct query *query,
+                             const struct exprs *conditions);
+/* What is known of the values of an expression over slots, or NULL. */
+const struct column_statistics *plan__column_statistics(struct planner *planner,
+                                                        const struct query *query,
+                                                        const struct expr *expr);
+/* How many rows grouping by these leaves of `rows`. */
+double plan__group_rows(struct planner *planner, const struct query *query,
+                        const struct exprs *groups, double rows);
 /* Of a condition between two inputs. */
 double plan__join_selectivity(struct planner *planner, const struct query *query,
                               const struct expr *condition);

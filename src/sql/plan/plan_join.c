@@ -51,6 +51,7 @@ static double distinct_values(struct planner *planner, const struct query *query
     if (!table)
         return 100;
     double rows = plan__table_rows(planner, table);
+    const struct column_statistics *column = plan__column_statistics(planner, query, expr);
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
         if (index->unique && index->column_count == 1 && index->columns[0] == slot->place) {
@@ -58,7 +59,7 @@ static double distinct_values(struct planner *planner, const struct query *query
             return rows;
         }
     }
-    return fmax(1, rows / 10);
+    return fmax(1, column ? column->distinct : rows / 10);
 }
 
 static bool is_equality(const struct expr *condition)
@@ -70,7 +71,7 @@ double plan__join_selectivity(struct planner *planner, const struct query *query
                               const struct expr *condition)
 {
     if (!is_equality(condition))
-        return plan__selectivity(condition);
+        return plan__selectivity(planner, query, condition);
     bool a_unique;
     bool b_unique;
     double a = distinct_values(planner, query, condition->arguments[0], &a_unique);

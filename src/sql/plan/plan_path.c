@@ -160,23 +160,29 @@ static void match_index(const struct access *access, struct path *path)
 }
 
 /* In a look-up a condition may be one with the left row. */
-static double selectivity(const struct access *access, const struct expr *condition)
+static bool is_with_left(const struct access *access, const struct expr *condition)
 {
-    if (access->outside != 0 && (plan__relations(access->query, condition) & access->outside) != 0)
-        return plan__join_selectivity(access->planner, access->query, condition);
-    return plan__selectivity(condition);
+    return access->outside != 0 &&
+           (plan__relations(access->query, condition) & access->outside) != 0;
 }
 
 static void estimate(const struct access *access, struct path *path)
 {
     const struct exprs *conditions = access->conditions;
     double scanned = access->table_rows;
+    struct exprs own = {0};
     for (uint32_t i = 0; i < conditions->count; i++) {
+        struct expr *condition = conditions->items[i];
         bool bounds = (path->lower && path->lower->condition == i) ||
                       (path->upper && path->upper->condition == i);
-        if (plan__is_covered(path, i) || bounds)
-            scanned *= selectivity(access, conditions->items[i]);
+        if (!plan__is_covered(path, i) && !bounds)
+            continue;
+        if (is_with_left(access, condition))
+            scanned *= plan__join_selectivity(access->planner, access->query, condition);
+        else
+            plan__append(access->planner, &own, condition);
     }
+    scanned *= plan__selectivity_all(access->planner, access->query, &own);
     scanned = fmax(scanned, 1);
     if (path->single)
         scanned = path->range_count;

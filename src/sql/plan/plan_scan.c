@@ -153,8 +153,7 @@ static struct access open_access(struct planner *planner, struct query *query, u
     ASSERT(access.table);
     access.table_rows = plan__table_rows(planner, access.table);
     access.rows = access.table_rows;
-    for (uint32_t i = 0; i < conditions->count; i++)
-        access.rows *= plan__selectivity(conditions->items[i]);
+    access.rows *= plan__selectivity_all(planner, query, conditions);
     access.rows = fmax(access.rows, 1);
     return access;
 }

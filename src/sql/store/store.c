@@ -64,3 +64,25 @@ status_t store_remove(struct store_txn *txn, struct slice key, struct error *err
     status_t status = key_check(key, error);
     return status == OK ? txn->ops->remove(txn, key, error) : status;
 }
+
+status_t store_estimate(struct store_txn *txn, struct slice low, struct slice high, double *entries,
+                        struct error *error)
+{
+    ASSERT(txn && txn->ops && entries);
+    *entries = 0;
+    return txn->ops->estimate ? txn->ops->estimate(txn, low, high, entries, error) : OK;
+}
+
+status_t store_sample(struct store_txn *txn, struct slice low, struct slice high, double share,
+                      struct store_entry *entries, uint32_t max, uint32_t *count,
+                      struct error *error)
+{
+    ASSERT(txn && txn->ops && entries && max > 0 && count);
+    ASSERT(share >= 0 && share < 1);
+    *count = 0;
+    if (!txn->ops->sample)
+        return OK;
+    status_t status = txn->ops->sample(txn, low, high, share, entries, max, count, error);
+    ASSERT(*count <= max);
+    return status;
+}

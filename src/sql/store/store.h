@@ -42,6 +42,11 @@ struct store_ops {
     status_t (*put)(struct store_txn *txn, struct slice key, struct slice value,
                     struct error *error);
     status_t (*remove)(struct store_txn *txn, struct slice key, struct error *error);
+    status_t (*estimate)(struct store_txn *txn, struct slice low, struct slice high,
+                         double *entries, struct error *error);
+    status_t (*sample)(struct store_txn *txn, struct slice low, struct slice high, double share,
+                       struct store_entry *entries, uint32_t max, uint32_t *count,
+                       struct error *error);
 };
 
 /* The first member of an implementation's own transaction, and of its cursors. */
@@ -74,6 +79,17 @@ status_t store_put(struct store_txn *txn, struct slice key, struct slice value,
                    struct error *error);
 /* A key that is not there is no error. */
 status_t store_remove(struct store_txn *txn, struct slice key, struct error *error);
+
+/* For choosing plans; neither is noted as read, so no answer may depend on them. */
+
+/* About how many entries [low, high) has. An implementation that does not know says 0. */
+status_t store_estimate(struct store_txn *txn, struct slice low, struct slice high, double *entries,
+                        struct error *error);
+/* Up to `max` neighbouring entries of [low, high), some way into it: behind about that share
+ * (0 <= share < 1) of them. Their values only; the keys are empty. */
+status_t store_sample(struct store_txn *txn, struct slice low, struct slice high, double share,
+                      struct store_entry *entries, uint32_t max, uint32_t *count,
+                      struct error *error);
 
 /* ---- a dull store for tests: a sorted array in memory, transactions by copy -------------------
  * One thread; everything stays in memory until store_memory_destroy, which must come after the end

@@ -198,6 +198,41 @@ static void memory_scan_close(struct store_cursor *base)
     mem_free(cursor);
 }
 
+/* The places of [low, high). */
+static void picture_range(const struct picture *picture, struct slice low, struct slice high,
+                          uint32_t *from, uint32_t *to)
+{
+    bool found;
+    *from = picture_find(picture, low, &found);
+    *to = high.size ? picture_find(picture, high, &found) : picture->count;
+    if (*to < *from)
+        *to = *from;
+}
+
+static status_t memory_estimate(struct store_txn *base, struct slice low, struct slice high,
+                                double *entries, struct error *error)
+{
+    (void)error;
+    uint32_t from, to;
+    picture_range(txn_from(base)->picture, low, high, &from, &to);
+    *entries = to - from;
+    return OK;
+}
+
+static status_t memory_sample(struct store_txn *base, struct slice low, struct slice high,
+                              double share, struct store_entry *entries, uint32_t max,
+                              uint32_t *count, struct error *error)
+{
+    (void)error;
+    const struct picture *picture = txn_from(base)->picture;
+    uint32_t from, to;
+    picture_range(picture, low, high, &from, &to);
+    from += (uint32_t)(share * (to - from));
+    for (; *count < max && from < to; from++)
+        entries[(*count)++] = (struct store_entry){.value = picture->entries[from].value};
+    return OK;
+}
+
 static const struct store_ops memory_ops = {
     .get = memory_get,
     .scan_open = memory_scan_open,
@@ -205,6 +240,8 @@ static const struct store_ops memory_ops = {
     .scan_close = memory_scan_close,
     .put = memory_put,
     .remove = memory_remove,
+    .estimate = memory_estimate,
+    .sample = memory_sample,
 };
 
 struct store_memory *store_memory_create(void)

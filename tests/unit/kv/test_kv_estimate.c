@@ -1,0 +1,132 @@
+/* How far from the truth kv_estimate is, and whether places found by share are spread evenly. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/prng.h"
+#include "env_sim.h"
+#include "kv/kv.h"
+
+static struct error error;
+
+static struct slice key_of(uint8_t bytes[8], uint64_t number)
+{
+    put_u64_be(bytes, number);
+    return slice_make(bytes, 8);
+}
+
+struct world {
+    struct env_sim *sim;
+    struct kv *kv;
+    struct kv_snapshot *snapshot;
+};
+
+/* Keys 0 to count - 1; in order, or in one that splits pages all over. */
+static void fill(struct world *world, uint32_t count, bool in_order)
+{
+    uint8_t bytes[8], value[60] = {0};
+    world->sim = env_sim_create(3);
+    assert_int_equal(env_dir_create(env_sim_env(world->sim), "/data", &error), OK);
+    assert_int_equal(kv_open(env_sim_env(world->sim), "/data/s", NULL, &world->kv, &error), OK);
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t number = in_order ? i : i * 7919 % count;
+        assert_int_equal(
+            kv_put(world->kv, key_of(bytes, number), slice_make(value, sizeof value), &error), OK);
+    }
+    assert_int_equal(kv_publish(world->kv, &error), OK);
+    assert_int_equal(kv_snapshot_open(world->kv, &world->snapshot, &error), OK);
+}
+
+static void finish(struct world *world)
+{
+    kv_snapshot_close(world->snapshot);
+    kv_close(world->kv);
+    env_sim_destroy(world->sim);
+}
+
+static double estimate(struct world *world, uint64_t low, uint64_t high)
+{
+    uint8_t a[8], b[8];
+    double entries;
+    assert_int_equal(
+        kv_estimate(world->snapshot, key_of(a, low), key_of(b, high), &entries, &error), OK);
+    return entries;
+}
+
+static void check_ranges(bool in_order)
+{
+    enum { COUNT = 60000 };
+    struct world world;
+    struct prng prng;
+    fill(&world, COUNT, in_order);
+    prng_seed(&prng, 1);
+    for (int i = 0; i < 300; i++) {
+        uint64_t low = prng_below(&prng, COUNT), size = prng_below(&prng, COUNT - low);
+        double got = estimate(&world, low, low + size);
+        assert_true(got >= (double)size * 0.5 - 60);
+        assert_true(got <= (double)size * 2 + 60);
+    }
+    double entries;
+    assert_int_equal(
+        kv_estimate(world.snapshot, slice_make(NULL, 0), slice_make(NULL, 0), &entries, &error),
+        OK);
+    assert_true(entries > COUNT * 0.6 && entries < COUNT * 1.6);
+    assert_true(estimate(&world, 500, 500) == 0);
+    assert_true(estimate(&world, 50000, 10) == 0);
+    finish(&world);
+}
+
+static void test_ranges_are_estimated_within_twice(void **state)
+{
+    (void)state;
+    check_ranges(true);
+    check_ranges(false);
+}
+
+static void test_few_are_counted(void **state)
+{
+    (void)state;
+    struct world world;
+    fill(&world, 20, true);
+    assert_true(estimate(&world, 3, 9) == 6);
+    assert_true(estimate(&world, 0, 100) == 20);
+    finish(&world);
+}
+
+static void test_shares_are_spread(void **state)
+{
+    (void)state;
+    enum { COUNT = 60000, PLACES = 40 };
+    struct world world;
+    uint64_t before = 0;
+    fill(&world, COUNT, false);
+    for (int i = 0; i < PLACES; i++) {
+        uint8_t low[8], high[8];
+        struct kv_cursor cursor;
+        assert_int_equal(kv_cursor_seek_share(&cursor, world.snapshot, key_of(low, 10000),
+                                              key_of(high, 50000), (double)i / PLACES, &error),
+                         OK);
+        assert_true(kv_cursor_valid(&cursor));
+        uint64_t at = get_u64_be(kv_cursor_key(&cursor).data);
+        uint64_t wanted = 10000 + 40000 / PLACES * (uint64_t)i;
+        assert_true(at >= 9900 && at < 50000);
+        assert_true(at + 6000 > wanted && at < wanted + 6000);
+        assert_true(at >= before);
+        before = at;
+    }
+    finish(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ranges_are_estimated_within_twice),
+        cmocka_unit_test(test_few_are_counted),
+        cmocka_unit_test(test_shares_are_spread),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
