@@ -87,6 +87,7 @@ enum bin__setting {
     BIN__LOG_KEEP_MAX,
     BIN__SNAPSHOT_RATE,
     BIN__LOG_LEVEL,
+    BIN__ENGINE,
     BIN__SETTINGS
 };
 

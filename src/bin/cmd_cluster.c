@@ -18,15 +18,17 @@ static const char help[] =
     "      --dir DIR         node N keeps its data in DIR/nodeN and its log in DIR/nodeN.log\n"
     "                        [cluster]\n"
     "      --base-port PORT  node N listens on 127.0.0.1:PORT+N-1 [9601]\n"
+    "      --engine ENGINE   how new directories store their data: btree or lsm [btree]\n"
     "      --quiet           say nothing while all is well\n"
     "      --help            show this\n";
 
-enum { OPTION_NODES = 256, OPTION_DIR, OPTION_PORT, OPTION_QUIET, OPTION_HELP };
+enum { OPTION_NODES = 256, OPTION_DIR, OPTION_PORT, OPTION_QUIET, OPTION_ENGINE, OPTION_HELP };
 
 static const struct option options[] = {{"nodes", required_argument, NULL, OPTION_NODES},
                                         {"dir", required_argument, NULL, OPTION_DIR},
                                         {"base-port", required_argument, NULL, OPTION_PORT},
                                         {"quiet", no_argument, NULL, OPTION_QUIET},
+                                        {"engine", required_argument, NULL, OPTION_ENGINE},
                                         {"help", no_argument, NULL, OPTION_HELP},
                                         {NULL, 0, NULL, 0}};
 
@@ -61,6 +63,11 @@ static int arguments_parse(int argc, char **argv, struct cluster_config *config)
             break;
         case OPTION_QUIET:
             config->quiet = true;
+            break;
+        case OPTION_ENGINE:
+            config->engine = kv_engine_from_name(optarg);
+            if (config->engine == KV_ENGINE_ANY)
+                return bin__usage_error(command, "--engine takes btree or lsm, not \"%s\"", optarg);
             break;
         case OPTION_HELP:
             fputs(help, stdout);

@@ -26,6 +26,9 @@ static const char help[] =
     "      --log-keep MIB           how much of the log is kept for nodes that were away [64]\n"
     "      --log-keep-max MIB       the same, while one that was heard of lately needs it [512]\n"
     "      --snapshot-rate MIB      a second, to nodes that need what the log has no more [32]\n"
+    "      --engine ENGINE          how a new directory stores its data: btree or lsm; one that "
+    "has\n"
+    "                               data goes on with its own, and refuses another [btree]\n"
     "      --log-level LEVEL        debug, info, warn, error or off [info]\n"
     "      --config FILE            a file of lines like: data = /var/lib/toydb\n"
     "      --help                   show this\n"
@@ -57,6 +60,7 @@ static const struct option options[] = {
     {"log-keep-max", required_argument, NULL, BIN__LOG_KEEP_MAX},
     {"snapshot-rate", required_argument, NULL, BIN__SNAPSHOT_RATE},
     {"log-level", required_argument, NULL, BIN__LOG_LEVEL},
+    {"engine", required_argument, NULL, BIN__ENGINE},
     {"config", required_argument, NULL, OPTION_CONFIG},
     {"pg", required_argument, NULL, OPTION_PG},
     {"http", required_argument, NULL, OPTION_HTTP},

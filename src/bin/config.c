@@ -28,6 +28,7 @@ static const struct {
     [BIN__LOG_KEEP_MAX] = {"log-keep-max", "TOYDB_LOG_KEEP_MAX"},
     [BIN__SNAPSHOT_RATE] = {"snapshot-rate", "TOYDB_SNAPSHOT_RATE"},
     [BIN__LOG_LEVEL] = {"log-level", "TOYDB_LOG_LEVEL"},
+    [BIN__ENGINE] = {"engine", "TOYDB_ENGINE"},
 };
 
 const char *bin__setting_name(enum bin__setting setting)
@@ -341,6 +342,18 @@ static status_t resolve_sizes(const struct bin__config *config, struct server_co
     return status;
 }
 
+static status_t resolve_engine(const struct bin__config *config, struct server_config *out,
+                               struct error *error)
+{
+    char where[80];
+    const char *name = config->values[BIN__ENGINE];
+    out->engine = name ? kv_engine_from_name(name) : KV_ENGINE_ANY;
+    if (name && out->engine == KV_ENGINE_ANY)
+        return error_set(error, ERR_INVALID, "%s must be btree or lsm, not \"%.100s\"",
+                         place(config, BIN__ENGINE, where, sizeof where), name);
+    return OK;
+}
+
 status_t bin__config_resolve(const struct bin__config *config, struct server_config *out,
                              struct error *error)
 {
@@ -360,6 +373,8 @@ status_t bin__config_resolve(const struct bin__config *config, struct server_con
         status = resolve_read_lease(config, out, error);
     if (status == OK)
         status = resolve_sizes(config, out, error);
+    if (status == OK)
+        status = resolve_engine(config, out, error);
     if (status == OK && (!config->values[BIN__DATA] || !*config->values[BIN__DATA]))
         return error_set(error, ERR_INVALID, "no data directory given (--data DIR or TOYDB_DATA)");
     if (status == OK)

@@ -44,12 +44,12 @@ static void peer_remember(struct bin__shell *shell)
     snprintf(shell->peer, sizeof shell->peer, "%s", toydb_peer(shell->session));
 }
 
-static int open_embedded(struct bin__shell *shell, const char *dir)
+static int open_embedded(struct bin__shell *shell, const char *dir, enum kv_engine engine)
 {
     struct error error;
     struct toydb_error session_error;
     int fd;
-    if (embedded_open(dir, &shell->embedded, &error) != OK) {
+    if (embedded_open(dir, engine, &shell->embedded, &error) != OK) {
         fprintf(stderr, "toysql: could not open the database in %s: %s\n", dir, error.message);
         return BIN__EXIT_UNREACHABLE;
     }
@@ -66,12 +66,13 @@ static int open_embedded(struct bin__shell *shell, const char *dir)
     return BIN__EXIT_UNREACHABLE;
 }
 
-int bin__shell_open(struct bin__shell *shell, const char *addresses, const char *embedded_dir)
+int bin__shell_open(struct bin__shell *shell, const char *addresses, const char *embedded_dir,
+                    enum kv_engine engine)
 {
     struct toydb_error error;
     int code = BIN__EXIT_OK;
     if (embedded_dir) {
-        code = open_embedded(shell, embedded_dir);
+        code = open_embedded(shell, embedded_dir, engine);
     } else {
         shell->session = toydb_session_open(addresses, NULL, &error);
         if (!shell->session)

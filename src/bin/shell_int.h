@@ -33,7 +33,8 @@ struct bin__shell {
 
 /* Connects to a node, or with `embedded_dir` opens the database there. Explains a failure on
  * standard error. Returns an enum bin__exit; after anything but OK there is nothing to close. */
-int bin__shell_open(struct bin__shell *shell, const char *addresses, const char *embedded_dir);
+int bin__shell_open(struct bin__shell *shell, const char *addresses, const char *embedded_dir,
+                    enum kv_engine engine);
 void bin__shell_close(struct bin__shell *shell);
 /* \c: another session in place of the present one, which stays when none can be had. */
 int bin__shell_reconnect(struct bin__shell *shell, const char *addresses);

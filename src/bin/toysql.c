@@ -16,6 +16,8 @@ static const char help[] =
     "\n"
     "  -H, --host HOST:PORT,...  nodes to try, in this order [TOYDB_HOST or localhost:9601]\n"
     "      --embedded DIR        open the database in DIR in this process, without a server\n"
+    "      --engine ENGINE       with --embedded: how a new DIR stores its data, btree or lsm "
+    "[btree]\n"
     "  -c, --command SQL         run these statements and end; may be given several times\n"
     "  -f, --file FILE           run the statements in FILE (-: standard input) and end\n"
     "      --format FORMAT       table, csv, tsv, json or line [table]\n"
@@ -25,10 +27,11 @@ static const char help[] =
     "A script stops at its first error. Exit codes: 0 ok, 1 SQL error, 2 cannot connect,\n"
     "64 wrong arguments. History: ~/.toysql_history, or the file TOYSQL_HISTORY names.\n";
 
-enum { OPTION_EMBEDDED = 256, OPTION_FORMAT, OPTION_HELP, OPTION_VERSION };
+enum { OPTION_EMBEDDED = 256, OPTION_ENGINE, OPTION_FORMAT, OPTION_HELP, OPTION_VERSION };
 
 static const struct option options[] = {{"host", required_argument, NULL, 'H'},
                                         {"embedded", required_argument, NULL, OPTION_EMBEDDED},
+                                        {"engine", required_argument, NULL, OPTION_ENGINE},
                                         {"command", required_argument, NULL, 'c'},
                                         {"file", required_argument, NULL, 'f'},
                                         {"format", required_argument, NULL, OPTION_FORMAT},
@@ -44,6 +47,7 @@ struct task {
 struct arguments {
     const char *host;
     const char *embedded;
+    enum kv_engine engine;
     enum bin__format format;
     struct task *tasks; /* -c and -f in the order given */
     uint32_t task_count;
@@ -63,6 +67,12 @@ static int arguments_parse(int argc, char **argv, struct arguments *out)
             break;
         case OPTION_EMBEDDED:
             out->embedded = optarg;
+            break;
+        case OPTION_ENGINE:
+            out->engine = kv_engine_from_name(optarg);
+            if (out->engine == KV_ENGINE_ANY)
+                return bin__usage_error("toysql", "--engine takes btree or lsm, not \"%s\"",
+                                        optarg);
             break;
         case 'c':
         case 'f':
@@ -93,6 +103,8 @@ static int arguments_parse(int argc, char **argv, struct arguments *out)
         return bin__usage_error("toysql", "unexpected argument \"%s\"", argv[optind]);
     if (out->host && out->embedded)
         return bin__usage_error("toysql", "-H and --embedded exclude each other");
+    if (out->engine != KV_ENGINE_ANY && !out->embedded)
+        return bin__usage_error("toysql", "--engine goes with --embedded");
     return -1;
 }
 
@@ -121,7 +133,7 @@ static int run(const struct arguments *arguments)
     if (shell.interactive)
         shell.output.expanded = BIN__EXPANDED_AUTO;
     const char *host = arguments->host ? arguments->host : bin__host_default();
-    int code = bin__shell_open(&shell, host, arguments->embedded);
+    int code = bin__shell_open(&shell, host, arguments->embedded, arguments->engine);
     if (code != BIN__EXIT_OK)
         return code;
     if (shell.interactive)

@@ -52,7 +52,8 @@ status_t replica__storage_open(struct replica *r, struct error *error)
         return status;
     char path[1024];
     snprintf(path, sizeof path, "%s/data.toydb", r->dir);
-    status = kv_open(r->env, path, NULL, &r->kv, error);
+    struct kv_options options = {.engine = r->config.engine};
+    status = kv_open(r->env, path, &options, &r->kv, error);
     if (status != OK)
         return status;
     status = replica__meta_load(r, error);

@@ -253,6 +253,7 @@ struct load_work {
     struct replica_work work;
     struct env *env;
     char path[PATH_MAX_BYTES];
+    struct kv_options options;
     struct replica__meta meta;
     struct buffer chunk;
     bool last;
@@ -267,7 +268,7 @@ static status_t load_begin(struct load_work *work)
 {
     status_t status = incoming_remove(work->env, work->path, &work->error);
     if (status == OK)
-        status = kv_open(work->env, work->path, NULL, &work->kv, &work->error);
+        status = kv_open(work->env, work->path, &work->options, &work->kv, &work->error);
     return status == OK ? kv_load_begin(work->kv, &work->load, &work->error) : status;
 }
 
@@ -320,6 +321,14 @@ static void load_done(struct replica *r, struct replica_work *base)
     mem_free(work);
 }
 
+/* The new tree is of the old one's engine. */
+static enum kv_engine engine_of(struct kv *kv)
+{
+    struct kv_stats stats;
+    kv_stats(kv, &stats);
+    return stats.engine;
+}
+
 static struct replica_work *load_take(struct replica *r)
 {
     struct replica__receiver *receiver = r->receiver;
@@ -327,6 +336,7 @@ static struct replica_work *load_take(struct replica *r)
     work->work = (struct replica_work){.run = load_run, .done = load_done};
     work->env = r->env;
     incoming_path(r, ".incoming", work->path);
+    work->options.engine = engine_of(r->kv);
     work->meta = receiver->meta;
     work->chunk = receiver->chunk;
     work->last = receiver->chunk_last;

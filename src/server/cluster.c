@@ -124,8 +124,12 @@ static status_t member_start(struct cluster *cluster, uint32_t id, struct error 
     uv_fs_req_cleanup(&request);
     if (log < 0)
         return error_set(error, ERR_IO, "could not open \"%s\": %s", path, uv_strerror(log));
-    const char *args[] = {config->program, "start", "--id",    id_text,        "--data", data,
-                          "--listen",      listen,  "--peers", cluster->peers, NULL};
+    /* Without one the arguments end there. */
+    const char *engine = config->engine != KV_ENGINE_ANY ? "--engine" : NULL;
+    const char *engine_name = kv_engine_name(config->engine);
+    const char *args[] = {
+        config->program, "start",   "--id",         id_text, "--data",    data, "--listen",
+        listen,          "--peers", cluster->peers, engine,  engine_name, NULL};
     uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE},
                                      {.flags = UV_INHERIT_FD, .data.fd = log},
                                      {.flags = UV_INHERIT_FD, .data.fd = log}};

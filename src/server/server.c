@@ -246,9 +246,10 @@ static void embedded_thread(void *argument)
     env_mutex_unlock(embedded->mutex);
 }
 
-status_t embedded_open(const char *dir, struct embedded **out, struct error *error)
+status_t embedded_open(const char *dir, enum kv_engine engine, struct embedded **out,
+                       struct error *error)
 {
-    struct server_config config = {.id = 1, .tick_ms = 10, .election_ticks = 4};
+    struct server_config config = {.id = 1, .tick_ms = 10, .election_ticks = 4, .engine = engine};
     if (snprintf(config.data_dir, sizeof config.data_dir, "%s", dir) >= (int)sizeof config.data_dir)
         return error_set(error, ERR_INVALID, "path of the data directory is too long");
     signal(SIGPIPE, SIG_IGN);

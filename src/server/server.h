@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/problem.h"
 #include "base/status.h"
+#include "kv/kv.h"
 
 enum {
     SERVER_NODES_MAX = 16,
@@ -60,6 +61,7 @@ struct server_config {
     uint64_t disk_reserve_bytes;        /* commits are refused below it. 0: 16 MiB */
     uint32_t worker_threads; /* for long statements. 0: number of processors, at least 2 */
     size_t statement_memory; /* bytes a statement may use. 0: 256 MiB */
+    enum kv_engine engine;   /* of a new data directory; else it must be the one it is of, or ANY */
 };
 
 /* Reads "1=host:port,2=host:port,..." ; ERR_INVALID says what is wrong. */
@@ -100,7 +102,9 @@ status_t server_run(const struct server_config *config, struct error *error);
 
 /* A cluster of one in this process, on a thread of its own, its data in `dir`. */
 struct embedded;
-status_t embedded_open(const char *dir, struct embedded **out, struct error *error);
+/* engine: as in server_config. */
+status_t embedded_open(const char *dir, enum kv_engine engine, struct embedded **out,
+                       struct error *error);
 /* A connected stream socket that speaks the same gRPC as a listener does; the caller owns it. */
 status_t embedded_connect(struct embedded *embedded, int *fd, struct error *error);
 /* Stops the node with a last checkpoint. NULL is allowed. */
@@ -110,11 +114,12 @@ void embedded_close(struct embedded *embedded);
  * ------------------------------------------------------------------------------ */
 
 struct cluster_config {
-    const char *program; /* the toydb binary to start as nodes */
-    uint32_t nodes;      /* 1 to SERVER_NODES_MAX */
-    char dir[400];       /* node N keeps its data in dir/nodeN and its log in dir/nodeN.log */
-    uint16_t base_port;  /* node N listens on 127.0.0.1:base_port + N - 1 */
-    bool quiet;          /* no lines about what it does */
+    const char *program;   /* the toydb binary to start as nodes */
+    uint32_t nodes;        /* 1 to SERVER_NODES_MAX */
+    char dir[400];         /* node N keeps its data in dir/nodeN and its log in dir/nodeN.log */
+    uint16_t base_port;    /* node N listens on 127.0.0.1:base_port + N - 1 */
+    bool quiet;            /* no lines about what it does */
+    enum kv_engine engine; /* of the nodes, as in server_config */
 };
 /* Starts the nodes, prints a line when they have a leader, and waits for SIGINT or SIGTERM; then
  * stops them. A node that ends by itself is reported and left as it is. */

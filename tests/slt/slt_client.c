@@ -152,7 +152,7 @@ static bool embedded_begin(struct slt_target *target, struct error *error)
     struct client *client = (struct client *)target;
     struct toydb_error failure = {0};
     int fd;
-    if (embedded_open(client->dir, &client->embedded, error) != OK ||
+    if (embedded_open(client->dir, KV_ENGINE_ANY, &client->embedded, error) != OK ||
         embedded_connect(client->embedded, &fd, error) != OK)
         return false;
     client->session = toydb_session_open_fd(fd, NULL, &failure);

@@ -65,6 +65,24 @@ static void test_sizes(void **state)
     bin__config_free(&config);
 }
 
+static void test_engine(void **state)
+{
+    (void)state;
+    struct bin__config config = {0};
+    struct server_config server;
+    struct error error;
+    assert_int_equal(from_text(&config, "data = d\nengine = lsm\n", &error), OK);
+    assert_int_equal(bin__config_resolve(&config, &server, &error), OK);
+    assert_int_equal(server.engine, KV_ENGINE_LSM);
+    bin__config_set(&config, BIN__ENGINE, BIN__FROM_FLAG, "btree");
+    assert_int_equal(bin__config_resolve(&config, &server, &error), OK);
+    assert_int_equal(server.engine, KV_ENGINE_BTREE);
+    bin__config_set(&config, BIN__ENGINE, BIN__FROM_FLAG, "any");
+    assert_int_equal(bin__config_resolve(&config, &server, &error), ERR_INVALID);
+    assert_string_equal(error.message, "--engine must be btree or lsm, not \"any\"");
+    bin__config_free(&config);
+}
+
 static void test_defaults(void **state)
 {
     (void)state;
@@ -228,8 +246,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_precedence), cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_addresses),  cmocka_unit_test(test_joining),
-        cmocka_unit_test(test_sizes),      cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_latency),
+        cmocka_unit_test(test_sizes),      cmocka_unit_test(test_engine),
+        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_latency),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -167,8 +167,8 @@ static void test_embedded(void **state)
     uint32_t before = 0;
     for (int round = 0; round < 8; round++) {
         struct embedded *embedded, *second;
-        assert_int_equal(embedded_open(dir, &embedded, &error), OK);
-        assert_int_equal(embedded_open(dir, &second, &error), ERR_LOCKED);
+        assert_int_equal(embedded_open(dir, KV_ENGINE_ANY, &embedded, &error), OK);
+        assert_int_equal(embedded_open(dir, KV_ENGINE_ANY, &second, &error), ERR_LOCKED);
         int fds[80], count = 0;
         while (count < 80 && embedded_connect(embedded, &fds[count], &error) == OK)
             count++;
@@ -198,7 +198,7 @@ static void test_embedded_together(void **state)
     for (int i = 0; i < 3; i++) {
         char path[160];
         snprintf(path, sizeof path, "%s/%d", dir, i);
-        assert_int_equal(embedded_open(path, &nodes[i], &error), OK);
+        assert_int_equal(embedded_open(path, KV_ENGINE_ANY, &nodes[i], &error), OK);
     }
     for (int i = 0; i < 300; i++) {
         int fd;
