@@ -97,6 +97,13 @@ status_t env_map_extend(struct env_map *map, uint64_t size, struct error *error)
     return map->ops->map_extend(map, size, error);
 }
 
+void env_map_touch(struct env_map *map, uint64_t offset, uint64_t size)
+{
+    ASSERT(map && size > 0);
+    if (map->ops->map_touch)
+        map->ops->map_touch(map, offset, size);
+}
+
 uint8_t *env_map_base(struct env_map *map)
 {
     ASSERT(map != NULL);

@@ -49,6 +49,7 @@ struct env_ops {
     status_t (*map_create)(struct env_file *file, uint64_t size_max, bool writable,
                            struct env_map **out, struct error *error);
     status_t (*map_extend)(struct env_map *map, uint64_t size, struct error *error);
+    void (*map_touch)(struct env_map *map, uint64_t offset, uint64_t size); /* or NULL */
     uint8_t *(*map_base)(struct env_map *map);
     status_t (*map_sync)(struct env_map *map, uint64_t offset, uint64_t size, struct error *error);
     void (*map_destroy)(struct env_map *map);
@@ -109,6 +110,9 @@ status_t env_map_create(struct env_file *file, uint64_t size_max, bool writable,
 /* Makes the first `size` bytes of the file accessible; the file must be at least that long
  * (env_file_preallocate first). ERR_TOO_LONG over size_max. */
 status_t env_map_extend(struct env_map *map, uint64_t size, struct error *error);
+/* A hint: all of this accessible part is going to be written soon. The system gets memory for it at
+ * once, which is cheaper than page by page as they are touched. */
+void env_map_touch(struct env_map *map, uint64_t offset, uint64_t size);
 uint8_t *env_map_base(struct env_map *map);
 /* Returns OK once the range's bytes as they were at the call are on stable storage. Callable from
  * any thread; bytes written meanwhile may or may not be. */

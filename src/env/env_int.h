@@ -49,6 +49,7 @@ status_t env__file_lock(struct env_file *file, struct error *error);
 status_t env__map_create(struct env_file *file, uint64_t size_max, bool writable,
                          struct env_map **out, struct error *error);
 status_t env__map_extend(struct env_map *map, uint64_t size, struct error *error);
+void env__map_touch(struct env_map *map, uint64_t offset, uint64_t size);
 uint8_t *env__map_base(struct env_map *map);
 status_t env__map_sync(struct env_map *map, uint64_t offset, uint64_t size, struct error *error);
 void env__map_destroy(struct env_map *map);

@@ -102,6 +102,20 @@ status_t env__map_extend(struct env_map *base, uint64_t size, struct error *erro
     return OK;
 }
 
+void env__map_touch(struct env_map *base, uint64_t offset, uint64_t size)
+{
+    struct real_map *map = real_map(base);
+    uint64_t start = offset / map->page_size * map->page_size;
+    ASSERT(map->writable);
+    ASSERT(offset + size <= atomic_load_explicit(&map->accessible, memory_order_acquire));
+#ifdef MADV_POPULATE_WRITE
+    /* Linux before 5.14 refuses, and then pages come when they are touched, as they would. */
+    (void)madvise(map->at + start, offset + size - start, MADV_POPULATE_WRITE);
+#else
+    (void)start;
+#endif
+}
+
 uint8_t *env__map_base(struct env_map *map)
 {
     return real_map(map)->at;

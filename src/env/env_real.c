@@ -54,6 +54,7 @@ const struct env_ops env__real_ops = {
     .file_lock = env__file_lock,
     .map_create = env__map_create,
     .map_extend = env__map_extend,
+    .map_touch = env__map_touch,
     .map_base = env__map_base,
     .map_sync = env__map_sync,
     .map_destroy = env__map_destroy,

@@ -122,6 +122,7 @@ static void take_meta(struct kv *kv, uint64_t file_size)
     atomic_store(&kv->published, meta->epoch);
     kv->scratch = mem_alloc(3ull * kv->page_size);
     kv->slots = mem_zalloc(kv->slots_max, sizeof *kv->slots);
+    kv->touched = pages;
     kv__alloc_resize(kv, pages);
 }
 

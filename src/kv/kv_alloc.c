@@ -31,6 +31,7 @@
 #include "kv/kv_int.h"
 
 #define RECLAIM_MIN 256u
+#define TOUCH_BYTES (256u << 10)
 
 static uint32_t page_count(const struct kv *kv)
 {
@@ -93,9 +94,24 @@ void kv__alloc_free_or_fail(struct kv *kv, uint32_t page, uint32_t count)
 
 /* ---- taking pages --------------------------------------------------------------------------- */
 
+/* Pages of a file that has grown are asked for some at a time: each one met alone, at its first
+ * write, takes half as long again. */
+static void touch(struct kv *kv, uint32_t end)
+{
+    uint32_t pages = page_count(kv);
+    uint32_t ahead = TOUCH_BYTES / kv->page_size;
+    ASSERT(end > kv->touched && end <= pages);
+    end = ahead < pages - end ? end + ahead : pages;
+    env_map_touch(kv->map, (uint64_t)kv->touched * kv->page_size,
+                  (uint64_t)(end - kv->touched) * kv->page_size);
+    kv->touched = end;
+}
+
 /* Marks free pages as taken, to be written in this epoch. */
 static void take(struct kv *kv, uint32_t page, uint32_t count)
 {
+    if (page + count > kv->touched)
+        touch(kv, page + count);
     for (uint32_t i = page; i < page + count; i++) {
         ASSERT(kv__bit_get(kv->free_bits, i));
         kv__bit_clear(kv->free_bits, i);

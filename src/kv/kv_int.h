@@ -188,6 +188,7 @@ struct kv {
     uint32_t hole_hint;            /* no hole in words below */
     uint32_t compact_at;           /* word up to which kv_compact has still to look */
     uint32_t free_hint;            /* no free page in words below */
+    uint32_t touched;              /* pages behind have never been written since the file grew */
     struct kv__run_list born;      /* allocated in this epoch, some perhaps given back */
     struct kv__dropped_list now;   /* dropped in this epoch */
     struct kv__dropped_list young; /* dropped earlier, unknown to any checkpoint */
@@ -322,6 +323,10 @@ struct kv__entry kv__entry_leaf(uint8_t *head, struct slice key, struct slice va
 
 /* Starts an empty node in a page that belongs to this epoch. */
 struct kv__page *kv__page_init(struct kv *kv, uint32_t id, uint32_t level);
+/* The same, where what the page held before stays behind the header until kv__page_clear writes
+ * zeros to all that is not used; for pages that are filled at once. */
+struct kv__page *kv__page_begin(struct kv *kv, uint32_t id, uint32_t level);
+void kv__page_clear(struct kv__page *page);
 /* Where the key begins in a cell of such a page. */
 static inline uint32_t kv__cell_key_at(uint32_t level, const uint8_t *cell)
 {

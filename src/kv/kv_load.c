@@ -22,6 +22,8 @@ struct kv_load {
     uint64_t entries;
     uint32_t depth;              /* levels that have a page */
     uint32_t open[KV_DEPTH_MAX]; /* the last page of each level */
+    uint32_t last_size;          /* of the last key; 0: none was put */
+    uint8_t last[KV_KEY_SIZE_MAX];
 };
 
 static struct kv__page *open_page(const struct kv_load *load, uint32_t level)
@@ -71,8 +73,15 @@ static void add_level(struct kv_load *load)
     ASSERT(level > 0 && level < KV_DEPTH_MAX);
     struct kv__entry first = kv__entry_branch(head, slice_make(NULL, 0), load->open[level - 1]);
     load->open[level] = kv__alloc_page(load->kv);
-    kv__page_append(kv__page_init(load->kv, load->open[level], level), &first);
+    kv__page_append(kv__page_begin(load->kv, load->open[level], level), &first);
     load->depth++;
+}
+
+/* Nothing changes it any more. */
+static void close_page(struct kv_load *load, uint32_t level)
+{
+    kv__page_clear(open_page(load, level));
+    kv__alloc_finish(load->kv, load->open[level]);
 }
 
 /* An entry that leads to a page, as it goes up. */
@@ -93,9 +102,9 @@ static void next_page(struct kv_load *load, uint32_t level, const struct kv__ent
     if (level == 0)
         key = kv__tree_separator(kv__page_key(before, before->count - 1u, bytes[1]), key);
     memcpy(up->key, key.data, key.size);
-    kv__alloc_finish(kv, load->open[level]);
+    close_page(load, level);
     load->open[level] = kv__alloc_page(kv);
-    struct kv__page *page = kv__page_init(kv, load->open[level], level);
+    struct kv__page *page = kv__page_begin(kv, load->open[level], level);
     struct kv__entry first = *entry;
     if (level != 0) /* its key moves up */
         first.shared = first.rest = slice_make(NULL, 0);
@@ -123,11 +132,7 @@ static void append(struct kv_load *load, const struct kv__entry *entry)
 
 static status_t check_order(const struct kv_load *load, struct slice key, struct error *error)
 {
-    if (load->depth == 0)
-        return OK;
-    uint8_t bytes[KV_KEY_SIZE_MAX];
-    const struct kv__page *leaf = open_page(load, 0);
-    if (slice_compare(key, kv__page_key(leaf, leaf->count - 1u, bytes)) > 0)
+    if (slice_compare(key, slice_make(load->last, load->last_size)) > 0)
         return OK;
     return error_set(error, ERR_INVALID, "keys loaded into \"%s\" are not in ascending order",
                      load->kv->path);
@@ -162,12 +167,14 @@ status_t kv_load_put(struct kv_load *load, struct slice key, struct slice value,
     }
     if (load->depth == 0) {
         load->open[0] = kv__alloc_page(kv);
-        (void)kv__page_init(kv, load->open[0], 0);
+        (void)kv__page_begin(kv, load->open[0], 0);
         load->depth = 1;
     }
     uint8_t head[KV_ENTRY_HEAD_MAX];
     struct kv__entry entry = kv__entry_leaf(head, key, value, overflow);
     append(load, &entry);
+    memcpy(load->last, key.data, key.size);
+    load->last_size = (uint32_t)key.size;
     load->entries++;
     return OK;
 }
@@ -193,7 +200,7 @@ status_t kv_load_end(struct kv_load *load, struct error *error)
         return status;
     }
     for (uint32_t level = 0; level < load->depth; level++)
-        kv__alloc_finish(kv, load->open[level]);
+        close_page(load, level);
     if (load->depth > 0) {
         kv->root = load->open[load->depth - 1];
         kv->entries = load->entries;

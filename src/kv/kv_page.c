@@ -244,16 +244,30 @@ uint32_t kv__page_search_child(const struct kv__page *page, struct slice key)
 
 /* ---- changing ------------------------------------------------------------------------------- */
 
-struct kv__page *kv__page_init(struct kv *kv, uint32_t id, uint32_t level)
+struct kv__page *kv__page_begin(struct kv *kv, uint32_t id, uint32_t level)
 {
     struct kv__page *page = kv__page_at(kv, id);
     ASSERT(id >= KV_META_PAGES && level < KV_DEPTH_MAX);
-    memset((uint8_t *)page + CRC_SIZE, 0, kv->page_size - CRC_SIZE);
+    memset((uint8_t *)page + CRC_SIZE, 0, HEADER_SIZE - CRC_SIZE);
     page->id = id;
     page->birth = kv->epoch;
     page->type = level == 0 ? KV_PAGE_LEAF : KV_PAGE_BRANCH;
     page->level = (uint8_t)level;
     page->heap_low = (uint16_t)kv->page_size;
+    return page;
+}
+
+void kv__page_clear(struct kv__page *page)
+{
+    uint32_t slots_end = HEADER_SIZE + kv__prefix_room(page->prefix) + page->count * SLOT_SIZE;
+    ASSERT(slots_end <= page->heap_low);
+    memset((uint8_t *)page + slots_end, 0, page->heap_low - slots_end);
+}
+
+struct kv__page *kv__page_init(struct kv *kv, uint32_t id, uint32_t level)
+{
+    struct kv__page *page = kv__page_begin(kv, id, level);
+    kv__page_clear(page);
     return page;
 }
 
@@ -294,8 +308,11 @@ void kv__page_start(struct kv__page *page, const struct kv__entry *like, uint32_
     uint8_t bytes[KV_KEY_SIZE_MAX];
     ASSERT(page->count == 0 && prefix <= kv__entry_key_size(like));
     page->prefix = (uint16_t)prefix;
-    if (prefix != 0)
-        memcpy(page + 1, kv__entry_key(like, bytes).data, prefix);
+    if (prefix == 0)
+        return;
+    uint8_t *to = (uint8_t *)(page + 1);
+    memcpy(to, kv__entry_key(like, bytes).data, prefix);
+    memset(to + prefix, 0, kv__prefix_room(prefix) - prefix);
 }
 
 /* Writes the cell of an entry, with its key as it is behind the prefix. */
@@ -348,9 +365,13 @@ static void rebuild(struct kv *kv, struct kv__page *page, const struct kv__entry
                     uint32_t prefix)
 {
     const struct kv__page *copy = (const struct kv__page *)(const void *)kv->scratch;
+    uint32_t slots_end = HEADER_SIZE + kv__prefix_room(page->prefix) + page->count * SLOT_SIZE;
     /* Not the crc: the checkpoint thread may be storing it. */
-    memcpy(kv->scratch + CRC_SIZE, page_bytes(page) + CRC_SIZE, kv->page_size - CRC_SIZE);
-    memset(page + 1, 0, kv->page_size - HEADER_SIZE);
+    memcpy(kv->scratch + CRC_SIZE, page_bytes(page) + CRC_SIZE, slots_end - CRC_SIZE);
+    if (page->count > 0)
+        memcpy(kv->scratch + page->heap_low, page_bytes(page) + page->heap_low,
+               kv->page_size - page->heap_low);
+    memset(page + 1, 0, slots_end - HEADER_SIZE);
     page->count = 0;
     page->garbage = 0;
     page->heap_low = (uint16_t)kv->page_size;
@@ -373,7 +394,10 @@ static uint32_t prefix_with(const struct kv__page *page, uint32_t index,
         return kv__entry_key_size(entry);
     if (index != first && index != page->count)
         return page->prefix;
-    return common_prefix(page_prefix(page), kv__entry_key(entry, bytes), page->prefix);
+    struct slice key = kv__entry_key(entry, bytes);
+    if (slice_has_prefix(key, page_prefix(page)))
+        return page->prefix;
+    return common_prefix(page_prefix(page), key, page->prefix);
 }
 
 bool kv__page_insert(struct kv *kv, struct kv__page *page, uint32_t index,
