@@ -88,7 +88,7 @@ static status_t convert_column(struct sql_session *session,
     *out = (struct column_definition){
         .name = column->name.text,
         .position = column->name.position,
-        .type = column->type,
+        .type = plan_column_type(column->type, sql__settings_sqlite(session->settings)),
         .not_null = column->not_null,
         .default_sql = column->default_sql,
     };

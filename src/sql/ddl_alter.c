@@ -107,7 +107,7 @@ static status_t add_column(struct sql_session *session, const struct table *tabl
     struct column_definition definition = {
         .name = column->name.text,
         .position = column->name.position,
-        .type = column->type,
+        .type = plan_column_type(column->type, sql__settings_sqlite(session->settings)),
         .not_null = column->not_null,
         .default_sql = column->default_sql,
     };

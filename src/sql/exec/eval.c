@@ -72,8 +72,8 @@ status_t exec__expr_value(struct exec *exec, const struct expr *expr, struct val
 static eval_fn *call_kernel(const struct expr *expr)
 {
     eval_fn *(*const files[])(const struct expr *) = {
-        exec__compare_kernel, exec__numeric_kernel, exec__arithmetic_kernel, exec__text_kernel,
-        exec__like_kernel,    exec__math_kernel,    exec__case_kernel,
+        exec__compare_kernel, exec__bytes_kernel, exec__numeric_kernel, exec__arithmetic_kernel,
+        exec__text_kernel,    exec__like_kernel,  exec__math_kernel,    exec__case_kernel,
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         eval_fn *kernel = files[i](expr);
@@ -132,7 +132,8 @@ status_t exec__eval_compile(struct exec *exec, const struct expr *expr, struct a
         return error_sql(error, "0A000", expr->position, "function %s is not supported",
                          expr->name ? expr->name : "here");
     eval->argument_count = expr->argument_count;
-    bool is_random = expr->kind == EXPR_CALL && expr->call == CALL_RANDOM;
+    bool is_random =
+        expr->kind == EXPR_CALL && (expr->call == CALL_RANDOM || expr->call == CALL_RANDOM_UUID);
     eval->constant = expr->kind != EXPR_COLUMN && !expr->is_volatile && !is_random;
     if (expr->argument_count) {
         status_t status = exec__eval_compile_all(exec, expr->arguments, expr->argument_count,

@@ -252,6 +252,7 @@ static inline struct slice exec__eval_text(const struct eval *eval, uint32_t row
 }
 /* The kernel of an EXPR_CALL, or NULL when it is another file's. */
 eval_fn *exec__compare_kernel(const struct expr *expr);
+eval_fn *exec__bytes_kernel(const struct expr *expr);
 eval_fn *exec__numeric_kernel(const struct expr *expr);
 eval_fn *exec__arithmetic_kernel(const struct expr *expr);
 eval_fn *exec__math_kernel(const struct expr *expr);

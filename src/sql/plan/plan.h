@@ -99,6 +99,11 @@ enum expr_call {
     CALL_ASCII,
     CALL_CHR,
     CALL_MD5,
+    /* bytes; CONCAT, OCTET_LENGTH, SUBSTRING, POSITION and MD5 take them, too */
+    CALL_GET_BYTE, /* (bytes, place from 0) */
+    CALL_ENCODE,   /* (bytes, form) to text */
+    CALL_DECODE,   /* (text, form) to bytes */
+    CALL_RANDOM_UUID,
     /* mathematics */
     CALL_ABS, /* of any number; the next five and sqrt of a numeric, too */
     CALL_SIGN,
@@ -508,6 +513,9 @@ struct planned {
 status_t plan_statement(const struct ast_statement *statement, const struct catalog *catalog,
                         const struct plan_options *options, struct arena *arena,
                         struct planned *out, struct error *error);
+
+/* The type of a column that is declared so: SQLite's numbers with a fraction are of one kind. */
+struct type_spec plan_column_type(struct type_spec declared, bool sqlite);
 
 /* An expression without columns (DEFAULT), cast to a type. */
 status_t plan_expression(const struct ast_expr *ast, enum sql_type type, struct arena *arena,

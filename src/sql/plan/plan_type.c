@@ -228,6 +228,8 @@ static enum sql_type operand_type(enum expr_call call, const struct expr *left,
         return plan__can_coerce(a, SQL_INTEGER) && plan__can_coerce(b, SQL_INTEGER) ? SQL_INTEGER
                                                                                     : SQL_UNKNOWN;
     case CLASS_TEXT:
+        if (call == CALL_CONCAT && wide == SQL_BYTEA)
+            return SQL_BYTEA;
         return plan__can_coerce(a, SQL_TEXT) && plan__can_coerce(b, SQL_TEXT) ? SQL_TEXT
                                                                               : SQL_UNKNOWN;
     }
@@ -240,6 +242,9 @@ static status_t concat_operands(struct planner *planner, struct expr **left, str
     bool left_text = plan__can_coerce((*left)->type, SQL_TEXT);
     bool right_text = plan__can_coerce((*right)->type, SQL_TEXT);
     if (left_text == right_text) /* nothing to cast, or no text at all */
+        return OK;
+    bool bytes = common_type((*left)->type, (*right)->type) == SQL_BYTEA;
+    if (bytes)
         return OK;
     struct expr **odd = left_text ? right : left;
     return plan__type_cast(planner, *odd, (struct type_spec){.kind = SQL_TEXT}, (*odd)->position,
@@ -291,12 +296,17 @@ status_t plan__type_operator(struct planner *planner, enum expr_call call, const
 /* ---- casts ------------------------------------------------------------------------------------
  */
 
+struct type_spec plan_column_type(struct type_spec declared, bool sqlite)
+{
+    if (sqlite && (declared.kind == SQL_NUMERIC || declared.kind == SQL_REAL))
+        return (struct type_spec){.kind = SQL_DOUBLE};
+    return declared;
+}
+
 status_t plan__type_cast(struct planner *planner, struct expr *operand, struct type_spec spec,
                          uint32_t position, struct expr **out)
 {
-    /* SQLite's numbers with a fraction are of one kind. */
-    if (planner->options->sqlite && (spec.kind == SQL_NUMERIC || spec.kind == SQL_REAL))
-        spec = (struct type_spec){.kind = SQL_DOUBLE};
+    spec = plan_column_type(spec, planner->options->sqlite);
     if (operand->type == SQL_UNKNOWN) {
         status_t status = plan__coerce(planner, &operand, spec.kind);
         if (status)
