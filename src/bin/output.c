@@ -55,6 +55,13 @@ static void flush_when_large(struct bin__output *output)
         bin__output_flush(output);
 }
 
+/* Numerics travel as text. */
+static bool is_number(const struct toydb_column *column)
+{
+    return column->type == TOYDB_INTEGER || column->type == TOYDB_DOUBLE ||
+           strcmp(column->type_name, "numeric") == 0;
+}
+
 void bin__output_begin(struct bin__output *output, const struct toydb_column *columns,
                        uint32_t count)
 {
@@ -74,7 +81,7 @@ void bin__output_begin(struct bin__output *output, const struct toydb_column *co
         name = arena_copy(arena, name);
         buffer_free(&shown);
         output->names[i] = (struct bin__cell){.text = name, .width = bin__text_width(name)};
-        output->right[i] = columns[i].type == TOYDB_INTEGER || columns[i].type == TOYDB_DOUBLE;
+        output->right[i] = is_number(&columns[i]);
         output->widths[i] = output->names[i].width;
     }
     output->row_count = 0;

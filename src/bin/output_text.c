@@ -119,12 +119,13 @@ void bin__json_string(struct buffer *out, struct slice text)
     buffer_append_byte(out, '"');
 }
 
-static void json_value(struct buffer *out, const struct toydb_value *value)
+/* A numeric is a number, and has the digits of its text: JSON does not limit them. */
+static void json_value(struct buffer *out, const struct toydb_value *value, bool is_number)
 {
     bool finite = value->type != TOYDB_DOUBLE || isfinite(value->real);
     if (value->type == TOYDB_NULL) {
         buffer_append_string(out, "null");
-    } else if (value->type == TOYDB_TEXT) {
+    } else if (value->type == TOYDB_TEXT && !is_number) {
         bin__json_string(out, slice_make(value->text.data, value->text.size));
     } else if (value->type == TOYDB_BYTES || !finite) {
         struct buffer text = {0};
@@ -144,7 +145,7 @@ void bin__json_row(struct bin__output *output, const struct toydb_value *values)
         buffer_append_string(out, i ? ", " : "");
         bin__json_string(out, output->names[i].text);
         buffer_append_string(out, ": ");
-        json_value(out, &values[i]);
+        json_value(out, &values[i], output->right[i]);
     }
     buffer_append_byte(out, '}');
 }

@@ -156,7 +156,8 @@ static status_t double_apply(const struct eval *eval, double a, double b, double
     }
     }
     if (eval->expr->type == SQL_REAL)
-        result = (double)(float)result; /* as if computed so: a double has more than twice the bits */
+        result =
+            (double)(float)result; /* as if computed so: a double has more than twice the bits */
     if (isinf(result) && !isinf(a) && !isinf(b))
         return error_sql(error, "22003", eval->expr->position, "value out of range: overflow");
     if (may_vanish && result == 0)
