@@ -140,6 +140,8 @@ static status_t make_plan(struct sql_session *session, const struct ast_statemen
     struct planning planning = {.session = session};
     struct plan_options options = {.statistics = sql__planning_table,
                                    .statistics_context = &planning,
+                                   .why = session->statement->kind == AST_EXPLAIN &&
+                                          session->statement->as.explain->why,
                                    .parameter_types = types,
                                    .parameter_count = count,
                                    .sqlite = sql__settings_sqlite(session->settings)};
@@ -351,6 +353,8 @@ static status_t run_explain(struct sql_session *session)
         status = run_analyze(session, &text);
     else
         plan_explain(session->planned.root, &text);
+    if (!status && session->statement->as.explain->why)
+        plan_explain_why(session->planned.root, &text);
     if (!status)
         add_lines(session, &text);
     buffer_free(&text);

@@ -356,8 +356,9 @@ struct plan {
             uint32_t range_count;      /* 0: all of it */
             bool reverse;              /* each range from its high end */
             uint32_t *columns;         /* produced: places in table->columns, ascending */
-            bool index_only; /* an index alone has all the columns: rows are not fetched */
-        } scan;              /* PLAN_SCAN, and the right side's description in PLAN_LOOKUP_JOIN */
+            bool index_only;  /* an index alone has all the columns: rows are not fetched */
+            const char **why; /* of each index, why it is used or not; NULL: it was not asked */
+        } scan;               /* PLAN_SCAN, and the right side's description in PLAN_LOOKUP_JOIN */
         struct {
             struct expr *predicate; /* boolean; NULL and false drop the row */
         } filter;
@@ -472,6 +473,7 @@ struct plan_options {
     status_t (*internal)(void *context, const char *schema, const char *table, struct buffer *sql,
                          struct error *error);
     void *internal_context;
+    bool why; /* take down for each index why it is not used */
     /* What is known of tables, or NULL: they are taken as 1000 rows. It must stay as it is until
        the planning ends. */
     const struct table_statistics *(*statistics)(void *context, const struct table *table);
@@ -543,6 +545,8 @@ void plan_explain(const struct plan *plan, struct buffer *out);
 typedef void plan_note_fn(void *context, const struct plan *node, struct buffer *out);
 void plan_explain_noted(const struct plan *plan, plan_note_fn *note, void *context,
                         struct buffer *out);
+/* For each index of each table that is read why it is used or not; the plan was made with `why`. */
+void plan_explain_why(const struct plan *plan, struct buffer *out);
 /* One expression as SQL text, for EXPLAIN and tests. */
 void expr_print(const struct expr *expr, struct buffer *out);
 

@@ -551,6 +551,12 @@ bool plan__list_is_constant(const struct restriction *restriction);
 bool plan__is_covered(const struct path *path, uint32_t condition);
 /* Whether the scan has to produce a column: for what is above, or for the filter on it. */
 bool plan__is_needed(const struct access *access, const struct path *path, uint32_t place);
+/* The path by one index; false when it serves nothing. */
+bool plan__index_path(const struct access *access, const struct index *index, struct path *path);
+/* The same with key values that come from a left row. */
+bool plan__lookup_path(const struct access *access, const struct index *index, struct path *path);
+/* plan_why.c: takes down for each index why it is not the one chosen, if that was asked. */
+void plan__note_why(const struct access *access, const struct path *chosen, struct plan *scan);
 /* The cheapest path of all indexes. */
 struct path plan__best_path(const struct access *access);
 /* The cheapest one whose key values come from a left row; its index is NULL when there is none. */

@@ -263,20 +263,32 @@ static bool uses_left(const struct path *path)
     return false;
 }
 
+bool plan__lookup_path(const struct access *access, const struct index *index, struct path *path)
+{
+    *path = (struct path){.index = index};
+    match_index(access, path);
+    path->index_only = is_index_only(access, path);
+    if (path->equal_count == 0 || !uses_left(path))
+        return false;
+    ASSERT(path->range_count == 1);
+    path->ordered = true;
+    estimate(access, path);
+    return true;
+}
+
 struct path plan__best_lookup(const struct access *access)
 {
     struct path best = {0};
     for (uint32_t i = 0; i < access->table->index_count; i++) {
-        struct path path = {.index = &access->table->indexes[i]};
-        match_index(access, &path);
-        path.index_only = is_index_only(access, &path);
-        if (path.equal_count == 0 || !uses_left(&path))
-            continue;
-        ASSERT(path.range_count == 1);
-        path.ordered = true;
-        estimate(access, &path);
-        if (!best.index || path.cost < best.cost)
+        struct path path;
+        if (plan__lookup_path(access, &access->table->indexes[i], &path) &&
+            (!best.index || path.cost < best.cost))
             best = path;
     }
     return best;
+}
+
+bool plan__index_path(const struct access *access, const struct index *index, struct path *path)
+{
+    return try_index(access, index, true, path);
 }

@@ -181,6 +181,7 @@ void plan__choose_scan(struct planner *planner, struct query *query, uint32_t re
     plan__read_restrictions(&access);
     struct path path = plan__best_path(&access);
     write_scan(&access, &path, NULL, out);
+    plan__note_why(&access, &path, out->plan);
     struct exprs rest = {0};
     uncovered(planner, &access, &path, &rest);
     plan__add_filter(planner, query, out, &rest);
@@ -204,6 +205,7 @@ bool plan__choose_lookup(struct planner *planner, struct query *query, uint32_t 
     if (!best.index)
         return false;
     write_scan(&access, &best, plan__positions(planner, query, left, NULL), out);
+    plan__note_why(&access, &best, out->plan);
     uncovered(planner, &access, &best, rest);
     return true;
 }
