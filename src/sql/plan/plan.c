@@ -114,8 +114,11 @@ status_t plan_expression(const struct ast_expr *ast, enum sql_type type, struct 
     if (status)
         return status;
     const struct column column = {.name = "expression", .type = {.kind = type}};
-    if ((status = plan__assign(&planner, out, &column)))
+    if ((status = plan__assign(&planner, out, &column))) {
+        if (error)
+            error->detail[0] = '\0'; /* of a column by that name */
         return status;
+    }
     *out = plan__simplify(&planner, *out);
     return OK;
 }

@@ -335,8 +335,12 @@ status_t plan__assign(struct planner *planner, struct expr **expr, const struct 
 {
     enum sql_type from = (*expr)->type;
     enum sql_type to = column->type.kind;
-    if (plan__can_coerce(from, to))
-        return plan__coerce(planner, expr, to);
+    if (plan__can_coerce(from, to)) {
+        status_t status = plan__coerce(planner, expr, to);
+        if (status && planner->error && planner->error->detail[0] == '\0')
+            error_detail(planner->error, "The value is for column \"%s\".", column->name);
+        return status;
+    }
     if (can_assign(from, to)) {
         *expr = cast_node(planner, *expr, to, (*expr)->position);
         return OK;
