@@ -20,6 +20,8 @@ static open_fn *const open_functions[] = {
     [PLAN_LIMIT] = exec__limit_open,
     [PLAN_DISTINCT] = exec__distinct_open,
     [PLAN_APPEND] = exec__append_open,
+    [PLAN_LATERAL_JOIN] = exec__lateral_join_open,
+    [PLAN_SERIES] = exec__series_open,
     [PLAN_RECURSIVE] = exec__recursive_open,
     [PLAN_WORKING] = exec__working_open,
     [PLAN_COMMON] = exec__common_open,
@@ -98,6 +100,7 @@ bool exec__text_is_stable(const struct plan *plan, uint32_t column)
         return expr->kind == EXPR_CONSTANT || expr->kind == EXPR_PARAMETER;
     }
     case PLAN_WINDOW:
+    case PLAN_LATERAL_JOIN:
         return column < plan->left->column_count && exec__text_is_stable(plan->left, column);
     case PLAN_HASH_JOIN:
     case PLAN_NESTED_LOOP_JOIN:

@@ -118,6 +118,9 @@ status_t exec__sort_open(struct exec *, const struct plan *, struct operator**, 
 status_t exec__limit_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__distinct_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__append_open(struct exec *, const struct plan *, struct operator**, struct error *);
+status_t exec__lateral_join_open(struct exec *, const struct plan *, struct operator**,
+                                 struct error *);
+status_t exec__series_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__recursive_open(struct exec *, const struct plan *, struct operator**,
                               struct error *);
 status_t exec__working_open(struct exec *, const struct plan *, struct operator**, struct error *);

@@ -84,12 +84,41 @@ static struct ast_from *parse_parenthesis(struct parse *parse)
     return from;
 }
 
-static struct ast_from *parse_item(struct parse *parse)
+static bool function_follows(struct parse *parse)
 {
-    if (parse__is_keyword(parse, KEYWORD_LATERAL)) {
-        parse__unsupported(parse, "LATERAL is");
+    return parse__token_is_function(&parse->token) && parse__peek(parse)->kind == TOKEN_LEFT_PAREN;
+}
+
+/* name(arguments) [alias]. */
+static struct ast_from *parse_function(struct parse *parse)
+{
+    struct ast_from *from = from_new(parse, AST_FROM_FUNCTION);
+    from->call = parse__call(parse);
+    if (!from->call)
+        return NULL;
+    if (parse__is_keyword(parse, KEYWORD_WITH)) {
+        parse__unsupported(parse, "WITH ORDINALITY is");
         return NULL;
     }
+    return parse_alias(parse, from) ? from : NULL;
+}
+
+static struct ast_from *parse_item(struct parse *parse)
+{
+    if (parse__accept_keyword(parse, KEYWORD_LATERAL)) {
+        struct ast_from *from = NULL;
+        if (function_follows(parse))
+            from = parse_function(parse);
+        else if (!parse__is(parse, TOKEN_LEFT_PAREN) || !parse__select_starts(parse__peek(parse)))
+            parse__syntax_error(parse);
+        else
+            from = parse_parenthesis(parse);
+        if (from)
+            from->lateral = true;
+        return from;
+    }
+    if (function_follows(parse))
+        return parse_function(parse);
     return parse__is(parse, TOKEN_LEFT_PAREN) ? parse_parenthesis(parse) : parse_table(parse);
 }
 

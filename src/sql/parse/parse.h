@@ -192,7 +192,7 @@ struct ast_expr {
 /* ---- SELECT and VALUES ------------------------------------------------------------------------
  */
 
-enum ast_from_kind { AST_FROM_TABLE, AST_FROM_SELECT, AST_FROM_JOIN };
+enum ast_from_kind { AST_FROM_TABLE, AST_FROM_SELECT, AST_FROM_JOIN, AST_FROM_FUNCTION };
 enum ast_join_kind {
     AST_JOIN_INNER,
     AST_JOIN_LEFT,
@@ -212,6 +212,8 @@ struct ast_from {
     uint32_t column_count;
     bool columns_exact;        /* there must be as many; nobody writes this, see plan_row.c */
     struct ast_select *select; /* AST_FROM_SELECT */
+    bool lateral;              /* it may name what stands to its left; a function always may */
+    struct ast_expr *call;     /* AST_FROM_FUNCTION */
     enum ast_join_kind join;   /* AST_FROM_JOIN */
     struct ast_from *left;
     struct ast_from *right;

@@ -394,7 +394,10 @@ void parse__print_from(const struct ast_from *from, struct buffer *out)
         print_join(from, out);
         return;
     }
-    if (from->kind == AST_FROM_SELECT) {
+    buffer_append_string(out, from->lateral ? "LATERAL " : "");
+    if (from->kind == AST_FROM_FUNCTION) {
+        ast_print_expr(from->call, out);
+    } else if (from->kind == AST_FROM_SELECT) {
         buffer_append_string(out, "(");
         parse__print_select(from->select, out);
         buffer_append_string(out, ")");

@@ -248,6 +248,8 @@ static uint32_t from_height(const struct ast_from *from)
         uint32_t here = from->kind == AST_FROM_JOIN ? from_height(from->right) : 0;
         if (from->kind == AST_FROM_SELECT)
             here = from->select->height;
+        if (from->kind == AST_FROM_FUNCTION)
+            here = from->call->height;
         if (from->on && from->on->height > here)
             here = from->on->height;
         if (level + here > height)

@@ -266,6 +266,8 @@ enum plan_kind {
     PLAN_HASH_JOIN,
     PLAN_NESTED_LOOP_JOIN, /* right side materialised once */
     PLAN_LOOKUP_JOIN,      /* for each left row, look the right table up by key */
+    PLAN_LATERAL_JOIN,     /* the right side is run anew for each left row, whose values it sees */
+    PLAN_SERIES,           /* generate_series */
     PLAN_AGGREGATE,
     PLAN_WINDOW, /* its input is sorted by the partitions, then the keys */
     PLAN_SORT,
@@ -375,6 +377,16 @@ struct plan {
             /* PLAN_LOOKUP_JOIN: right->kind is PLAN_SCAN with one range whose expressions are over
                the left columns; it is executed once a left row. kind is INNER or LEFT. */
         } join;
+        struct {
+            enum join_kind kind;   /* INNER, LEFT */
+            struct expr **values;  /* over the left columns, for the cells */
+            const uint32_t *cells; /* of the statement: EXPR_OUTER of the right side finds them */
+            uint32_t cell_count;
+            struct expr *condition; /* ON of LEFT, over left columns then right; or NULL */
+        } lateral;
+        struct {
+            struct expr *bounds[3]; /* integers without columns: start, stop, step */
+        } series;
         struct {
             struct expr **groups;
             uint32_t group_count; /* 0: one group, even of no rows */

@@ -101,8 +101,12 @@ static void mark_list(struct query *query, const struct exprs *list)
 /* Conditions on a table itself are left out: the scan sees to them. */
 static void mark_from(struct query *query, const struct from_node *node)
 {
-    if (node->leaf)
+    if (node->leaf) {
+        struct subquery *lateral = query->relations[node->relation].lateral;
+        for (uint32_t i = 0; lateral && i < lateral->subplan.cell_count; i++)
+            plan__mark_used(query, lateral->values[i]);
         return;
+    }
     mark_list(query, &node->on);
     mark_list(query, &node->filters);
     for (uint32_t i = 0; i < node->input_count; i++)
@@ -180,6 +184,10 @@ static status_t choose_base(struct planner *planner, struct query *query, struct
     }
     if (query->set)
         return plan__choose_set(planner, query, out);
+    if (query->series.count > 0) {
+        plan__choose_series(planner, query, out);
+        return OK;
+    }
     if (query->recursion) {
         plan__choose_working(planner, query, out);
         return OK;

@@ -200,6 +200,19 @@ static void print_operator(const struct plan *plan, struct buffer *out)
     case PLAN_LOOKUP_JOIN:
         print_join(plan, out);
         return;
+    case PLAN_LATERAL_JOIN:
+        buffer_printf(out,
+                      "Lateral Join (%s): ", plan->as.lateral.kind == JOIN_LEFT ? "left" : "inner");
+        print_list(plan->as.lateral.values, plan->as.lateral.cell_count, out);
+        if (plan->as.lateral.condition) {
+            buffer_append_string(out, " on ");
+            expr_print(plan->as.lateral.condition, out);
+        }
+        return;
+    case PLAN_SERIES:
+        buffer_append_string(out, "Series: ");
+        print_list((struct expr **)plan->as.series.bounds, 3, out);
+        return;
     case PLAN_AGGREGATE:
         print_aggregate(plan, out);
         return;
@@ -258,6 +271,7 @@ static bool shows_estimate(const struct plan *plan)
     case PLAN_HASH_JOIN:
     case PLAN_NESTED_LOOP_JOIN:
     case PLAN_LOOKUP_JOIN:
+    case PLAN_LATERAL_JOIN:
         return true;
     case PLAN_AGGREGATE:
         return plan->as.aggregate.group_count > 0;

@@ -138,6 +138,10 @@ static status_t bind_leaf(struct planner *planner, struct query *query, const st
 {
     struct relation relation = {.alias = ast->alias.text};
     status_t status;
+    const struct from_node *to_left = planner->to_left;
+    planner->to_left = NULL;
+    if (ast->kind == AST_FROM_FUNCTION && !relation.alias)
+        relation.alias = ast->call->as.call.name;
     if (ast->kind == AST_FROM_TABLE && !relation.alias)
         relation.alias = ast->name.text;
     if (ast->kind == AST_FROM_TABLE && !ast->schema.text) {
@@ -151,6 +155,10 @@ static status_t bind_leaf(struct planner *planner, struct query *query, const st
         relation.view = view;
         relation.column_count =
             relation.derived ? relation.derived->outputs.count : relation.table->column_count;
+    } else if (ast->lateral || ast->kind == AST_FROM_FUNCTION) {
+        planner->to_left = to_left;
+        if ((status = plan__bind_lateral(planner, query, ast, &relation)))
+            return status;
     } else {
         status = ast->kind == AST_FROM_TABLE
                      ? plan__bind_internal(planner, ast, &relation.derived)
@@ -458,10 +466,17 @@ static status_t bind_join(struct planner *planner, struct query *query, const st
     join->inputs = arena_zalloc(planner->arena, 2 * sizeof(struct from_node *));
     join->input_count = 2;
     status_t status = plan__bind_from(planner, query, ast->left, &join->inputs[0]);
+    planner->to_left = ast->right->kind == AST_FROM_JOIN ? NULL : join->inputs[0];
     if (!status)
         status = plan__bind_from(planner, query, ast->right, &join->inputs[1]);
+    planner->to_left = NULL;
     if (status)
         return status;
+    const struct from_node *right = join->inputs[1];
+    join->lateral = right->leaf && query->relations[right->relation].lateral;
+    if (join->lateral && (join->kind == JOIN_RIGHT || join->kind == JOIN_FULL))
+        return error_sql(planner->error, "42P10", ast->right->position,
+                         "the combining JOIN type must be INNER or LEFT for a LATERAL reference");
     join->relations = join->inputs[0]->relations | join->inputs[1]->relations;
     struct ast_name *names = ast->using;
     uint32_t count = ast->using_count;

@@ -23,8 +23,9 @@ struct planner {
     uint32_t parameter_count;
     bool keep_unknown;   /* outputs of the next block may stay untyped: INSERT gives them types */
     struct scope *outer; /* what is in sight around the block being bound, or NULL */
-    uint32_t depth;      /* blocks inside blocks */
-    struct subquery **subqueries; /* all that were bound, in that order */
+    const struct from_node *to_left; /* what the next item of FROM may name, or NULL */
+    uint32_t depth;                  /* blocks inside blocks */
+    struct subquery **subqueries;    /* all that were bound, in that order */
     uint32_t subquery_count;
     uint32_t subquery_capacity;
     uint32_t cell_count;
@@ -131,6 +132,7 @@ struct relation {
     struct query *derived;     /* or NULL */
     const struct view *view;   /* that the derived table is the query of, or NULL */
     const char **names;        /* renamed columns, or NULL: the table's own */
+    struct subquery *lateral;  /* the cells of a derived table that names what is to its left */
     struct common *common;     /* the derived table may be one that others read too; or NULL */
     uint32_t slot_first;
     uint32_t column_count;
@@ -150,6 +152,7 @@ struct from_node {
     uint32_t relation;  /* of a leaf */
     uint64_t relations; /* set of all below */
     enum join_kind kind;
+    bool lateral; /* of two inputs, INNER or LEFT; the right one is a leaf that sees the left one */
     struct from_node **inputs;
     uint32_t input_count;
     struct exprs on;      /* inner: all conditions over several inputs; outer: its ON */
@@ -195,6 +198,7 @@ struct query {
     struct expr *limit;
     struct expr *offset;
 
+    struct exprs series; /* generate_series: start, stop, step; or none */
     bool is_values;
     struct expr **rows; /* row-major */
     uint32_t row_count;
@@ -397,6 +401,18 @@ void plan__window_wish(struct planner *planner, struct query *query, struct wish
 /* Whether a condition over the block's columns drops whole partitions of every window, and all rows
  * that DISTINCT ON takes for one. */
 bool plan__window_lets_pass(const struct query *query, const struct expr *condition);
+
+/* ---- LATERAL: plan_lateral.c -------------------------------------------------------------------
+ */
+
+/* A derived table or a function of FROM that may name what stands to its left. */
+status_t plan__bind_lateral(struct planner *planner, struct query *query,
+                            const struct ast_from *ast, struct relation *relation);
+/* A join whose right side does. */
+status_t plan__choose_lateral(struct planner *planner, struct query *query, struct from_node *node,
+                              const struct wish *wish, struct stage *out);
+void plan__choose_series(struct planner *planner, struct query *query, struct stage *out);
+bool plan__has_lateral(const struct query *query);
 
 /* ---- rewriting: plan_fold.c, plan_rewrite.c, plan_pushdown.c ----------------------------------
  */

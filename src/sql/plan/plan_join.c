@@ -478,6 +478,8 @@ status_t plan__choose_from(struct planner *planner, struct query *query, struct 
         return error_set(planner->error, ERR_NOMEM, "statement needs too much memory to plan");
     if (node->leaf)
         return choose_leaf(planner, query, node, wish, out);
+    if (node->lateral)
+        return plan__choose_lateral(planner, query, node, wish, out);
     if (node->kind == JOIN_INNER)
         return choose_inner(planner, query, node, wish, out);
     return choose_outer(planner, query, node, wish, out);

@@ -99,7 +99,7 @@ static void reduce(struct query *query, struct from_node *node, uint64_t needed)
 static void collect_inputs(struct planner *planner, struct from_node *node,
                            struct from_node **inputs, uint32_t *count, struct exprs *pool)
 {
-    bool inner = !node->leaf && node->kind == JOIN_INNER;
+    bool inner = !node->leaf && node->kind == JOIN_INNER && !node->lateral;
     if (!inner) {
         ASSERT(*count < RELATIONS_MAX);
         inputs[(*count)++] = node;
@@ -287,6 +287,36 @@ static void sink_left(struct planner *planner, struct query *query, struct from_
     sink(planner, query, right, &to_right);
 }
 
+/* A condition on either side alone may sink into it, but the right one of an outer join only from
+ * its own ON. What is left of an inner join's ON is applied above it. */
+static void sink_lateral(struct planner *planner, struct query *query, struct from_node *node,
+                         const struct exprs *conditions)
+{
+    bool inner = node->kind == JOIN_INNER;
+    struct exprs all = *conditions;
+    struct exprs parts[2] = {{0}, {0}};
+    struct exprs on = {0};
+    node->filters = (struct exprs){0};
+    all.capacity = all.count; /* the list itself is not to be written to */
+    for (uint32_t i = 0; i < node->on.count; i++) {
+        struct expr *condition = node->on.items[i];
+        bool right = is_within(plan__relations(query, condition), node->inputs[1]->relations) &&
+                     !condition->is_volatile;
+        plan__append(planner, inner ? &all : right ? &parts[1] : &on, condition);
+    }
+    for (uint32_t i = 0; i < all.count; i++) {
+        struct expr *condition = all.items[i];
+        uint64_t set = plan__relations(query, condition);
+        bool left = is_within(set, node->inputs[0]->relations);
+        bool right = inner && is_within(set, node->inputs[1]->relations);
+        bool sinks = (left || right) && !condition->is_volatile;
+        plan__append(planner, !sinks ? &node->filters : left ? &parts[0] : &parts[1], condition);
+    }
+    node->on = on;
+    sink(planner, query, node->inputs[0], &parts[0]);
+    sink(planner, query, node->inputs[1], &parts[1]);
+}
+
 /* Of a semi or anti join nothing but the left columns is seen from above. */
 static void sink_semi(struct planner *planner, struct query *query, struct from_node *node,
                       const struct exprs *conditions)
@@ -326,7 +356,7 @@ static bool has_volatile_output(const struct query *query)
 static bool is_open(const struct query *query)
 {
     bool open = !query->limit && !query->offset && !query->is_values && !query->recursion &&
-                !has_volatile_output(query);
+                query->series.count == 0 && !has_volatile_output(query);
     for (int i = 0; i < 2 && query->set && open; i++)
         open = is_open(query->inputs[i]);
     return open;
@@ -423,6 +453,8 @@ static void sink(struct planner *planner, struct query *query, struct from_node 
 {
     if (node->leaf) {
         sink_leaf(planner, query, node, conditions);
+    } else if (node->lateral) {
+        sink_lateral(planner, query, node, conditions);
     } else if (node->kind == JOIN_INNER) {
         sink_inner(planner, query, node, conditions);
     } else if (node->kind == JOIN_LEFT) {

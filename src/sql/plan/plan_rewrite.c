@@ -427,6 +427,7 @@ void plan__rewrite_query(struct planner *planner, struct query *query)
         for (uint32_t i = 0; (place = plan__window_expr(&query->windows[w], i)) != NULL; i++)
             *place = *place ? plan__simplify(planner, *place) : NULL;
     }
+    simplify_each(planner, query->series.items, query->series.count);
     simplify_each(planner, query->distinct_on.items, query->distinct_on.count);
     plan__simplify_conjuncts(planner, &query->where);
     plan__simplify_conjuncts(planner, &query->having);

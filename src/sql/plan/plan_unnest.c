@@ -73,6 +73,7 @@ static bool query_has_outer(const struct query *query, bool but_where)
            any_outer(query->groups.items, query->groups.count) ||
            any_outer(query->having.items, query->having.count) ||
            any_outer(query->distinct_on.items, query->distinct_on.count) ||
+           any_outer(query->series.items, query->series.count) ||
            any_outer(query->rows, query->row_count * query->outputs.count) ||
            (query->limit && plan__has_outer(query->limit)) ||
            (query->offset && plan__has_outer(query->offset)) ||
@@ -97,8 +98,9 @@ static bool any_volatile(const struct exprs *list)
 static bool is_plain(const struct query *query)
 {
     return query->from && !query->set && !query->is_values && !query->aggregated &&
-           query->window_count == 0 && query->distinct_on.count == 0 && !query->limit &&
-           !query->offset && !any_volatile(&query->where) && !any_volatile(&query->outputs);
+           query->window_count == 0 && query->distinct_on.count == 0 && !plan__has_lateral(query) &&
+           !query->limit && !query->offset && !any_volatile(&query->where) &&
+           !any_volatile(&query->outputs);
 }
 
 /* ---- taking over ------------------------------------------------------------------------------
@@ -202,7 +204,8 @@ static struct from_node **find_place(struct from_node **place, uint64_t relation
         struct from_node **lower = NULL;
         bool descends = !node->leaf && (node->kind == JOIN_INNER || node->kind == JOIN_LEFT ||
                                         node->kind == JOIN_SEMI || node->kind == JOIN_ANTI);
-        uint32_t inputs = !descends ? 0 : node->kind == JOIN_INNER ? node->input_count : 1;
+        bool any = node->kind == JOIN_INNER && !node->lateral;
+        uint32_t inputs = !descends ? 0 : any ? node->input_count : 1;
         for (uint32_t i = 0; i < inputs && !lower; i++) {
             if ((relations & ~node->inputs[i]->relations) == 0)
                 lower = &node->inputs[i];

@@ -92,6 +92,13 @@ void plan__find_subplans(const struct plan *plan, struct subplans *out)
         visit_all(plan->as.join.right_keys, plan->as.join.key_count, out);
         visit(plan->as.join.condition, out);
         return;
+    case PLAN_LATERAL_JOIN:
+        visit_all(plan->as.lateral.values, plan->as.lateral.cell_count, out);
+        visit(plan->as.lateral.condition, out);
+        return;
+    case PLAN_SERIES:
+        visit_all(plan->as.series.bounds, 3, out);
+        return;
     case PLAN_AGGREGATE:
         visit_aggregate(plan, out);
         return;

@@ -177,7 +177,8 @@ static bool is_cheap(const struct query *query)
 {
     bool plain = !query->set && !query->aggregated && query->window_count == 0 &&
                  !query->distinct && query->distinct_on.count == 0 && !query->limit &&
-                 !query->offset && !query->recursion && !query->is_values;
+                 !query->offset && !query->recursion && !query->is_values &&
+                 query->series.count == 0;
     for (uint32_t i = 0; i < query->outputs.count && plain; i++)
         plain = !query->outputs.items[i]->is_volatile;
     for (uint32_t i = 0; i < query->where.count && plain; i++)

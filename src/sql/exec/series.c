@@ -1,0 +1,66 @@
+/* generate_series: start, start + step, ... as far as stop. */
+#include "sql/exec/exec_int.h"
+
+struct series {
+    struct operator op;
+    bool known;
+    bool done;
+    int64_t next;
+    int64_t stop;
+    int64_t step;
+    struct batch *out;
+};
+
+/* With a NULL anywhere there are no rows. */
+static status_t bounds_find(struct series *series, struct error *error)
+{
+    struct expr *const *bounds = series->op.plan->as.series.bounds;
+    struct value values[3];
+    series->known = true;
+    for (int i = 0; i < 3; i++) {
+        status_t status = exec__expr_value(series->op.exec, bounds[i], &values[i], error);
+        if (status != OK)
+            return status;
+        series->done |= values[i].null;
+    }
+    if (series->done)
+        return OK;
+    series->next = values[0].as.integer;
+    series->stop = values[1].as.integer;
+    series->step = values[2].as.integer;
+    if (series->step == 0)
+        return error_sql(error, "22023", bounds[2]->position, "step size cannot equal zero");
+    return OK;
+}
+
+static status_t series_next(struct operator* op, struct batch **out, struct error *error)
+{
+    struct series *series = (struct series *)op;
+    status_t status = series->known ? OK : bounds_find(series, error);
+    if (status != OK || series->done)
+        return status;
+    uint32_t count = 0;
+    exec__batch_prepare(op->exec, &series->out, op->plan->types, 1, op->exec->batch_rows);
+    int64_t *values = series->out->columns[0].as.integers;
+    while (count < op->exec->batch_rows && !series->done) {
+        series->done = series->step > 0 ? series->next > series->stop : series->next < series->stop;
+        if (series->done)
+            break;
+        values[count++] = series->next;
+        series->done = __builtin_add_overflow(series->next, series->step, &series->next);
+    }
+    series->out->row_count = series->out->selected = count;
+    *out = count > 0 ? series->out : NULL;
+    return OK;
+}
+
+static const struct operator_ops series_ops = {series_next, NULL};
+
+status_t exec__series_open(struct exec *exec, const struct plan *plan, struct operator** out,
+                           struct error *error)
+{
+    (void)error;
+    struct series *series = exec__operator_create(exec, plan, &series_ops, sizeof *series);
+    *out = &series->op;
+    return OK;
+}
