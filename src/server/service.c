@@ -107,10 +107,10 @@ static void on_header(void *context, const struct sql_column *columns, uint32_t 
     client_send(client, wire_header(&client->arena, columns, count));
 }
 
-static void on_rows(void *context, const struct batch *batch)
+static void on_rows(void *context, const struct batch *batch, int32_t zone_s)
 {
     struct client *client = context;
-    client_send(client, wire_rows(&client->arena, batch));
+    client_send(client, wire_rows(&client->arena, batch, zone_s));
 }
 
 static bool on_slow(void *context)

@@ -256,7 +256,7 @@ static void session_event(struct session *s)
         return;
     case SQL_EVENT_ROWS:
         if (!s->closing)
-            s->sink->rows(s->context, s->event.batch);
+            s->sink->rows(s->context, s->event.batch, s->event.zone_s);
         if (++s->batches >= LOOP_BATCHES_MAX)
             s->use_worker = true; /* not as short as was thought */
         return;

@@ -22,7 +22,7 @@ enum { REQUEST_ID_MAX = 64 }; /* bytes, promised in protobuf/toydb.proto */
  * be submitted or the session closed. */
 struct session_sink {
     void (*header)(void *context, const struct sql_column *columns, uint32_t count);
-    void (*rows)(void *context, const struct batch *batch);
+    void (*rows)(void *context, const struct batch *batch, int32_t zone_s);
     void (*complete)(void *context, const char *tag, uint64_t rows, bool more, uint64_t elapsed_us);
     void (*error)(void *context, const struct error *error);
     void (*done)(void *context);

@@ -111,17 +111,19 @@ static double wide_real(double real)
 }
 
 /* A value of a type without a member of its own. */
-static void wire_text(struct arena *arena, const struct vector *vector, uint32_t row, Value *out)
+static void wire_text(struct arena *arena, const struct vector *vector, uint32_t row,
+                      int32_t zone_s, Value *out)
 {
     struct value value = vector_get(vector, row);
     struct buffer text = {0};
-    value_format(&value, &text);
+    value_format_at(&value, zone_s, &text);
     out->kind_case = VALUE__KIND_TEXT;
     out->text = arena_strndup(arena, (const char *)text.data, text.size);
     buffer_free(&text);
 }
 
-static void wire_value(struct arena *arena, const struct vector *vector, uint32_t row, Value *out)
+static void wire_value(struct arena *arena, const struct vector *vector, uint32_t row,
+                       int32_t zone_s, Value *out)
 {
     value__init(out);
     if (vector->type == SQL_UNKNOWN || vector_is_null(vector, row))
@@ -155,12 +157,12 @@ static void wire_value(struct arena *arena, const struct vector *vector, uint32_
         out->real = wide_real(vector->as.reals[row]);
         return;
     default:
-        wire_text(arena, vector, row, out);
+        wire_text(arena, vector, row, zone_s, out);
         return;
     }
 }
 
-ExecuteResponse *wire_rows(struct arena *arena, const struct batch *batch)
+ExecuteResponse *wire_rows(struct arena *arena, const struct batch *batch, int32_t zone_s)
 {
     Rows *rows = arena_alloc(arena, sizeof *rows);
     rows__init(rows);
@@ -173,7 +175,7 @@ ExecuteResponse *wire_rows(struct arena *arena, const struct batch *batch)
         row->values = arena_alloc(arena, batch->column_count * sizeof *row->values);
         Value *values = arena_alloc(arena, batch->column_count * sizeof *values);
         for (uint32_t c = 0; c < batch->column_count; c++) {
-            wire_value(arena, &batch->columns[c], batch_row(batch, i), &values[c]);
+            wire_value(arena, &batch->columns[c], batch_row(batch, i), zone_s, &values[c]);
             row->values[c] = &values[c];
         }
         rows->rows[i] = row;

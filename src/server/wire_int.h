@@ -14,7 +14,7 @@ status_t wire_parameters(const ExecuteRequest *request, struct arena *arena, str
                          struct error *error);
 /* These fill a response in the arena. */
 ExecuteResponse *wire_header(struct arena *arena, const struct sql_column *columns, uint32_t count);
-ExecuteResponse *wire_rows(struct arena *arena, const struct batch *batch);
+ExecuteResponse *wire_rows(struct arena *arena, const struct batch *batch, int32_t zone_s);
 ExecuteResponse *wire_complete(struct arena *arena, const char *tag, uint64_t rows, bool more,
                                uint64_t elapsed_us, enum sql_transaction_state state);
 ExecuteResponse *wire_error(struct arena *arena, const struct error *error,

@@ -12,6 +12,7 @@ enum setting_rule {
     SETTING_FIXED,  /* can be set to `value` or one of `also` */
     SETTING_FREE,   /* any text */
     SETTING_SWITCH, /* on or off */
+    SETTING_ZONE,   /* UTC or an offset from it */
     SETTING_SHOWN,  /* cannot be set */
 };
 
@@ -27,7 +28,8 @@ static const struct setting table[] = {
     {"application_name", SETTING_FREE, "", NULL, "Name of the client, for people."},
     {"client_encoding", SETTING_FIXED, "UTF8", "utf-8|unicode", "Encoding of text."},
     {"client_min_messages", SETTING_FREE, "notice", NULL, "There are no notices."},
-    {"datestyle", SETTING_FIXED, "ISO, MDY", "iso", "There are no dates yet."},
+    {"datestyle", SETTING_FIXED, "ISO, MDY", "iso",
+     "Dates are shown as ISO 8601 has it, and read as month, day, year."},
     {"default_transaction_isolation", SETTING_FIXED, "serializable",
      "repeatable read|read committed|read uncommitted",
      "All transactions are serializable, which satisfies every level."},
@@ -42,7 +44,8 @@ static const struct setting table[] = {
      "Statements PostgreSQL refuses and SQLite does not are run as SQLite does."},
     {"standard_conforming_strings", SETTING_FIXED, "on", "true|1|yes",
      "Backslashes in plain strings are ordinary characters."},
-    {"timezone", SETTING_FIXED, "UTC", "gmt|etc/utc", "Times are shown in UTC."},
+    {"timezone", SETTING_ZONE, "UTC", NULL,
+     "Where timestamps with time zone are shown and read: UTC, or hours east of it."},
     {"transaction_isolation", SETTING_SHOWN, "serializable", NULL,
      "All transactions are serializable."},
 };
@@ -51,11 +54,14 @@ enum { SETTING_COUNT = sizeof table / sizeof *table, SETTING_VALUE_MAX = 128 };
 
 struct settings {
     char values[SETTING_COUNT][SETTING_VALUE_MAX];
+    int32_t zone_s; /* what the text of SETTING_ZONE says */
 };
 
 static void reset(struct settings *settings, size_t i)
 {
     snprintf(settings->values[i], SETTING_VALUE_MAX, "%s", table[i].value);
+    if (table[i].rule == SETTING_ZONE)
+        settings->zone_s = 0;
 }
 
 struct settings *sql__settings_create(void)
@@ -128,6 +134,30 @@ bool sql__settings_sqlite(const struct settings *settings)
     return is_on(settings, "sqlite_compatibility");
 }
 
+int32_t sql__settings_zone_s(const struct settings *settings)
+{
+    return settings->zone_s;
+}
+
+/* UTC, +05:30, or hours as a number. */
+static status_t set_zone(struct sql_session *session, size_t i, const struct ast_set *set)
+{
+    struct settings *settings = session->settings;
+    char text[SETTING_VALUE_MAX];
+    char shown[DATETIME_TEXT_MAX];
+    bool is_number = set->value[0] >= '0' && set->value[0] <= '9';
+    bool is_utc = among("etc/utc|etc/gmt|etc/uct|local", set->value);
+    snprintf(text, sizeof text, "%s%s", is_number ? "+" : "", is_utc ? "UTC" : set->value);
+    status_t status = zone_parse(slice_from_string(text), &settings->zone_s, &session->error);
+    if (status) {
+        session->error.position = set->value_position;
+        return status;
+    }
+    zone_format(settings->zone_s, shown);
+    snprintf(settings->values[i], SETTING_VALUE_MAX, "%s", shown);
+    return OK;
+}
+
 static status_t set_switch(struct sql_session *session, size_t i, const struct ast_set *set)
 {
     bool on = among("on|true|yes|1", set->value);
@@ -159,6 +189,8 @@ status_t sql__settings_set(struct sql_session *session, const struct ast_set *se
     }
     if (setting->rule == SETTING_SWITCH)
         return set_switch(session, i, set);
+    if (setting->rule == SETTING_ZONE)
+        return set_zone(session, i, set);
     ASSERT(setting->rule == SETTING_FREE);
     if (strlen(set->value) >= SETTING_VALUE_MAX)
         return error_sql(error, "22023", set->value_position,

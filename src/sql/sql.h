@@ -126,8 +126,9 @@ struct sql_event {
     /* HEADER: valid until the statement's COMPLETE or ERROR */
     const struct sql_column *columns;
     uint32_t column_count;
-    /* ROWS */
+    /* ROWS. Timestamps with time zone are to be shown as they are that far east of UTC */
     const struct batch *batch;
+    int32_t zone_s;
     /* COMMIT, ROLLBACK: back to the driver, which frees it; every slice from it is gone */
     struct store_txn *txn;
     /* COMPLETE, and with COMMIT what its COMPLETE will have (for an outcome kept for a client that

@@ -92,6 +92,9 @@ static status_t cast_parameters(struct sql_session *session)
 {
     uint32_t count = session->planned.parameter_count;
     struct value *arguments = arena_alloc(&session->run_arena, count * sizeof *arguments);
+    const struct clock clock = {.now_us = (int64_t)session->transaction_us,
+                                .zone_s = sql__settings_zone_s(session->settings),
+                                .is_known = true};
     ASSERT(count <= session->parameter_count);
     for (uint32_t i = 0; i < count; i++) {
         const struct value *given = &session->parameters[i];
@@ -102,8 +105,8 @@ static status_t cast_parameters(struct sql_session *session)
         else if (given->type == wanted)
             arguments[i] = *given;
         else
-            status =
-                value_cast(given, wanted, &session->run_arena, 0, &arguments[i], &session->error);
+            status = value_cast_at(given, wanted, &clock, &session->run_arena, 0, &arguments[i],
+                                   &session->error);
         if (status)
             return status;
     }
@@ -189,6 +192,8 @@ void sql__statement_context(struct sql_session *session, struct exec_context *co
         .parameters = session->arguments,
         .parameter_count = session->planned.parameter_count,
         .transaction_us = session->transaction_us,
+        .statement_us = env_wall_us(session->engine->env),
+        .zone_s = sql__settings_zone_s(session->settings),
         .memory_budget = session->memory_budget,
         .cancel = &session->cancel,
         .no_lengths = sql__settings_sqlite(session->settings),

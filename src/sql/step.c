@@ -257,6 +257,7 @@ static bool step_rows(struct sql_session *session, struct sql_event *event)
     if (batch) {
         session->rows += batch->selected;
         event->kind = SQL_EVENT_ROWS;
+        event->zone_s = sql__settings_zone_s(session->settings);
         event->batch = batch;
         return true;
     }
@@ -314,6 +315,7 @@ static bool step_result_rows(struct sql_session *session, struct sql_event *even
     event->batch = sql__result_next(session);
     if (event->batch) {
         event->kind = SQL_EVENT_ROWS;
+        event->zone_s = sql__settings_zone_s(session->settings);
         return true;
     }
     session->rows = session->result.row_count;

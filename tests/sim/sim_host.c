@@ -150,8 +150,9 @@ static void on_header(void *context, const struct sql_column *columns, uint32_t 
     s->answer.columns = count;
 }
 
-static void on_rows(void *context, const struct batch *batch)
+static void on_rows(void *context, const struct batch *batch, int32_t zone_s)
 {
+    (void)zone_s;
     struct sim_session *s = context;
     s->answer.rows += batch->selected;
     for (uint32_t c = 0; batch->selected && c < batch->column_count && c < SIM_COLUMNS_MAX; c++) {

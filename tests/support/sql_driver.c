@@ -94,7 +94,7 @@ static void write_header(const struct sql_event *event, struct buffer *out)
     buffer_append_string(out, event->column_count ? "\n" : "(no columns)\n");
 }
 
-static void write_rows(const struct batch *batch, struct buffer *out)
+static void write_rows(const struct batch *batch, int32_t zone_s, struct buffer *out)
 {
     for (uint32_t i = 0; i < batch->selected; i++) {
         for (uint32_t c = 0; c < batch->column_count; c++) {
@@ -103,7 +103,7 @@ static void write_rows(const struct batch *batch, struct buffer *out)
             if (value.null)
                 buffer_append_string(out, "NULL");
             else
-                value_format(&value, out);
+                value_format_at(&value, zone_s, out);
         }
         buffer_append_string(out, "\n");
     }
@@ -182,7 +182,7 @@ void sql_driver_run(struct sql_driver *driver, struct sql_session *session, stru
             write_header(&event, out);
             break;
         case SQL_EVENT_ROWS:
-            write_rows(event.batch, out);
+            write_rows(event.batch, event.zone_s, out);
             break;
         case SQL_EVENT_COMPLETE:
             buffer_printf(out, "%s\n", event.tag);

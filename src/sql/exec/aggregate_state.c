@@ -84,6 +84,24 @@ static status_t take_numeric_sum(struct aggregate_state *states,
     return OK;
 }
 
+static status_t add_interval(struct aggregate_state *state, struct interval interval,
+                             struct error *error)
+{
+    return interval_add(state->as.interval, interval, &state->as.interval, error);
+}
+
+static status_t take_interval_sum(struct aggregate_state *states,
+                                  const struct aggregate_intake *intake, struct error *error)
+{
+    status_t status = OK;
+    for (uint32_t i = 0; i < intake->count && status == OK; i++) {
+        struct aggregate_state *state = state_of(states, intake, intake->rows[i]);
+        state->count++;
+        status = add_interval(state, intake->values->as.intervals[intake->rows[i]], error);
+    }
+    return status;
+}
+
 static status_t add_double(struct aggregate_state *state, double value, struct error *error)
 {
     double sum = state->as.real + value;
@@ -318,6 +336,8 @@ status_t exec__states_take(const struct aggregate *aggregate, struct aggregate_s
             return take_double_sum(states, intake, error);
         if (intake->values->type == SQL_NUMERIC)
             return take_numeric_sum(states, intake, error);
+        if (intake->values->type == SQL_INTERVAL)
+            return take_interval_sum(states, intake, error);
         take_integer_sum(states, intake);
         return OK;
     case AGGREGATE_MIN:
@@ -402,6 +422,11 @@ status_t exec__state_result(const struct aggregate *aggregate, const struct aggr
     case AGGREGATE_AVG: {
         if (argument == SQL_NUMERIC)
             return numeric_result(kind, state, out, error);
+        if (argument == SQL_INTERVAL) {
+            *out = value_interval(state->as.interval);
+            return interval_divide(state->as.interval, (double)state->count, &out->as.interval,
+                                   error);
+        }
         double sum = type_storage(argument) == SQL_DOUBLE ? state->as.real : (double)state->as.sum;
         *out = value_double(sum / (double)state->count);
         return OK;
@@ -460,6 +485,8 @@ static status_t merge_values(const struct aggregate *aggregate, struct aggregate
             return add_double(into, from->as.real, error);
         if (type == SQL_NUMERIC)
             return add_decimal(into, from->as.sum, from->scale, error);
+        if (type == SQL_INTERVAL)
+            return add_interval(into, from->as.interval, error);
         into->as.sum += from->as.sum;
         return OK;
     case AGGREGATE_MIN:

@@ -154,6 +154,7 @@ status_t exec__cast_run(struct eval *eval, const struct batch *in, struct error 
     const struct eval *argument = eval->arguments[0];
     struct vector *out = &eval->out;
     struct type_spec spec = {.kind = out->type, .length_max = eval->expr->cast_limit};
+    struct clock clock = exec__clock(eval->exec);
     if (out->type == SQL_DOUBLE && argument->result->type == SQL_INTEGER) {
         for (uint32_t i = 0; i < in->selected; i++) {
             uint32_t row = batch_row(in, i);
@@ -176,7 +177,8 @@ status_t exec__cast_run(struct eval *eval, const struct batch *in, struct error 
         }
         struct value from = vector_get(argument->result, exec__eval_row(argument, row));
         struct value to;
-        status = value_cast(&from, out->type, eval->scratch, eval->expr->position, &to, error);
+        status = value_cast_at(&from, out->type, &clock, eval->scratch, eval->expr->position, &to,
+                               error);
         if (status == OK)
             status = value_fit(&to, spec, eval->expr->position, error);
         if (status != OK)

@@ -358,33 +358,11 @@ static status_t ascii_row(struct eval *eval, uint32_t row, struct error *error)
 /* ---- the world ---------------------------------------------------------------------------------
  */
 
-/* Days since 1970-01-01 to a date of the Gregorian calendar: years are counted from March, so that
- * the leap day comes last, in eras of 400 years (146097 days). */
-static char *format_time(struct arena *arena, uint64_t time_us)
-{
-    uint64_t seconds = time_us / 1000000;
-    uint64_t day = seconds / 86400 + 719468; /* from 0000-03-01 */
-    uint64_t era = day / 146097;
-    uint64_t of_era = day % 146097;
-    uint64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    uint64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    uint64_t month = (5 * of_year + 2) / 153; /* 0: March */
-    uint64_t of_month = of_year - (153 * month + 2) / 5 + 1;
-    uint64_t year = era * 400 + year_of_era + (month >= 10);
-    month = month < 10 ? month + 3 : month - 9;
-    return arena_printf(arena, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ", (unsigned)year,
-                        (unsigned)month, (unsigned)of_month, (unsigned)(seconds / 3600 % 24),
-                        (unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60),
-                        (unsigned)(time_us % 1000000));
-}
-
 static status_t world_row(struct eval *eval, uint32_t row, struct error *error)
 {
     (void)error;
     const char *text = "toydb"; /* the one user, the one database */
-    if (eval->expr->call == CALL_NOW)
-        text = format_time(eval->scratch, eval->exec->context.transaction_us);
-    else if (eval->expr->call == CALL_VERSION)
+    if (eval->expr->call == CALL_VERSION)
         text = "toyDB " TOYDB_VERSION;
     return text_result(eval, row, text, strlen(text));
 }
@@ -416,7 +394,6 @@ static row_fn *row_function(enum expr_call call)
         [CALL_ASCII] = ascii_row,
         [CALL_CHR] = chr_row,
         [CALL_MD5] = md5_row,
-        [CALL_NOW] = world_row,
         [CALL_VERSION] = world_row,
         [CALL_CURRENT_USER] = world_row,
         [CALL_CURRENT_DATABASE] = world_row,

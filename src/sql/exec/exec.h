@@ -29,6 +29,8 @@ struct exec_context {
     const struct value *parameters; /* each of its inferred type, or NULL */
     uint32_t parameter_count;
     uint64_t transaction_us;   /* wall clock at the transaction's start, for now() */
+    uint64_t statement_us;     /* likewise at the statement's */
+    int32_t zone_s;            /* the session's time zone, seconds east of UTC */
     size_t memory_budget;      /* bytes, 0: 256 MiB */
     uint32_t batch_rows;       /* 0: BATCH_ROWS_MAX; tests set 1 */
     const atomic_bool *cancel; /* or NULL */

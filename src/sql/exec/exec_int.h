@@ -223,6 +223,9 @@ status_t exec__eval_constant(struct eval *eval, struct value *out, struct error 
 status_t exec__expr_value(struct exec *exec, const struct expr *expr, struct value *out,
                           struct error *error);
 
+/* The statement's: the transaction's start, and the session's zone. */
+struct clock exec__clock(const struct exec *exec);
+
 /* For kernels. */
 void exec__eval_prepare(struct eval *eval, uint32_t rows); /* an `out` without NULLs */
 void exec__eval_selections(struct eval *eval, uint32_t rows);
@@ -262,6 +265,7 @@ eval_fn *exec__math_kernel(const struct expr *expr);
 eval_fn *exec__text_kernel(const struct expr *expr);
 eval_fn *exec__like_kernel(const struct expr *expr);
 eval_fn *exec__case_kernel(const struct expr *expr);
+eval_fn *exec__datetime_kernel(const struct expr *expr);
 /* Kernels of the other kinds. */
 eval_fn exec__and_run, exec__or_run, exec__case_run, exec__in_run, exec__cast_run,
     exec__subquery_run;

@@ -137,8 +137,12 @@ static struct ast_expr *parse_parenthesis(struct parse *parse)
         return expr && parse__expect(parse, TOKEN_RIGHT_PAREN) ? expr : NULL;
     }
     if (parse__is(parse, TOKEN_COMMA))
-        return parse_row(parse, expr);
-    return parse__expect(parse, TOKEN_RIGHT_PAREN) ? expr : NULL;
+        expr = parse_row(parse, expr);
+    else if (!parse__expect(parse, TOKEN_RIGHT_PAREN))
+        return NULL;
+    bool is_row = expr && expr->kind == AST_ROW;
+    return is_row && parse__is_keyword(parse, KEYWORD_OVERLAPS) ? parse__overlaps(parse, expr)
+                                                                : expr;
 }
 
 static struct ast_expr *parse_operand(struct parse *parse)
@@ -195,6 +199,8 @@ static struct infix infix_of_symbol(enum token_kind kind)
 static enum precedence infix_of_keyword(struct parse *parse, enum keyword keyword)
 {
     switch (keyword) {
+    case KEYWORD_AT:
+        return parse__at_time_zone_follows(parse) ? PRECEDENCE_AT : PRECEDENCE_NONE;
     case KEYWORD_OR:
         return PRECEDENCE_OR;
     case KEYWORD_AND:
@@ -438,6 +444,8 @@ static struct ast_expr *parse_keyword_infix(struct parse *parse, struct ast_expr
         return parse_chain(parse, left, AST_AND);
     case PRECEDENCE_IS:
         return parse_is(parse, left);
+    case PRECEDENCE_AT:
+        return parse__at_time_zone(parse, left);
     default:
         ASSERT(precedence == PRECEDENCE_LIKE);
         return parse_like_level(parse, left);

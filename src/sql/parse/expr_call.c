@@ -156,6 +156,9 @@ static struct ast_expr *parse_special(struct parse *parse)
     case KEYWORD_POSITION:
         good = parse_position(parse, &list);
         break;
+    case KEYWORD_EXTRACT:
+        good = parse__extract(parse, &list);
+        break;
     case KEYWORD_TRIM:
         good = parse_trim(parse, &list, &name);
         break;
@@ -192,6 +195,7 @@ struct ast_expr *parse__call_keyword(struct parse *parse)
     case KEYWORD_SUBSTRING:
     case KEYWORD_POSITION:
     case KEYWORD_TRIM:
+    case KEYWORD_EXTRACT:
         return parse_special(parse);
     case KEYWORD_CURRENT_USER:
     case KEYWORD_SESSION_USER:
@@ -200,19 +204,17 @@ struct ast_expr *parse__call_keyword(struct parse *parse)
         return parse_bare_call(parse, "current_user");
     case KEYWORD_CURRENT_CATALOG:
         return parse_bare_call(parse, "current_database");
-    case KEYWORD_CURRENT_TIMESTAMP:
-        return parse_bare_call(parse, "now");
-    case KEYWORD_EXTRACT:
-        parse__unsupported(parse, "EXTRACT is");
-        return NULL;
     case KEYWORD_ROW:
         return parse_row(parse);
     case KEYWORD_CURRENT_DATE:
+        return parse__current(parse, SQL_DATE);
     case KEYWORD_CURRENT_TIME:
     case KEYWORD_LOCALTIME:
+        return parse__current(parse, SQL_TIME);
+    case KEYWORD_CURRENT_TIMESTAMP:
+        return parse__current(parse, SQL_TIMESTAMPTZ);
     case KEYWORD_LOCALTIMESTAMP:
-        parse__unsupported(parse, "the date and time types are");
-        return NULL;
+        return parse__current(parse, SQL_TIMESTAMP);
     default:
         parse__syntax_error(parse);
         return NULL;

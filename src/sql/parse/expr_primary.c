@@ -182,6 +182,8 @@ struct ast_expr *parse__primary(struct parse *parse)
         parse__syntax_error(parse);
         return NULL;
     }
+    if (parse__typed_literal_starts(parse))
+        return parse__typed_literal(parse);
     const struct token *next = parse__peek(parse);
     if (next->kind == TOKEN_LEFT_PAREN && parse__token_is_function(token))
         return parse__call(parse);
@@ -218,6 +220,43 @@ static const char types_hint[] =
     "The types are BOOLEAN, SMALLINT, INTEGER, NUMERIC, REAL, DOUBLE PRECISION, TEXT, BYTEA, UUID, "
     "DATE, TIME, TIMESTAMP, TIMESTAMPTZ and INTERVAL.";
 
+/* What other databases call a type that we have; NULL: none of these. */
+static const char *type_meant(const char *name)
+{
+    static const struct {
+        const char *name;
+        const char *meant;
+    } others[] = {
+        {"datetime", "TIMESTAMP"},
+        {"datetime2", "TIMESTAMP"},
+        {"smalldatetime", "TIMESTAMP"},
+        {"datetimeoffset", "TIMESTAMPTZ"},
+        {"abstime", "TIMESTAMP"},
+        {"reltime", "INTERVAL"},
+        {"tinyint", "SMALLINT"},
+        {"mediumint", "INTEGER"},
+        {"number", "NUMERIC"},
+        {"varchar2", "VARCHAR"},
+        {"nvarchar", "VARCHAR"},
+        {"nvarchar2", "VARCHAR"},
+        {"nchar", "VARCHAR"},
+        {"clob", "TEXT"},
+        {"longtext", "TEXT"},
+        {"mediumtext", "TEXT"},
+        {"tinytext", "TEXT"},
+        {"binary", "BYTEA"},
+        {"varbinary", "BYTEA"},
+        {"raw", "BYTEA"},
+        {"longblob", "BYTEA"},
+        {"uniqueidentifier", "UUID"},
+        {"guid", "UUID"},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(others[i].name, name) == 0)
+            return others[i].meant;
+    return NULL;
+}
+
 static bool type_unknown(struct parse *parse, const char *name, uint32_t position)
 {
     static const char *const refused[] = {
@@ -232,7 +271,11 @@ static bool type_unknown(struct parse *parse, const char *name, uint32_t positio
         }
     }
     parse__fail(parse, "42704", position, "type \"%s\" does not exist", name);
-    parse__hint(parse, types_hint);
+    const char *meant = type_meant(name);
+    if (meant)
+        error_hint(parse->error, "Did you mean %s?", meant);
+    else
+        parse__hint(parse, types_hint);
     return false;
 }
 

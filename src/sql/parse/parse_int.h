@@ -382,6 +382,7 @@ enum precedence {
     PRECEDENCE_ADD,
     PRECEDENCE_MULTIPLY,
     PRECEDENCE_POWER,
+    PRECEDENCE_AT, /* AT TIME ZONE */
     PRECEDENCE_UNARY,
     PRECEDENCE_CAST,
 };
@@ -404,6 +405,19 @@ bool parse__expr_list(struct parse *parse, struct expr_list *list);
 struct ast_expr *parse__primary(struct parse *parse);
 /* A type as in CAST and column definitions. */
 bool parse__type(struct parse *parse, struct type_spec *type, uint32_t *position);
+
+/* expr_datetime.c. A literal behind the name of its type: DATE '2024-02-29'. */
+bool parse__typed_literal_starts(struct parse *parse);
+struct ast_expr *parse__typed_literal(struct parse *parse);
+/* What stands in the parentheses of EXTRACT. */
+bool parse__extract(struct parse *parse, struct expr_list *list);
+/* CURRENT_TIMESTAMP and its like, of that type. */
+struct ast_expr *parse__current(struct parse *parse, enum sql_type type);
+/* The current token is AT: is it AT TIME ZONE? */
+bool parse__at_time_zone_follows(struct parse *parse);
+struct ast_expr *parse__at_time_zone(struct parse *parse, struct ast_expr *left);
+/* (a, b) OVERLAPS (c, d): the first is read, the current token is the word. */
+struct ast_expr *parse__overlaps(struct parse *parse, const struct ast_expr *row);
 
 /* expr_call.c: function calls and the forms that look like them. */
 struct ast_expr *parse__call(struct parse *parse);

@@ -124,6 +124,20 @@ static bool parse_setting_value(struct parse *parse, struct ast_set *set)
     return true;
 }
 
+/* SET TIME ZONE, SHOW TIME ZONE: the setting timezone. */
+static bool parse_time_zone(struct parse *parse, struct ast_name *name)
+{
+    const struct token *token = &parse->token;
+    const struct token *next = parse__peek(parse);
+    if (token->kind != TOKEN_WORD || strcmp(token->name, "time") != 0 || next->kind != TOKEN_WORD ||
+        strcmp(next->name, "zone") != 0)
+        return false;
+    *name = (struct ast_name){"timezone", token->position};
+    parse__advance(parse);
+    parse__advance(parse);
+    return true;
+}
+
 static bool parse_set(struct parse *parse, struct ast_statement *statement)
 {
     struct ast_set *set = arena_zalloc(parse->arena, sizeof *set);
@@ -140,6 +154,8 @@ static bool parse_set(struct parse *parse, struct ast_statement *statement)
     }
     if (parse__is_keyword(parse, KEYWORD_TRANSACTION))
         return parse__unsupported(parse, "SET TRANSACTION is");
+    if (parse_time_zone(parse, &set->name))
+        return parse_setting_value(parse, set);
     if (!parse_setting(parse, &set->name))
         return false;
     if (!parse__accept(parse, TOKEN_EQ) && !parse__expect_keyword(parse, KEYWORD_TO))
@@ -180,7 +196,7 @@ static bool parse_show(struct parse *parse, struct ast_statement *statement)
         parse__advance(parse);
         return parse__expect_keyword(parse, KEYWORD_LEVEL);
     }
-    return parse_setting(parse, &show->name);
+    return parse_time_zone(parse, &show->name) || parse_setting(parse, &show->name);
 }
 
 /* ---- the first word -------------------------------------------------------------------------- */

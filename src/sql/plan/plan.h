@@ -127,11 +127,33 @@ enum expr_call {
     CALL_GREATEST, /* NULLs are skipped */
     CALL_LEAST,
     /* the world */
-    CALL_NOW, /* text, ISO 8601 UTC, of the transaction's start (no timestamp type yet) */
+    CALL_NOW, /* of the transaction's start; to a timestamp with time zone, or what it becomes as a
+                 date, a time or a timestamp of the session's zone */
     CALL_VERSION,
     CALL_CURRENT_USER,
     CALL_CURRENT_DATABASE,
     CALL_ROW_ID, /* of a table without a primary key; no statement can call it */
+    /* dates and times; the operators on them are those of arithmetic */
+    CALL_AGE,     /* (timestamp [, timestamp]) */
+    CALL_EXTRACT, /* (unit, anything) to numeric */
+    CALL_DATE_PART,
+    CALL_DATE_TRUNC,
+    CALL_DATE_BIN, /* (stride, timestamp, origin) */
+    CALL_JUSTIFY_HOURS,
+    CALL_JUSTIFY_DAYS,
+    CALL_JUSTIFY_INTERVAL,
+    CALL_MAKE_DATE,
+    CALL_MAKE_TIME,
+    CALL_MAKE_TIMESTAMP, /* (year, month, day, hour, minute, second [, zone]) */
+    CALL_MAKE_INTERVAL,  /* ([years, months, weeks, days, hours, minutes, seconds]) */
+    CALL_TO_CHAR,        /* (anything, pattern) */
+    CALL_TO_TIMESTAMP,   /* (text, pattern), or (seconds since 1970) */
+    CALL_TO_DATE,
+    CALL_TIMEZONE, /* (zone, timestamp): x AT TIME ZONE zone */
+    CALL_ISFINITE,
+    CALL_OVERLAPS, /* (begin, end, begin, end) */
+    CALL_STATEMENT_TIMESTAMP,
+    CALL_CLOCK_TIMESTAMP,
     CALL_COUNT_  /* number of calls, not a call */
 };
 

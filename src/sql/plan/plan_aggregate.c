@@ -87,7 +87,11 @@ static enum sql_type argument_type(enum aggregate_kind kind, enum sql_type type)
     switch (kind) {
     case AGGREGATE_SUM:
     case AGGREGATE_AVG:
-        return type == SQL_UNKNOWN ? SQL_INTEGER : type_is_number(type) ? type : SQL_UNKNOWN;
+        if (type == SQL_UNKNOWN)
+            return SQL_INTEGER;
+        if (type == SQL_TIME)
+            return SQL_INTERVAL;
+        return type_is_number(type) || type == SQL_INTERVAL ? type : SQL_UNKNOWN;
     case AGGREGATE_MIN:
     case AGGREGATE_MAX:
         return type == SQL_UNKNOWN ? SQL_TEXT : type == SQL_BOOLEAN ? SQL_UNKNOWN : type;
@@ -134,7 +138,7 @@ static status_t type_aggregate(struct planner *planner, struct aggregate *aggreg
     aggregate->type = type;
     if (aggregate->kind == AGGREGATE_COUNT)
         aggregate->type = SQL_INTEGER;
-    else if (aggregate->kind == AGGREGATE_AVG && type != SQL_NUMERIC)
+    else if (aggregate->kind == AGGREGATE_AVG && type != SQL_NUMERIC && type != SQL_INTERVAL)
         aggregate->type = SQL_DOUBLE;
     return status;
 }

@@ -182,7 +182,9 @@ static struct expr *fold_cast(struct planner *planner, const struct expr *expr)
     struct value out;
     const struct value *value = &expr->arguments[0]->constant;
     struct type_spec spec = {.kind = expr->type, .length_max = expr->cast_limit};
-    if (value_cast(value, expr->type, planner->arena, 0, &out, &ignored) ||
+    bool asked = false; /* for the session's clock or zone: those of the run count */
+    const struct clock clock = {.was_asked = &asked};
+    if (value_cast_at(value, expr->type, &clock, planner->arena, 0, &out, &ignored) || asked ||
         value_fit(&out, spec, 0, &ignored))
         return NULL;
     return constant(planner, expr, out);

@@ -3,17 +3,6 @@
 
 #include "sql/plan/plan_int.h"
 
-enum { ARGUMENTS_MAX = 3 };
-
-struct function {
-    const char *name;
-    enum expr_call call;
-    enum sql_type result;
-    uint8_t arguments_min;
-    uint8_t arguments_max;
-    enum sql_type arguments[ARGUMENTS_MAX];
-};
-
 #define B SQL_BOOLEAN
 #define I SQL_INTEGER
 #define D SQL_DOUBLE
@@ -62,7 +51,6 @@ static const struct function functions[] = {
     {"mod", CALL_MODULO, I, 2, 2, {I, I}},
     {"mod", CALL_MODULO, N, 2, 2, {N, N}},
     {"mod", CALL_MODULO, D, 2, 2, {D, D}},
-    {"now", CALL_NOW, T, 0, 0, {0}},
     {"octet_length", CALL_OCTET_LENGTH, I, 1, 1, {T}},
     {"octet_length", CALL_OCTET_LENGTH, I, 1, 1, {Y}},
     {"pi", CALL_PI, D, 0, 0, {0}},
@@ -174,6 +162,22 @@ static int fit(const struct function *function, struct expr **arguments, uint32_
     return score;
 }
 
+/* The best of a table, if it is better than the one there is. */
+static void find(const struct function *table, size_t table_count, const char *name,
+                 struct expr **arguments, uint32_t count, const struct function **best,
+                 int *best_score)
+{
+    for (size_t i = 0; i < table_count; i++) {
+        if (table[i].name[0] != name[0] || strcmp(table[i].name, name) != 0)
+            continue;
+        int score = fit(&table[i], arguments, count);
+        if (score > *best_score) {
+            *best = &table[i];
+            *best_score = score;
+        }
+    }
+}
+
 static struct expr *function_call(struct planner *planner, const char *name, enum expr_call call,
                                   enum sql_type type, struct expr **arguments, uint32_t count,
                                   uint32_t position)
@@ -241,15 +245,11 @@ status_t plan__type_function(struct planner *planner, const char *name, struct e
         return status;
     const struct function *best = NULL;
     int best_score = -1;
-    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
-        if (functions[i].name[0] != name[0] || strcmp(functions[i].name, name) != 0)
-            continue;
-        int score = fit(&functions[i], arguments, count);
-        if (score > best_score) {
-            best = &functions[i];
-            best_score = score;
-        }
-    }
+    find(functions, sizeof functions / sizeof *functions, name, arguments, count, &best,
+         &best_score);
+    uint32_t datetime_count;
+    const struct function *of_datetime = plan__datetime_functions(&datetime_count);
+    find(of_datetime, datetime_count, name, arguments, count, &best, &best_score);
     if (!best)
         return no_such_function(planner, name, arguments, count, position);
     for (uint32_t i = 0; i < count; i++) {

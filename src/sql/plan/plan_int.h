@@ -624,4 +624,28 @@ void plan__print_aggregate(const struct aggregate *aggregate, struct buffer *out
 void plan__print_sort_keys(const struct sort_key *keys, uint32_t count, struct buffer *out);
 const char *plan__aggregate_name(enum aggregate_kind kind);
 
+/* ---- functions, dates and times (plan_function.c, plan_datetime.c) ------------------------------
+ */
+
+enum { FUNCTION_ARGUMENTS_MAX = 7 };
+
+struct function {
+    const char *name;
+    enum expr_call call;
+    enum sql_type result;
+    uint8_t arguments_min;
+    uint8_t arguments_max;
+    enum sql_type arguments[FUNCTION_ARGUMENTS_MAX];
+};
+
+const struct function *plan__datetime_functions(uint32_t *count);
+/* An operator with a date, time or interval on a side; *known: it is one. */
+status_t plan__datetime_operator(struct planner *planner, enum expr_call call, const char *text,
+                                 struct expr *left, struct expr *right, uint32_t position,
+                                 bool *known, struct expr **out);
+/* A text constant as a value of `type`; as a cast that is still to be done when it depends on the
+ * session's clock or time zone. */
+status_t plan__literal(struct planner *planner, const struct expr *literal, enum sql_type type,
+                       struct expr **out);
+
 #endif

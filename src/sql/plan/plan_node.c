@@ -28,7 +28,8 @@ struct expr *plan__call(struct planner *planner, enum expr_call call, enum sql_t
     expr->call = call;
     expr->arguments = arguments;
     expr->argument_count = count;
-    expr->is_volatile = call == CALL_RANDOM || call == CALL_RANDOM_UUID || call == CALL_ROW_ID;
+    expr->is_volatile = call == CALL_RANDOM || call == CALL_RANDOM_UUID || call == CALL_ROW_ID ||
+                        call == CALL_CLOCK_TIMESTAMP;
     for (uint32_t i = 0; i < count; i++)
         expr->is_volatile |= arguments[i]->is_volatile;
     return expr;

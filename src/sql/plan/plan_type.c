@@ -74,17 +74,9 @@ struct expr *plan__cast_implicit(struct planner *planner, struct expr *operand, 
 static status_t type_literal(struct planner *planner, struct expr **expr, enum sql_type type)
 {
     struct expr *old = *expr;
-    struct value value = old->constant;
-    if (value.null)
-        value = value_null(type);
-    else {
-        ASSERT(value.type == SQL_TEXT);
-        status_t status =
-            value_cast(&old->constant, type, planner->arena, old->position, &value, planner->error);
-        if (status)
-            return status;
-    }
-    *expr = plan__constant(planner, value, old->position);
+    if (!old->constant.null)
+        return plan__literal(planner, old, type, expr);
+    *expr = plan__constant(planner, value_null(type), old->position);
     return OK;
 }
 
@@ -267,6 +259,10 @@ status_t plan__type_operator(struct planner *planner, enum expr_call call, const
         return status;
     if (planner->options->sqlite && right &&
         (status = plan__lenient_comparison(planner, call, &left, &right)))
+        return status;
+    bool known;
+    status = plan__datetime_operator(planner, call, text, left, right, position, &known, out);
+    if (status || known)
         return status;
     enum sql_type type = operand_type(call, left, right ? right : left);
     if (type == SQL_UNKNOWN && left->type == SQL_UNKNOWN &&

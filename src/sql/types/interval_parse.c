@@ -244,15 +244,19 @@ static struct slice letters(struct reading *r)
     return slice_make(r->text.data + start, r->at - start);
 }
 
-/* Behind a number without a unit: days when a time comes, otherwise whatever is counted. */
+/* Behind a number without a unit: days when a time comes, or the hours that are counted; otherwise
+ * whatever is counted. */
 static enum datetime_unit unit_missing(const struct reading *r)
 {
     size_t at = r->at;
     while (at < r->text.size &&
            (is_digit(r->text.data[at]) || r->text.data[at] == '-' || r->text.data[at] == '+'))
         at++;
-    bool time_follows = at > r->at && at < r->text.size && r->text.data[at] == ':';
-    return time_follows ? UNIT_DAY : r->unit;
+    if (at == r->at)
+        return r->unit;
+    bool time_follows = at < r->text.size && r->text.data[at] == ':';
+    bool hours_follow = at == r->text.size && r->unit == UNIT_HOUR;
+    return time_follows || hours_follow ? UNIT_DAY : r->unit;
 }
 
 static bool read_piece(struct reading *r)

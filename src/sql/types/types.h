@@ -108,6 +108,14 @@ struct interval {
     int64_t us;
 };
 
+/* What 'now' and 'today' mean, and where: time zones are fixed offsets from UTC. */
+struct clock {
+    int64_t now_us;  /* a timestamp with time zone */
+    int32_t zone_s;  /* seconds east of UTC */
+    bool is_known;   /* false: 'now' and its like cannot be told (22007) */
+    bool *was_asked; /* set to true when a text needed now_us or zone_s; may be NULL */
+};
+
 struct uuid {
     uint8_t bytes[16];
 };
@@ -154,6 +162,12 @@ bool type_can_cast(enum sql_type from, enum sql_type to);
  * the error: 22P02, 22003, 42846. */
 status_t value_cast(const struct value *value, enum sql_type type, struct arena *arena,
                     uint32_t position, struct value *out, struct error *error);
+/* The same where the session's clock and zone are known: text such as 'now', and what has no time
+ * zone against what has one, go by it. In value_cast there is no now (22007), and the zone is UTC.
+ */
+status_t value_cast_at(const struct value *value, enum sql_type type, const struct clock *clock,
+                       struct arena *arena, uint32_t position, struct value *out,
+                       struct error *error);
 /* Makes a value of spec.kind fit the rest of `spec`: smallint and int4 are checked, and so is the
  * length of text (22001; blanks over it are cut off); numeric and times are rounded, and 22003 when
  * the digits before the point are too many. */
@@ -167,6 +181,8 @@ status_t value_assign(const struct value *value, struct type_spec spec, const ch
 /* Appends the text a client sees (true/false as "t"/"f", doubles in the shortest form that reads
  * back, as PostgreSQL prints them: 0.1, 1e+100, 3, Infinity, NaN). Nothing for NULL. */
 void value_format(const struct value *value, struct buffer *out);
+/* A timestamp with time zone as it is `zone_s` seconds east of UTC; value_format: in UTC. */
+void value_format_at(const struct value *value, int32_t zone_s, struct buffer *out);
 
 /* ---- columns of values ---------------------------------------------------------------------- */
 
@@ -369,14 +385,6 @@ void bytes_to_escaped(struct slice bytes, struct buffer *out);
 #define DATETIME_MINUS_INFINITY INT64_MIN
 
 enum { DATETIME_TEXT_MAX = 128 }; /* bytes of any of them as text, with a NUL */
-
-/* What 'now' and 'today' mean, and where: time zones are fixed offsets from UTC. */
-struct clock {
-    int64_t now_us;  /* a timestamp with time zone */
-    int32_t zone_s;  /* seconds east of UTC */
-    bool is_known;   /* false: 'now' and its like cannot be told (22007) */
-    bool *was_asked; /* set to true when a text needed now_us or zone_s; may be NULL */
-};
 
 /* A calendar date; year 0 is 1 BC. */
 struct civil_date {

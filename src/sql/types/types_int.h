@@ -34,11 +34,12 @@ status_t value__syntax_error(struct slice text, enum sql_type type, uint32_t pos
 status_t value__range_error(enum sql_type type, uint32_t position, struct error *error);
 /* Among dates, times and intervals, and from text to them. */
 bool value__datetime_can_cast(enum sql_type from, enum sql_type to);
-status_t value__datetime_cast(const struct value *value, enum sql_type type, uint32_t position,
-                              struct value *out, struct error *error);
+status_t value__datetime_cast(const struct value *value, enum sql_type type,
+                              const struct clock *clock, uint32_t position, struct value *out,
+                              struct error *error);
 /* To that many digits of the second. */
-void value__datetime_round(struct value *value, uint32_t digits);
-size_t value__datetime_text(const struct value *value, char out[DATETIME_TEXT_MAX]);
+status_t value__datetime_round(struct value *value, uint32_t digits, struct error *error);
+size_t value__datetime_text(const struct value *value, int32_t zone_s, char out[DATETIME_TEXT_MAX]);
 /* Casts between numbers of two types. */
 status_t value__number_cast(const struct value *value, enum sql_type type, uint32_t position,
                             struct value *out, struct error *error);

@@ -208,13 +208,16 @@ static status_t text_to_uuid(struct slice text, uint32_t position, struct value 
     return OK;
 }
 
-static struct value to_text(const struct value *value, struct arena *arena)
+static struct value to_text(const struct value *value, const struct clock *clock,
+                            struct arena *arena)
 {
     ASSERT(arena && !value->null);
+    if (value->type == SQL_TIMESTAMPTZ && clock->was_asked)
+        *clock->was_asked = true;
     if (value->type == SQL_BOOLEAN)
         return value_text(slice_from_string(value->as.boolean ? "true" : "false"));
     struct buffer text = {0};
-    value_format(value, &text);
+    value_format_at(value, clock->zone_s, &text);
     struct slice copy = arena_copy(arena, buffer_slice(&text));
     buffer_free(&text);
     return value_text(copy);
@@ -259,6 +262,14 @@ bool type_can_cast(enum sql_type from, enum sql_type to)
 status_t value_cast(const struct value *value, enum sql_type type, struct arena *arena,
                     uint32_t position, struct value *out, struct error *error)
 {
+    static const struct clock nowhere = {.is_known = false};
+    return value_cast_at(value, type, &nowhere, arena, position, out, error);
+}
+
+status_t value_cast_at(const struct value *value, enum sql_type type, const struct clock *clock,
+                       struct arena *arena, uint32_t position, struct value *out,
+                       struct error *error)
+{
     ASSERT(value && out);
     ASSERT(value->null || value->type != SQL_UNKNOWN);
     if (!type_can_cast(value->type, type))
@@ -273,11 +284,11 @@ status_t value_cast(const struct value *value, enum sql_type type, struct arena 
         return OK;
     }
     if (type == SQL_TEXT) {
-        *out = to_text(value, arena);
+        *out = to_text(value, clock, arena);
         return OK;
     }
     if (type >= SQL_DATE && type <= SQL_INTERVAL)
-        return value__datetime_cast(value, type, position, out, error);
+        return value__datetime_cast(value, type, clock, position, out, error);
     if (value->type == SQL_TEXT)
         return from_text(value->as.text, type, arena, position, out, error);
     if (type == SQL_BOOLEAN) {
@@ -354,6 +365,7 @@ static status_t numeric_fit_digits(struct value *value, struct type_spec spec, u
 status_t value_fit(struct value *value, struct type_spec spec, uint32_t position,
                    struct error *error)
 {
+    status_t status;
     ASSERT(value->null || value->type == spec.kind);
     if (value->null || spec.length_max == 0)
         return OK;
@@ -366,8 +378,10 @@ status_t value_fit(struct value *value, struct type_spec spec, uint32_t position
         return numeric_fit_digits(value, spec, position, error);
     default:
         ASSERT(spec.kind >= SQL_TIME && spec.kind <= SQL_INTERVAL);
-        value__datetime_round(value, spec.length_max - 1);
-        return OK;
+        status = value__datetime_round(value, spec.length_max - 1, error);
+        if (status != OK && error)
+            error->position = position;
+        return status;
     }
 }
 

@@ -1,6 +1,7 @@
-/* Casts to dates, times, timestamps and intervals. There is no clock here: 'now' and 'today' are
- * refused, and time without a zone is UTC. */
+/* Casts to dates, times, timestamps and intervals. What 'now' is, and in which zone a time without
+ * one is meant, the clock says. */
 #include "base/check.h"
+#include "sql/types/datetime_int.h"
 #include "sql/types/types_int.h"
 
 bool value__datetime_can_cast(enum sql_type from, enum sql_type to)
@@ -20,19 +21,18 @@ bool value__datetime_can_cast(enum sql_type from, enum sql_type to)
     }
 }
 
-static status_t from_text(struct slice text, enum sql_type type, struct value *out,
-                          struct error *error)
+static status_t from_text(struct slice text, enum sql_type type, const struct clock *clock,
+                          struct value *out, struct error *error)
 {
-    static const struct clock clock = {.is_known = false};
     *out = (struct value){.type = type};
     switch (type) {
     case SQL_DATE:
-        return date_parse(text, &clock, &out->as.integer, error);
+        return date_parse(text, clock, &out->as.integer, error);
     case SQL_TIME:
-        return time_parse(text, &clock, &out->as.integer, error);
+        return time_parse(text, clock, &out->as.integer, error);
     case SQL_TIMESTAMP:
     case SQL_TIMESTAMPTZ:
-        return timestamp_parse(text, type == SQL_TIMESTAMPTZ, &clock, &out->as.integer, error);
+        return timestamp_parse(text, type == SQL_TIMESTAMPTZ, clock, &out->as.integer, error);
     case SQL_INTERVAL:
         return interval_parse(text, UNIT_SECOND, &out->as.interval, error);
     default:
@@ -40,36 +40,52 @@ static status_t from_text(struct slice text, enum sql_type type, struct value *o
     }
 }
 
-static status_t between(const struct value *value, enum sql_type type, struct value *out,
-                        struct error *error)
+/* Between local time, which a date or timestamp without time zone tells, and the instant. */
+static status_t shift(const struct clock *clock, int64_t us, bool to_local, int64_t *out,
+                      struct error *error)
 {
-    ASSERT(value__datetime_can_cast(value->type, type));
-    *out = (struct value){.type = type};
-    if (type == SQL_INTERVAL) {
-        out->as.interval = (struct interval){.us = value->as.integer};
-        return OK;
-    }
-    if (value->type == SQL_INTERVAL) {
-        out->as.integer = time_add(0, (struct interval){.us = value->as.interval.us});
-        return OK;
-    }
+    if (clock->was_asked)
+        *clock->was_asked = true;
+    return timestamp_shift(us, to_local ? clock->zone_s : -clock->zone_s, out, error);
+}
+
+/* Among dates, times and timestamps. */
+static status_t between(const struct value *value, enum sql_type type, const struct clock *clock,
+                        struct value *out, struct error *error)
+{
+    int64_t us = value->as.integer; /* local time, but for a timestamp with time zone to come */
+    status_t status = OK;
     if (value->type == SQL_DATE)
-        return timestamp_from_date(value->as.integer, &out->as.integer, error);
+        status = timestamp_from_date(us, &us, error);
+    else if (value->type == SQL_TIMESTAMPTZ)
+        status = shift(clock, us, true, &us, error);
+    if (status)
+        return status;
+    *out = value_datetime(type, us);
     if (type == SQL_DATE)
-        out->as.integer = timestamp_to_date(value->as.integer);
+        out->as.integer = timestamp_to_date(us);
     else if (type == SQL_TIME)
-        return timestamp_to_time(value->as.integer, &out->as.integer, error);
-    else
-        out->as.integer = value->as.integer;
+        return timestamp_to_time(us, &out->as.integer, error);
+    else if (type == SQL_TIMESTAMPTZ)
+        return shift(clock, us, false, &out->as.integer, error);
     return OK;
 }
 
-status_t value__datetime_cast(const struct value *value, enum sql_type type, uint32_t position,
-                              struct value *out, struct error *error)
+status_t value__datetime_cast(const struct value *value, enum sql_type type,
+                              const struct clock *clock, uint32_t position, struct value *out,
+                              struct error *error)
 {
     ASSERT(!value->null && type >= SQL_DATE && type <= SQL_INTERVAL);
-    status_t status = value->type == SQL_TEXT ? from_text(value->as.text, type, out, error)
-                                              : between(value, type, out, error);
+    ASSERT(value->type == SQL_TEXT || value__datetime_can_cast(value->type, type));
+    status_t status = OK;
+    if (value->type == SQL_TEXT)
+        status = from_text(value->as.text, type, clock, out, error);
+    else if (type == SQL_INTERVAL)
+        *out = value_interval((struct interval){.us = value->as.integer});
+    else if (value->type == SQL_INTERVAL)
+        *out = value_datetime(type, time_add(0, (struct interval){.us = value->as.interval.us}));
+    else
+        status = between(value, type, clock, out, error);
     if (status != OK && error && error->position == 0)
         error->position = position;
     return status;
@@ -89,16 +105,23 @@ static int64_t round_us(int64_t us, uint32_t digits)
     return whole;
 }
 
-void value__datetime_round(struct value *value, uint32_t digits)
+status_t value__datetime_round(struct value *value, uint32_t digits, struct error *error)
 {
     ASSERT(digits <= 6);
-    if (value->type == SQL_INTERVAL)
+    if (value->type == SQL_INTERVAL) {
         value->as.interval.us = round_us(value->as.interval.us, digits);
-    else if (value->as.integer != DATETIME_INFINITY && value->as.integer != DATETIME_MINUS_INFINITY)
-        value->as.integer = round_us(value->as.integer, digits);
+        return OK;
+    }
+    if (datetime__is_infinite(value->as.integer))
+        return OK;
+    int64_t rounded = round_us(value->as.integer, digits);
+    if (value->type != SQL_TIME && !datetime__timestamp_fits(rounded))
+        return datetime__timestamp_error(error);
+    value->as.integer = rounded;
+    return OK;
 }
 
-size_t value__datetime_text(const struct value *value, char out[DATETIME_TEXT_MAX])
+size_t value__datetime_text(const struct value *value, int32_t zone_s, char out[DATETIME_TEXT_MAX])
 {
     switch (value->type) {
     case SQL_DATE:
@@ -108,7 +131,7 @@ size_t value__datetime_text(const struct value *value, char out[DATETIME_TEXT_MA
     case SQL_TIMESTAMP:
         return timestamp_format(value->as.integer, out);
     case SQL_TIMESTAMPTZ:
-        return timestamptz_format(value->as.integer, 0, out);
+        return timestamptz_format(value->as.integer, zone_s, out);
     case SQL_INTERVAL:
         return interval_format(value->as.interval, out);
     default:

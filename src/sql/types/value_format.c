@@ -175,6 +175,11 @@ size_t value__real_text(double real, char out[VALUE__DOUBLE_TEXT_MAX])
 
 void value_format(const struct value *value, struct buffer *out)
 {
+    value_format_at(value, 0, out);
+}
+
+void value_format_at(const struct value *value, int32_t zone_s, struct buffer *out)
+{
     ASSERT(value && out);
     if (value->null)
         return;
@@ -210,7 +215,7 @@ void value_format(const struct value *value, struct buffer *out)
     case SQL_TIMESTAMP:
     case SQL_TIMESTAMPTZ:
     case SQL_INTERVAL:
-        buffer_append(out, text, value__datetime_text(value, text));
+        buffer_append(out, text, value__datetime_text(value, zone_s, text));
         return;
     default:
         UNREACHABLE();

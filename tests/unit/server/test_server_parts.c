@@ -232,7 +232,7 @@ static void test_wire_rows(void **state)
     batch->row_count = 3;
     batch->selection = selection;
     batch->selected = 2;
-    ExecuteResponse *response = wire_rows(&arena, batch);
+    ExecuteResponse *response = wire_rows(&arena, batch, 0);
     size_t size = execute_response__get_packed_size(response);
     uint8_t *bytes = arena_alloc(&arena, size);
     execute_response__pack(response, bytes);

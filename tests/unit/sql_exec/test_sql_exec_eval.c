@@ -254,9 +254,12 @@ static void test_text(void **state)
                    "1234567890123456789012345678901234567890")));
     CHECK("toydb", e_call(w, CALL_CURRENT_USER, T, NULL));
     w->context.transaction_us = 951782400000000 + 1234567; /* 2000-02-29 */
-    CHECK("2000-02-29T00:00:01.234567Z", e_call(w, CALL_NOW, T, NULL));
+    CHECK("2000-02-29 00:00:01.234567+00", e_call(w, CALL_NOW, SQL_TIMESTAMPTZ, NULL));
+    w->context.zone_s = -3600; /* as a date that of the session's zone */
+    CHECK("2000-02-28", e_call(w, CALL_NOW, SQL_DATE, NULL));
+    w->context.zone_s = 0;
     w->context.transaction_us = 1798761599000000;
-    CHECK("2026-12-31T23:59:59.000000Z", e_call(w, CALL_NOW, T, NULL));
+    CHECK("2026-12-31 23:59:59", e_call(w, CALL_NOW, SQL_TIMESTAMP, NULL));
 }
 
 static void test_like(void **state)
