@@ -257,6 +257,10 @@ static status_t apply_header(struct recovery *r, const struct wal__file_header *
             status = corrupt(r, wal->tail.sequence, 40, "records of the file before are missing");
         return status;
     }
+    bool empty = header->first_index == header->next_index;
+    if (header->first_term > header->last_term ||
+        (empty && header->first_term != header->last_term))
+        return corrupt(r, wal->tail.sequence, 40, "its header contradicts itself");
     r->begun = true;
     r->first_index = header->first_index;
     r->first_term = header->first_term;

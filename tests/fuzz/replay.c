@@ -1,5 +1,6 @@
 #include "replay.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,6 +29,27 @@ static int replay_file(const char *path)
     return failed;
 }
 
+const char *fuzz_corpus_wanted(int argc, char **argv)
+{
+    return argc == 3 && strcmp(argv[1], "--corpus") == 0 ? argv[2] : NULL;
+}
+
+int fuzz_corpus_write(const char *dir, uint32_t number, struct slice input)
+{
+    char path[1024];
+    (void)snprintf(path, sizeof path, "%s/seed-%03u", dir, number);
+    FILE *file = fopen(path, "wb");
+    if (!file) {
+        perror(path);
+        return 1;
+    }
+    size_t written = fwrite(input.data, 1, input.size, file);
+    bool failed = fclose(file) != 0 || written != input.size;
+    if (failed)
+        fprintf(stderr, "%s could not be written\n", path);
+    return failed;
+}
+
 int fuzz_replay_files(int argc, char **argv)
 {
     int failed = 0;
@@ -49,6 +71,42 @@ void fuzz_spoil(struct prng *prng, struct buffer *bytes, uint32_t changes_max)
         else
             bytes->size = at > 1 ? at : 1;
     }
+}
+
+static int corpus_make(const char *dir, fuzz_make_fn *make, struct prng *prng)
+{
+    enum { SEEDS = 200 };
+    struct buffer input = {0};
+    int failed = 0;
+    for (uint32_t i = 0; i < SEEDS; i++) {
+        make(prng, &input);
+        failed |= fuzz_corpus_write(dir, i, buffer_slice(&input));
+    }
+    buffer_free(&input);
+    return failed;
+}
+
+int fuzz_replay_made(int argc, char **argv, fuzz_make_fn *make, uint64_t seed, uint32_t rounds,
+                     uint32_t changes_max)
+{
+    const char *corpus = fuzz_corpus_wanted(argc, argv);
+    struct prng prng;
+    struct buffer input = {0};
+    prng_seed(&prng, seed);
+    if (corpus)
+        return corpus_make(corpus, make, &prng);
+    if (argc > 1)
+        return fuzz_replay_files(argc, argv);
+    for (uint32_t i = 0; i < rounds; i++) {
+        make(&prng, &input);
+        ASSERT(input.size > 0 && !input.failed);
+        if (prng_chance(&prng, 9, 10))
+            fuzz_spoil(&prng, &input, changes_max);
+        LLVMFuzzerTestOneInput(input.data, input.size);
+    }
+    buffer_free(&input);
+    printf("%u inputs\n", rounds);
+    return 0;
 }
 
 /* Changes `text` by a piece of the donor; returns its new size. */
@@ -84,6 +142,12 @@ static size_t splice(struct prng *prng, const char *donor, uint8_t *text, size_t
 int fuzz_replay_statements(int argc, char **argv, const char *const *good, size_t count,
                            uint32_t rounds)
 {
+    const char *corpus = fuzz_corpus_wanted(argc, argv);
+    int failed = 0;
+    for (uint32_t i = 0; corpus && i < count; i++)
+        failed |= fuzz_corpus_write(corpus, i, slice_from_string(good[i]));
+    if (corpus)
+        return failed;
     if (argc > 1)
         return fuzz_replay_files(argc, argv);
     struct prng prng;

@@ -46,7 +46,8 @@ static void converse(struct buffer *by_client, struct buffer *by_server)
 
 int main(int argc, char **argv)
 {
-    if (argc > 1)
+    const char *corpus = fuzz_corpus_wanted(argc, argv);
+    if (argc > 1 && !corpus)
         return fuzz_replay_files(argc, argv);
 
     struct buffer by_client = {0};
@@ -56,11 +57,17 @@ int main(int argc, char **argv)
     struct prng prng;
     prng_seed(&prng, 2);
     struct buffer input = {0};
-    for (int i = 0; i < ROUNDS; i++) {
-        bool client_receives = prng_chance(&prng, 1, 2);
+    int rounds = corpus ? 4 : ROUNDS;
+    for (int i = 0; i < rounds; i++) {
+        bool client_receives = corpus ? i % 2 == 1 : prng_chance(&prng, 1, 2);
         buffer_reset(&input);
         buffer_append_byte(&input, (uint8_t)(client_receives | 2 * prng_below(&prng, 2)));
         buffer_append_slice(&input, buffer_slice(client_receives ? &by_server : &by_client));
+        if (corpus) {
+            input.data[0] = (uint8_t)i;
+            (void)fuzz_corpus_write(corpus, (uint32_t)i, buffer_slice(&input));
+            continue;
+        }
         fuzz_spoil(&prng, &input, 10);
         input.data[0] &= 3;
         LLVMFuzzerTestOneInput(input.data, input.size);

@@ -1,10 +1,10 @@
-/* Foreign bytes as a store: opening, reading and checking any image gives answers or errors, and an
- * image that passes the check can be worked on.
+/* Foreign bytes as a store: opening, reading, printing and checking any image gives answers or
+ * errors, and an image that passes the check can be worked on.
  *
  * Input: one byte of options, then the image. Option 1: checksums are made right first, so that the
  * fuzzer gets behind them. Then the image may contradict itself in ways no disk would cause;
  * changes are tried on it only if kv_check finds nothing. With checksums left alone, changes are
- * always tried. */
+ * always tried. Option 2: its pages are printed. */
 #include <stdint.h>
 #include <string.h>
 
@@ -136,6 +136,20 @@ static bool change(struct kv *kv)
     return status == OK;
 }
 
+/* Each page as text, whatever it is: printing judges for itself. */
+static void print_all(struct env *env, size_t size)
+{
+    struct buffer text = {0};
+    struct error error;
+    for (uint32_t page = 0; page <= size / 4096; page++) {
+        bool good;
+        buffer_reset(&text);
+        if (kv_page_print(env, PATH, page, &good, &text, &error) == OK)
+            ASSERT(text.size > 0 && !text.failed);
+    }
+    buffer_free(&text);
+}
+
 static void use(struct env *env, bool fixed)
 {
     struct kv_options options = {.map_size_max = 16 << 20, .growth_bytes = 64 << 10};
@@ -177,6 +191,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ASSERT(status == OK);
     env_file_close(file);
     mem_free(image);
+    if ((data[0] & 2) != 0)
+        print_all(env, size - 1);
     use(env, fix);
     env_sim_destroy(sim);
     return 0;

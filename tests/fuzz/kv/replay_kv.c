@@ -95,12 +95,17 @@ static uint64_t number_from(const char *name, uint64_t otherwise)
 
 int main(int argc, char **argv)
 {
-    if (argc > 1)
+    if (argc > 1 && !fuzz_corpus_wanted(argc, argv))
         return fuzz_replay_files(argc, argv);
     size_t size;
     struct prng prng;
     uint8_t *image = make_image(&size), *input = mem_alloc(size);
-    uint64_t runs = number_from("TOYDB_FUZZ_RUNS", 3000);
+    const char *corpus = fuzz_corpus_wanted(argc, argv);
+    for (uint8_t i = 0; corpus && i < 4; i++) { /* of all options */
+        image[0] = i;
+        (void)fuzz_corpus_write(corpus, i, slice_make(image, size));
+    }
+    uint64_t runs = corpus ? 0 : number_from("TOYDB_FUZZ_RUNS", 3000);
     prng_seed(&prng, number_from("TOYDB_SEED", 1));
     for (uint64_t i = 0; i < runs; i++) {
         memcpy(input, image, size);

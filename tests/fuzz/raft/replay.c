@@ -26,7 +26,8 @@ static void input_make(struct prng *prng, const struct buffer *members, struct b
 
 int main(int argc, char **argv)
 {
-    if (argc > 1)
+    const char *corpus = fuzz_corpus_wanted(argc, argv);
+    if (argc > 1 && !corpus)
         return fuzz_replay_files(argc, argv);
     struct prng prng;
     prng_seed(&prng, 11);
@@ -36,7 +37,11 @@ int main(int argc, char **argv)
     struct buffer input = {0}, members = {0};
     raft_members_encode(&four, &members);
     ASSERT(members.size < 64);
-    for (int i = 0; i < ROUNDS; i++) {
+    for (uint32_t i = 0; corpus && i < 100; i++) {
+        input_make(&prng, &members, &input);
+        (void)fuzz_corpus_write(corpus, i, buffer_slice(&input));
+    }
+    for (int i = 0; !corpus && i < ROUNDS; i++) {
         input_make(&prng, &members, &input);
         if (prng_chance(&prng, 1, 2))
             fuzz_spoil(&prng, &input, 8);

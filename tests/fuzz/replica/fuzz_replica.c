@@ -87,6 +87,24 @@ static void identity_try(struct slice bytes)
     ASSERT(status == OK && memcmp(&first, &second, sizeof first) == 0);
 }
 
+/* What is understood has a line of text, and what is not says so. */
+static void entry_try(struct slice bytes)
+{
+    if (bytes.size == 0)
+        return;
+    struct raft_entry entry = {.index = 1,
+                               .term = 1,
+                               .type = bytes.data[0],
+                               .data = slice_make(bytes.data + 1, bytes.size - 1)};
+    struct buffer text = {0};
+    status_t status = replica_entry_print(&entry, &text);
+    ASSERT(text.size > 0 && !text.failed);
+    bool malformed = slice_has_prefix(buffer_slice(&text), slice_from_string("MALFORMED"));
+    ASSERT(malformed == (status == ERR_CORRUPT));
+    ASSERT(memchr(text.data, '\n', text.size) == NULL);
+    buffer_free(&text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
@@ -104,6 +122,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case FUZZ_IDENTITY:
         identity_try(bytes);
+        break;
+    case FUZZ_ENTRY:
+        entry_try(bytes);
         break;
     case FUZZ_REPLICA_FORMATS:
         UNREACHABLE();

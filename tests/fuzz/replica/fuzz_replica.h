@@ -7,6 +7,7 @@ enum fuzz_replica_format {
     FUZZ_ADMIN_RESPONSE,
     FUZZ_MEMBERS,  /* a membership as raft encodes it, contexts and all */
     FUZZ_IDENTITY, /* the file */
+    FUZZ_ENTRY,    /* of the log: its type, then its data */
     FUZZ_REPLICA_FORMATS,
 };
 

@@ -1,7 +1,6 @@
 /* Replays the files named on the command line; without any, spoils good inputs of each format. */
 #include "../replay.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -62,6 +61,54 @@ static void identity_make(struct prng *prng, struct buffer *input)
         buffer_append_string(input, "member 3 voter 127.0.0.1:9603\n");
 }
 
+static void effect_make(struct prng *prng, struct buffer *input)
+{
+    struct buffer writes = {0};
+    uint32_t count = (uint32_t)prng_below(prng, 5);
+    msgpack_put_array(&writes, 2 * count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t key[8] = {0x20, (uint8_t)i, (uint8_t)prng_next(prng)};
+        msgpack_put_bin(&writes, slice_make(key, sizeof key));
+        if (prng_chance(prng, 1, 3))
+            msgpack_put_nil(&writes);
+        else
+            msgpack_put_bin(&writes, slice_make(key, 3));
+    }
+    struct txn_request request = {
+        .id = {.origin = slice_from_string("somebody"), .sequence = prng_below(prng, 1000)},
+        .writes = buffer_slice(&writes)};
+    bool refused = prng_chance(prng, 1, 4);
+    buffer_append_byte(input, refused ? REPLICA_ENTRY_REFUSAL : REPLICA_ENTRY_EFFECT);
+    if (refused)
+        txn_refusal_encode(&request, 1 + prng_below(prng, UINT32_MAX), input);
+    else
+        txn_effect_encode(&request, 1 + prng_below(prng, UINT32_MAX), input);
+    buffer_free(&writes);
+}
+
+static void entry_make(struct prng *prng, struct buffer *input)
+{
+    static const uint8_t cluster_id[REPLICA_CLUSTER_ID_SIZE] = {1, 2, 3};
+    switch (prng_below(prng, 5)) {
+    case 0:
+        buffer_append_byte(input, RAFT_ENTRY_NOOP);
+        break;
+    case 1:
+        buffer_append_byte(input, RAFT_ENTRY_MEMBERS);
+        members_make(prng, input);
+        break;
+    case 2:
+        buffer_append_byte(input, RAFT_ENTRY_COMMAND);
+        buffer_append_byte(input, REPLICA_ENTRY_CLUSTER);
+        buffer_append(input, cluster_id, sizeof cluster_id);
+        break;
+    default:
+        buffer_append_byte(input, RAFT_ENTRY_COMMAND);
+        effect_make(prng, input);
+        break;
+    }
+}
+
 static void input_make(struct prng *prng, struct buffer *input)
 {
     enum fuzz_replica_format format =
@@ -76,6 +123,8 @@ static void input_make(struct prng *prng, struct buffer *input)
         response_make(prng, input);
     } else if (format == FUZZ_MEMBERS) {
         members_make(prng, input);
+    } else if (format == FUZZ_ENTRY) {
+        entry_make(prng, input);
     } else {
         identity_make(prng, input);
     }
@@ -83,19 +132,5 @@ static void input_make(struct prng *prng, struct buffer *input)
 
 int main(int argc, char **argv)
 {
-    if (argc > 1)
-        return fuzz_replay_files(argc, argv);
-    struct prng prng;
-    prng_seed(&prng, 9);
-    struct buffer input = {0};
-    for (int i = 0; i < ROUNDS; i++) {
-        input_make(&prng, &input);
-        ASSERT(!input.failed);
-        if (prng_chance(&prng, 9, 10))
-            fuzz_spoil(&prng, &input, 4);
-        LLVMFuzzerTestOneInput(input.data, input.size);
-    }
-    buffer_free(&input);
-    printf("%d inputs\n", ROUNDS);
-    return 0;
+    return fuzz_replay_made(argc, argv, input_make, 9, ROUNDS, 4);
 }

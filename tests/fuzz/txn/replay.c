@@ -1,5 +1,4 @@
 /* Replays the files named on the command line; without any, spoils good requests and effects. */
-#include <stdio.h>
 
 #include "../replay.h"
 #include "base/check.h"
@@ -68,18 +67,5 @@ static void input_make(struct prng *prng, struct buffer *input)
 
 int main(int argc, char **argv)
 {
-    if (argc > 1)
-        return fuzz_replay_files(argc, argv);
-    struct prng prng;
-    prng_seed(&prng, 9);
-    struct buffer input = {0};
-    for (int i = 0; i < ROUNDS; i++) {
-        input_make(&prng, &input);
-        ASSERT(input.size >= 2 && !input.failed);
-        fuzz_spoil(&prng, &input, 4);
-        LLVMFuzzerTestOneInput(input.data, input.size);
-    }
-    buffer_free(&input);
-    printf("%d inputs\n", ROUNDS);
-    return 0;
+    return fuzz_replay_made(argc, argv, input_make, 9, ROUNDS, 4);
 }

@@ -96,10 +96,20 @@ static size_t spoil(uint8_t *bytes, size_t size, struct prng *prng)
 
 int main(int argc, char **argv)
 {
-    if (argc > 1)
+    const char *corpus = fuzz_corpus_wanted(argc, argv);
+    if (argc > 1 && !corpus)
         return fuzz_replay_files(argc, argv);
     struct buffer good = {0};
     good_input(&good);
+    static const uint8_t choices[] = {0, FUZZ_SEAL, FUZZ_SEAL | FUZZ_VERSION_1};
+    for (uint32_t i = 0; corpus && i < sizeof choices; i++) {
+        good.data[0] = choices[i];
+        (void)fuzz_corpus_write(corpus, i, buffer_slice(&good));
+    }
+    if (corpus) {
+        buffer_free(&good);
+        return 0;
+    }
     LLVMFuzzerTestOneInput(good.data, good.size);
     struct prng prng;
     prng_seed(&prng, 20);
