@@ -58,10 +58,12 @@ static void effect_print(const struct replica__decoded *entry, struct buffer *ou
 
 static void members_print(const struct replica_members *members, struct buffer *out)
 {
+    char address[BYTES_TEXT_SIZE];
     buffer_append_string(out, "members");
     for (uint32_t i = 0; i < members->count; i++)
         buffer_printf(out, "%s %" PRIu64 " %s %s", i ? "," : "", members->items[i].id,
-                      members->items[i].voter ? "voter" : "learner", members->items[i].address);
+                      members->items[i].voter ? "voter" : "learner",
+                      bytes_print(slice_from_string(members->items[i].address), address));
 }
 
 status_t replica_entry_print(const struct raft_entry *entry, struct buffer *out)
