@@ -201,8 +201,10 @@ static void test_wire_parameters(void **state)
     assert_int_equal(wire_parameters(&request, &arena, &out, &error), ERR_SQL);
     assert_string_equal(error.sqlstate, "22021");
     values[4].kind_case = VALUE__KIND_BYTES;
-    assert_int_equal(wire_parameters(&request, &arena, &out, &error), ERR_SQL);
-    assert_string_equal(error.sqlstate, "0A000");
+    values[4].bytes.data = (uint8_t *)(uintptr_t) "\0\xff";
+    values[4].bytes.len = 2;
+    assert_int_equal(wire_parameters(&request, &arena, &out, &error), OK);
+    assert_true(out[4].type == SQL_BYTEA && out[4].as.text.size == 2);
     for (int i = 0; i < 1001; i++)
         pointers[i] = &values[0];
     request.n_parameters = 1000;

@@ -235,7 +235,15 @@ static void test_type_names(void **state)
     assert_int_equal(spec.kind, SQL_DOUBLE);
     assert_false(type_spec_parse("integer", 4, -1, &spec));
     assert_false(type_spec_parse("varchar", 0, -1, &spec));
-    assert_false(type_spec_parse("numeric", -1, -1, &spec));
+    assert_false(type_spec_parse("money", -1, -1, &spec));
+    assert_true(type_spec_parse("numeric", 10, 2, &spec));
+    type_spec_name(spec, name, sizeof name);
+    assert_string_equal(name, "numeric(10,2)");
+    assert_true(type_spec_parse("timestamptz", 3, -1, &spec));
+    type_spec_name(spec, name, sizeof name);
+    assert_string_equal(name, "timestamp(3) with time zone");
+    assert_false(type_spec_parse("date", 3, -1, &spec));
+    assert_false(type_spec_parse("timestamp", 7, -1, &spec));
     assert_string_equal(type_name(SQL_UNKNOWN), "unknown");
 }
 
