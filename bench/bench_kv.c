@@ -1,9 +1,10 @@
-/* How fast the tree is, beside LMDB in the same run: the same keys and values, both in a mapped
- * file that the system writes when it likes (WRITEMAP and NOSYNC there, no checkpoint here), so
- * that trees are compared and not disks. Each workload goes to both in turn, several times, and the
- * best of each counts. Rates are per second of processor time, the system's work for the program
- * included, so that what else the machine does disturbs them less; but where several threads run
- * they are per second. Without LMDB (BENCH_LMDB) the tree is measured alone.
+/* How fast the two engines are, the tree and the merge tree, beside LMDB in the same run: the same
+ * keys and values, both in a mapped file that the system writes when it likes (WRITEMAP and NOSYNC
+ * there, no checkpoint here), so that trees are compared and not disks. Each workload goes to both
+ * in turn, several times, and the best of each counts. Rates are per second of processor time, the
+ * system's work for the program included, so that what else the machine does disturbs them less;
+ * but where several threads run they are per second. Without LMDB (BENCH_LMDB) they are measured
+ * alone.
  *
  *   bench_kv DIRECTORY [ENTRIES...]        keys of 16 bytes, values of 100; 1000000 */
 #include <inttypes.h>
@@ -37,7 +38,7 @@ static void make_key(uint8_t key[KEY_SIZE], uint64_t number)
     put_u64_be(key + 8, number);
 }
 
-/* Both engines do this. Any call but get and scan is the writer's. */
+/* All of them do this. Any call but get and scan is the writer's. */
 struct engine {
     const char *name;
     void *(*open)(const char *directory);
@@ -52,19 +53,32 @@ struct engine {
 
 /* ---- kv ------------------------------------------------------------------------------------- */
 
-static void *tree_open(const char *directory)
+static struct kv *kv_open_as(const char *directory, enum kv_engine engine)
 {
     char path[4096];
     struct kv *kv;
-    (void)snprintf(path, sizeof path, "%s/bench.kv", directory);
-    demand(kv_open(env_real(), path, NULL, &kv, NULL) == OK, "open");
+    struct kv_options options = {.engine = engine};
+    (void)snprintf(path, sizeof path, "%s/bench.%s", directory, kv_engine_name(engine));
+    demand(kv_open(env_real(), path, &options, &kv, NULL) == OK, "open");
     return kv;
+}
+
+static void *tree_open(const char *directory)
+{
+    return kv_open_as(directory, KV_ENGINE_BTREE);
+}
+
+static void *merge_tree_open(const char *directory)
+{
+    return kv_open_as(directory, KV_ENGINE_LSM);
 }
 
 static void tree_close(void *store, const char *directory)
 {
     char path[4096];
-    (void)snprintf(path, sizeof path, "%s/bench.kv", directory);
+    struct kv_stats stats;
+    kv_stats(store, &stats);
+    (void)snprintf(path, sizeof path, "%s/bench.%s", directory, kv_engine_name(stats.engine));
     kv_close(store);
     demand(env_file_remove(env_real(), path, NULL) == OK, "remove");
 }
@@ -136,8 +150,10 @@ static void tree_scan(void *store, uint64_t entries)
     kv_snapshot_close(snapshot);
 }
 
-static const struct engine tree = {"kv",        tree_open, tree_close, tree_load,
+static const struct engine tree = {"btree",     tree_open, tree_close, tree_load,
                                    tree_update, tree_get,  tree_scan};
+static const struct engine merge_tree = {"lsm",       merge_tree_open, tree_close, tree_load,
+                                         tree_update, tree_get,        tree_scan};
 
 /* ---- LMDB ----------------------------------------------------------------------------------- */
 
@@ -250,19 +266,19 @@ static void lmdb_scan(void *store, uint64_t entries)
 
 static const struct engine lmdb_engine = {"lmdb",      lmdb_open, lmdb_close, lmdb_load,
                                           lmdb_update, lmdb_get,  lmdb_scan};
-static const struct engine *const engines[] = {&tree, &lmdb_engine};
+static const struct engine *const engines[] = {&tree, &merge_tree, &lmdb_engine};
 #else
-static const struct engine *const engines[] = {&tree};
+static const struct engine *const engines[] = {&tree, &merge_tree};
 #endif
 
-enum { ENGINES = sizeof engines / sizeof *engines };
+enum { ENGINES = sizeof engines / sizeof *engines, OURS = 2 };
 
 /* ---- workloads ------------------------------------------------------------------------------ */
 
 struct bench {
     const char *directory;
     uint64_t entries;
-    void *stores[2];
+    void *stores[ENGINES];
     struct prng prng;
 };
 
@@ -273,10 +289,14 @@ static uint64_t now_us(void)
 
 static void report(const struct bench *bench, const char *what, const double *rates)
 {
-    printf("%9" PRIu64 " entries  %-42s %11.0f/s", bench->entries, what, rates[0]);
-    if (ENGINES == 2)
-        printf("   lmdb %11.0f/s   ratio %.2f", rates[1], rates[0] / rates[1]);
-    printf("\n");
+    for (int e = 0; e < OURS; e++) {
+        printf("%9" PRIu64 " entries  %-42s %-5s %11.0f/s", bench->entries, what, engines[e]->name,
+               rates[e]);
+        if (ENGINES > OURS)
+            printf("   lmdb %11.0f/s   ratio %.2f", rates[ENGINES - 1],
+                   rates[e] / rates[ENGINES - 1]);
+        printf("\n");
+    }
     (void)fflush(stdout);
 }
 
@@ -296,7 +316,7 @@ static void keep_best(double *rate, uint64_t count, uint64_t us)
 /* Leaves the last round's stores open. */
 static void bench_load(struct bench *bench, const char *what, uint64_t batch)
 {
-    double rates[2] = {0};
+    double rates[ENGINES] = {0};
     for (int round = 0; round < 3; round++) {
         for (int e = 0; e < ENGINES; e++) {
             if (bench->stores[e] != NULL)
@@ -312,7 +332,7 @@ static void bench_load(struct bench *bench, const char *what, uint64_t batch)
 
 static void bench_reads(struct bench *bench)
 {
-    double gets[2] = {0}, scans[2] = {0};
+    double gets[ENGINES] = {0}, scans[ENGINES] = {0};
     uint64_t count = bench->entries < 100000 ? 100000 : bench->entries;
     uint64_t scan_times = 1 + 200000 / bench->entries;
     if (count > 1000000)
@@ -336,7 +356,7 @@ static void bench_reads(struct bench *bench)
 
 static void bench_updates(struct bench *bench, const char *what, uint64_t batch)
 {
-    double rates[2] = {0};
+    double rates[ENGINES] = {0};
     uint64_t count = 300000;
     for (int round = 0; round < 3; round++) {
         for (int e = 0; e < ENGINES; e++) {
@@ -370,7 +390,7 @@ static void read_on(void *argument)
 /* Updates with readers beside them; both rates. */
 static void bench_beside(struct bench *bench, uint32_t readers)
 {
-    double updates[2] = {0}, gets[2] = {0};
+    double updates[ENGINES] = {0}, gets[ENGINES] = {0};
     char what[80];
     for (int e = 0; e < ENGINES; e++) {
         struct reader states[READERS_MAX];
@@ -402,22 +422,22 @@ static void bench_beside(struct bench *bench, uint32_t readers)
     report(bench, what, gets);
 }
 
-static void bench_snapshots(const struct bench *bench)
+static void bench_snapshots(const struct bench *bench, int engine)
 {
     double rate = 0;
     uint64_t count = 1000000, began_us = cpu_us();
     for (uint64_t i = 0; i < count; i++) {
         struct kv_snapshot *snapshot;
-        demand(kv_snapshot_open(bench->stores[0], &snapshot, NULL) == OK, "snapshot");
+        demand(kv_snapshot_open(bench->stores[engine], &snapshot, NULL) == OK, "snapshot");
         kv_snapshot_close(snapshot);
     }
     keep_best(&rate, count, cpu_us() - began_us);
-    printf("%9" PRIu64 " entries  a snapshot opened and closed: %.0f ns\n", bench->entries,
-           1e9 / rate);
+    printf("%9" PRIu64 " entries  %s: a snapshot opened and closed: %.0f ns\n", bench->entries,
+           engines[engine]->name, 1e9 / rate);
 }
 
 /* How long a checkpoint of many changes holds the writer up: its first and its last step. */
-static void bench_checkpoint(struct kv *kv, uint64_t entries)
+static void bench_checkpoint(struct kv *kv, uint64_t entries, const char *name)
 {
     struct kv_checkpoint *checkpoint;
     struct prng prng;
@@ -429,43 +449,82 @@ static void bench_checkpoint(struct kv *kv, uint64_t entries)
     demand(kv_checkpoint_write(checkpoint, NULL) == OK, "checkpoint");
     began_us = now_us();
     demand(kv_checkpoint_end(kv, checkpoint, NULL) == OK, "checkpoint");
-    printf("%9" PRIu64 " entries  checkpoint of 100,000 updates: begin %.1f ms, end %.1f ms\n",
-           entries, (double)begin_us / 1e3, (double)(now_us() - began_us) / 1e3);
+    printf("%9" PRIu64 " entries  %s: checkpoint of 100,000 updates: begin %.1f ms, end %.1f ms\n",
+           entries, name, (double)begin_us / 1e3, (double)(now_us() - began_us) / 1e3);
 }
 
 /* What only the tree has: a load made durable, the checkpoint of many changes, the proof. */
-static void bench_durable(const char *directory, uint64_t entries)
+static void bench_durable(const char *directory, uint64_t entries, const struct engine *engine)
 {
-    struct kv *kv = tree_open(directory);
+    struct kv *kv = engine->open(directory);
     struct kv_stats stats;
     uint64_t began_us = now_us();
     tree_load(kv, entries, 0);
     demand(kv_checkpoint(kv, slice_make("m", 1), NULL) == OK, "checkpoint");
     kv_stats(kv, &stats);
     uint64_t us = now_us() - began_us;
-    printf("%9" PRIu64 " entries  bulk load with its checkpoint: %.0f MB/s\n", entries,
-           (double)(stats.pages - stats.pages_free) * stats.page_size / (double)us);
-    bench_checkpoint(kv, entries);
+    printf("%9" PRIu64 " entries  %s: bulk load with its checkpoint: %.0f MB/s\n", entries,
+           engine->name, (double)(stats.pages - stats.pages_free) * stats.page_size / (double)us);
+    bench_checkpoint(kv, entries, engine->name);
     began_us = now_us();
     demand(kv_check(kv, NULL, NULL, NULL) == OK, "check");
     us = now_us() - began_us;
-    printf("%9" PRIu64 " entries  kv_check: %.1f ms\n", entries, (double)us / 1e3);
+    printf("%9" PRIu64 " entries  %s: kv_check: %.1f ms\n", entries, engine->name,
+           (double)us / 1e3);
     tree_close(kv, directory);
+}
+
+static int compare_us(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* How long single puts take, and the publish after each hundred of them. */
+static void bench_stalls(const struct bench *bench, int engine)
+{
+    enum { COUNT = 500000 };
+    struct kv *kv = bench->stores[engine];
+    uint64_t *taken_us = calloc(COUNT, sizeof *taken_us);
+    struct prng prng;
+    demand(taken_us != NULL, "memory");
+    prng_seed(&prng, 3);
+    for (uint64_t i = 0; i < COUNT; i++) {
+        uint8_t key[KEY_SIZE], value[VALUE_SIZE] = {(uint8_t)i};
+        make_key(key, prng_below(&prng, bench->entries));
+        uint64_t began_us = now_us();
+        demand(kv_put(kv, slice_make(key, sizeof key), slice_make(value, sizeof value), NULL) == OK,
+               "put");
+        if (i % 100 == 99)
+            demand(kv_publish(kv, NULL) == OK, "publish");
+        taken_us[i] = now_us() - began_us;
+    }
+    qsort(taken_us, COUNT, sizeof *taken_us, compare_us);
+    printf("%9" PRIu64 " entries  %s: of %d puts 99.9 %% took up to %.2f ms, 99.999 %% %.2f ms, "
+           "all %.2f ms\n",
+           bench->entries, engines[engine]->name, COUNT,
+           (double)taken_us[COUNT - COUNT / 1000] / 1e3,
+           (double)taken_us[COUNT - COUNT / 100000] / 1e3, (double)taken_us[COUNT - 1] / 1e3);
+    free(taken_us);
 }
 
 static void bench_all(const char *directory, uint64_t entries)
 {
     struct bench bench = {.directory = directory, .entries = entries};
     prng_seed(&bench.prng, 1);
-    bench_durable(directory, entries);
+    for (int e = 0; e < OURS; e++)
+        bench_durable(directory, entries, engines[e]);
     bench_load(&bench, "bulk load", 0);
     bench_load(&bench, "ascending load in batches of 100", 100);
     bench_reads(&bench);
     bench_updates(&bench, "random updates in batches of 100", 100);
     bench_updates(&bench, "random updates in batches of 10,000", 10000);
+    for (int e = 0; e < OURS; e++)
+        bench_stalls(&bench, e);
     for (uint32_t readers = 1; readers <= READERS_MAX; readers++)
         bench_beside(&bench, readers);
-    bench_snapshots(&bench);
+    for (int e = 0; e < OURS; e++)
+        bench_snapshots(&bench, e);
     for (int e = 0; e < ENGINES; e++)
         engines[e]->close(bench.stores[e], directory);
 }

@@ -52,8 +52,7 @@ status_t replica__storage_open(struct replica *r, struct error *error)
         return status;
     char path[1024];
     snprintf(path, sizeof path, "%s/data.toydb", r->dir);
-    struct kv_options options = {.engine = r->config.engine};
-    status = kv_open(r->env, path, &options, &r->kv, error);
+    status = kv_open(r->env, path, &r->config.kv, &r->kv, error);
     if (status != OK)
         return status;
     status = replica__meta_load(r, error);

@@ -183,8 +183,9 @@ struct replica_config {
     uint64_t check_us;               /* time between consistency checks; 0: 1 h; UINT64_MAX: none */
     uint64_t check_bytes_per_second; /* read for them on each node; 0: 32 MiB */
     uint64_t seed;                   /* 0: random */
-    enum kv_engine engine; /* of a new directory; of one that has a tree it must be that one's */
-    struct wal_config wal; /* sizes only */
+    struct wal_config wal;           /* sizes only */
+    /* Sizes, and the engine: of a new directory; of one that has a tree it must be that one's. */
+    struct kv_options kv;
 };
 
 struct replica;

@@ -336,6 +336,7 @@ static struct replica_work *load_take(struct replica *r)
     work->work = (struct replica_work){.run = load_run, .done = load_done};
     work->env = r->env;
     incoming_path(r, ".incoming", work->path);
+    work->options = r->config.kv;
     work->options.engine = engine_of(r->kv);
     work->meta = receiver->meta;
     work->chunk = receiver->chunk;

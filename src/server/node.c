@@ -328,7 +328,7 @@ static status_t replica_start(struct node *node, struct error *error)
                                      .log_keep_max_bytes = config->log_keep_max_bytes,
                                      .snapshot_bytes_per_second = config->snapshot_bytes_per_second,
                                      .disk_reserve_bytes = config->disk_reserve_bytes,
-                                     .engine = config->engine};
+                                     .kv = {.engine = config->engine}};
     members_initial(config, &replica);
     struct replica_host host = {.context = node,
                                 .send = host_send,

@@ -63,6 +63,8 @@ struct cluster_config {
     uint32_t segment_size;
     uint64_t read_lease_us;
     uint64_t check_us, check_bytes_per_second;
+    uint32_t lsm_nodes;    /* a bit each: nodes that have the other engine than the tree */
+    uint64_t kv_run_bytes; /* theirs */
 };
 
 /* Opens the founders on empty disks. Stops the program when that fails. */
