@@ -24,7 +24,8 @@ void session__txn_drop(struct session *s)
         return;
     txn_free(&s->txn->txn);
     mem_free(s->txn);
-    s->txn = NULL;
+    s->txn = s->held;
+    s->held = NULL;
 }
 
 /* ---- scheduling ---------------------------------------------------------------------------------
@@ -161,17 +162,19 @@ static void begin_fail(struct session *s, status_t status)
 
 static void begin_finish(struct session *s, bool confirmed)
 {
-    ASSERT(!s->txn);
-    if (s->request_id_size && session__outcome_report(s))
+    ASSERT(!s->held && (!s->txn || s->event.chore));
+    if (s->request_id_size && !s->event.chore && session__outcome_report(s))
         return;
     struct error error;
+    s->held = s->txn;
     s->txn = mem_zalloc(1, sizeof *s->txn);
     bound_txn_init(s->txn);
     s->txn_us = env_monotonic_us(s->node->env);
     status_t status = replica_txn_begin(s->node->replica, &s->txn->txn, s->event.read_only, &error);
     if (status != OK) {
         mem_free(s->txn);
-        s->txn = NULL;
+        s->txn = s->held;
+        s->held = NULL;
     }
     sql_begun(s->sql, status == OK ? &s->txn->store : NULL, confirmed, env_wall_us(s->node->env),
               status, &error);
@@ -311,9 +314,9 @@ struct session *session_open(struct node *node, const struct session_sink *sink,
 static void session_release(struct session *s)
 {
     ASSERT(s->closing && !s->queued);
-    struct store_txn *txn = sql_session_abort(s->sql);
-    MAYBE(txn != NULL);
-    session__txn_drop(s);
+    while (sql_session_abort(s->sql))
+        session__txn_drop(s);
+    ASSERT(!s->txn && !s->held);
     sql_session_destroy(s->sql);
     session__origin_give_back(s);
     buffer_free(&s->commit.request);

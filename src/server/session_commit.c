@@ -176,7 +176,7 @@ static void on_commit(struct replica_commit *commit, status_t status)
         session__origin_retire(s);
     if (status != OK)
         commit_error(s, status, &error);
-    else if (s->request_id_size)
+    else if (s->request_id_size && !s->event.chore)
         s->request_commits++;
     buffer_reset(&s->commit.request);
     sql_committed(s->sql, status, status == OK ? NULL : &error);
@@ -186,10 +186,10 @@ static void on_commit(struct replica_commit *commit, status_t status)
 /* Who commits: the client's request, or this session's origin. A request counts its commits, not
  * its attempts: so two sendings of it, wherever they run, have the same number for the same
  * transaction and only one of them commits it. An attempt that was refused will never be done, so
- * its number is free. */
+ * its number is free. A chore's commit is not the request's: another sending may need none. */
 static struct txn_id commit_id(struct session *s)
 {
-    if (s->request_id_size)
+    if (s->request_id_size && !s->event.chore)
         return (struct txn_id){.origin = slice_make(s->request_id, s->request_id_size),
                                .sequence = s->request_commits + 1};
     if (!s->origin)
@@ -220,7 +220,7 @@ void session__commit_begin(struct session *s)
     }
     uint8_t reply[REPLY_HEAD_SIZE + sizeof s->event.tag];
     struct slice kept = {0};
-    if (s->request_id_size)
+    if (s->request_id_size && !s->event.chore)
         kept = reply_encode(&s->event, s->request_commits + 1, reply);
     buffer_reset(&s->commit.request);
     s->commit.request.size_max = REPLICA_REQUEST_SIZE_MAX;
@@ -233,7 +233,7 @@ void session__commit_begin(struct session *s)
         return;
     }
     s->state = SESSION_COMMIT_WAIT;
-    commit_send(s, on_commit, s->resent);
+    commit_send(s, on_commit, s->resent && !s->event.chore);
 }
 
 void session__complete(struct session *s, uint64_t elapsed_us)

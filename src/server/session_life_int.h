@@ -45,6 +45,7 @@ struct session {
     uint32_t batches; /* of rows, of the running statement */
     struct sql_event event;
     struct bound_txn *txn;
+    struct bound_txn *held; /* the statement's, while txn is a chore's */
     struct replica_read read;
     struct replica_commit commit;
     struct origin *origin;

@@ -91,7 +91,12 @@ static status_t convert_column(struct sql_session *session,
         .type = plan_column_type(column->type, sql__settings_sqlite(session->settings)),
         .not_null = column->not_null,
         .default_sql = column->default_sql,
+        .identity = column->identity == AST_IDENTITY_ALWAYS       ? IDENTITY_ALWAYS
+                    : column->identity == AST_IDENTITY_BY_DEFAULT ? IDENTITY_BY_DEFAULT
+                                                                  : IDENTITY_NONE,
     };
+    if (column->sequence)
+        return sql__convert_sequence(session, column->sequence, &out->sequence);
     if (!column->default_value)
         return OK;
     return plan_expression(column->default_value, column->type.kind, &session->run_arena, &unused,
@@ -352,6 +357,12 @@ status_t sql__ddl_run(struct sql_session *session)
         return create_index(session);
     case AST_DROP_TABLE:
         return drop_tables(session);
+    case AST_CREATE_SEQUENCE:
+    case AST_ALTER_SEQUENCE:
+    case AST_DROP_SEQUENCE:
+        return sql__sequence_ddl(session);
+    case AST_TRUNCATE:
+        return sql__truncate(session);
     default:
         ASSERT(session->statement->kind == AST_DROP_INDEX);
         return drop_indexes(session);

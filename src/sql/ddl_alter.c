@@ -74,6 +74,9 @@ static status_t missing_value(struct sql_session *session,
     struct expr *expr;
     struct exec_context context;
     *out = value_null(column->type.kind);
+    if (column->sequence)
+        return error_sql(&session->error, "0A000", column->name.position,
+                         "a column that is added cannot have a sequence");
     if (!column->default_value)
         return OK;
     status_t status = plan_expression(column->default_value, column->type.kind, &session->run_arena,

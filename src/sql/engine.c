@@ -20,6 +20,7 @@ void sql_engine_destroy(struct sql_engine *engine)
     sql__cache_destroy(engine);
     sql__statistics_destroy(engine);
     catalog_release(engine->catalog);
+    mem_free(engine->blocks);
     env_mutex_destroy(engine->mutex);
     mem_free(engine);
 }

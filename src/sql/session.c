@@ -14,10 +14,14 @@ static const uint32_t successors[PHASE_COUNT] = {
                     AFTER(COMMIT_WAIT) | AFTER(FAIL),
     [PHASE_BEGIN] = AFTER(BEGIN_WAIT) | AFTER(FAIL),
     [PHASE_BEGIN_WAIT] = AFTER(PREPARE) | AFTER(FAIL),
-    [PHASE_PREPARE] = AFTER(RUN) | AFTER(FAIL),
-    [PHASE_RUN] = AFTER(ROWS) | AFTER(CLOSE) | AFTER(FAIL),
+    [PHASE_PREPARE] = AFTER(RUN) | AFTER(CHORE_BEGIN) | AFTER(FAIL),
+    [PHASE_CHORE_BEGIN] = AFTER(CHORE_BEGIN_WAIT) | AFTER(FAIL),
+    [PHASE_CHORE_BEGIN_WAIT] = AFTER(CHORE_RUN) | AFTER(FAIL),
+    [PHASE_CHORE_RUN] = AFTER(CHORE_COMMIT_WAIT) | AFTER(FAIL),
+    [PHASE_CHORE_COMMIT_WAIT] = AFTER(PREPARE) | AFTER(CHORE_BEGIN) | AFTER(FAIL),
+    [PHASE_RUN] = AFTER(CHORE_BEGIN) | AFTER(ROWS) | AFTER(CLOSE) | AFTER(FAIL),
     [PHASE_ROWS] = AFTER(CLOSE) | AFTER(FAIL),
-    [PHASE_CLOSE] = AFTER(COMMIT_WAIT) | AFTER(RESULT) | AFTER(BEGIN),
+    [PHASE_CLOSE] = AFTER(COMMIT_WAIT) | AFTER(RESULT) | AFTER(BEGIN) | AFTER(FAIL),
     [PHASE_COMMIT_WAIT] = AFTER(RESULT) | AFTER(BEGIN) | AFTER(FAIL),
     [PHASE_RESULT] = AFTER(RESULT_ROWS) | AFTER(COMPLETE),
     [PHASE_RESULT_ROWS] = AFTER(COMPLETE),
@@ -38,6 +42,7 @@ static void check_invariants(const struct sql_session *session)
     ASSERT(!(phase == PHASE_PREPARE || phase == PHASE_RUN || phase == PHASE_ROWS) || session->txn);
     ASSERT(!(phase == PHASE_BEGIN || phase == PHASE_BEGIN_WAIT || phase == PHASE_COMMIT_WAIT) ||
            !session->txn);
+    ASSERT((phase == PHASE_CHORE_RUN) == (session->held != NULL));
     ASSERT(phase == PHASE_ROWS || phase == PHASE_RUN || phase == PHASE_FAIL || !session->exec);
 }
 
@@ -75,6 +80,12 @@ void sql__session_reset_run(struct sql_session *session)
     session->result = (struct result){0};
     session->first = NULL;
     session->told = false;
+    session->prepared = false;
+    session->chore_attempt = 0;
+    session->sequences.want_count = 0;
+    session->sequences.ended = false;
+    session->sequences.set = false;
+    session->sequences.again = false;
     session->told_rows = false;
     session->changed = false;
     session->changed_schema = false;
@@ -92,6 +103,7 @@ void sql__session_reset_statement(struct sql_session *session)
     session->cached_text = NULL;
     session->statement = NULL;
     session->attempt = 0;
+    session->sequences.too_few = 0;
     arena_renew(&session->statement_arena);
 }
 
@@ -134,6 +146,7 @@ void sql_session_destroy(struct sql_session *session)
     ASSERT(!session->txn && session->phase == PHASE_IDLE && !session->exec);
     catalog_release(session->catalog);
     sql__settings_destroy(session->settings);
+    sql__sequences_free(session);
     arena_free(&session->run_arena);
     arena_free(&session->statement_arena);
     arena_free(&session->text_arena);
@@ -208,8 +221,22 @@ void sql_submit(struct sql_session *session, struct slice text, const struct val
 void sql_begun(struct sql_session *session, struct store_txn *txn, bool confirmed, uint64_t now_us,
                status_t status, const struct error *error)
 {
-    ASSERT(session->phase == PHASE_BEGIN_WAIT && !session->txn);
     ASSERT((status == OK) == (txn != NULL));
+    if (session->phase == PHASE_CHORE_BEGIN_WAIT) {
+        ASSERT(!session->held);
+        if (status) {
+            error_set(&session->error, status, "%s", status_text(status));
+            if (error)
+                session->error = *error;
+            sql__session_fail(session);
+            return;
+        }
+        session->held = session->txn;
+        session->txn = txn;
+        sql__session_move(session, PHASE_CHORE_RUN);
+        return;
+    }
+    ASSERT(session->phase == PHASE_BEGIN_WAIT && !session->txn);
     if (status) {
         error_set(&session->error, status, "%s", status_text(status));
         if (error)
@@ -236,8 +263,29 @@ static bool may_retry(const struct sql_session *session, status_t status)
            session->attempt + 1 < SQL_ATTEMPTS_MAX;
 }
 
+static void chore_committed(struct sql_session *session, status_t status, const struct error *error)
+{
+    if (status == OK) {
+        sql__sequences_taken(session);
+        sql__session_move(session, PHASE_PREPARE);
+    } else if ((status == ERR_CONFLICT || status == ERR_TOO_OLD) &&
+               session->chore_attempt + 1 < SQL_ATTEMPTS_MAX) {
+        session->chore_attempt++;
+        sql__session_move(session, PHASE_CHORE_BEGIN);
+    } else {
+        error_set(&session->error, status, "%s", status_text(status));
+        if (error)
+            session->error = *error;
+        sql__session_fail(session);
+    }
+}
+
 void sql_committed(struct sql_session *session, status_t status, const struct error *error)
 {
+    if (session->phase == PHASE_CHORE_COMMIT_WAIT) {
+        chore_committed(session, status, error);
+        return;
+    }
     ASSERT(session->phase == PHASE_COMMIT_WAIT && !session->txn);
     if (status == OK) {
         session->state = SQL_IDLE;
@@ -261,6 +309,12 @@ struct store_txn *sql_session_abort(struct sql_session *session)
 {
     struct store_txn *txn = session->txn;
     ASSERT(session->phase != PHASE_BEGIN_WAIT && session->phase != PHASE_COMMIT_WAIT);
+    if (session->held) { /* a chore's, then the statement's */
+        session->txn = session->held;
+        session->held = NULL;
+        session->phase = PHASE_FAIL;
+        return txn;
+    }
     sql__session_reset_text(session);
     sql__session_end_transaction(session);
     session->state = SQL_IDLE;

@@ -139,7 +139,20 @@ static bool belongs_to_foreign_key(const struct table *table, const struct index
     return false;
 }
 
-static void print_columns(const struct table *table, struct buffer *out)
+/* A column with a sequence, as it was declared. */
+static void print_sequence(const struct column *column, const char *type, struct buffer *out)
+{
+    if (column->identity == IDENTITY_NONE)
+        buffer_append_string(out, column->type.length_max == 16   ? " smallserial"
+                                  : column->type.length_max == 32 ? " serial4"
+                                                                  : " bigserial");
+    else
+        buffer_printf(out, " %s GENERATED %s AS IDENTITY", type,
+                      column->identity == IDENTITY_ALWAYS ? "ALWAYS" : "BY DEFAULT");
+}
+
+static void print_columns(const struct catalog *catalog, const struct table *table,
+                          struct buffer *out)
 {
     char type[64];
     for (uint32_t i = 0; i < table_visible_count(table); i++) {
@@ -147,6 +160,10 @@ static void print_columns(const struct table *table, struct buffer *out)
         type_spec_name(column->type, type, sizeof type);
         buffer_append_string(out, i ? ",\n  " : "\n  ");
         ast_print_name(column->name, out);
+        if (column->default_sql && catalog_sequence_of(catalog, table, column)) {
+            print_sequence(column, type, out);
+            continue;
+        }
         buffer_printf(out, " %s", type);
         if (column->not_null && !in_primary_key(table, i))
             buffer_append_string(out, " NOT NULL");
@@ -174,7 +191,7 @@ static void print_create_table(const struct table *table, const struct catalog *
     buffer_append_string(out, "CREATE TABLE ");
     ast_print_name(table->name, out);
     buffer_append_string(out, " (");
-    print_columns(table, out);
+    print_columns(catalog, table, out);
     for (uint32_t i = first_index(table); i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
         if (i > 0 && (!index->unique || has_descending(index)))

@@ -121,6 +121,10 @@ struct sql_event {
     bool may_be_unconfirmed;
     bool autocommit;
     uint32_t attempt; /* 0 for the first */
+    /* BEGIN, COMMIT, ROLLBACK: of a chore, a small transaction of its own which the statement needs
+       done first. The one the session holds stays as it is. Its commit is none of the text's: it
+       may or may not come when the text is run again. */
+    bool chore;
     /* EXECUTE */
     bool is_short;
     /* HEADER: valid until the statement's COMPLETE or ERROR */
@@ -154,8 +158,8 @@ void sql_committed(struct sql_session *session, status_t status, const struct er
  * between texts, nor once a commit has been asked for. */
 void sql_cancel(struct sql_session *session);
 /* Ends everything at once, e.g. when the client is gone: gives back a transaction to be dropped, or
- * NULL. The session can only be destroyed after this. Not between an event BEGIN or COMMIT and its
- * answer: answer first. */
+ * NULL; when it does there may be another one, and it is to be called again. The session can only
+ * be destroyed after this. Not between an event BEGIN or COMMIT and its answer: answer first. */
 struct store_txn *sql_session_abort(struct sql_session *session);
 
 /* Limits the memory of one statement (0: 256 MiB). */

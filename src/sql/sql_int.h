@@ -7,6 +7,9 @@
  *     BEGIN     a transaction is to be asked for
  *     BEGIN_WAIT    ... and has been: sql_begun answers
  *     PREPARE   it has its transaction; schema and plan are to be found
+ *     CHORE_BEGIN   a transaction of its own is to do something for the statement first:
+ *               sequences. The statement's, if begun, waits in `held`
+ *     CHORE_BEGIN_WAIT, CHORE_RUN, CHORE_COMMIT_WAIT    as for the statement itself; then PREPARE
  *     RUN       planned; the work is to be done
  *     ROWS      rows of the executor are being given out
  *     CLOSE     the work is done; its transaction is to be ended, when it is the statement's own
@@ -29,11 +32,56 @@
 
 /* ---- engine ---------------------------------------------------------------------------------- */
 
+/* Values of a sequence that were taken and not yet given: `left` of them from `next`. */
+struct sequence_range {
+    uint32_t id;
+    uint32_t epoch;
+    int64_t next;
+    int64_t increment;
+    uint64_t left;
+};
+
+struct sequence_block {
+    struct sequence_range range;
+    uint64_t size; /* of the block taken last, 0: none */
+    uint64_t taken_us;
+};
+
+struct sequence_last {
+    uint32_t id;
+    int64_t value;
+};
+
+/* A session's part of sequence.c. */
+struct sequence_hold {
+    struct sequence_range *ranges;
+    uint32_t range_count;
+    uint32_t range_capacity;
+    struct sequence_last *lasts; /* for currval */
+    uint32_t last_count;
+    uint32_t last_capacity;
+    bool has_last;
+    uint32_t last_id; /* for lastval */
+    /* Of the running statement. */
+    struct sequence_range *wants; /* left: how many its chore is to take at least */
+    struct sequence_range *taken; /* for each of them */
+    uint32_t want_count;
+    uint32_t want_capacity;
+    uint32_t too_few; /* how often too few were put aside */
+    bool ended;       /* a sequence has come to its end: no further chore */
+    bool set;         /* it called setval */
+    bool again;       /* it failed for want of values, and is to be begun again */
+    struct exec_sequences functions;
+};
+
 struct sql_engine {
     struct env *env;
     struct env_mutex *mutex; /* guards what follows */
     struct catalog *catalog; /* the newest picture of committed schema, or NULL */
     struct plan_cache *cache;
+    struct sequence_block *blocks;
+    uint32_t block_count;
+    uint32_t block_capacity;
     sql_internal_fn *internal; /* or NULL */
     void *internal_context;
     struct map statistics;     /* by table id: struct statistics */
@@ -137,6 +185,10 @@ enum phase {
     PHASE_BEGIN,
     PHASE_BEGIN_WAIT,
     PHASE_PREPARE,
+    PHASE_CHORE_BEGIN,
+    PHASE_CHORE_BEGIN_WAIT,
+    PHASE_CHORE_RUN,
+    PHASE_CHORE_COMMIT_WAIT,
     PHASE_RUN,
     PHASE_ROWS,
     PHASE_CLOSE,
@@ -162,7 +214,8 @@ struct sql_session {
        needs it asks for it, so that it reads what was committed before that. */
     enum sql_transaction_state state;
     bool read_only;
-    struct store_txn *txn; /* ours between sql_begun and COMMIT or ROLLBACK */
+    struct store_txn *txn;  /* ours between sql_begun and COMMIT or ROLLBACK */
+    struct store_txn *held; /* the statement's, while txn is a chore's */
     bool confirmed;
     bool wrote;
     uint64_t transaction_us;
@@ -174,6 +227,8 @@ struct sql_session {
     struct catalog *catalog;
     bool catalog_fresh;
     bool catalog_own;
+
+    struct sequence_hold sequences;
 
     /* The text. */
     struct arena text_arena; /* text, parameters */
@@ -196,6 +251,9 @@ struct sql_session {
     struct exec *exec;
     struct batch *first; /* fetched before the header went out, to be given out next */
     struct result result;
+    bool prepared; /* planned; perhaps a chore is left to do */
+    bool is_short;
+    uint32_t chore_attempt;
     bool told_rows; /* `first` went out */
     bool told;      /* a header went out: it cannot be run again */
     bool changed;   /* it wrote something */
@@ -279,6 +337,22 @@ status_t sql__checks_follow(struct sql_session *session, const struct table *tab
 status_t sql__create_view(struct sql_session *session);
 status_t sql__drop_views(struct sql_session *session);
 status_t sql__create_table_as(struct sql_session *session);
+
+/* ddl_truncate.c */
+status_t sql__truncate(struct sql_session *session);
+/* ddl_sequence.c */
+status_t sql__sequence_ddl(struct sql_session *session);
+status_t sql__convert_sequence(struct sql_session *session,
+                               const struct ast_sequence_options *options,
+                               const struct sequence **out);
+
+/* sequence.c: is there what the plan takes? If not, a chore is to be done: in a transaction of its
+ * own sql__sequences_take, and once that is committed sql__sequences_taken. */
+bool sql__sequences_ready(struct sql_session *session);
+status_t sql__sequences_take(struct sql_session *session, struct store_txn *txn);
+void sql__sequences_taken(struct sql_session *session);
+const struct exec_sequences *sql__sequences_functions(struct sql_session *session);
+void sql__sequences_free(struct sql_session *session);
 
 /* show.c: SHOW TABLES, COLUMNS, INDEXES, CREATE TABLE into the result. */
 status_t sql__show_schema(struct sql_session *session);

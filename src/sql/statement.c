@@ -18,6 +18,10 @@ bool sql__statement_is_ddl(const struct ast_statement *statement)
     case AST_DROP_VIEW:
     case AST_REINDEX:
     case AST_ALTER_TABLE:
+    case AST_CREATE_SEQUENCE:
+    case AST_ALTER_SEQUENCE:
+    case AST_DROP_SEQUENCE:
+    case AST_TRUNCATE:
         return true;
     default:
         return false;
@@ -187,6 +191,7 @@ void sql__statement_context(struct sql_session *session, struct exec_context *co
     ASSERT(session->txn && session->catalog);
     *context = (struct exec_context){
         .env = session->engine->env,
+        .sequences = sql__sequences_functions(session),
         .txn = session->txn,
         .catalog = session->catalog,
         .parameters = session->arguments,
@@ -281,7 +286,7 @@ static status_t hold_rows(struct sql_session *session)
 
 static void close_plan(struct sql_session *session)
 {
-    session->changed = exec_rows_affected(session->exec) > 0;
+    session->changed |= exec_rows_affected(session->exec) > 0;
     exec_close(session->exec);
     session->exec = NULL;
 }

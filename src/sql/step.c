@@ -75,12 +75,22 @@ static bool end_block(struct sql_session *session, struct sql_event *event)
 static const char *verb(const struct ast_statement *statement)
 {
     static const char *const verbs[] = {
-        [AST_INSERT] = "INSERT",           [AST_UPDATE] = "UPDATE",
-        [AST_DELETE] = "DELETE",           [AST_CREATE_TABLE] = "CREATE TABLE",
-        [AST_DROP_TABLE] = "DROP TABLE",   [AST_CREATE_INDEX] = "CREATE INDEX",
-        [AST_DROP_INDEX] = "DROP INDEX",   [AST_CREATE_VIEW] = "CREATE VIEW",
-        [AST_DROP_VIEW] = "DROP VIEW",     [AST_REINDEX] = "REINDEX",
-        [AST_ALTER_TABLE] = "ALTER TABLE", [AST_EXPLAIN] = "EXPLAIN ANALYZE",
+        [AST_INSERT] = "INSERT",
+        [AST_UPDATE] = "UPDATE",
+        [AST_DELETE] = "DELETE",
+        [AST_CREATE_TABLE] = "CREATE TABLE",
+        [AST_DROP_TABLE] = "DROP TABLE",
+        [AST_CREATE_INDEX] = "CREATE INDEX",
+        [AST_DROP_INDEX] = "DROP INDEX",
+        [AST_CREATE_VIEW] = "CREATE VIEW",
+        [AST_DROP_VIEW] = "DROP VIEW",
+        [AST_REINDEX] = "REINDEX",
+        [AST_ALTER_TABLE] = "ALTER TABLE",
+        [AST_EXPLAIN] = "EXPLAIN ANALYZE",
+        [AST_CREATE_SEQUENCE] = "CREATE SEQUENCE",
+        [AST_ALTER_SEQUENCE] = "ALTER SEQUENCE",
+        [AST_DROP_SEQUENCE] = "DROP SEQUENCE",
+        [AST_TRUNCATE] = "TRUNCATE",
     };
     ASSERT(statement->kind < sizeof verbs / sizeof *verbs && verbs[statement->kind]);
     return verbs[statement->kind];
@@ -188,7 +198,9 @@ static bool step_begin(struct sql_session *session, struct sql_event *event)
         return false;
     event->kind = SQL_EVENT_BEGIN;
     event->autocommit = autocommit;
-    event->read_only = autocommit ? !dml && !sql__statement_is_ddl(statement) : session->read_only;
+    event->read_only = autocommit
+                           ? !dml && !sql__statement_is_ddl(statement) && !statement->sets_sequence
+                           : session->read_only;
     event->may_be_unconfirmed = autocommit && dml && session->attempt == 0;
     event->attempt = session->attempt;
     session->asked_us = env_monotonic_us(session->engine->env);
@@ -198,16 +210,51 @@ static bool step_begin(struct sql_session *session, struct sql_event *event)
 
 static bool step_prepare(struct sql_session *session, struct sql_event *event)
 {
-    bool is_short = false;
     if (was_cancelled(session))
         return false;
-    if (sql__statement_prepare(session, &is_short)) {
+    if (!session->prepared && sql__statement_prepare(session, &session->is_short)) {
         sql__session_fail(session);
         return false;
     }
+    session->prepared = true;
+    if (!sql__sequences_ready(session)) {
+        sql__session_move(session, PHASE_CHORE_BEGIN);
+        return false;
+    }
     event->kind = SQL_EVENT_EXECUTE;
-    event->is_short = is_short;
+    event->is_short = session->is_short;
     sql__session_move(session, PHASE_RUN);
+    return true;
+}
+
+/* ---- CHORE ----------------------------------------------------------------------------------- */
+
+static bool step_chore_begin(struct sql_session *session, struct sql_event *event)
+{
+    if (was_cancelled(session))
+        return false;
+    event->kind = SQL_EVENT_BEGIN;
+    event->chore = true;
+    event->autocommit = true;
+    event->attempt = session->chore_attempt;
+    sql__session_move(session, PHASE_CHORE_BEGIN_WAIT);
+    return true;
+}
+
+/* Its transaction goes out with the event, and the statement's takes its place. */
+static bool step_chore_run(struct sql_session *session, struct sql_event *event)
+{
+    ASSERT(session->txn && session->held);
+    status_t status = sql__sequences_take(session, session->txn);
+    event->kind = status ? SQL_EVENT_ROLLBACK : SQL_EVENT_COMMIT;
+    event->chore = true;
+    event->txn = session->txn;
+    session->txn = session->held;
+    session->held = NULL;
+    if (status)
+        sql__session_fail(session);
+    else
+        sql__session_move(session, PHASE_CHORE_COMMIT_WAIT);
     return true;
 }
 
@@ -225,13 +272,29 @@ static void announce_plan(struct sql_session *session, struct sql_event *event)
     session->told = true;
 }
 
+/* For want of values of a sequence. */
+static void begin_again(struct sql_session *session)
+{
+    ASSERT(!session->told && !session->changed && session->sequences.want_count > 0);
+    exec_close(session->exec);
+    session->exec = NULL;
+    session->first = NULL;
+    session->result = (struct result){0};
+    session->sequences.again = false;
+    error_clear(&session->error);
+    sql__session_move(session, PHASE_CHORE_BEGIN);
+}
+
 static bool step_run(struct sql_session *session, struct sql_event *event)
 {
     if (was_cancelled(session))
         return false;
     bool streams = sql__statement_streams(session);
     if (streams ? sql__statement_open(session) : sql__statement_run(session)) {
-        sql__session_fail(session);
+        if (session->sequences.again)
+            begin_again(session);
+        else
+            sql__session_fail(session);
         return false;
     }
     if (!streams) {
@@ -273,6 +336,10 @@ static bool step_rows(struct sql_session *session, struct sql_event *event)
 static bool step_close(struct sql_session *session, struct sql_event *event)
 {
     ASSERT(session->txn && !session->exec);
+    if (session->sequences.set && sql__reload_catalog(session)) {
+        sql__session_fail(session);
+        return false;
+    }
     bool wrote = session->changed || session->changed_schema;
     if (session->state == SQL_IN_TRANSACTION) {
         session->wrote |= wrote;
@@ -381,16 +448,24 @@ void sql_step(struct sql_session *session, struct sql_event *event)
 {
     typedef bool step_fn(struct sql_session *, struct sql_event *);
     static step_fn *const steps[PHASE_COUNT] = {
-        [PHASE_PARSE] = step_parse,       [PHASE_BEGIN] = step_begin,
-        [PHASE_PREPARE] = step_prepare,   [PHASE_RUN] = step_run,
-        [PHASE_ROWS] = step_rows,         [PHASE_CLOSE] = step_close,
-        [PHASE_RESULT] = step_result,     [PHASE_RESULT_ROWS] = step_result_rows,
-        [PHASE_COMPLETE] = step_complete, [PHASE_FAIL] = step_fail,
+        [PHASE_PARSE] = step_parse,
+        [PHASE_BEGIN] = step_begin,
+        [PHASE_CHORE_BEGIN] = step_chore_begin,
+        [PHASE_CHORE_RUN] = step_chore_run,
+        [PHASE_PREPARE] = step_prepare,
+        [PHASE_RUN] = step_run,
+        [PHASE_ROWS] = step_rows,
+        [PHASE_CLOSE] = step_close,
+        [PHASE_RESULT] = step_result,
+        [PHASE_RESULT_ROWS] = step_result_rows,
+        [PHASE_COMPLETE] = step_complete,
+        [PHASE_FAIL] = step_fail,
         [PHASE_ERROR] = step_error,
     };
     /* The error is large and only read with SQL_EVENT_ERROR. */
     memset(event, 0, offsetof(struct sql_event, error));
     ASSERT(session->phase != PHASE_BEGIN_WAIT && session->phase != PHASE_COMMIT_WAIT);
+    ASSERT(session->phase != PHASE_CHORE_BEGIN_WAIT && session->phase != PHASE_CHORE_COMMIT_WAIT);
     if (session->phase == PHASE_IDLE) {
         event->kind = SQL_EVENT_DONE;
         return;

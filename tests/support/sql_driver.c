@@ -15,8 +15,8 @@ void sql_driver_free(struct sql_driver *driver)
 {
     for (uint32_t i = 0; i < SQL_DRIVER_SESSIONS; i++) {
         struct sql_session *session = driver->sessions[i];
-        struct store_txn *txn = session ? sql_session_abort(session) : NULL;
-        if (txn)
+        struct store_txn *txn;
+        while (session && (txn = sql_session_abort(session)))
             store_memory_rollback(txn);
         sql_session_destroy(session);
     }

@@ -99,6 +99,8 @@ status_t catalog_drop_column(struct store_txn *txn, const struct catalog *catalo
     }
     struct value key[] = {value_integer(table->id), value_integer(table->columns[place].ordinal)};
     if (status == OK)
+        status = catalog__sequences_drop(txn, catalog, table, &table->columns[place], error);
+    if (status == OK)
         status = catalog__rows_remove(txn, SYSTEM_COLUMNS, key, 2, error);
     return status == OK ? catalog__version_bump(txn, error) : status;
 }

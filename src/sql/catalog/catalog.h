@@ -27,6 +27,8 @@ enum {
     CATALOG_INDEXES_MAX = 64, /* per table */
 };
 
+enum column_identity { IDENTITY_NONE, IDENTITY_ALWAYS, IDENTITY_BY_DEFAULT };
+
 struct column {
     const char *name;
     uint32_t ordinal; /* place in the stored row; never reused */
@@ -35,6 +37,7 @@ struct column {
     /* The row id of a table without a primary key: the last column, and the whole primary key. No
        statement can name it or sees it. */
     bool hidden;
+    enum column_identity identity; /* then default_sql takes the next value of its sequence */
     /* DEFAULT as expression text, NULL when there is none; evaluated at INSERT. */
     const char *default_sql;
     /* What rows have that were written before the column was added. */
@@ -112,6 +115,23 @@ struct view {
     uint32_t use_count;
 };
 
+/* A sequence: what it may give. What it has given stands in a key of its own, see
+ * catalog_sequence_take. */
+struct sequence {
+    uint32_t id; /* of the same numbers as tables */
+    const char *name;
+    int64_t start;
+    int64_t increment; /* not 0 */
+    int64_t low;       /* MINVALUE */
+    int64_t high;      /* MAXVALUE */
+    int64_t cache;     /* 0: as many as seem good */
+    bool cycle;
+    uint32_t bits;     /* 16, 32 or 64: AS */
+    uint32_t owner_id; /* the table with whose column it goes, or 0 */
+    uint32_t owner_ordinal;
+    uint32_t epoch; /* one more each time it is set: values taken before are void */
+};
+
 struct catalog {
     uint64_t version;
     struct table **tables;       /* sorted by name */
@@ -119,6 +139,8 @@ struct catalog {
     uint32_t table_count;
     struct view **views; /* sorted by id */
     uint32_t view_count;
+    struct sequence **sequences; /* sorted by id */
+    uint32_t sequence_count;
     struct arena arena;
     _Atomic uint32_t references;
 };
@@ -139,6 +161,11 @@ const struct table *catalog_table(const struct catalog *catalog, const char *nam
 const struct table *catalog_table_by_id(const struct catalog *catalog, uint32_t id);
 const struct view *catalog_view(const struct catalog *catalog, const char *name);
 const struct view *catalog_view_by_id(const struct catalog *catalog, uint32_t id);
+const struct sequence *catalog_sequence(const struct catalog *catalog, const char *name);
+const struct sequence *catalog_sequence_by_id(const struct catalog *catalog, uint32_t id);
+/* The one that goes with a column, or NULL. */
+const struct sequence *catalog_sequence_of(const struct catalog *catalog, const struct table *table,
+                                           const struct column *column);
 /* The first view made of this table or view, or NULL. */
 const struct view *catalog_dependent_view(const struct catalog *catalog, uint32_t relation_id);
 /* Index names are unique in the whole schema, as in PostgreSQL. */
@@ -181,6 +208,9 @@ struct column_definition {
     struct type_spec type;
     bool not_null;
     const char *default_sql;
+    /* SERIAL, IDENTITY: a sequence of its own, whose name and id are chosen; or NULL. */
+    const struct sequence *sequence;
+    enum column_identity identity;
 };
 
 struct key_definition {
@@ -231,6 +261,26 @@ struct table_definition {
  * 42804 datatype mismatch, 42P16 invalid table definition, 2BP01 dependent objects. */
 status_t catalog_create_table(struct store_txn *txn, const struct catalog *catalog,
                               const struct table_definition *definition, struct error *error);
+/* `definition` has everything but the id. 42P07. */
+status_t catalog_create_sequence(struct store_txn *txn, const struct catalog *catalog,
+                                 const struct sequence *definition, uint32_t position,
+                                 struct error *error);
+/* Of the same id and name; what was taken of it before is void. */
+status_t catalog_change_sequence(struct store_txn *txn, const struct sequence *after,
+                                 struct error *error);
+/* 2BP01 when a DEFAULT takes its values. */
+status_t catalog_drop_sequence(struct store_txn *txn, const struct catalog *catalog,
+                               const struct sequence *sequence, struct error *error);
+/* Takes up to `wanted` values: *first, and from there in steps of the increment. *count is 0 when
+ * it has come to its end. */
+status_t catalog_sequence_take(struct store_txn *txn, const struct sequence *sequence,
+                               uint64_t wanted, int64_t *first, uint64_t *count,
+                               struct error *error);
+/* The next value is the one after `value`, or, when it is not `called`, that one. The caller
+ * changes the sequence too. */
+status_t catalog_sequence_put(struct store_txn *txn, const struct sequence *sequence, int64_t value,
+                              bool called, struct error *error);
+
 struct view_definition {
     const char *name;
     uint32_t position;
@@ -254,6 +304,9 @@ status_t catalog_drop_view(struct store_txn *txn, const struct catalog *catalog,
  * cannot be used until there is something of that name again. */
 status_t catalog_drop_table(struct store_txn *txn, const struct catalog *catalog,
                             const struct table *table, bool leave_views, struct error *error);
+/* Removes all rows and index entries; the schema stays as it is. */
+status_t catalog_truncate_table(struct store_txn *txn, const struct table *table,
+                                struct error *error);
 /* ALTER TABLE. Nothing of the data is touched: rows without the added column read as `missing`,
  * what was dropped is no longer looked at. Errors: 42701, 54011, 42622. */
 status_t catalog_add_column(struct store_txn *txn, const struct catalog *catalog,

@@ -6,7 +6,7 @@
  *   1 meta                  name                  | number
  *   2 tables                id                    | name, ordinal_next, index_next
  *   3 columns               table, ordinal        | name, type, length_max, not_null, default,
- *                                                   hidden, missing (as text)
+ *                                                   hidden, missing (as text), identity
  *   4 indexes               table, id             | name, unique
  *   5 index_columns         table, index, place   | ordinal, descending
  *   6 foreign_keys          table, id             | name, parent table, parent index, child index,
@@ -16,7 +16,12 @@
  *   8 views                 id                    | name, SQL
  *   9 view_columns          view, place           | name
  *  10 view_uses             view, relation        | ordinal_end
- *  11 checks                table, id             | name, SQL */
+ *  11 checks                table, id             | name, SQL
+ *  12 sequences             id                    | name, start, increment, low, high, cache,
+ * cycle, bits, owner, owner's ordinal, epoch 60 sequence_values       id                    | last
+ * value, whether it was given
+ *
+ * The last one is not read with the others: it changes without the schema changing. */
 #ifndef SQL_CATALOG_CATALOG_INT_H
 #define SQL_CATALOG_CATALOG_INT_H
 
@@ -26,7 +31,7 @@ enum {
     KEY_SPACE_SQL = 0x20, /* first byte of all keys of SQL */
     TABLE_ID_USER_MIN = 100,
     INDEX_ID_END = 65536,
-    SYSTEM_COLUMNS_MAX = 9,
+    SYSTEM_COLUMNS_MAX = 12,
 };
 
 enum system_table {
@@ -41,6 +46,9 @@ enum system_table {
     SYSTEM_VIEW_COLUMNS,
     SYSTEM_VIEW_USES,
     SYSTEM_CHECKS,
+    SYSTEM_SEQUENCES,
+    SYSTEM_LOADED_END,
+    SYSTEM_SEQUENCE_VALUES = 60,
     SYSTEM_TABLE_END
 };
 
@@ -59,6 +67,11 @@ void catalog__key_prefix(struct buffer *key, uint32_t table_id, uint32_t index_i
 /* Values as the layout has them. */
 status_t catalog__row_put(struct store_txn *txn, enum system_table table,
                           const struct value *values, struct error *error);
+/* Reads the row of a key; *out must have room for the layout's columns, and what it points to is
+ * valid until the transaction ends. */
+status_t catalog__row_get(struct store_txn *txn, enum system_table table,
+                          const struct value *key_values, bool *found, struct value *out,
+                          struct error *error);
 /* Removes every key that begins with `prefix`. */
 status_t catalog__prefix_remove(struct store_txn *txn, struct slice prefix, struct error *error);
 /* Removes the rows of a system table whose first `count` key columns are these. */
@@ -140,6 +153,20 @@ status_t catalog__foreign_key_build(const struct catalog *catalog, struct table 
 status_t catalog__check_build(const struct catalog *catalog, struct table *table,
                               const struct check_definition *definition, struct arena *arena,
                               struct error *error);
+
+/* ---- sequence.c -------------------------------------------------------------------------------
+ */
+
+status_t catalog__sequence_write(struct store_txn *txn, const struct sequence *sequence,
+                                 struct error *error);
+/* Gives each column that wants one its sequence, and the DEFAULT that takes from it. */
+status_t catalog__sequences_build(struct store_txn *txn, const struct catalog *catalog,
+                                  struct table *table, const struct table_definition *definition,
+                                  struct arena *arena, struct error *error);
+/* Those that go with the table, or with one of its columns. */
+status_t catalog__sequences_drop(struct store_txn *txn, const struct catalog *catalog,
+                                 const struct table *table, const struct column *column,
+                                 struct error *error);
 
 /* ---- nearest.c --------------------------------------------------------------------------------
  */

@@ -39,13 +39,22 @@ status_t catalog_drop_table(struct store_txn *txn, const struct catalog *catalog
     if (status == OK && !leave_views)
         status = catalog__no_view_depends(catalog, table->id, "table", table->name, error);
     struct value id = value_integer(table->id);
-    for (int which = SYSTEM_TABLES; which < SYSTEM_TABLE_END && status == OK; which++)
+    for (int which = SYSTEM_TABLES; which < SYSTEM_LOADED_END && status == OK; which++)
         status = catalog__rows_remove(txn, (enum system_table)which, &id, 1, error);
+    if (status == OK)
+        status = catalog__sequences_drop(txn, catalog, table, NULL, error);
     if (status == OK)
         status = data_remove(txn, table, error);
     if (status == OK)
         status = catalog__version_bump(txn, error);
     return status;
+}
+
+status_t catalog_truncate_table(struct store_txn *txn, const struct table *table,
+                                struct error *error)
+{
+    ASSERT(txn && table);
+    return data_remove(txn, table, error);
 }
 
 static status_t index_needed(const struct index *index, const char *constraint, const char *table,

@@ -28,6 +28,7 @@ struct loader {
     struct growing *tables; /* ascending by id */
     uint32_t capacity;
     uint32_t view_capacity;
+    uint32_t sequence_capacity;
     struct growing *at; /* the table of the last row, or NULL */
     struct arena scratch;
     struct batch *decoded[SYSTEM_TABLE_END]; /* one row each */
@@ -45,7 +46,7 @@ static status_t corrupt(const char *what, struct error *error)
 static status_t row_read(struct loader *loader, enum system_table which, struct slice bytes,
                          struct error *error)
 {
-    static const uint32_t ordinals[SYSTEM_COLUMNS_MAX] = {0, 1, 2, 3, 4, 5, 6, 7, 8};
+    static const uint32_t ordinals[SYSTEM_COLUMNS_MAX] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
     const struct system_layout *layout = catalog__layout(which);
     if (!loader->decoded[which])
         loader->decoded[which] =
@@ -187,6 +188,10 @@ static bool load_column(struct loader *loader)
         return false;
     /* NULL in rows of the time before there were hidden columns. */
     column->hidden = !loader->row[7].null && loader->row[7].as.boolean;
+    uint32_t identity = IDENTITY_NONE;
+    if (!loader->row[9].null && !number(loader, 9, IDENTITY_BY_DEFAULT + 1, &identity))
+        return false;
+    column->identity = (enum column_identity)identity;
     column->type.kind = (enum sql_type)kind;
     if (!load_missing(loader, column))
         return false;
@@ -349,6 +354,33 @@ static bool load_check(struct loader *loader)
     return check->name && check->sql && number(loader, 1, u32_end, &check->id);
 }
 
+static bool load_sequence(struct loader *loader)
+{
+    struct catalog *catalog = loader->catalog;
+    struct sequence *sequence = arena_zalloc(&catalog->arena, sizeof *sequence);
+    uint32_t count = catalog->sequence_count;
+    for (uint32_t i = 0; i < 12; i++) {
+        if (loader->row[i].null)
+            return false;
+    }
+    sequence->name = string(loader, 1);
+    sequence->start = loader->row[2].as.integer;
+    sequence->increment = loader->row[3].as.integer;
+    sequence->low = loader->row[4].as.integer;
+    sequence->high = loader->row[5].as.integer;
+    sequence->cache = loader->row[6].as.integer;
+    sequence->cycle = loader->row[7].as.boolean;
+    catalog->sequences = arena_grow(&catalog->arena, catalog->sequences, &loader->sequence_capacity,
+                                    count + 1, sizeof(struct sequence *));
+    catalog->sequences[catalog->sequence_count++] = sequence;
+    return number(loader, 0, u32_end, &sequence->id) && number(loader, 8, 65, &sequence->bits) &&
+           number(loader, 9, u32_end, &sequence->owner_id) &&
+           number(loader, 10, u32_end, &sequence->owner_ordinal) &&
+           number(loader, 11, u32_end, &sequence->epoch) && sequence->increment != 0 &&
+           sequence->low <= sequence->start && sequence->start <= sequence->high &&
+           (count == 0 || catalog->sequences[count - 1]->id < sequence->id);
+}
+
 static status_t entry_load(struct loader *loader, const struct store_entry *entry,
                            struct error *error)
 {
@@ -366,6 +398,7 @@ static status_t entry_load(struct loader *loader, const struct store_entry *entr
         [SYSTEM_VIEW_COLUMNS] = {"view columns", load_view_column},
         [SYSTEM_VIEW_USES] = {"view uses", load_view_use},
         [SYSTEM_CHECKS] = {"checks", load_check},
+        [SYSTEM_SEQUENCES] = {"sequences", load_sequence},
     };
     uint32_t which = entry->key.size < 5 ? 0 : get_u32_be(entry->key.data + 1);
     if (which >= SYSTEM_TABLE_END || !loads[which].load)
@@ -441,7 +474,7 @@ static status_t rows_load(struct loader *loader, struct store_txn *txn, struct e
     struct buffer low = {0};
     struct buffer high = {0};
     catalog__key_prefix(&low, SYSTEM_META + 1, 0);
-    catalog__key_prefix(&high, SYSTEM_TABLE_END, 0);
+    catalog__key_prefix(&high, SYSTEM_LOADED_END, 0);
     struct store_cursor *cursor;
     status_t status =
         store_scan_open(txn, buffer_slice(&low), buffer_slice(&high), false, &cursor, error);

@@ -44,7 +44,7 @@ bool catalog__relation_exists(const struct catalog *catalog, const struct table 
 {
     ASSERT(catalog && name);
     if (catalog_table(catalog, name) || catalog_index(catalog, name, NULL) ||
-        catalog_view(catalog, name))
+        catalog_view(catalog, name) || catalog_sequence(catalog, name))
         return true;
     return table && (strcmp(table->name, name) == 0 || index_named(table, name));
 }

@@ -17,10 +17,10 @@ static const char meta_table_next[] = "table_id_next";
 static const struct system_layout layouts[SYSTEM_TABLE_END] = {
     [SYSTEM_META] = {2, 1, {SQL_TEXT, SQL_INTEGER}},
     [SYSTEM_TABLES] = {4, 1, {SQL_INTEGER, SQL_TEXT, SQL_INTEGER, SQL_INTEGER}},
-    [SYSTEM_COLUMNS] = {9,
+    [SYSTEM_COLUMNS] = {10,
                         2,
                         {SQL_INTEGER, SQL_INTEGER, SQL_TEXT, SQL_INTEGER, SQL_INTEGER, SQL_BOOLEAN,
-                         SQL_TEXT, SQL_BOOLEAN, SQL_TEXT}},
+                         SQL_TEXT, SQL_BOOLEAN, SQL_TEXT, SQL_INTEGER}},
     [SYSTEM_INDEXES] = {4, 2, {SQL_INTEGER, SQL_INTEGER, SQL_TEXT, SQL_BOOLEAN}},
     [SYSTEM_INDEX_COLUMNS] = {5,
                               3,
@@ -34,11 +34,17 @@ static const struct system_layout layouts[SYSTEM_TABLE_END] = {
     [SYSTEM_VIEW_COLUMNS] = {3, 2, {SQL_INTEGER, SQL_INTEGER, SQL_TEXT}},
     [SYSTEM_VIEW_USES] = {3, 2, {SQL_INTEGER, SQL_INTEGER, SQL_INTEGER}},
     [SYSTEM_CHECKS] = {4, 2, {SQL_INTEGER, SQL_INTEGER, SQL_TEXT, SQL_TEXT}},
+    [SYSTEM_SEQUENCES] = {12,
+                          1,
+                          {SQL_INTEGER, SQL_TEXT, SQL_INTEGER, SQL_INTEGER, SQL_INTEGER,
+                           SQL_INTEGER, SQL_INTEGER, SQL_BOOLEAN, SQL_INTEGER, SQL_INTEGER,
+                           SQL_INTEGER, SQL_INTEGER}},
+    [SYSTEM_SEQUENCE_VALUES] = {3, 1, {SQL_INTEGER, SQL_INTEGER, SQL_BOOLEAN}},
 };
 
 const struct system_layout *catalog__layout(enum system_table table)
 {
-    ASSERT(table >= SYSTEM_META && table < SYSTEM_TABLE_END);
+    ASSERT(table >= SYSTEM_META && table < SYSTEM_TABLE_END && layouts[table].column_count > 0);
     return &layouts[table];
 }
 
@@ -77,6 +83,40 @@ status_t catalog__row_put(struct store_txn *txn, enum system_table table,
     status_t status = store_put(txn, buffer_slice(&key), buffer_slice(&row), error);
     buffer_free(&key);
     buffer_free(&row);
+    return status;
+}
+
+status_t catalog__row_get(struct store_txn *txn, enum system_table table,
+                          const struct value *key_values, bool *found, struct value *out,
+                          struct error *error)
+{
+    const struct system_layout *layout = catalog__layout(table);
+    struct arena arena = {0};
+    struct buffer key = {0};
+    struct slice row = {0};
+    key_append(&key, table, key_values, layout->key_count);
+    status_t status = store_get(txn, buffer_slice(&key), found, &row, error);
+    buffer_free(&key);
+    if (status != OK || !*found)
+        return status;
+    struct batch *batch = batch_create(&arena, layout->types, layout->column_count, 1);
+    struct vector *targets[SYSTEM_COLUMNS_MAX];
+    struct value missing[SYSTEM_COLUMNS_MAX];
+    uint32_t ordinals[SYSTEM_COLUMNS_MAX];
+    for (uint32_t i = 0; i < layout->column_count; i++) {
+        ordinals[i] = i;
+        targets[i] = &batch->columns[i];
+        missing[i] = value_null(layout->types[i]);
+    }
+    struct row_shape shape = {.ordinals = ordinals,
+                              .types = layout->types,
+                              .missing = missing,
+                              .count = layout->column_count};
+    if (row_decode(row, &shape, targets, 0) != OK)
+        status = error_set(error, ERR_CORRUPT, "catalog has a malformed row");
+    for (uint32_t i = 0; i < layout->column_count && status == OK; i++)
+        out[i] = vector_get(targets[i], 0);
+    arena_free(&arena);
     return status;
 }
 
@@ -225,6 +265,7 @@ status_t catalog__column_write(struct store_txn *txn, const struct table *table,
         string(column->default_sql),
         value_boolean(column->hidden),
         has_missing ? value_text(buffer_slice(&missing)) : value_null(SQL_TEXT),
+        value_integer(column->identity),
     };
     status_t status = catalog__row_put(txn, SYSTEM_COLUMNS, values, error);
     buffer_free(&missing);

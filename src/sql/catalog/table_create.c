@@ -38,6 +38,7 @@ static status_t columns_build(struct table *table, const struct table_definition
             .type = d->type,
             .not_null = d->not_null,
             .default_sql = d->default_sql,
+            .identity = d->identity,
         };
     }
     if (hidden) {
@@ -218,6 +219,8 @@ status_t catalog_create_table(struct store_txn *txn, const struct catalog *catal
     status_t status = catalog__table_id_next(txn, &table.id, error);
     if (status == OK)
         status = table_build(catalog, &table, definition, &arena, error);
+    if (status == OK)
+        status = catalog__sequences_build(txn, catalog, &table, definition, &arena, error);
     if (status == OK)
         status = catalog__table_write(txn, &table, error);
     if (status == OK)

@@ -185,6 +185,7 @@ status_t exec_open(const struct planned *planned, const struct exec_context *con
     struct exec *exec = arena_zalloc(context->arena, sizeof *exec);
     *out = NULL;
     exec__init(exec, context);
+    exec->takes_values = planned->nextval_count > 0;
     exec->subquery_count = planned->subplan_count;
     exec->subqueries =
         arena_zalloc(context->arena, (planned->subplan_count + 1) * sizeof(struct subquery *));
@@ -211,6 +212,11 @@ status_t exec_next(struct exec *exec, struct batch **batch, struct error *error)
         return error_set(error, exec->failed, "statement has failed before");
     exec->failed = exec__operator_next(exec->root, batch, error);
     return exec->failed;
+}
+
+bool exec_has_written(const struct exec *exec)
+{
+    return exec->written;
 }
 
 uint64_t exec_rows_affected(const struct exec *exec)

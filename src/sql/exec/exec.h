@@ -22,7 +22,19 @@
 #include "sql/store/store.h"
 #include "sql/types/types.h"
 
+/* Sequences, by the name a function's argument has: of a whole session, whose latest values currval
+ * and lastval tell. */
+struct exec_sequences {
+    status_t (*nextval)(void *context, struct slice name, int64_t *out, struct error *error);
+    status_t (*currval)(void *context, struct slice name, int64_t *out, struct error *error);
+    status_t (*lastval)(void *context, int64_t *out, struct error *error);
+    status_t (*setval)(void *context, struct slice name, int64_t value, bool called,
+                       struct error *error);
+    void *context;
+};
+
 struct exec_context {
+    const struct exec_sequences *sequences; /* or NULL: there are none */
     struct env *env;
     struct store_txn *txn;
     const struct catalog *catalog;
@@ -57,6 +69,8 @@ status_t exec_open(const struct planned *planned, const struct exec_context *con
  * their work in the first call and give no rows. Constraint errors: 23502 not null, 23505 unique,
  * 23503 foreign key, with detail "Key (a)=(1) already exists." as PostgreSQL has it. */
 status_t exec_next(struct exec *exec, struct batch **batch, struct error *error);
+/* Has it begun to write? */
+bool exec_has_written(const struct exec *exec);
 /* Rows changed by INSERT, UPDATE, DELETE. */
 uint64_t exec_rows_affected(const struct exec *exec);
 /* False when not measured, or when the node has no operator of its own (the right side of a lookup

@@ -65,6 +65,8 @@ struct exec {
     size_t memory_budget;
     size_t memory_used;
     uint64_t rows_affected;
+    bool written;
+    bool takes_values; /* of sequences */
     struct operator* root;
     struct operator* opened;  /* newest first */
     struct operator* at_work; /* of top: whose next is running, when measured */
@@ -266,6 +268,7 @@ eval_fn *exec__text_kernel(const struct expr *expr);
 eval_fn *exec__like_kernel(const struct expr *expr);
 eval_fn *exec__case_kernel(const struct expr *expr);
 eval_fn *exec__datetime_kernel(const struct expr *expr);
+eval_fn *exec__sequence_kernel(const struct expr *expr);
 /* Kernels of the other kinds. */
 eval_fn exec__and_run, exec__or_run, exec__case_run, exec__in_run, exec__cast_run,
     exec__subquery_run;

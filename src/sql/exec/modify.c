@@ -268,6 +268,13 @@ static bool plan_reads(const struct plan *plan)
                     plan_reads(plan->left) || plan_reads(plan->right));
 }
 
+/* Values of a sequence may run out in the middle: then the statement is begun again, and must not
+ * have written. A VALUES has asked for as many as it has rows. */
+static bool may_run_out(const struct operator* op)
+{
+    return op->exec->takes_values && op->plan->left->kind != PLAN_VALUES;
+}
+
 static status_t insert_batches(struct modify *modify, struct error *error)
 {
     uint32_t column_count = modify->table->column_count;
@@ -276,6 +283,7 @@ static status_t insert_batches(struct modify *modify, struct error *error)
         status_t status = exec__operator_next(modify->op.left, &batch, error);
         if (status != OK || !batch)
             return status;
+        modify->op.exec->written = true;
         for (uint32_t i = 0; i < batch->selected; i++) {
             uint32_t row = batch_row(batch, i);
             arena_reset(&modify->scratch);
@@ -305,6 +313,7 @@ static status_t modify_collected(struct modify *modify, struct error *error)
         status = drop_repetitions(modify, error);
     if (status != OK)
         return status;
+    modify->op.exec->written = true;
     if (modify->upsert) {
         status = rows_each(modify, exec__upsert_row, error);
         return status == OK ? references(modify, error) : status;
@@ -336,7 +345,7 @@ static status_t modify_next(struct operator* op, struct batch **out, struct erro
         /* A subquery may read what is being changed. */
         bool in_batches = op->plan->kind == PLAN_INSERT && modify->table->foreign_key_count == 0 &&
                           !modify->upsert && op->exec->subquery_count == 0 &&
-                          !plan_reads(op->plan->left);
+                          !plan_reads(op->plan->left) && !may_run_out(op);
         status_t status =
             in_batches ? insert_batches(modify, error) : modify_collected(modify, error);
         if (status != OK)

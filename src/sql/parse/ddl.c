@@ -156,10 +156,12 @@ bool parse__create(struct parse *parse, struct ast_statement *statement)
             return parse__unsupported(parse, "CREATE OR REPLACE of anything but a view is");
         return parse_create_view(parse, statement, true);
     }
+    if (parse__is_word(parse, "sequence"))
+        return parse__create_sequence(parse, statement);
     if (parse__is(parse, TOKEN_WORD) && !parse->token.keyword) {
         static const char *const known[] = {
-            "temp",     "temporary", "sequence", "function", "type",     "schema",
-            "database", "role",      "trigger",  "domain",   "unlogged", "extension",
+            "temp", "temporary", "function", "type",     "schema",    "database",
+            "role", "trigger",   "domain",   "unlogged", "extension",
         };
         for (size_t i = 0; i < sizeof known / sizeof *known; i++)
             if (strcmp(parse->token.name, known[i]) == 0)
@@ -189,6 +191,7 @@ bool parse__drop(struct parse *parse, struct ast_statement *statement)
     parse__advance(parse);
     statement->kind = parse__is_keyword(parse, KEYWORD_INDEX)  ? AST_DROP_INDEX
                       : parse__is_keyword(parse, KEYWORD_VIEW) ? AST_DROP_VIEW
+                      : parse__is_word(parse, "sequence")      ? AST_DROP_SEQUENCE
                                                                : AST_DROP_TABLE;
     if (statement->kind != AST_DROP_TABLE)
         parse__advance(parse);

@@ -89,6 +89,8 @@ bool parse__alter(struct parse *parse, struct ast_statement *statement)
     statement->kind = AST_ALTER_TABLE;
     statement->as.alter_table = alter;
     parse__advance(parse);
+    if (parse__is_word(parse, "sequence"))
+        return parse__alter_sequence(parse, statement);
     if (!parse__is_keyword(parse, KEYWORD_TABLE))
         return parse__unsupported(parse, "ALTER of anything but a table is");
     parse__advance(parse);

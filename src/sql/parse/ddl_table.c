@@ -144,7 +144,7 @@ static bool add_check(struct parse *parse, struct table_body *body, struct ast_n
 
 bool parse__default(struct parse *parse, struct ast_column_definition *column)
 {
-    if (column->default_value)
+    if (column->default_value || column->sequence)
         return parse__fail(parse, "42601", parse->token.position,
                            "multiple default values specified for column \"%s\"",
                            column->name.text);
@@ -188,6 +188,8 @@ static bool parse_column_constraint(struct parse *parse, struct table_body *body
     if (!parse_constraint_name(parse, &name))
         return false;
     uint32_t position = parse->token.position;
+    if (parse__is_word(parse, "generated"))
+        return parse__identity(parse, column);
     struct ast_key key = {
         .constraint = name, .position = position, .columns = self, .column_count = 1};
     switch (parse->token.kind == TOKEN_WORD ? parse->token.keyword : KEYWORD_NONE) {
@@ -220,28 +222,19 @@ static bool parse_column_constraint(struct parse *parse, struct table_body *body
     }
 }
 
-static bool refuse_generated(struct parse *parse)
-{
-    if (!parse__is(parse, TOKEN_WORD) || parse->token.keyword ||
-        strcmp(parse->token.name, "generated") != 0)
-        return !parse->failed;
-    return parse__unsupported(parse, "a generated column is");
-}
-
 static bool parse_column(struct parse *parse, struct table_body *body)
 {
     struct ast_create_table *table = body->table;
     struct ast_column_definition column = {0};
     bool null_given = false;
     bool found = true;
-    if (!parse__name(parse, &column.name) ||
-        !parse__type(parse, &column.type, &column.type_position))
+    bool serial = false;
+    if (!parse__name(parse, &column.name) || !parse__serial(parse, &column, &serial) ||
+        (!serial && !parse__type(parse, &column.type, &column.type_position)))
         return false;
     while (found)
         if (!parse_column_constraint(parse, body, &column, &null_given, &found))
             return false;
-    if (!refuse_generated(parse))
-        return false;
     table->columns = arena_grow(parse->arena, table->columns, &body->column_capacity,
                                 table->column_count + 1, sizeof *table->columns);
     table->columns[table->column_count++] = column;

@@ -104,6 +104,16 @@ bool parse__insert(struct parse *parse, struct ast_statement *statement)
     if (parse__is(parse, TOKEN_LEFT_PAREN) && !parse__select_starts(parse__peek(parse)) &&
         !parse__name_list(parse, &insert->columns, &insert->column_count))
         return false;
+    if (parse__accept_word(parse, "overriding")) {
+        insert->overriding = AST_OVERRIDING_USER;
+        if (!parse__accept_keyword(parse, KEYWORD_USER)) {
+            insert->overriding = AST_OVERRIDING_SYSTEM;
+            if (!parse__expect_word(parse, "system"))
+                return false;
+        }
+        if (!parse__expect_word(parse, "value"))
+            return false;
+    }
     if (!parse_source(parse, insert))
         return false;
     if (!replace && parse__accept_keyword(parse, KEYWORD_ON) && !parse_conflict(parse, insert))

@@ -9,6 +9,7 @@ static struct ast_expr *finish_call(struct parse *parse, struct ast_expr *call, 
                                     const struct expr_list *arguments)
 {
     call->as.call.name = name;
+    parse->sets_sequence |= strcmp(name, "setval") == 0;
     call->as.call.arguments = arguments->items;
     call->as.call.count = arguments->count;
     return parse__expr_finish(parse, call, arguments->highest);

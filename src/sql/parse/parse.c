@@ -42,6 +42,25 @@ static bool token_is_keyword(const struct token *token, enum keyword keyword)
     return token->kind == TOKEN_WORD && token->keyword == keyword;
 }
 
+bool parse__is_word(const struct parse *parse, const char *word)
+{
+    return parse->token.kind == TOKEN_WORD && parse->token.keyword == KEYWORD_NONE &&
+           strcmp(parse->token.name, word) == 0;
+}
+
+bool parse__accept_word(struct parse *parse, const char *word)
+{
+    if (!parse__is_word(parse, word))
+        return false;
+    parse__advance(parse);
+    return true;
+}
+
+bool parse__expect_word(struct parse *parse, const char *word)
+{
+    return parse__accept_word(parse, word) || parse__syntax_error(parse);
+}
+
 bool parse__is_keyword(const struct parse *parse, enum keyword keyword)
 {
     return token_is_keyword(&parse->token, keyword);
@@ -323,6 +342,7 @@ status_t parse_next(struct parser *parser, struct arena *arena, struct ast_state
     if (made) {
         made->text = slice_make(parser->text.data + start, parse.previous_end - start);
         made->parameter_count = parse.parameter_count;
+        made->sets_sequence = parse.sets_sequence;
     }
     /* The token behind the semicolon belongs to the next statement, as do its errors. */
     ASSERT(!parse.has_ahead && parse.depth == 0);

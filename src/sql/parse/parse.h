@@ -341,6 +341,10 @@ enum ast_statement_kind {
     AST_SET,
     AST_SHOW,
     AST_ANALYZE,
+    AST_CREATE_SEQUENCE,
+    AST_ALTER_SEQUENCE,
+    AST_DROP_SEQUENCE,
+    AST_TRUNCATE,
 };
 
 struct ast_assignment {
@@ -355,7 +359,10 @@ enum ast_conflict {
     AST_CONFLICT_REPLACE, /* INSERT OR REPLACE, REPLACE */
 };
 
+enum ast_overriding { AST_OVERRIDING_NONE, AST_OVERRIDING_SYSTEM, AST_OVERRIDING_USER };
+
 struct ast_insert {
+    enum ast_overriding overriding; /* OVERRIDING ... VALUE */
     struct ast_name table;
     struct ast_name alias;    /* or missing */
     struct ast_name *columns; /* or NULL: the first columns of the table */
@@ -430,7 +437,27 @@ struct ast_key {
     uint32_t column_count;
 };
 
+/* What was said of a sequence; what was not is false. */
+struct ast_sequence_options {
+    uint32_t position;
+    bool has_start, has_increment, has_low, has_high, has_cache, has_cycle;
+    bool no_low, no_high; /* NO MINVALUE, NO MAXVALUE */
+    int64_t start, increment, low, high, cache;
+    bool cycle;
+    bool restart;      /* RESTART ... */
+    bool restart_with; /* ... WITH: */
+    int64_t restart_value;
+    uint32_t bits;                /* AS SMALLINT, INT4, BIGINT: 16, 32, 64; or 0 */
+    struct ast_name owner_table;  /* OWNED BY, or missing */
+    struct ast_name owner_column; /* missing too: OWNED BY NONE when owned */
+    bool owned;
+};
+
+enum ast_identity { AST_IDENTITY_NONE, AST_IDENTITY_ALWAYS, AST_IDENTITY_BY_DEFAULT };
+
 struct ast_column_definition {
+    const struct ast_sequence_options *sequence; /* SERIAL, GENERATED ... AS IDENTITY; or NULL */
+    enum ast_identity identity;
     struct ast_name name;
     struct type_spec type;
     uint32_t type_position;
@@ -514,6 +541,20 @@ struct ast_drop {
     bool if_exists;
 };
 
+/* CREATE SEQUENCE and ALTER SEQUENCE. */
+struct ast_sequence {
+    struct ast_name name;
+    bool if_exists; /* of ALTER; with CREATE: if not exists */
+    struct ast_sequence_options options;
+};
+
+struct ast_truncate {
+    struct ast_name *names;
+    uint32_t count;
+    bool cascade;
+    bool restart; /* RESTART IDENTITY */
+};
+
 struct ast_create_index {
     struct ast_name index; /* or missing */
     struct ast_name table;
@@ -568,15 +609,18 @@ struct ast_statement {
     struct slice text;        /* first to last token, without the semicolon; inside the text given
                                  to parse_begin */
     uint32_t parameter_count; /* the highest $n */
+    bool sets_sequence;       /* calls setval: a SELECT that writes */
     union {
         struct ast_select *select;
         struct ast_insert *insert;
         struct ast_update *update;
         struct ast_delete *delete;
         struct ast_create_table *create_table;
-        struct ast_drop *drop; /* AST_DROP_TABLE, AST_DROP_INDEX, AST_DROP_VIEW */
+        struct ast_drop *drop; /* AST_DROP_TABLE, _INDEX, _VIEW, _SEQUENCE */
         struct ast_create_view *create_view;
         struct ast_reindex *reindex;
+        struct ast_sequence *sequence; /* AST_CREATE_SEQUENCE, AST_ALTER_SEQUENCE */
+        struct ast_truncate *truncate;
         struct ast_alter_table *alter_table;
         struct ast_create_index *create_index;
         struct ast_begin *begin;

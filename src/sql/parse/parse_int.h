@@ -306,6 +306,7 @@ struct parse {
     uint32_t depth;   /* how deep the recursion is */
     uint32_t deepest; /* depth + height of the highest subtree seen */
     uint32_t parameter_count;
+    bool sets_sequence;
 };
 
 /* lex.c: reads the next token, TOKEN_ERROR after an error. */
@@ -332,6 +333,10 @@ const struct token *parse__peek(struct parse *parse);
 bool parse__is(const struct parse *parse, enum token_kind kind);
 bool parse__is_keyword(const struct parse *parse, enum keyword keyword);
 bool parse__peek_keyword(struct parse *parse, enum keyword keyword);
+/* A word that is no keyword, and so may be a name elsewhere. */
+bool parse__is_word(const struct parse *parse, const char *word);
+bool parse__accept_word(struct parse *parse, const char *word);
+bool parse__expect_word(struct parse *parse, const char *word);
 /* Consumes it when it is there. */
 bool parse__accept(struct parse *parse, enum token_kind kind);
 bool parse__accept_keyword(struct parse *parse, enum keyword keyword);
@@ -467,6 +472,16 @@ bool parse__constraint_alone(struct parse *parse, struct ast_name table,
                              const struct ast_create_table **constraints);
 /* What stands behind the word DEFAULT, the current token. */
 bool parse__default(struct parse *parse, struct ast_column_definition *column);
+/* ddl_sequence.c */
+bool parse__create_sequence(struct parse *parse, struct ast_statement *statement);
+bool parse__alter_sequence(struct parse *parse, struct ast_statement *statement);
+/* SERIAL and its like; *found is false, and nothing read, when the type is another. */
+bool parse__serial(struct parse *parse, struct ast_column_definition *column, bool *found);
+/* GENERATED ... AS IDENTITY; the current token is GENERATED. */
+bool parse__identity(struct parse *parse, struct ast_column_definition *column);
+bool parse__truncate(struct parse *parse, struct ast_statement *statement);
+void parse__print_sequence_options(const struct ast_sequence_options *options, const char *lead,
+                                   struct buffer *out);
 bool parse__reindex(struct parse *parse, struct ast_statement *statement);
 /* explain.c */
 bool parse__explain(struct parse *parse, struct ast_statement *statement);

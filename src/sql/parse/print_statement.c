@@ -75,6 +75,9 @@ static void print_insert(const struct ast_insert *insert, struct buffer *out)
         parse__print_names(insert->columns, insert->column_count, out);
         buffer_append_string(out, " ");
     }
+    if (insert->overriding)
+        buffer_printf(out, "OVERRIDING %s VALUE ",
+                      insert->overriding == AST_OVERRIDING_SYSTEM ? "SYSTEM" : "USER");
     if (insert->source)
         parse__print_select(insert->source, out);
     else
@@ -113,7 +116,17 @@ static void print_column(const struct ast_column_definition *column, struct buff
     char type[64];
     type_spec_name(column->type, type, sizeof type);
     ast_print_name(column->name.text, out);
-    buffer_printf(out, " %s%s", type, column->not_null ? " NOT NULL" : "");
+    bool serial = column->sequence && !column->identity;
+    buffer_printf(out, " %s%s",
+                  !serial                         ? type
+                  : column->type.length_max == 16 ? "smallserial"
+                                                  : "bigserial",
+                  column->not_null ? " NOT NULL" : "");
+    if (column->identity) {
+        buffer_printf(out, " GENERATED %s AS IDENTITY",
+                      column->identity == AST_IDENTITY_ALWAYS ? "ALWAYS" : "BY DEFAULT");
+        parse__print_sequence_options(column->sequence, " (", out);
+    }
     if (column->default_value) {
         buffer_append_string(out, " DEFAULT ");
         ast_print_expr(column->default_value, out);
@@ -297,6 +310,26 @@ static void print_drop(const struct ast_drop *drop, const char *what, struct buf
     }
 }
 
+static void print_sequence(const struct ast_sequence *sequence, bool create, struct buffer *out)
+{
+    buffer_printf(out, "%s SEQUENCE ", create ? "CREATE" : "ALTER");
+    if (sequence->if_exists)
+        buffer_append_string(out, create ? "IF NOT EXISTS " : "IF EXISTS ");
+    ast_print_name(sequence->name.text, out);
+    parse__print_sequence_options(&sequence->options, " ", out);
+}
+
+static void print_truncate(const struct ast_truncate *truncate, struct buffer *out)
+{
+    buffer_append_string(out, "TRUNCATE TABLE ");
+    for (uint32_t i = 0; i < truncate->count; i++) {
+        buffer_append_string(out, i ? ", " : "");
+        ast_print_name(truncate->names[i].text, out);
+    }
+    buffer_append_string(out, truncate->restart ? " RESTART IDENTITY" : "");
+    buffer_append_string(out, truncate->cascade ? " CASCADE" : "");
+}
+
 static void print_create_index(const struct ast_create_index *create, struct buffer *out)
 {
     buffer_printf(out, "CREATE %sINDEX %s", create->unique ? "UNIQUE " : "",
@@ -438,6 +471,16 @@ void ast_print(const struct ast_statement *statement, struct buffer *out)
         break;
     case AST_SHOW:
         print_show(statement->as.show, out);
+        break;
+    case AST_CREATE_SEQUENCE:
+    case AST_ALTER_SEQUENCE:
+        print_sequence(statement->as.sequence, statement->kind == AST_CREATE_SEQUENCE, out);
+        break;
+    case AST_DROP_SEQUENCE:
+        print_drop(statement->as.drop, "SEQUENCE", out);
+        break;
+    case AST_TRUNCATE:
+        print_truncate(statement->as.truncate, out);
         break;
     }
 }

@@ -210,8 +210,6 @@ static bool refuse_statement(struct parse *parse)
         if (*c >= 'a' && *c <= 'z')
             *c = (char)(*c - 'a' + 'A');
     parse__unsupported(parse, what);
-    if (keyword == KEYWORD_TRUNCATE)
-        parse__hint(parse, "DELETE FROM without WHERE removes all rows.");
     return false;
 }
 
@@ -270,6 +268,8 @@ bool parse__statement(struct parse *parse, struct ast_statement *statement)
         return parse_set(parse, statement);
     case KEYWORD_SHOW:
         return parse_show(parse, statement);
+    case KEYWORD_TRUNCATE:
+        return parse__truncate(parse, statement);
     case KEYWORD_ANALYZE:
     case KEYWORD_ANALYSE:
         return parse__analyze(parse, statement);
@@ -288,7 +288,6 @@ bool parse__statement(struct parse *parse, struct ast_statement *statement)
     case KEYWORD_REVOKE:
     case KEYWORD_SAVEPOINT:
     case KEYWORD_TABLE:
-    case KEYWORD_TRUNCATE:
     case KEYWORD_VACUUM:
         return refuse_statement(parse);
     default:

@@ -98,6 +98,8 @@ status_t plan_statement(const struct ast_statement *statement, const struct cata
             out->parameter_types[i] = SQL_TEXT;
     }
     out->is_momentary = planner.is_momentary;
+    out->nextvals = planner.nextvals;
+    out->nextval_count = planner.nextval_count;
     out->uses = planner.uses;
     out->use_count = planner.use_count;
     ASSERT(out->root);

@@ -154,7 +154,12 @@ enum expr_call {
     CALL_OVERLAPS, /* (begin, end, begin, end) */
     CALL_STATEMENT_TIMESTAMP,
     CALL_CLOCK_TIMESTAMP,
-    CALL_COUNT_  /* number of calls, not a call */
+    /* sequences, by the name of one (see exec_sequences) */
+    CALL_NEXTVAL,
+    CALL_CURRVAL,
+    CALL_SETVAL,
+    CALL_LASTVAL,
+    CALL_COUNT_ /* number of calls, not a call */
 };
 
 struct expr {
@@ -523,7 +528,15 @@ struct plan_use {
     bool direct;          /* not through a view */
 };
 
+/* A sequence that the statement takes from by a name that stands in it. */
+struct plan_nextval {
+    const char *name; /* as nextval's argument has it */
+    bool each_row;    /* the DEFAULT of a column: once for each row put in; else once */
+};
+
 struct planned {
+    struct plan_nextval *nextvals;
+    uint32_t nextval_count;
     struct plan *root;
     enum sql_type *parameter_types; /* inferred; what stays unknown is text */
     uint32_t parameter_count;

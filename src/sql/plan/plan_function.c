@@ -30,6 +30,7 @@ static const struct function functions[] = {
     {"cos", CALL_COS, D, 1, 1, {D}},
     {"current_database", CALL_CURRENT_DATABASE, T, 0, 0, {0}},
     {"current_user", CALL_CURRENT_USER, T, 0, 0, {0}},
+    {"currval", CALL_CURRVAL, I, 1, 1, {T}},
     {"decode", CALL_DECODE, Y, 2, 2, {T, T}},
     {"encode", CALL_ENCODE, T, 2, 2, {Y, T}},
     {"exp", CALL_EXP, D, 1, 1, {D}},
@@ -37,6 +38,7 @@ static const struct function functions[] = {
     {"floor", CALL_FLOOR, N, 1, 1, {N}},
     {"gen_random_uuid", CALL_RANDOM_UUID, U, 0, 0, {0}},
     {"get_byte", CALL_GET_BYTE, I, 2, 2, {Y, I}},
+    {"lastval", CALL_LASTVAL, I, 0, 0, {0}},
     {"left", CALL_LEFT, T, 2, 2, {T, I}},
     {"length", CALL_LENGTH, I, 1, 1, {T}},
     {"length", CALL_OCTET_LENGTH, I, 1, 1, {Y}},
@@ -51,6 +53,7 @@ static const struct function functions[] = {
     {"mod", CALL_MODULO, I, 2, 2, {I, I}},
     {"mod", CALL_MODULO, N, 2, 2, {N, N}},
     {"mod", CALL_MODULO, D, 2, 2, {D, D}},
+    {"nextval", CALL_NEXTVAL, I, 1, 1, {T}},
     {"octet_length", CALL_OCTET_LENGTH, I, 1, 1, {T}},
     {"octet_length", CALL_OCTET_LENGTH, I, 1, 1, {Y}},
     {"pi", CALL_PI, D, 0, 0, {0}},
@@ -67,6 +70,8 @@ static const struct function functions[] = {
     {"round", CALL_ROUND, N, 1, 2, {N, I}},
     {"rpad", CALL_RPAD, T, 2, 3, {T, I, T}},
     {"rtrim", CALL_RTRIM, T, 1, 2, {T, T}},
+    {"setval", CALL_SETVAL, I, 2, 2, {T, I}},
+    {"setval", CALL_SETVAL, I, 3, 3, {T, I, B}},
     {"sign", CALL_SIGN, D, 1, 1, {D}},
     {"sign", CALL_SIGN, N, 1, 1, {N}},
     {"sin", CALL_SIN, D, 1, 1, {D}},
@@ -258,5 +263,7 @@ status_t plan__type_function(struct planner *planner, const char *name, struct e
             return status;
     }
     *out = function_call(planner, best->name, best->call, best->result, arguments, count, position);
+    if (best->call == CALL_NEXTVAL)
+        plan__note_nextvals(planner, *out, false);
     return OK;
 }

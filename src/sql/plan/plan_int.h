@@ -37,6 +37,9 @@ struct planner {
     struct plan_use *uses;
     uint32_t use_count;
     uint32_t use_capacity;
+    struct plan_nextval *nextvals;
+    uint32_t nextval_count;
+    uint32_t nextval_capacity;
     bool is_momentary; /* as in struct planned */
 };
 
@@ -591,6 +594,8 @@ status_t plan__conflict(struct planner *planner, const struct ast_insert *ast,
 /* RETURNING: a select list over the rows that the node at out->root changes. */
 status_t plan__returning(struct planner *planner, const struct table *table, const char *alias,
                          const struct ast_target *targets, uint32_t count, struct planned *out);
+/* Notes what nextval takes from in an expression. */
+void plan__note_nextvals(struct planner *planner, const struct expr *expr, bool each_row);
 /* A column's DEFAULT, or NULL without one. */
 status_t plan__default(struct planner *planner, const struct column *column, struct expr **out);
 /* The place of a column that is assigned to; 42703 with a hint. */

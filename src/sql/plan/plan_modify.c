@@ -31,6 +31,8 @@ status_t plan__default(struct planner *planner, const struct column *column, str
     status_t status = parse_expression(text, planner->arena, &ast, planner->error);
     if (!status)
         status = plan_expression(ast, column->type.kind, planner->arena, out, planner->error);
+    if (!status)
+        plan__note_nextvals(planner, *out, true);
     /* A position inside the DEFAULT says nothing about this statement's text. */
     if (status && planner->error)
         planner->error->position = 0;
@@ -62,6 +64,7 @@ static status_t modify(struct planner *planner, enum plan_kind kind, const struc
 
 /* Where the values go. */
 struct target {
+    enum ast_overriding overriding;
     struct planner *planner;
     const struct table *table;
     uint32_t *columns; /* place in the table of each value */
@@ -121,12 +124,43 @@ static status_t default_of(struct target *target, uint32_t place, struct expr **
     return OK;
 }
 
+/* What GENERATED ALWAYS says to a value that is given. */
+static status_t identity_refuse(struct planner *planner, const struct column *column,
+                                const char *format)
+{
+    error_sql(planner->error, "428C9", 0, format, column->name);
+    error_detail(planner->error, "Column \"%s\" is an identity column defined as GENERATED ALWAYS.",
+                 column->name);
+    return ERR_SQL;
+}
+
+/* Whether what is given for a column does not count. */
+static bool is_overridden(const struct target *target, uint32_t place)
+{
+    return target->overriding == AST_OVERRIDING_USER &&
+           target->table->columns[place].identity != IDENTITY_NONE;
+}
+
+static status_t identity_check(const struct target *target, uint32_t place)
+{
+    const struct column *column = &target->table->columns[place];
+    struct planner *planner = target->planner;
+    if (column->identity != IDENTITY_ALWAYS || target->overriding != AST_OVERRIDING_NONE)
+        return OK;
+    identity_refuse(planner, column, "cannot insert a non-DEFAULT value into column \"%s\"");
+    error_hint(planner->error, "Use OVERRIDING SYSTEM VALUE to override.");
+    return ERR_SQL;
+}
+
 static status_t insert_cell(struct target *target, const struct ast_expr *ast, uint32_t place,
                             struct expr **out)
 {
     struct planner *planner = target->planner;
-    if (ast->kind == AST_DEFAULT)
+    if (ast->kind == AST_DEFAULT || is_overridden(target, place))
         return default_of(target, place, out);
+    status_t checked = identity_check(target, place);
+    if (checked)
+        return checked;
     struct scope scope = {.planner = planner, .clause = "VALUES"};
     status_t status = plan__bind_expr(&scope, ast, out);
     if (!status)
@@ -205,6 +239,10 @@ static status_t select_exprs(struct target *target, const struct plan *below, st
     memset(exprs, 0, table->column_count * sizeof(struct expr *));
     for (uint32_t i = 0; i < below->column_count; i++) {
         uint32_t place = target->columns[i];
+        if (is_overridden(target, place))
+            continue;
+        if ((status = identity_check(target, place)))
+            return status;
         exprs[place] = plan__node(planner, EXPR_COLUMN, below->types[i], 0);
         exprs[place]->index = i;
         exprs[place]->name = below->names[i];
@@ -280,7 +318,7 @@ static status_t insert_select(struct target *target, const struct ast_insert *as
 
 status_t plan__insert(struct planner *planner, const struct ast_insert *ast, struct planned *out)
 {
-    struct target target = {.planner = planner};
+    struct target target = {.planner = planner, .overriding = ast->overriding};
     status_t status = plan__find_table(planner, &ast->table, &target.table);
     if (!status)
         status = read_columns(&target, ast);
@@ -366,6 +404,8 @@ static status_t bind_assignment(struct scope *scope, const struct table *table,
     if (status)
         return status;
     const struct column *column = &table->columns[*place];
+    if (column->identity == IDENTITY_ALWAYS && ast->value->kind != AST_DEFAULT)
+        return identity_refuse(planner, column, "column \"%s\" can only be updated to DEFAULT");
     status = ast->value->kind == AST_DEFAULT ? plan__default(planner, column, &value)
                                              : plan__bind_expr(scope, ast->value, &value);
     if (!status)

@@ -25,6 +25,24 @@ status_t plan_row_expression(const struct ast_expr *ast, const struct table *tab
     return OK;
 }
 
+void plan__note_nextvals(struct planner *planner, const struct expr *expr, bool each_row)
+{
+    for (uint32_t i = 0; i < expr->argument_count; i++)
+        plan__note_nextvals(planner, expr->arguments[i], each_row);
+    if (expr->kind != EXPR_CALL || expr->call != CALL_NEXTVAL)
+        return;
+    const struct expr *name = expr->arguments[0];
+    if (!plan__is_constant(name) || name->constant.null)
+        return;
+    uint32_t count = planner->nextval_count;
+    planner->nextvals = arena_grow(planner->arena, planner->nextvals, &planner->nextval_capacity,
+                                   count + 1, sizeof *planner->nextvals);
+    struct slice text = name->constant.as.text;
+    planner->nextvals[planner->nextval_count++] = (struct plan_nextval){
+        .name = arena_strndup(planner->arena, (const char *)text.data, text.size),
+        .each_row = each_row};
+}
+
 /* The same of a text that was bound before: an error in it is nothing the statement's text has a
  * place for. */
 static status_t text_bind(const char *sql, const struct table *table, const char *what,

@@ -100,7 +100,8 @@ struct store_memory *store_memory_create(void);
 void store_memory_destroy(struct store_memory *store);
 /* A view of the contents as they are now. */
 struct store_txn *store_memory_begin(struct store_memory *store);
-/* Makes the writes the store's contents (no conflict check: tests run one writer) and frees it. */
+/* Makes the writes part of the store's contents (no conflict check: tests run one writer) and frees
+ * it. */
 void store_memory_commit(struct store_txn *txn);
 void store_memory_rollback(struct store_txn *txn);
 

@@ -27,7 +27,8 @@ struct memory_txn {
     struct store_txn base;
     struct store_memory *store;
     struct picture *picture;
-    uint32_t cursors; /* open ones */
+    struct picture *begun; /* as it was at the beginning */
+    uint32_t cursors;      /* open ones */
 };
 
 struct memory_cursor {
@@ -267,6 +268,7 @@ struct store_txn *store_memory_begin(struct store_memory *store)
     txn->base.ops = &memory_ops;
     txn->store = store;
     txn->picture = picture_retain(store->current);
+    txn->begun = picture_retain(store->current);
     store->transactions++;
     return &txn->base;
 }
@@ -276,15 +278,44 @@ static void txn_end(struct memory_txn *txn)
     ASSERT(txn->cursors == 0);
     ASSERT(txn->store->transactions > 0);
     txn->store->transactions--;
+    picture_release(txn->begun);
     mem_free(txn);
+}
+
+/* What `txn` has changed, done once more on what another has committed meanwhile. */
+static void changes_repeat(struct memory_txn *txn, struct store_txn *onto)
+{
+    const struct picture *before = txn->begun;
+    const struct picture *after = txn->picture;
+    uint32_t i = 0;
+    uint32_t j = 0;
+    while (i < before->count || j < after->count) {
+        int order = i == before->count ? 1
+                    : j == after->count
+                        ? -1
+                        : slice_compare(before->entries[i].key, after->entries[j].key);
+        if (order < 0)
+            memory_remove(onto, before->entries[i].key, NULL);
+        else if (order > 0 || before->entries[i].value.data != after->entries[j].value.data)
+            memory_put(onto, after->entries[j].key, after->entries[j].value, NULL);
+        i += order <= 0;
+        j += order >= 0;
+    }
 }
 
 void store_memory_commit(struct store_txn *base)
 {
     ASSERT(base && base->ops == &memory_ops);
     struct memory_txn *txn = txn_from(base);
-    picture_release(txn->store->current);
-    txn->store->current = txn->picture;
+    struct store_memory *store = txn->store;
+    if (store->current != txn->begun) {
+        struct memory_txn *again = txn_from(store_memory_begin(store));
+        changes_repeat(txn, &again->base);
+        store_memory_rollback(base);
+        txn = again;
+    }
+    picture_release(store->current);
+    store->current = txn->picture;
     txn_end(txn);
 }
 
