@@ -13,7 +13,9 @@ static bool parse_number(struct parse *parse, int64_t *out)
     if (!minus)
         parse__accept(parse, TOKEN_PLUS);
     const struct token *token = &parse->token;
-    if (minus && token->kind == TOKEN_DECIMAL && token->real == 0x1p63) {
+    static const char least[] = "9223372036854775808";
+    struct slice text = slice_make(parse->text.data + token->start, token->end - token->start);
+    if (minus && token->kind == TOKEN_DECIMAL && slice_equal(text, slice_from_string(least))) {
         *out = INT64_MIN;
         parse__advance(parse);
         return true;
