@@ -122,10 +122,14 @@ status_t kv_load_end(struct kv_load *load, struct error *error);
 /* Gives the pages back and frees `load`; the store is empty as before. NULL is allowed. */
 void kv_load_abort(struct kv_load *load);
 
-/* Gives blocks of free pages, beyond `keep_bytes` of them, back to the file system: at most `limit`
- * pieces (of up to 16 MiB) a call, from the end of the file on. The file keeps its length but takes
- * less of the disk (du, not ls); what was given back is asked for again when it is needed. *given:
- * bytes; 0 when there is nothing more to give. ERR_UNSUPPORTED: the file system cannot. */
+/* Gives space back to the file system, down to about `keep_bytes` of free pages, in steps bounded
+ * by `limit`. A file much longer than what is in it is shortened: each step moves some pages (64
+ * for each of `limit`) to its front, and what is free at its end, in both of the last two
+ * checkpoints too, is cut off; so it takes two checkpoints more. Otherwise blocks of free pages are
+ * given back, at most `limit` pieces (of up to 16 MiB) a call: the file keeps its length but takes
+ * less of the disk (du, not ls), and what was given back is asked for again when it is needed.
+ * Counts as a change, to be published. *given: bytes given back or moved; 0 when there is nothing
+ * more to do before the next checkpoint has ended. ERR_UNSUPPORTED: the file system cannot. */
 status_t kv_compact(struct kv *kv, uint64_t keep_bytes, uint32_t limit, uint64_t *given,
                     struct error *error);
 

@@ -359,12 +359,14 @@ static struct kv__page *freelist_page(struct kv *kv, uint32_t id, uint32_t next)
     return page;
 }
 
-/* Writes the runs of `bits` into the checkpoint's free list pages; returns the pages in them. */
-static uint32_t write_runs(struct kv *kv, const uint64_t *bits, const struct kv__page_list *list)
+/* Writes the runs of `bits`, as far as `end`, into the checkpoint's free list pages; returns the
+ * pages in them. */
+static uint32_t write_runs(struct kv *kv, const uint64_t *bits, uint32_t end,
+                           const struct kv__page_list *list)
 {
     uint32_t at = 0, free_pages = 0;
     struct kv__run run;
-    bool more = next_run(bits, page_count(kv), &at, &run);
+    bool more = next_run(bits, end, &at, &run);
     for (uint32_t i = 0; i < list->count; i++) {
         uint32_t next = i + 1 < list->count ? list->items[i + 1] : 0;
         struct kv__page *page = freelist_page(kv, list->items[i], next);
@@ -372,7 +374,7 @@ static uint32_t write_runs(struct kv *kv, const uint64_t *bits, const struct kv_
         while (more && page->count < runs_per_page(kv)) {
             runs[page->count++] = run;
             free_pages += run.count;
-            more = next_run(bits, page_count(kv), &at, &run);
+            more = next_run(bits, end, &at, &run);
         }
     }
     ASSERT(!more);
@@ -402,7 +404,11 @@ status_t kv__alloc_freeze(struct kv *kv, struct kv_checkpoint *checkpoint, struc
         kv__bit_clear(unreached, checkpoint->freelist.items[i]);
     checkpoint->meta.freelist = checkpoint->freelist.items[0];
     checkpoint->meta.freelist_pages = need;
-    checkpoint->meta.free_pages = write_runs(kv, unreached, &checkpoint->freelist);
+    uint32_t end = page_count(kv);
+    while (kv__bit_get(unreached, end - 1)) /* the meta pages are not among them */
+        end--;
+    checkpoint->meta.pages = end;
+    checkpoint->meta.free_pages = write_runs(kv, unreached, end, &checkpoint->freelist);
     for (uint32_t i = 0; i < need; i++)
         page_list_add(&checkpoint->write, checkpoint->freelist.items[i]);
     for (uint32_t word = 0; word < kv->bit_words; word++) {

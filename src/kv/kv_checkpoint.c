@@ -49,7 +49,6 @@ status_t kv_checkpoint_begin(struct kv *kv, struct slice app_meta, struct kv_che
     meta->epoch = epoch;
     meta->entries = kv->published_entries;
     meta->root = atomic_load(&kv->published_root[epoch & 1]);
-    meta->pages = atomic_load(&kv->pages);
     meta->app_meta_size = (uint32_t)app_meta.size;
     if (app_meta.size > 0)
         memcpy(meta->app_meta, app_meta.data, app_meta.size);
@@ -103,7 +102,9 @@ status_t kv_checkpoint_end(struct kv *kv, struct kv_checkpoint *checkpoint, stru
     kv->running = NULL;
     if (status == OK) {
         struct kv__page_list before = kv->freelist;
+        kv->before_pages = kv->durable.pages;
         kv->durable = checkpoint->meta;
+        kv->move_done = false;
         atomic_store(&kv->durable_epoch, kv->durable.epoch);
         kv->freelist = checkpoint->freelist;
         for (uint32_t i = 0; i < before.count; i++)

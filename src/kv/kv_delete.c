@@ -275,19 +275,6 @@ static status_t drop_leaf(struct kv *kv, struct kv__path *path, struct error *er
     return status;
 }
 
-/* Copies the key that begins what lies behind the leaf of the path; false when nothing does. */
-static bool key_behind(const struct kv__path *path, uint8_t *bytes, struct slice *key)
-{
-    for (uint32_t depth = path->depth - 1; depth-- > 0;) {
-        const struct kv__page *page = path->at[depth].page;
-        if (path->at[depth].index + 1u >= page->count)
-            continue;
-        *key = kv__page_key_copy(page, path->at[depth].index + 1u, bytes);
-        return true;
-    }
-    return false;
-}
-
 /* The first entry of the leaf at or behind the path's place. */
 static status_t delete_one(struct kv *kv, const struct kv__path *path, struct error *error)
 {
@@ -319,7 +306,7 @@ status_t kv_delete_range(struct kv *kv, struct slice low, struct slice high, uin
         uint32_t count = leaf->count, from = path.at[path.depth - 1].index;
         uint32_t to = high.size == 0 ? count : kv__page_search(leaf, 0, high, &exact);
         if (from == count) { /* all of it is below the range */
-            if (!key_behind(&path, bytes, &low) ||
+            if (!kv__tree_key_behind(&path, bytes, &low) ||
                 (high.size != 0 && slice_compare(low, high) >= 0))
                 return OK;
         } else if (from >= to) {

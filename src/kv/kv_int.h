@@ -185,8 +185,13 @@ struct kv {
     uint32_t bit_words;
     uint32_t free_count;
     uint32_t hole_count;
-    uint32_t hole_hint;            /* no hole in words below */
-    uint32_t compact_at;           /* word up to which kv_compact has still to look */
+    uint32_t hole_hint;     /* no hole in words below */
+    uint32_t compact_at;    /* page up to which kv_compact has still to look */
+    uint32_t before_pages;  /* in the checkpoint before the durable one: its meta page */
+    bool move_done;         /* since a checkpoint ended a round of moving found nothing */
+    bool move_any;          /* this round has moved something */
+    uint32_t move_key_size; /* where the round goes on */
+    uint8_t move_key[KV_KEY_SIZE_MAX];
     uint32_t free_hint;            /* no free page in words below */
     uint32_t touched;              /* pages behind have never been written since the file grew */
     struct kv__run_list born;      /* allocated in this epoch, some perhaps given back */
@@ -443,6 +448,8 @@ void kv__tree_copy_path(struct kv *kv, struct kv__path *path);
 /* OK when an entry of this key and value may be stored. */
 status_t kv__tree_entry_check(const struct kv *kv, struct slice key, struct slice value,
                               struct error *error);
+/* Copies the key that begins what lies behind the leaf of the path; false when nothing does. */
+bool kv__tree_key_behind(const struct kv__path *path, uint8_t *bytes, struct slice *key);
 /* The shortest key > `left` and <= `right`: a prefix of `right`. */
 struct slice kv__tree_separator(struct slice left, struct slice right);
 
@@ -482,6 +489,12 @@ static inline void kv__bit_clear(uint64_t *bits, uint32_t page)
 status_t kv__space_get(struct kv *kv, uint32_t more, struct error *error);
 /* As that, until there are `count` free pages in a row, and tells the first of them. */
 status_t kv__space_get_run(struct kv *kv, uint32_t count, uint32_t *page, struct error *error);
+/* As kv__space_get, but for `count` pages before `target` that are free or become it; *room: are
+ * there so many? */
+status_t kv__space_get_below(struct kv *kv, uint32_t count, uint32_t target, bool *room,
+                             struct error *error);
+/* Are there `count` free pages in a row before `target`? kv__space_get_run takes the same. */
+bool kv__space_has_run_below(const struct kv *kv, uint32_t count, uint32_t target);
 /* At open, when it is known which pages are free. */
 status_t kv__space_open(struct kv *kv, struct error *error);
 /* Pages that are free, but may have no blocks; false when one of them is free already. */
@@ -521,6 +534,13 @@ status_t kv__alloc_load(struct kv *kv, struct error *error);
  * pages to be checksummed. An error leaves all as it was. */
 status_t kv__alloc_freeze(struct kv *kv, struct kv_checkpoint *checkpoint, struct error *error);
 void kv__alloc_destroy(struct kv *kv);
+
+/* ---- kv_move.c ------------------------------------------------------------------------------ */
+
+/* Goes on moving pages of the tree from behind `target` to before it, about `limit` of them;
+ * *moved: of this step. At the end of a round sets move_done when there was nothing to move. */
+status_t kv__move_step(struct kv *kv, uint32_t target, uint32_t limit, uint32_t *moved,
+                       struct error *error);
 
 /* ---- kv_snapshot.c -------------------------------------------------------------------------- */
 

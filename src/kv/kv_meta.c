@@ -126,6 +126,7 @@ status_t kv__meta_read(struct kv *kv, uint64_t file_size, struct error *error)
     if (kv->meta_pages_bad != 0)
         log_warn("kv", "meta page %u of \"%s\" is not valid, using the other", 1 - newest,
                  kv->path);
+    kv->before_pages = kv->meta_pages_bad == 0 ? meta[1 - newest].pages : 0;
     kv->durable = meta[newest];
     kv->page_size = meta[newest].page_size;
     return OK;

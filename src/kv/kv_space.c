@@ -10,7 +10,11 @@
  *                           free --kv_compact--> hole
  *
  * kv_compact begins at the end of the file, while single pages are taken from its beginning; so
- * what is in use gathers at the beginning. */
+ * what is in use gathers at the beginning. When the file is much longer than what is in it, pages
+ * are moved there (kv_move.c), and the end is cut off.
+ *
+ * A checkpoint says where its pages end, which may be before the end of the file: what lies behind
+ * is free in it. */
 #include "base/mem.h"
 #include "kv/kv_int.h"
 
@@ -18,6 +22,7 @@
 #define FILL_PAGES 256u  /* made free at once */
 #define PUNCH_MIN  8u    /* shorter runs of free pages are left alone */
 #define PUNCH_MAX  4096u /* given back by one call to the file system */
+#define MOVE_PAGES 64u   /* moved by one step */
 
 static uint32_t page_count(const struct kv *kv)
 {
@@ -134,6 +139,39 @@ status_t kv_reserve(struct kv *kv, uint64_t bytes, struct error *error)
     return kv__space_get(kv, wanted - kv->free_count, error);
 }
 
+/* How many pages before `target` are free, counted up to `count`. */
+static uint32_t free_below(const struct kv *kv, uint32_t count, uint32_t target)
+{
+    uint32_t found = 0;
+    for (uint32_t page = kv->free_hint * KV_BITS; page < target && found < count;) {
+        if (page % KV_BITS == 0 && kv->free_bits[page / KV_BITS] == 0) {
+            page += KV_BITS;
+            continue;
+        }
+        found += kv__bit_get(kv->free_bits, page);
+        page++;
+    }
+    return found;
+}
+
+status_t kv__space_get_below(struct kv *kv, uint32_t count, uint32_t target, bool *room,
+                             struct error *error)
+{
+    ASSERT(target <= page_count(kv));
+    for (;;) {
+        uint32_t page;
+        *room = free_below(kv, count, target) >= count;
+        if (*room || kv->hole_count == 0)
+            return OK;
+        uint32_t holes = first_holes(kv, FILL_PAGES, &page);
+        if (page >= target)
+            return OK;
+        status_t status = fill(kv, page, holes, error);
+        if (status != OK)
+            return status;
+    }
+}
+
 /* A copied file may have holes where pages in use are all zeros. Those, and short runs of free
  * pages between them, get their blocks at once; on a full disk they are left for later. */
 status_t kv__space_open(struct kv *kv, struct error *error)
@@ -177,6 +215,12 @@ static uint32_t find_run(const struct kv *kv, uint32_t count, bool holes)
             return page - found;
     }
     return 0;
+}
+
+bool kv__space_has_run_below(const struct kv *kv, uint32_t count, uint32_t target)
+{
+    uint32_t page = find_run(kv, count, false);
+    return page != 0 && page < target && count <= target - page;
 }
 
 status_t kv__space_get_run(struct kv *kv, uint32_t count, uint32_t *page, struct error *error)
@@ -227,15 +271,79 @@ static status_t punch(struct kv *kv, uint32_t page, uint32_t count, struct error
                           error);
 }
 
-status_t kv_compact(struct kv *kv, uint64_t keep_bytes, uint32_t limit, uint64_t *given,
-                    struct error *error)
+/* Where the last page ends that is not free. */
+static uint32_t used_end(const struct kv *kv)
 {
-    if (kv__is_lsm(kv))
-        return lsm_compact(kv->lsm, keep_bytes, limit, given, error);
-    status_t status = kv__writable(kv, error);
-    uint64_t keep = keep_bytes / kv->page_size;
-    ASSERT(kv->loading == NULL);
-    *given = 0;
+    uint32_t end = page_count(kv);
+    while (end > KV_META_PAGES && kv__alloc_is_free(kv, end - 1))
+        end--;
+    return end;
+}
+
+/* Not worth it to cut off less. */
+static uint32_t cut_min(const struct kv *kv)
+{
+    uint32_t growth = (uint32_t)(kv->growth_bytes / kv->page_size);
+    return growth > page_count(kv) / 16 ? growth : page_count(kv) / 16;
+}
+
+/* Cuts free pages off the end of the file, but for `keep` of them. Both meta pages must be those of
+ * checkpoints that end before the cut: who opens the file after a crash trusts one of them. Whether
+ * the new length is durable does not matter then. *given: bytes. */
+static status_t cut(struct kv *kv, uint64_t keep, uint64_t *given, struct error *error)
+{
+    uint32_t pages = page_count(kv), end = used_end(kv);
+    uint64_t least = (uint64_t)pages - kv->free_count - kv->hole_count + keep;
+    if (kv->running != NULL || least >= pages)
+        return OK;
+    if (end < least)
+        end = (uint32_t)least;
+    if (end < kv->durable.pages)
+        end = kv->durable.pages;
+    if (end < kv->before_pages)
+        end = kv->before_pages;
+    if (pages - end < cut_min(kv))
+        return OK;
+    for (uint32_t page = end; page < pages; page++) {
+        kv->free_count -= kv__bit_get(kv->free_bits, page);
+        kv->hole_count -= kv__bit_get(kv->hole_bits, page);
+        kv__bit_clear(kv->free_bits, page);
+        kv__bit_clear(kv->hole_bits, page);
+    }
+    atomic_store_explicit(&kv->pages, end, memory_order_release);
+    status_t status = env_file_truncate(kv->file, (uint64_t)end * kv->page_size, error);
+    if (status != OK) { /* nobody knows where it ends now: asked for again when it is needed */
+        atomic_store_explicit(&kv->pages, pages, memory_order_release);
+        bool added = kv__space_add_holes(kv, end, pages - end);
+        ASSERT(added);
+        return status;
+    }
+    kv->grown = true; /* the length is synced with the next checkpoint */
+    if (kv->touched > end)
+        kv->touched = end;
+    *given += (uint64_t)(pages - end) * kv->page_size;
+    return OK;
+}
+
+/* Moves pages from the end of the file to its front when that will make it much shorter. */
+static status_t move(struct kv *kv, uint64_t keep, uint32_t limit, uint64_t *given,
+                     struct error *error)
+{
+    uint32_t pages = page_count(kv), moved;
+    uint64_t target = (uint64_t)pages - kv->free_count - kv->hole_count - kv->pending_pages + keep;
+    if (kv->move_done || kv->root == 0 || target + pages / 4 >= used_end(kv) ||
+        target + cut_min(kv) >= used_end(kv))
+        return OK;
+    status_t status = kv__move_step(kv, (uint32_t)target, limit, &moved, error);
+    *given += (uint64_t)moved * kv->page_size;
+    return status;
+}
+
+/* Gives blocks back, from the end of the file on; see kv_compact. */
+static status_t punch_some(struct kv *kv, uint64_t keep, uint32_t limit, uint64_t *given,
+                           struct error *error)
+{
+    status_t status = OK;
     if (kv->compact_at == 0 || kv->compact_at > page_count(kv))
         kv->compact_at = page_count(kv);
     while (status == OK && limit > 0 && kv->compact_at > 0 && kv->free_count > keep) {
@@ -253,5 +361,27 @@ status_t kv_compact(struct kv *kv, uint64_t keep_bytes, uint32_t limit, uint64_t
             *given += (uint64_t)count * kv->page_size;
         limit--;
     }
+    return status;
+}
+
+status_t kv_compact(struct kv *kv, uint64_t keep_bytes, uint32_t limit, uint64_t *given,
+                    struct error *error)
+{
+    if (kv->lsm != NULL)
+        return lsm_compact(kv->lsm, keep_bytes, limit, given, error);
+    status_t status = kv__writable(kv, error);
+    uint64_t keep = keep_bytes / kv->page_size;
+    ASSERT(kv->loading == NULL);
+    *given = 0;
+    if (status != OK || limit == 0)
+        return status;
+    if (keep > UINT32_MAX / 2)
+        keep = UINT32_MAX / 2;
+    kv__alloc_reclaim(kv);
+    status = cut(kv, keep, given, error);
+    if (status == OK && *given == 0)
+        status = move(kv, keep, limit * MOVE_PAGES, given, error);
+    if (status == OK && *given == 0)
+        status = punch_some(kv, keep, limit, given, error);
     return status;
 }

@@ -63,6 +63,18 @@ status_t kv__tree_long_value(struct kv *kv, const struct kv__path *path, struct 
     return status;
 }
 
+bool kv__tree_key_behind(const struct kv__path *path, uint8_t *bytes, struct slice *key)
+{
+    for (uint32_t depth = path->depth - 1; depth-- > 0;) {
+        const struct kv__page *page = path->at[depth].page;
+        if (path->at[depth].index + 1u >= page->count)
+            continue;
+        *key = kv__page_key_copy(page, path->at[depth].index + 1u, bytes);
+        return true;
+    }
+    return false;
+}
+
 void kv__tree_copy_path(struct kv *kv, struct kv__path *path)
 {
     for (uint32_t i = 0; i < path->depth; i++) {
