@@ -231,6 +231,9 @@ struct side *side_open_ours(const char *directory)
     if (replica_open(&config, &host, &side->replica, &error) != OK)
         demand(false, error.message);
     side->engine = sql_engine_create(side->env);
+    (void)snprintf(dir, sizeof dir, "%s/toydb/spill", directory);
+    if (sql_engine_spill_set(side->engine, dir, &error) != OK)
+        demand(false, error.message);
     side->session = sql_session_create(side->engine);
     sql_session_memory_set(side->session, (size_t)1 << 30);
     return side;

@@ -338,6 +338,13 @@ static status_t replica_start(struct node *node, struct error *error)
     return replica_open(&replica, &host, &node->replica, error);
 }
 
+static status_t spill_start(struct node *node, struct error *error)
+{
+    char directory[sizeof node->config.data_dir + 8];
+    (void)snprintf(directory, sizeof directory, "%s/spill", node->config.data_dir);
+    return sql_engine_spill_set(node->engine, directory, error);
+}
+
 /* ---- life -------------------------------------------------------------------------------------
  */
 
@@ -459,6 +466,8 @@ status_t node_create(const struct server_config *config, struct node **out, stru
     sql_engine_internal_set(node->engine, node_internal, node);
     node->grpc = grpc_open(node);
     status_t status = replica_start(node, error);
+    if (status == OK) /* the directory is known to be nobody else's */
+        status = spill_start(node, error);
     if (status == OK)
         status = listen_start(node, error);
     if (status != OK) {

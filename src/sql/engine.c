@@ -1,4 +1,6 @@
 /* What the sessions of a node share. */
+#include <string.h>
+
 #include "base/check.h"
 #include "base/mem.h"
 #include "sql_int.h"
@@ -22,6 +24,7 @@ void sql_engine_destroy(struct sql_engine *engine)
     catalog_release(engine->catalog);
     mem_free(engine->blocks);
     env_mutex_destroy(engine->mutex);
+    mem_free(engine->spill_directory);
     mem_free(engine);
 }
 
@@ -29,6 +32,40 @@ void sql_engine_internal_set(struct sql_engine *engine, sql_internal_fn *fill, v
 {
     engine->internal = fill;
     engine->internal_context = context;
+}
+
+/* ---- the spill directory ----------------------------------------------------------------------
+ */
+
+struct left_over {
+    struct sql_engine *engine;
+    status_t status;
+    struct error *error;
+};
+
+static void remove_left_over(void *context, const char *name)
+{
+    struct left_over *left = context;
+    struct buffer path = {0};
+    if (left->status != OK || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return;
+    buffer_printf(&path, "%s/%s", left->engine->spill_directory, name);
+    buffer_append_byte(&path, 0);
+    left->status = env_file_remove(left->engine->env, (const char *)path.data, left->error);
+    buffer_free(&path);
+}
+
+status_t sql_engine_spill_set(struct sql_engine *engine, const char *directory, struct error *error)
+{
+    ASSERT(!engine->spill_directory);
+    size_t size = strlen(directory) + 1;
+    engine->spill_directory = mem_alloc(size);
+    memcpy(engine->spill_directory, directory, size);
+    struct left_over left = {.engine = engine, .error = error};
+    status_t status = env_dir_create(engine->env, directory, error);
+    if (status == OK)
+        status = env_dir_list(engine->env, directory, remove_left_over, &left, error);
+    return status == OK ? left.status : status;
 }
 
 /* The cached picture with a reference, when it has this version. */

@@ -59,6 +59,10 @@ enum {
 /* What the sessions of one node share: cached schema, cached plans. Thread-safe. */
 struct sql_engine;
 struct sql_engine *sql_engine_create(struct env *env);
+/* A directory for rows that need more memory than a statement has; made when missing, and what is
+ * in it is removed. Without one such statements fail (53200). Before the first session. */
+status_t sql_engine_spill_set(struct sql_engine *engine, const char *directory,
+                              struct error *error);
 /* All sessions must be gone. */
 void sql_engine_destroy(struct sql_engine *engine);
 

@@ -86,6 +86,8 @@ struct sql_engine {
     void *internal_context;
     struct map statistics;     /* by table id: struct statistics */
     uint64_t statistics_epoch; /* goes up when some of them change */
+    char *spill_directory;     /* or NULL */
+    _Atomic uint64_t spill_next;
 };
 
 /* The picture of the committed schema as `txn` sees it, from the cache or loaded into it; the

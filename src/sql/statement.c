@@ -200,6 +200,8 @@ void sql__statement_context(struct sql_session *session, struct exec_context *co
         .statement_us = env_wall_us(session->engine->env),
         .zone_s = sql__settings_zone_s(session->settings),
         .memory_budget = session->memory_budget,
+        .spill_directory = session->engine->spill_directory,
+        .spill_next = &session->engine->spill_next,
         .cancel = &session->cancel,
         .no_lengths = sql__settings_sqlite(session->settings),
         .arena = &session->run_arena,

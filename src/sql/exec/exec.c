@@ -111,9 +111,8 @@ bool exec__text_is_stable(const struct plan *plan, uint32_t column)
         return plan->kind != PLAN_LOOKUP_JOIN ||
                exec__text_is_stable(plan->right, column - plan->left->column_count);
     case PLAN_AGGREGATE:
-    case PLAN_SORT:
-    case PLAN_TOP_N:
-        return true; /* in what they collected, kept until they are closed */
+        return true; /* in what it collected, kept until it is closed */
+    /* A sort may read its rows from a file, and then keeps them for one batch. */
     default:
         return false;
     }

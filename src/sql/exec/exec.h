@@ -40,10 +40,14 @@ struct exec_context {
     const struct catalog *catalog;
     const struct value *parameters; /* each of its inferred type, or NULL */
     uint32_t parameter_count;
-    uint64_t transaction_us;   /* wall clock at the transaction's start, for now() */
-    uint64_t statement_us;     /* likewise at the statement's */
-    int32_t zone_s;            /* the session's time zone, seconds east of UTC */
-    size_t memory_budget;      /* bytes, 0: 256 MiB */
+    uint64_t transaction_us; /* wall clock at the transaction's start, for now() */
+    uint64_t statement_us;   /* likewise at the statement's */
+    int32_t zone_s;          /* the session's time zone, seconds east of UTC */
+    size_t memory_budget;    /* bytes, 0: 256 MiB */
+    /* Where a sort that needs more than its share of the budget puts rows aside; NULL: nowhere, it
+       fails. spill_next numbers the files. */
+    const char *spill_directory;
+    _Atomic uint64_t *spill_next;
     uint32_t batch_rows;       /* 0: BATCH_ROWS_MAX; tests set 1 */
     const atomic_bool *cancel; /* or NULL */
     struct arena *arena;       /* lives until after exec_close */

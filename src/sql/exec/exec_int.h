@@ -329,6 +329,53 @@ static inline struct value exec__collection_value(const struct collection *colle
     return vector_get(exec__collection_vector(collection, column, row), row % BATCH_ROWS_MAX);
 }
 
+/* ---- rows put aside in files (spill.c, sort_spill.c) -------------------------------------------
+ */
+
+struct spill;
+/* Only when the context has a spill directory. *out is to be destroyed also after an error. */
+status_t exec__spill_create(struct exec *exec, const enum sql_type *types, uint32_t column_count,
+                            struct spill **out, struct error *error);
+/* Removes the file. NULL is allowed. */
+void exec__spill_destroy(struct spill *spill);
+uint32_t exec__spill_columns(const struct spill *spill);
+status_t exec__spill_put(struct spill *spill, const struct value *values, struct error *error);
+status_t exec__spill_put_row(struct spill *spill, const struct collection *collection, uint32_t row,
+                             struct error *error);
+/* All that was put is in the file, whose size is then that. */
+status_t exec__spill_end(struct spill *spill, uint64_t *size, struct error *error);
+
+/* Reads a part of a file; several may read at the same time. */
+struct spill_reader {
+    struct spill *spill;
+    struct arena arena;
+    struct buffer bytes;
+    size_t at; /* in `bytes` */
+    uint64_t next;
+    uint64_t end;
+    struct batch *row; /* one row, good until the next call; text points into `bytes` */
+    struct vector **targets;
+};
+void exec__spill_reader_init(struct spill_reader *reader, struct spill *spill, uint64_t from,
+                             uint64_t to);
+void exec__spill_reader_free(struct spill_reader *reader);
+status_t exec__spill_next(struct spill_reader *reader, bool *found, struct error *error);
+
+struct sort_spill;
+/* Of a PLAN_SORT or PLAN_TOP_N. *out is to be destroyed also after an error. */
+status_t exec__sort_spill_create(struct exec *exec, const struct plan *plan,
+                                 const uint32_t *key_columns, const enum sql_type *types,
+                                 uint32_t column_count, struct sort_spill **out,
+                                 struct error *error);
+/* NULL is allowed. */
+void exec__sort_spill_destroy(struct sort_spill *spill);
+/* Writes rows, whose order is sorted, as a run. */
+status_t exec__sort_spill_run(struct sort_spill *spill, const struct collection *rows,
+                              const uint32_t *order, uint32_t count, struct error *error);
+/* No more runs: from now on exec__sort_spill_next gives the rows in order, NULL at the end. */
+status_t exec__sort_spill_merge(struct sort_spill *spill, struct error *error);
+status_t exec__sort_spill_next(struct sort_spill *spill, struct batch **row, struct error *error);
+
 /* ---- hashing (hash.c) --------------------------------------------------------------------------
  */
 

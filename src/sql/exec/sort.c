@@ -6,14 +6,17 @@
  *
  * With a limit (top-n) the collection is cut back to the n first rows whenever it has grown well
  * beyond them, and from then on rows that sort behind the n-th by their first key are not even
- * collected. */
+ * collected.
+ *
+ * Where the rows need more than a share of the statement's memory and there is a directory for it,
+ * sorted runs of them are put into a file and merged at the end (sort_spill.c). */
 #include "base/mem.h"
 #include "sql/exec/exec_int.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { INSERTION_MAX = 12, MERGE_CANCEL_CHECK = 4096, TOP_N_SLACK = 1024 };
+enum { INSERTION_MAX = 12, MERGE_CANCEL_CHECK = 4096, TOP_N_SLACK = 1024, SPILL_SHARE = 4 };
 
 struct entry {
     uint64_t first;     /* the first key; equal ones of text need a second look */
@@ -45,6 +48,9 @@ struct sort {
     uint32_t *selection;
     const struct vector **columns;
     struct batch *out;
+    struct sort_spill *spill; /* or NULL: all is in memory */
+    uint64_t merged;          /* rows it has given */
+    struct arena texts;       /* of `out`, when its rows come from a file */
 };
 
 /* ---- keys ---------------------------------------------------------------------------------------
@@ -284,6 +290,71 @@ static status_t batch_collect(struct sort *sort, const struct batch *batch, stru
     return status;
 }
 
+/* ---- more than fits ----------------------------------------------------------------------------
+ */
+
+/* What is collected is sorted, written and forgotten. */
+static status_t rows_put_aside(struct sort *sort, struct error *error)
+{
+    status_t status = entries_sort(sort, error);
+    if (status == OK && !sort->spill)
+        status = exec__sort_spill_create(sort->op.exec, sort->op.plan, sort->key_columns,
+                                         sort->types, sort->rows.column_count, &sort->spill, error);
+    if (status != OK)
+        return status;
+    uint32_t *order = mem_alloc((sort->entry_count + 1) * sizeof *order);
+    for (uint32_t i = 0; i < sort->entry_count; i++)
+        order[i] = sort->entries[i].row;
+    status = exec__sort_spill_run(sort->spill, &sort->rows, order, sort->entry_count, error);
+    mem_free(order);
+    exec__collection_free(&sort->rows);
+    exec__memory_release(sort->op.exec, sort->charged);
+    sort->charged = 0;
+    mem_free(sort->entries);
+    sort->entries = NULL;
+    sort->entry_count = 0;
+    return status;
+}
+
+/* A sort takes at most a share of the statement's memory: other operators need some, too. */
+static bool wants_to_put_aside(const struct sort *sort)
+{
+    const struct exec *top = sort->op.exec->top;
+    size_t entries = (size_t)sort->rows.row_count * 2 * sizeof(struct entry);
+    return top->context.spill_directory && sort->rows.row_count > 0 &&
+           sort->rows.charged + entries > top->memory_budget / SPILL_SHARE;
+}
+
+/* The next rows of the merge; *out stays NULL at the end. */
+static status_t merged_next(struct sort *sort, struct batch **out, struct error *error)
+{
+    const struct plan *plan = sort->op.plan;
+    uint32_t limit = sort->op.exec->batch_rows;
+    exec__batch_prepare(sort->op.exec, &sort->out, plan->types, plan->column_count, limit);
+    arena_reset(&sort->texts);
+    struct batch *batch = sort->out;
+    while (batch->row_count < limit && sort->merged < sort->wanted) {
+        struct batch *row;
+        status_t status = exec__sort_spill_next(sort->spill, &row, error);
+        if (status != OK)
+            return status;
+        if (!row)
+            break;
+        if (sort->merged++ < sort->skip)
+            continue;
+        for (uint32_t c = 0; c < plan->column_count; c++) {
+            struct value value = vector_get(&row->columns[c], 0);
+            if (!value.null && type_is_slice(value.type))
+                value.as.text = arena_copy(&sort->texts, value.as.text);
+            vector_set(&batch->columns[c], batch->row_count, &value);
+        }
+        batch->row_count++;
+    }
+    batch->selected = batch->row_count;
+    *out = batch->row_count > 0 ? batch : NULL;
+    return OK;
+}
+
 static status_t sort_prepare(struct sort *sort, struct error *error)
 {
     const struct plan *plan = sort->op.plan;
@@ -309,6 +380,12 @@ static status_t sort_prepare(struct sort *sort, struct error *error)
             return status;
         if (!batch)
             break;
+        if (wants_to_put_aside(sort) && (status = rows_put_aside(sort, error)) != OK)
+            return status;
+    }
+    if (sort->spill) {
+        status_t status = rows_put_aside(sort, error);
+        return status == OK ? exec__sort_spill_merge(sort->spill, error) : status;
     }
     status_t status = entries_sort(sort, error);
     if (sort->wanted < sort->entry_count)
@@ -324,6 +401,8 @@ static status_t sort_next(struct operator* op, struct batch **out, struct error 
 {
     struct sort *sort = (struct sort *)op;
     status_t status = sort->ready ? OK : sort_prepare(sort, error);
+    if (status == OK && sort->spill)
+        return merged_next(sort, out, error);
     if (status != OK || sort->at == sort->entry_count)
         return status;
     uint32_t count = sort->entry_count - sort->at;
@@ -341,6 +420,9 @@ static void sort_close(struct operator* op)
     struct sort *sort = (struct sort *)op;
     exec__collection_free(&sort->rows);
     arena_free(&sort->scratch);
+    arena_free(&sort->texts);
+    exec__sort_spill_destroy(sort->spill);
+    sort->spill = NULL;
     exec__memory_release(op->exec, sort->charged);
     sort->charged = 0;
     mem_free(sort->entries);
