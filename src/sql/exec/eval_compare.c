@@ -159,12 +159,12 @@ static void text_compare(enum expr_call call, const struct eval *a, const struct
 static void numeric_compare_rows(enum expr_call call, const struct eval *a, const struct eval *b,
                                  const struct batch *in, bool *out)
 {
+    bool nulls = a->result->has_nulls || b->result->has_nulls;
     for (uint32_t i = 0; i < in->selected; i++) {
         uint32_t row = batch_row(in, i);
-        if (exec__eval_null(a, row) || exec__eval_null(b, row))
+        if (nulls && (exec__eval_null(a, row) || exec__eval_null(b, row)))
             continue;
-        int order = numeric_compare(a->result->as.numerics[exec__eval_row(a, row)],
-                                    b->result->as.numerics[exec__eval_row(b, row)]);
+        int order = numeric_order(exec__eval_numeric(a, row), exec__eval_numeric(b, row));
         out[row] = expr_order_holds(call, order);
     }
 }

@@ -19,16 +19,28 @@ INLINE bool fits(__int128 coefficient)
     return coefficient < limit && coefficient > -limit;
 }
 
+/* A number of 64 bits with the scale of another one of which it has less. */
+INLINE bool align(__int128 *number, uint32_t by)
+{
+    static const int64_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000};
+    if (*number != (int64_t)*number || by >= sizeof powers / sizeof *powers)
+        return false;
+    *number = (__int128)(int64_t)*number * powers[by];
+    return true;
+}
+
 INLINE bool sum_of(enum expr_call call, struct numeric a, struct numeric b, struct numeric *out)
 {
-    if (numeric_scale(a) == numeric_scale(b)) {
-        __int128 x = numeric_coefficient(a);
-        __int128 y = numeric_coefficient(b);
-        __int128 sum = call == CALL_ADD ? x + y : x - y;
-        if (fits(sum)) {
-            *out = numeric_make(sum, numeric_scale(a));
-            return true;
-        }
+    __int128 x = numeric_coefficient(a);
+    __int128 y = numeric_coefficient(b);
+    uint32_t x_scale = numeric_scale(a);
+    uint32_t y_scale = numeric_scale(b);
+    bool aligned = x_scale == y_scale || (x_scale < y_scale ? align(&x, y_scale - x_scale)
+                                                            : align(&y, x_scale - y_scale));
+    __int128 sum = call == CALL_ADD ? x + y : x - y;
+    if (aligned && fits(sum)) {
+        *out = numeric_make(sum, x_scale > y_scale ? x_scale : y_scale);
+        return true;
     }
     return call == CALL_ADD ? numeric_add(a, b, out) : numeric_subtract(a, b, out);
 }

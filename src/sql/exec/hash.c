@@ -93,7 +93,7 @@ bool exec__entries_equal(const struct vector *a, uint32_t a_row, const struct ve
     case SQL_TEXT:
         return slice_equal(a->as.texts[a_row], b->as.texts[b_row]);
     case SQL_NUMERIC:
-        return numeric_compare(a->as.numerics[a_row], b->as.numerics[b_row]) == 0;
+        return numeric_order(a->as.numerics[a_row], b->as.numerics[b_row]) == 0;
     case SQL_INTERVAL:
     case SQL_UUID: {
         struct value x = vector_get(a, a_row);

@@ -169,9 +169,13 @@ static uint64_t hash_wide(__int128 number)
     return hash_mix((uint64_t)number ^ hash_mix((uint64_t)(number >> 64)));
 }
 
-/* As the integer or double of the same value, if there is one. */
+/* As the integer or double of the same value, if there is one. The nearest double of equal numbers
+ * is one, so that zeros at the end matter only to numbers that are beyond it. */
 static uint64_t hash_numeric(struct numeric numeric)
 {
+    __int128 own = numeric_coefficient(numeric);
+    if (own <= INT64_C(1) << 53 && own >= -(INT64_C(1) << 53))
+        return hash_double(numeric_to_double(numeric));
     struct numeric trimmed = numeric_trim(numeric);
     __int128 coefficient = numeric_coefficient(trimmed);
     if (numeric_scale(trimmed) == 0 && coefficient == (int64_t)coefficient)

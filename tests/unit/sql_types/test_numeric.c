@@ -248,6 +248,14 @@ static void test_laws(void **state)
         assert_true(numeric_add(a, b, &sum) && numeric_subtract(sum, b, &back));
         assert_int_equal(numeric_compare(back, a), 0);
         assert_int_equal(numeric_compare(a, b), -numeric_compare(b, a));
+        assert_int_equal(numeric_order(a, b), numeric_compare(a, b));
+        struct value short_one = value_numeric(numeric_trim(a));
+        for (int64_t scale = numeric_scale(a); scale <= 36; scale++) {
+            assert_true(numeric_round(a, scale, NUMERIC_HALF_AWAY, &back));
+            struct value long_one = value_numeric(back);
+            assert_int_equal(value_compare(&short_one, &long_one), 0);
+            assert_true(value_hash(&short_one) == value_hash(&long_one));
+        }
         assert_true(numeric_multiply(a, b, &product));
         if (numeric_coefficient(b) == 0)
             continue;
