@@ -311,7 +311,7 @@ static status_t value_default(struct cascade *cascade, const struct column *colu
 static struct value value_keep(const struct value *value, struct target *target)
 {
     struct value kept = *value;
-    if (!kept.null && kept.type == SQL_TEXT)
+    if (!kept.null && type_is_slice(kept.type))
         kept.as.text = arena_copy(&target->modify.scratch, kept.as.text);
     return kept;
 }

@@ -358,7 +358,7 @@ static status_t slid_result(struct partition *at, const struct sliding *sliding,
     }
     if (status == OK)
         status = exec__state_result(aggregate, &both, out, error);
-    if (status == OK && !out->null && out->type == SQL_TEXT)
+    if (status == OK && !out->null && type_is_slice(out->type))
         out->as.text = arena_copy(&window->results_arena, out->as.text);
     return status;
 }

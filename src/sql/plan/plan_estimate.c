@@ -69,8 +69,7 @@ static double other_fraction(const struct column_statistics *column)
 
 static bool comparable(const struct value *a, const struct value *b)
 {
-    bool numbers = (a->type == SQL_INTEGER || a->type == SQL_DOUBLE) &&
-                   (b->type == SQL_INTEGER || b->type == SQL_DOUBLE);
+    bool numbers = type_is_number(a->type) && type_is_number(b->type);
     return !a->null && !b->null && (a->type == b->type || numbers);
 }
 
@@ -89,9 +88,23 @@ static double equal_fraction(const struct column_statistics *column, const struc
     return others < 1 ? fmin(average, other_fraction(column)) : other_fraction(column) / others;
 }
 
+/* Of a number, or of what dates and times count. */
 static double as_double(const struct value *value)
 {
-    return value->type == SQL_INTEGER ? (double)value->as.integer : value->as.real;
+    switch (type_storage(value->type)) {
+    case SQL_INTEGER:
+        return (double)value->as.integer;
+    case SQL_DOUBLE:
+        return value->as.real;
+    default:
+        ASSERT(value->type == SQL_NUMERIC);
+        return numeric_to_double(value->as.numeric);
+    }
+}
+
+static bool has_distance(enum sql_type type)
+{
+    return type_is_number(type) || type_storage(type) == SQL_INTEGER;
 }
 
 /* Which part of the values that are not common lies below this one. */
@@ -111,7 +124,7 @@ static double histogram_below(const struct column_statistics *column, const stru
         return 1;
     const struct value *from = &column->bounds[low - 1], *to = &column->bounds[low];
     double part = 0.5;
-    if ((from->type == SQL_INTEGER || from->type == SQL_DOUBLE) && as_double(to) > as_double(from))
+    if (has_distance(from->type) && as_double(to) > as_double(from))
         part = (as_double(value) - as_double(from)) / (as_double(to) - as_double(from));
     return (low - 1 + part) / (column->bound_count - 1);
 }
