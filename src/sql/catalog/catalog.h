@@ -178,6 +178,8 @@ int32_t table_column(const struct table *table, const char *name);
 const struct index *table_index_by_id(const struct table *table, uint16_t id);
 /* The nearest name to a misspelt one for a hint, or NULL when none is near. */
 const char *catalog_nearest_table(const struct catalog *catalog, const char *name);
+/* How near `candidate` is to `name`: the number of edits, or UINT32_MAX when it is not near. */
+uint32_t catalog_name_distance(const char *name, const char *candidate);
 const char *table_nearest_column(const struct table *table, const char *name);
 
 /* ---- keys of rows and index entries -----------------------------------------------------------

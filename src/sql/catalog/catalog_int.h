@@ -168,10 +168,4 @@ status_t catalog__sequences_drop(struct store_txn *txn, const struct catalog *ca
                                  const struct table *table, const struct column *column,
                                  struct error *error);
 
-/* ---- nearest.c --------------------------------------------------------------------------------
- */
-
-/* How near `candidate` is to `name`: the number of edits, or UINT32_MAX when it is not near. */
-uint32_t catalog__name_distance(const char *name, const char *candidate);
-
 #endif

@@ -40,7 +40,7 @@ static uint32_t edit_distance(const char *a, uint32_t a_size, const char *b, uin
     return row[b_size];
 }
 
-uint32_t catalog__name_distance(const char *name, const char *candidate)
+uint32_t catalog_name_distance(const char *name, const char *candidate)
 {
     ASSERT(name && candidate);
     size_t name_size = strlen(name);
@@ -59,7 +59,7 @@ const char *catalog_nearest_table(const struct catalog *catalog, const char *nam
     const char *nearest = NULL;
     uint32_t best = UINT32_MAX;
     for (uint32_t i = 0; i < catalog->table_count; i++) {
-        uint32_t distance = catalog__name_distance(name, catalog->tables[i]->name);
+        uint32_t distance = catalog_name_distance(name, catalog->tables[i]->name);
         if (distance < best) {
             best = distance;
             nearest = catalog->tables[i]->name;
@@ -74,7 +74,7 @@ const char *table_nearest_column(const struct table *table, const char *name)
     const char *nearest = NULL;
     uint32_t best = UINT32_MAX;
     for (uint32_t i = 0; i < table_visible_count(table); i++) {
-        uint32_t distance = catalog__name_distance(name, table->columns[i].name);
+        uint32_t distance = catalog_name_distance(name, table->columns[i].name);
         if (distance < best) {
             best = distance;
             nearest = table->columns[i].name;

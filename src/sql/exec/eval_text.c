@@ -74,7 +74,7 @@ static status_t concat_row(struct eval *eval, uint32_t row, struct error *error)
     return text_result(eval, row, data, size);
 }
 
-static uint32_t char_upper(uint32_t c)
+uint32_t exec__char_upper(uint32_t c)
 {
     if (c < 0x80)
         return c >= 'a' && c <= 'z' ? c - 32 : c;
@@ -86,7 +86,7 @@ static uint32_t char_upper(uint32_t c)
     return c;
 }
 
-static uint32_t char_lower(uint32_t c)
+uint32_t exec__char_lower(uint32_t c)
 {
     if (c < 0x80)
         return c >= 'A' && c <= 'Z' ? c + 32 : c;
@@ -110,12 +110,12 @@ static status_t case_row(struct eval *eval, uint32_t row, struct error *error)
         uint32_t c = text.data[at];
         size_t size = c < 0x80 ? 1 : utf8_decode(slice_make(text.data + at, text.size - at), &c);
         if (size <= 1) {
-            data[at] = (uint8_t)(upper ? char_upper(c) : char_lower(c));
+            data[at] = (uint8_t)(upper ? exec__char_upper(c) : exec__char_lower(c));
             at++;
             continue;
         }
         uint8_t bytes[4];
-        size_t encoded = utf8_encode(upper ? char_upper(c) : char_lower(c), bytes);
+        size_t encoded = utf8_encode(upper ? exec__char_upper(c) : exec__char_lower(c), bytes);
         ASSERT(encoded == size);
         memcpy(data + at, bytes, size);
         at += size;
@@ -364,6 +364,8 @@ static status_t world_row(struct eval *eval, uint32_t row, struct error *error)
     const char *text = "toydb"; /* the one user, the one database */
     if (eval->expr->call == CALL_VERSION)
         text = "toyDB " TOYDB_VERSION;
+    else if (eval->expr->call == CALL_CURRENT_SCHEMA)
+        text = "public";
     return text_result(eval, row, text, strlen(text));
 }
 
@@ -397,6 +399,7 @@ static row_fn *row_function(enum expr_call call)
         [CALL_VERSION] = world_row,
         [CALL_CURRENT_USER] = world_row,
         [CALL_CURRENT_DATABASE] = world_row,
+        [CALL_CURRENT_SCHEMA] = world_row,
     };
     ASSERT((uint32_t)call < CALL_COUNT_);
     return functions[call];

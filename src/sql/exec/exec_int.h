@@ -258,6 +258,9 @@ static inline struct slice exec__eval_text(const struct eval *eval, uint32_t row
 {
     return eval->result->as.texts[exec__eval_row(eval, row)];
 }
+/* Letters of Latin-1, Greek and Cyrillic in the other case. */
+uint32_t exec__char_upper(uint32_t c);
+uint32_t exec__char_lower(uint32_t c);
 /* The kernel of an EXPR_CALL, or NULL when it is another file's. */
 eval_fn *exec__compare_kernel(const struct expr *expr);
 eval_fn *exec__bytes_kernel(const struct expr *expr);
@@ -265,6 +268,8 @@ eval_fn *exec__numeric_kernel(const struct expr *expr);
 eval_fn *exec__arithmetic_kernel(const struct expr *expr);
 eval_fn *exec__math_kernel(const struct expr *expr);
 eval_fn *exec__text_kernel(const struct expr *expr);
+eval_fn *exec__string_kernel(const struct expr *expr);
+eval_fn *exec__real_kernel(const struct expr *expr);
 eval_fn *exec__like_kernel(const struct expr *expr);
 eval_fn *exec__case_kernel(const struct expr *expr);
 eval_fn *exec__datetime_kernel(const struct expr *expr);

@@ -35,6 +35,18 @@ static struct ast_expr *parse_filter(struct parse *parse, struct ast_expr *call)
     return parse__expr_finish(parse, call, filter > below ? filter : below);
 }
 
+/* OVERLAY(x PLACING y FROM n [FOR m]), behind the x. */
+static bool parse_placing(struct parse *parse, struct expr_list *list)
+{
+    parse__advance(parse);
+    if (!parse__expr_append(parse, list, parse__expr(parse)) ||
+        !parse__expect_keyword(parse, KEYWORD_FROM) ||
+        !parse__expr_append(parse, list, parse__expr(parse)))
+        return false;
+    return !parse__accept_keyword(parse, KEYWORD_FOR) ||
+           parse__expr_append(parse, list, parse__expr(parse));
+}
+
 /* What stands between the parentheses of an ordinary call, into `call`. */
 static bool parse_arguments(struct parse *parse, struct ast_expr *call, struct expr_list *list)
 {
@@ -50,8 +62,11 @@ static bool parse_arguments(struct parse *parse, struct ast_expr *call, struct e
         parse__accept_keyword(parse, KEYWORD_ALL);
     if (parse__is_keyword(parse, KEYWORD_VARIADIC))
         return parse__unsupported(parse, "VARIADIC is");
-    return parse__expr_list(parse, list) &&
-           parse__orders(parse, &call->as.call.orders, &call->as.call.order_count, &list->highest);
+    if (!parse__expr_list(parse, list))
+        return false;
+    if (list->count == 1 && parse__is_keyword(parse, KEYWORD_PLACING))
+        return parse_placing(parse, list);
+    return parse__orders(parse, &call->as.call.orders, &call->as.call.order_count, &list->highest);
 }
 
 /* The current token is the name, a parenthesis follows. */
@@ -203,6 +218,8 @@ struct ast_expr *parse__call_keyword(struct parse *parse)
     case KEYWORD_USER:
     case KEYWORD_CURRENT_ROLE:
         return parse_bare_call(parse, "current_user");
+    case KEYWORD_CURRENT_SCHEMA:
+        return parse_bare_call(parse, "current_schema");
     case KEYWORD_CURRENT_CATALOG:
         return parse_bare_call(parse, "current_database");
     case KEYWORD_ROW:

@@ -121,6 +121,32 @@ enum expr_call {
     CALL_TAN,
     CALL_ATAN,
     CALL_RANDOM,
+    CALL_ASIN,
+    CALL_ACOS,
+    CALL_ATAN2,
+    CALL_COT,
+    CALL_SINH,
+    CALL_COSH,
+    CALL_TANH,
+    CALL_DEGREES,
+    CALL_RADIANS,
+    CALL_CBRT,
+    CALL_LOG,          /* (base, x) */
+    CALL_GCD,          /* of integers */
+    CALL_LCM,          /* of integers */
+    CALL_WIDTH_BUCKET, /* (x, low, high, integer) to integer */
+    /* more text */
+    CALL_SPLIT_PART, /* (text, separator, integer) */
+    CALL_STRPOS,     /* (haystack, needle) */
+    CALL_OVERLAY,    /* (text, with, from [, for]) */
+    CALL_TRANSLATE,
+    CALL_INITCAP,
+    CALL_TO_HEX, /* of an integer */
+    CALL_QUOTE_IDENT,
+    CALL_QUOTE_LITERAL,
+    CALL_QUOTE_NULLABLE, /* NULL gives a text */
+    CALL_CONCAT_WS,      /* (separator, ...): NULLs skipped but for the first */
+    CALL_FORMAT,         /* (format, ...): any types, cast to text by the binder */
     /* conditional: evaluated lazily, left to right */
     CALL_COALESCE,
     CALL_NULLIF,
@@ -132,6 +158,7 @@ enum expr_call {
     CALL_VERSION,
     CALL_CURRENT_USER,
     CALL_CURRENT_DATABASE,
+    CALL_CURRENT_SCHEMA,
     CALL_ROW_ID, /* of a table without a primary key; no statement can call it */
     /* dates and times; the operators on them are those of arithmetic */
     CALL_AGE,     /* (timestamp [, timestamp]) */
@@ -596,6 +623,9 @@ void plan_explain_noted(const struct plan *plan, plan_note_fn *note, void *conte
 void plan_explain_why(const struct plan *plan, struct buffer *out);
 /* One expression as SQL text, for EXPLAIN and tests. */
 void expr_print(const struct expr *expr, struct buffer *out);
+
+/* A call or cast that is NULL when any argument is. */
+bool expr_is_strict(const struct expr *expr);
 
 /* ---- comparisons (EQ to GE) ---------------------------------------------------------------------
  */

@@ -216,7 +216,7 @@ struct expr *plan__fold(struct planner *planner, const struct expr *expr)
         constants &= is_constant;
         null |= is_constant && argument->constant.null;
     }
-    if (null && plan__is_strict(expr))
+    if (null && expr_is_strict(expr))
         return constant(planner, expr, value_null(expr->type));
     if (!constants)
         return NULL;
@@ -226,5 +226,5 @@ struct expr *plan__fold(struct planner *planner, const struct expr *expr)
         return fold_in(planner, expr);
     if (expr->kind != EXPR_CALL)
         return NULL;
-    return plan__is_strict(expr) ? fold_values(planner, expr) : fold_special(planner, expr);
+    return expr_is_strict(expr) ? fold_values(planner, expr) : fold_special(planner, expr);
 }

@@ -87,6 +87,30 @@ static const struct function functions[] = {
     {"trunc", CALL_TRUNC, D, 1, 2, {D, I}},
     {"trunc", CALL_TRUNC, N, 1, 2, {N, I}},
     {"upper", CALL_UPPER, T, 1, 1, {T}},
+    {"acos", CALL_ACOS, D, 1, 1, {D}},
+    {"asin", CALL_ASIN, D, 1, 1, {D}},
+    {"atan2", CALL_ATAN2, D, 2, 2, {D, D}},
+    {"cbrt", CALL_CBRT, D, 1, 1, {D}},
+    {"cosh", CALL_COSH, D, 1, 1, {D}},
+    {"cot", CALL_COT, D, 1, 1, {D}},
+    {"current_schema", CALL_CURRENT_SCHEMA, T, 0, 0, {0}},
+    {"degrees", CALL_DEGREES, D, 1, 1, {D}},
+    {"gcd", CALL_GCD, I, 2, 2, {I, I}},
+    {"initcap", CALL_INITCAP, T, 1, 1, {T}},
+    {"lcm", CALL_LCM, I, 2, 2, {I, I}},
+    {"log", CALL_LOG, D, 2, 2, {D, D}},
+    {"overlay", CALL_OVERLAY, T, 3, 4, {T, T, I, I}},
+    {"quote_ident", CALL_QUOTE_IDENT, T, 1, 1, {T}},
+    {"quote_literal", CALL_QUOTE_LITERAL, T, 1, 1, {T}},
+    {"quote_nullable", CALL_QUOTE_NULLABLE, T, 1, 1, {T}},
+    {"radians", CALL_RADIANS, D, 1, 1, {D}},
+    {"sinh", CALL_SINH, D, 1, 1, {D}},
+    {"split_part", CALL_SPLIT_PART, T, 3, 3, {T, T, I}},
+    {"strpos", CALL_STRPOS, I, 2, 2, {T, T}},
+    {"tanh", CALL_TANH, D, 1, 1, {D}},
+    {"to_hex", CALL_TO_HEX, T, 1, 1, {I}},
+    {"translate", CALL_TRANSLATE, T, 3, 3, {T, T, T}},
+    {"width_bucket", CALL_WIDTH_BUCKET, I, 4, 4, {D, D, D, I}},
     {"version", CALL_VERSION, T, 0, 0, {0}},
 };
 
@@ -133,6 +157,23 @@ bool plan__aggregate_by_name(const char *name, enum aggregate_kind *kind)
     return false;
 }
 
+/* The nearest function's name, or NULL when it is one already, or none is near. */
+static const char *nearest_function(const char *name)
+{
+    const char *nearest = NULL;
+    uint32_t best = UINT32_MAX;
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+        uint32_t distance = catalog_name_distance(name, functions[i].name);
+        if (distance == 0)
+            return NULL;
+        if (distance < best) {
+            best = distance;
+            nearest = functions[i].name;
+        }
+    }
+    return nearest;
+}
+
 static status_t no_such_function(struct planner *planner, const char *name, struct expr **arguments,
                                  uint32_t count, uint32_t position)
 {
@@ -142,8 +183,12 @@ static status_t no_such_function(struct planner *planner, const char *name, stru
     status_t status =
         error_sql(planner->error, "42883", position, "function %s(%.*s) does not exist", name,
                   (int)types.size, (const char *)types.data);
-    error_hint(planner->error, "No function matches the given name and argument types. You might "
-                               "need to add explicit type casts.");
+    const char *near = nearest_function(name);
+    if (near)
+        error_hint(planner->error, "Perhaps you meant the function \"%s\".", near);
+    else
+        error_hint(planner->error, "No function matches the given name and argument types. You "
+                                   "might need to add explicit type casts.");
     buffer_free(&types);
     return status;
 }
@@ -222,14 +267,23 @@ static status_t type_polymorphic(struct planner *planner, const char *name, stru
         {"greatest", "GREATEST", CALL_GREATEST, 1, UINT32_MAX},
         {"least", "LEAST", CALL_LEAST, 1, UINT32_MAX},
         {"concat", "concat", CALL_CONCAT_FN, 1, UINT32_MAX},
+        {"concat_ws", "concat_ws", CALL_CONCAT_WS, 2, UINT32_MAX},
+        {"format", "format", CALL_FORMAT, 1, UINT32_MAX},
     };
-    *known = false;
+    *known = strcmp(name, "pg_typeof") == 0 && count == 1;
+    if (*known) {
+        const char *type = type_name(arguments[0]->type);
+        *out = plan__constant(planner, value_text(slice_from_string(type)), position);
+        return OK;
+    }
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (strcmp(table[i].name, name) != 0 || count < table[i].least || count > table[i].most)
             continue;
         *known = true;
         enum sql_type type = SQL_TEXT;
-        status_t status = table[i].call == CALL_CONCAT_FN
+        bool to_text = table[i].call == CALL_CONCAT_FN || table[i].call == CALL_CONCAT_WS ||
+                       table[i].call == CALL_FORMAT;
+        status_t status = to_text
                               ? type_concat(planner, arguments, count)
                               : plan__unify(planner, table[i].shown, arguments, count, 1, &type);
         if (status)

@@ -262,8 +262,6 @@ struct expr *plan__resolve(struct planner *planner, struct expr *expr, const uin
 /* A copy in which slot slot_first + i is replaced by replacements[i], for i < count. */
 struct expr *plan__substitute(struct planner *planner, struct expr *expr, uint32_t slot_first,
                               struct expr **replacements, uint32_t count);
-/* Is NULL when any argument is. */
-bool plan__is_strict(const struct expr *expr);
 bool plan__is_comparison(enum expr_call call); /* EQ to GE */
 enum expr_call plan__binary_call(enum ast_operator op);
 enum expr_call plan__comparison_call(enum ast_operator op);

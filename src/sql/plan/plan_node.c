@@ -217,7 +217,7 @@ void plan__mark_used(struct query *query, const struct expr *expr)
         plan__mark_used(query, expr->arguments[i]);
 }
 
-bool plan__is_strict(const struct expr *expr)
+bool expr_is_strict(const struct expr *expr)
 {
     if (expr->kind == EXPR_CAST)
         return true;
@@ -233,6 +233,9 @@ bool plan__is_strict(const struct expr *expr)
     case CALL_IS_FALSE:
     case CALL_IS_NOT_FALSE:
     case CALL_CONCAT_FN:
+    case CALL_CONCAT_WS:
+    case CALL_FORMAT:
+    case CALL_QUOTE_NULLABLE:
     case CALL_COALESCE:
     case CALL_NULLIF:
     case CALL_GREATEST:

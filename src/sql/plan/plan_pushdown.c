@@ -25,7 +25,7 @@ static uint64_t nulled_by(const struct query *query, const struct expr *expr)
     if (expr->kind == EXPR_IN)
         return nulled_by(query, expr->arguments[0]);
     uint64_t set = 0;
-    for (uint32_t i = 0; plan__is_strict(expr) && i < expr->argument_count; i++)
+    for (uint32_t i = 0; expr_is_strict(expr) && i < expr->argument_count; i++)
         set |= nulled_by(query, expr->arguments[i]);
     return set;
 }
