@@ -142,6 +142,14 @@ void bin__output_break(struct bin__output *output)
     bin__output_flush(output);
 }
 
+void bin__output_raw(struct bin__output *output, const struct toydb_value *value)
+{
+    if (value->type == TOYDB_TEXT)
+        buffer_append(&output->buffer, value->text.data, value->text.size);
+    buffer_append_byte(&output->buffer, '\n');
+    flush_when_large(output);
+}
+
 void bin__output_line(struct bin__output *output, const char *text, const char *note)
 {
     buffer_append_string(&output->buffer, text);

@@ -78,6 +78,8 @@ void bin__output_end(struct bin__output *output, const char *note);
 void bin__output_break(struct bin__output *output);
 /* A line of its own, whatever the format. */
 void bin__output_line(struct bin__output *output, const char *text, const char *note);
+/* A text as it is, and a line break. */
+void bin__output_raw(struct bin__output *output, const struct toydb_value *value);
 /* Hands everything to `write`. False when that has failed at any time. */
 bool bin__output_flush(struct bin__output *output);
 

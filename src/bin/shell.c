@@ -8,6 +8,9 @@
 #include "bin/shell_int.h"
 #include "bin/text_int.h"
 
+/* Of one COPY ... FROM STDIN: a transaction takes no more. */
+enum { COPY_BYTES_MAX = 32 << 20 };
+
 /* ---- Ctrl-C --------------------------------------------------------------------------------- */
 
 /* The session whose statement runs, for the signal handler; NULL: none. */
@@ -165,9 +168,10 @@ static int failure_print(struct bin__shell *shell, const struct toydb_error *err
     return error->result == TOYDB_UNREACHABLE ? BIN__EXIT_UNREACHABLE : BIN__EXIT_FAILED;
 }
 
-/* Prints what comes of the running request. False when standard output is gone: *result is OK. */
-static bool events_print(struct bin__shell *shell, uint64_t begun_us, enum toydb_result *result,
-                         struct toydb_error *error)
+/* Prints what comes of the running request; `lines`: rows are lines of COPY. False when standard
+ * output is gone: *result is OK. */
+static bool events_print(struct bin__shell *shell, bool lines, uint64_t begun_us,
+                         enum toydb_result *result, struct toydb_error *error)
 {
     struct toydb_event event;
     bool has_rows = false;
@@ -175,14 +179,19 @@ static bool events_print(struct bin__shell *shell, uint64_t begun_us, enum toydb
            event.kind != TOYDB_END && !shell->output.failed) {
         switch (event.kind) {
         case TOYDB_HEADER:
-            bin__output_begin(&shell->output, event.columns, event.column_count);
-            has_rows = true;
+            if (!lines)
+                bin__output_begin(&shell->output, event.columns, event.column_count);
+            has_rows = !lines;
             break;
         case TOYDB_ROW:
-            bin__output_row(&shell->output, event.values);
+            if (lines)
+                bin__output_raw(&shell->output, &event.values[0]);
+            else
+                bin__output_row(&shell->output, event.values);
             break;
         case TOYDB_COMPLETION:
-            completion_print(shell, &event, has_rows, env_monotonic_us(env_real()) - begun_us);
+            if (!lines)
+                completion_print(shell, &event, has_rows, env_monotonic_us(env_real()) - begun_us);
             has_rows = false;
             break;
         case TOYDB_END:
@@ -194,16 +203,17 @@ static bool events_print(struct bin__shell *shell, uint64_t begun_us, enum toydb
     return bin__output_flush(&shell->output);
 }
 
-int bin__shell_statement(struct bin__shell *shell, const struct bin__statement *statement)
+static int request_run(struct bin__shell *shell, const struct bin__statement *statement, bool lines,
+                       const struct toydb_value *data)
 {
     struct toydb_error error = {0};
     uint64_t begun_us = env_monotonic_us(env_real());
-    screen_measure(shell);
     running = shell->session;
     bool written = true;
-    enum toydb_result result = toydb_start(shell->session, statement->text, NULL, 0, &error);
+    enum toydb_result result =
+        toydb_start(shell->session, statement->text, data, data ? 1 : 0, &error);
     if (result == TOYDB_OK)
-        written = events_print(shell, begun_us, &result, &error);
+        written = events_print(shell, lines, begun_us, &result, &error);
     running = NULL;
     int code = BIN__EXIT_OK;
     if (!written) {
@@ -212,6 +222,26 @@ int bin__shell_statement(struct bin__shell *shell, const struct bin__statement *
     } else if (result != TOYDB_OK) {
         error.result = result;
         code = failure_print(shell, &error, statement);
+    }
+    return code;
+}
+
+int bin__shell_statement(struct bin__shell *shell, const struct bin__statement *statement)
+{
+    enum bin__copy copy = bin__copy_kind(slice_make(statement->text, statement->size));
+    int code = BIN__EXIT_OK;
+    screen_measure(shell);
+    if (copy == BIN__COPY_FROM) {
+        struct buffer data;
+        buffer_init(&data, COPY_BYTES_MAX);
+        code = bin__copy_data(shell, &data);
+        struct toydb_value parameter = {.type = TOYDB_TEXT,
+                                        .text = {(const char *)data.data, data.size}};
+        if (code == BIN__EXIT_OK)
+            code = request_run(shell, statement, false, &parameter);
+        buffer_free(&data);
+    } else {
+        code = request_run(shell, statement, copy == BIN__COPY_TO, NULL);
     }
     peer_notice(shell);
     return code;

@@ -46,6 +46,9 @@ static const struct {
      "    The transaction is serializable: it runs as if alone. One that meets a conflict\n"
      "    ends with SQLSTATE 40001 and is to be run again."},
     {"COMMIT", "COMMIT"},
+    {"COPY",
+     "COPY table [(column, ...)] FROM STDIN [WITH (FORMAT csv, HEADER, DELIMITER ',', NULL '')]\n"
+     "COPY table [(column, ...)] | (query) TO STDOUT [WITH (...)]"},
     {"CREATE INDEX", "CREATE [UNIQUE] INDEX [IF NOT EXISTS] [name] ON table (column [DESC], ...)"},
     {"CREATE TABLE",
      "CREATE TABLE [IF NOT EXISTS] name (\n"

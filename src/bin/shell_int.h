@@ -3,6 +3,7 @@
  *   shell.c           a statement's life: sent, printed, cancelled
  *   shell_error.c     how errors look
  *   shell_script.c    statements from text, files and standard input
+ *   shell_copy.c      COPY: its data out of the lines behind it, its lines as they are
  *   shell_prompt.c    statements from a person: line editing, history, prompts
  *   shell_command.c   backslash commands
  *   shell_describe.c  \d
@@ -17,6 +18,14 @@
 #include "bin/output_int.h"
 #include "bin/split_int.h"
 
+/* Where the lines behind a statement come from: its data, when it is COPY ... FROM STDIN. */
+struct bin__behind {
+    /* With its line break, valid until the next call; empty at the end. False: it cannot be had,
+     * and has been complained of. */
+    bool (*next)(void *context, struct slice *line);
+    void *context;
+};
+
 struct bin__shell {
     struct toydb_session *session;
     struct embedded *embedded; /* NULL: a server's node */
@@ -29,6 +38,7 @@ struct bin__shell {
     const char *source; /* file the statements come from; NULL: nothing to name */
     bool numbered;      /* errors tell the line in the script */
     uint32_t depth;     /* of \i inside \i */
+    struct bin__behind behind;
 };
 
 /* Connects to a node, or with `embedded_dir` opens the database there. Explains a failure on
@@ -45,6 +55,12 @@ int bin__shell_text(struct bin__shell *shell, const char *text);
 int bin__shell_file(struct bin__shell *shell, const char *path); /* "-": standard input */
 int bin__shell_stream(struct bin__shell *shell, FILE *stream);
 int bin__shell_interact(struct bin__shell *shell);
+/* shell_copy.c */
+enum bin__copy { BIN__COPY_NOT, BIN__COPY_FROM, BIN__COPY_TO };
+enum bin__copy bin__copy_kind(struct slice statement);
+/* Appends the lines behind the statement up to "\.", or all. Returns an enum bin__exit. */
+int bin__copy_data(struct bin__shell *shell, struct buffer *data);
+
 /* `line` begins with a backslash; a line break at its end is allowed. */
 int bin__shell_command(struct bin__shell *shell, struct slice line);
 int bin__shell_describe(struct bin__shell *shell, const char *table); /* NULL: all tables */

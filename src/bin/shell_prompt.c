@@ -246,6 +246,25 @@ static bool read_line(struct prompt *prompt)
     return true;
 }
 
+/* The lines of a COPY, up to "\." or Ctrl-D. */
+static bool next_behind(void *context, struct slice *line)
+{
+    struct prompt *prompt = context;
+    int size = 0;
+    snprintf(prompt->text, sizeof prompt->text, ">> ");
+    prompt->dropped = false;
+    interrupt_key_set(_POSIX_VDISABLE);
+    el_set(prompt->edit, EL_PREP_TERM, 1);
+    const char *text = el_gets(prompt->edit, &size);
+    interrupt_key_set(prompt->interrupt_key);
+    if (prompt->dropped || bin__shell_interrupted()) {
+        printf("^C\n");
+        return false;
+    }
+    *line = slice_make(text, text && size > 0 ? (size_t)size : 0);
+    return true;
+}
+
 static void welcome(struct bin__shell *shell)
 {
     struct toydb_status *status;
@@ -276,8 +295,10 @@ int bin__shell_interact(struct bin__shell *shell)
     bin__shell_catch_interrupts();
     bin__split_init(&prompt.split);
     edit_open(&prompt);
+    shell->behind = (struct bin__behind){.next = next_behind, .context = &prompt};
     while (!shell->quit && !shell->output.failed && read_line(&prompt))
         fflush(stdout);
+    shell->behind = (struct bin__behind){0};
     history_close(&prompt);
     el_end(prompt.edit);
     bin__split_free(&prompt.split);

@@ -36,8 +36,38 @@ static int run_line(struct bin__shell *shell, struct bin__split *split, struct s
     return code == BIN__EXIT_OK ? run_statements(shell, split) : code;
 }
 
+/* The data of a COPY stands between the statements; its lines count as the others do. */
+struct behind {
+    struct bin__shell *shell;
+    struct bin__lines *lines;
+    uint32_t taken;
+};
+
+static bool next_behind(void *context, struct slice *line)
+{
+    struct behind *behind = context;
+    struct error error;
+    if (bin__lines_next(behind->lines, line, &error) != OK) {
+        bin__shell_complain(behind->shell, "%s", error.message);
+        return false;
+    }
+    behind->taken += line->size > 0;
+    return true;
+}
+
+static status_t count_behind(struct behind *behind, struct bin__split *split)
+{
+    status_t status = OK;
+    for (; behind->taken > 0 && status == OK; behind->taken--)
+        status = bin__split_feed(split, slice_make("\n", 1));
+    return status;
+}
+
 static int run_lines(struct bin__shell *shell, struct bin__lines *lines)
 {
+    struct behind behind = {.shell = shell, .lines = lines};
+    struct bin__behind around = shell->behind;
+    shell->behind = (struct bin__behind){.next = next_behind, .context = &behind};
     struct bin__split split;
     struct bin__statement statement;
     struct slice line;
@@ -51,10 +81,13 @@ static int run_lines(struct bin__shell *shell, struct bin__lines *lines)
             break;
         else
             code = run_line(shell, &split, line);
+        if (count_behind(&behind, &split) != OK)
+            code = bin__shell_complain(shell, "statement at line %u is too long", split.start_line);
     }
     if (code == BIN__EXIT_OK && !shell->quit && bin__split_rest(&split, &statement))
         code = bin__shell_statement(shell, &statement);
     bin__split_free(&split);
+    shell->behind = around;
     return code;
 }
 

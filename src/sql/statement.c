@@ -33,6 +33,8 @@ bool sql__statement_is_dml(const struct ast_statement *statement)
     if (statement->kind == AST_EXPLAIN)
         return statement->as.explain->analyze &&
                sql__statement_is_dml(statement->as.explain->statement);
+    if (statement->kind == AST_COPY)
+        return statement->as.copy->from;
     return statement->kind == AST_INSERT || statement->kind == AST_UPDATE ||
            statement->kind == AST_DELETE;
 }
@@ -58,7 +60,8 @@ static const struct ast_statement *planned_part(const struct ast_statement *stat
 {
     if (statement->kind == AST_EXPLAIN)
         return statement->as.explain->statement;
-    bool planned = statement->kind == AST_SELECT || sql__statement_is_dml(statement);
+    bool planned = statement->kind == AST_SELECT || statement->kind == AST_COPY ||
+                   sql__statement_is_dml(statement);
     return planned ? statement : NULL;
 }
 
@@ -69,7 +72,9 @@ bool sql__statement_is_cacheable(const struct ast_statement *statement)
 
 bool sql__statement_streams(const struct sql_session *session)
 {
-    return session->statement->kind == AST_SELECT;
+    const struct ast_statement *statement = session->statement;
+    return statement->kind == AST_SELECT ||
+           (statement->kind == AST_COPY && !statement->as.copy->from);
 }
 
 enum { PLAN_USES_CHECK = 256 }; /* uses of a plan between two looks at the statistics */
@@ -295,8 +300,10 @@ static void close_plan(struct sql_session *session)
 
 static status_t run_dml(struct sql_session *session)
 {
-    static const char *const tags[] = {
-        [AST_INSERT] = "INSERT 0", [AST_UPDATE] = "UPDATE", [AST_DELETE] = "DELETE"};
+    static const char *const tags[] = {[AST_INSERT] = "INSERT 0",
+                                       [AST_UPDATE] = "UPDATE",
+                                       [AST_DELETE] = "DELETE",
+                                       [AST_COPY] = "COPY"};
     uint64_t rows;
     status_t status = open_plan(session, false);
     if (!status)

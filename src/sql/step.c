@@ -91,6 +91,7 @@ static const char *verb(const struct ast_statement *statement)
         [AST_ALTER_SEQUENCE] = "ALTER SEQUENCE",
         [AST_DROP_SEQUENCE] = "DROP SEQUENCE",
         [AST_TRUNCATE] = "TRUNCATE",
+        [AST_COPY] = "COPY FROM",
     };
     ASSERT(statement->kind < sizeof verbs / sizeof *verbs && verbs[statement->kind]);
     return verbs[statement->kind];
@@ -108,6 +109,13 @@ static status_t check_statement(struct sql_session *session)
         (sql__statement_is_ddl(statement) || sql__statement_is_dml(statement)))
         return error_sql(&session->error, "25006", statement->position,
                          "cannot execute %s in a read-only transaction", verb(statement));
+    if (statement->kind == AST_COPY && statement->as.copy->from && !session->parameter_count) {
+        error_sql(&session->error, "08P01", statement->position,
+                  "COPY FROM STDIN came without its data");
+        error_hint(&session->error, "The data is the statement's one parameter; the shell takes it "
+                                    "from the lines behind the statement.");
+        return ERR_SQL;
+    }
     if (session->parameter_count && !parse_at_end(&session->parser))
         return error_sql(&session->error, "42601", 0,
                          "parameters are allowed with a single statement only");
@@ -326,7 +334,10 @@ static bool step_rows(struct sql_session *session, struct sql_event *event)
     }
     exec_close(session->exec);
     session->exec = NULL;
-    snprintf(session->tag, sizeof session->tag, "SELECT %llu", (unsigned long long)session->rows);
+    bool copy = session->statement->kind == AST_COPY;
+    uint64_t rows = session->rows - (copy && session->statement->as.copy->format.header);
+    snprintf(session->tag, sizeof session->tag, "%s %llu", copy ? "COPY" : "SELECT",
+             (unsigned long long)rows);
     sql__session_move(session, PHASE_CLOSE);
     return false;
 }

@@ -165,6 +165,38 @@ def the_shell_outlives_its_node():
 
 
 @test
+def copying():
+    script = ("CREATE TABLE copied (id INTEGER PRIMARY KEY, name TEXT);\n"
+              "COPY copied FROM STDIN WITH (FORMAT csv, HEADER);\nid,name\n1,Ann\n2,\"B; \"\"b\"\"\"\n\\.\n"
+              "COPY copied TO STDOUT WITH (FORMAT csv, HEADER);\n")
+    code, out, err = cluster.toysql(stdin=script)
+    assert code == 0 and not err, (code, err)
+    assert out.endswith('id,name\n1,Ann\n2,"B; ""b"""\n'), out
+    # Its data is no SQL even where it fails, and the next statement's line is right.
+    code, out, err = cluster.toysql("-f", in_file(
+        "COPY copied FROM STDIN;\n3\tC\nSELECT 1;\n\\.\nSELECT 2;\n"))
+    assert code == 1 and not out and "22P02" in err and "line 2" in err, (code, out, err)
+    code, out, err = cluster.toysql("-f", in_file(
+        "COPY copied FROM STDIN;\n3\tC\n4\t\\N\n\\.\nSELECT count(*) AS n FROM copied;\nSELECT nope;\n"))
+    assert code == 1 and "COPY 2" in out and "LINE 6" in err, (code, out, err)
+
+
+@test
+def copying_by_hand():
+    terminal = Terminal(TOYSQL, "-H", cluster.addresses)
+    terminal.expect(r"toydb> $")
+    terminal.send("COPY copied FROM STDIN WITH (DELIMITER '|');\n")
+    terminal.expect(r">> $")
+    terminal.send("7|Seven\n")
+    terminal.expect(r">> $")
+    assert "COPY 1" in terminal.line("\\.")
+    terminal.send("\\q\n")
+    assert terminal.end() == 0
+    _, out, _ = cluster.toysql("-c", "SELECT name FROM copied WHERE id = 7")
+    assert "Seven" in out, out
+
+
+@test
 def embedded():
     directory = os.path.join(tempfile.mkdtemp(dir=scratch), "data")
     code, out, err = run([TOYSQL, "--embedded", directory, "-c",

@@ -22,6 +22,7 @@ static open_fn *const open_functions[] = {
     [PLAN_APPEND] = exec__append_open,
     [PLAN_LATERAL_JOIN] = exec__lateral_join_open,
     [PLAN_SERIES] = exec__series_open,
+    [PLAN_COPY] = exec__copy_open,
     [PLAN_RECURSIVE] = exec__recursive_open,
     [PLAN_WORKING] = exec__working_open,
     [PLAN_COMMON] = exec__common_open,

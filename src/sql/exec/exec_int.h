@@ -119,6 +119,7 @@ status_t exec__window_open(struct exec *, const struct plan *, struct operator**
 status_t exec__sort_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__limit_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__distinct_open(struct exec *, const struct plan *, struct operator**, struct error *);
+status_t exec__copy_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__append_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__lateral_join_open(struct exec *, const struct plan *, struct operator**,
                                  struct error *);
@@ -274,6 +275,7 @@ eval_fn *exec__like_kernel(const struct expr *expr);
 eval_fn *exec__case_kernel(const struct expr *expr);
 eval_fn *exec__datetime_kernel(const struct expr *expr);
 eval_fn *exec__sequence_kernel(const struct expr *expr);
+eval_fn *exec__copy_kernel(const struct expr *expr);
 /* Kernels of the other kinds. */
 eval_fn exec__and_run, exec__or_run, exec__case_run, exec__in_run, exec__cast_run,
     exec__subquery_run;

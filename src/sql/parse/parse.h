@@ -338,6 +338,7 @@ enum ast_statement_kind {
     AST_COMMIT,
     AST_ROLLBACK,
     AST_EXPLAIN,
+    AST_COPY,
     AST_SET,
     AST_SHOW,
     AST_ANALYZE,
@@ -398,6 +399,26 @@ struct ast_delete {
     struct ast_expr *where; /* or NULL */
     struct ast_target *returning;
     uint32_t returning_count;
+};
+
+/* How rows are written as lines, after PostgreSQL's COPY. */
+struct copy_format {
+    bool csv;          /* RFC 4180; otherwise fields between delimiters, with backslash escapes */
+    bool header;       /* the first line has names */
+    uint8_t delimiter; /* a comma, in the other format a tab */
+    uint8_t quote;     /* of CSV, as the next */
+    uint8_t escape;    /* in front of a quote or an escape inside of quotes */
+    struct slice null; /* what stands for NULL: nothing, in the other format \N */
+};
+
+/* COPY table [(a, b)] FROM STDIN: the data is the statement's one parameter. COPY ... TO STDOUT. */
+struct ast_copy {
+    bool from;
+    struct ast_name table;    /* FROM */
+    struct ast_name *columns; /* or NULL: all */
+    uint32_t column_count;
+    struct ast_select *select; /* TO: what goes out */
+    struct copy_format format;
 };
 
 enum ast_key_action {
@@ -626,6 +647,7 @@ struct ast_statement {
         struct ast_begin *begin;
         struct ast_explain *explain;
         struct ast_analyze *analyze;
+        struct ast_copy *copy;
         struct ast_set *set;
         struct ast_show *show;
     } as; /* nothing for COMMIT and ROLLBACK */

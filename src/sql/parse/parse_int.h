@@ -486,6 +486,9 @@ bool parse__reindex(struct parse *parse, struct ast_statement *statement);
 /* explain.c */
 bool parse__explain(struct parse *parse, struct ast_statement *statement);
 bool parse__analyze(struct parse *parse, struct ast_statement *statement);
+/* copy.c */
+bool parse__copy(struct parse *parse, struct ast_statement *statement);
+void parse__print_copy(const struct ast_copy *copy, struct buffer *out);
 struct ast_create_table *parse__create_table(struct parse *parse);
 /* IF NOT EXISTS, IF EXISTS. */
 bool parse__if_exists(struct parse *parse, bool negated, bool *out);
@@ -503,5 +506,6 @@ void parse__print_windows(const struct ast_window *windows, uint32_t count, stru
 void parse__print_target(const struct ast_target *target, struct buffer *out);
 void parse__print_names(const struct ast_name *names, uint32_t count, struct buffer *out);
 void parse__print_text(const char *text, struct buffer *out);
+void parse__print_string(struct slice text, struct buffer *out);
 
 #endif

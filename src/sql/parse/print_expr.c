@@ -72,7 +72,7 @@ void parse__print_names(const struct ast_name *names, uint32_t count, struct buf
     buffer_append_string(out, ")");
 }
 
-static void print_text(struct slice text, struct buffer *out)
+void parse__print_string(struct slice text, struct buffer *out)
 {
     buffer_append_byte(out, '\'');
     for (size_t i = 0; i < text.size; i++) {
@@ -85,7 +85,7 @@ static void print_text(struct slice text, struct buffer *out)
 
 void parse__print_text(const char *text, struct buffer *out)
 {
-    print_text(slice_from_string(text), out);
+    parse__print_string(slice_from_string(text), out);
 }
 
 /* With a point or an exponent, so that it does not read back as an integer. */
@@ -130,7 +130,7 @@ static void print_literal(const struct value *value, struct buffer *out)
         break;
     default:
         ASSERT(value->type == SQL_TEXT);
-        print_text(value->as.text, out);
+        parse__print_string(value->as.text, out);
         break;
     }
 }

@@ -441,6 +441,9 @@ void ast_print(const struct ast_statement *statement, struct buffer *out)
     case AST_ALTER_TABLE:
         print_alter(statement->as.alter_table, out);
         break;
+    case AST_COPY:
+        parse__print_copy(statement->as.copy, out);
+        break;
     case AST_BEGIN:
         buffer_append_string(out, statement->as.begin->read_only ? "BEGIN READ ONLY" : "BEGIN");
         break;

@@ -270,11 +270,12 @@ bool parse__statement(struct parse *parse, struct ast_statement *statement)
         return parse_show(parse, statement);
     case KEYWORD_TRUNCATE:
         return parse__truncate(parse, statement);
+    case KEYWORD_COPY:
+        return parse__copy(parse, statement);
     case KEYWORD_ANALYZE:
     case KEYWORD_ANALYSE:
         return parse__analyze(parse, statement);
     case KEYWORD_COMMENT:
-    case KEYWORD_COPY:
     case KEYWORD_DEALLOCATE:
     case KEYWORD_DECLARE:
     case KEYWORD_DO:

@@ -19,6 +19,81 @@ static status_t plan_select(struct planner *planner, const struct ast_select *as
     return OK;
 }
 
+const struct copy_format *plan__copy_format(struct planner *planner,
+                                            const struct copy_format *format)
+{
+    struct copy_format *copy = arena_alloc(planner->arena, sizeof *copy);
+    *copy = *format;
+    copy->null = arena_copy(planner->arena, format->null);
+    return copy;
+}
+
+/* A plan of one text a row in place of the one given: the lines of COPY ... TO. */
+static struct plan *copy_lines(struct planner *planner, const struct copy_format *format,
+                               struct plan *below)
+{
+    struct expr *line = plan__node(planner, EXPR_CALL, SQL_TEXT, 0);
+    line->call = CALL_COPY_LINE;
+    line->name = "copy";
+    line->copy = format;
+    line->argument_count = below->column_count;
+    line->arguments =
+        arena_alloc(planner->arena, (below->column_count + 1) * sizeof(struct expr *));
+    for (uint32_t i = 0; i < below->column_count; i++) {
+        line->arguments[i] = plan__node(planner, EXPR_COLUMN, below->types[i], 0);
+        line->arguments[i]->index = i;
+        line->arguments[i]->name = below->names[i];
+    }
+    struct plan *plan = plan__operator(planner, PLAN_PROJECT, 1, below, NULL);
+    plan->types = arena_alloc(planner->arena, sizeof *plan->types);
+    plan->types[0] = SQL_TEXT;
+    plan->names = arena_alloc(planner->arena, sizeof *plan->names);
+    plan->names[0] = "copy";
+    plan->as.project.exprs = arena_alloc(planner->arena, sizeof(struct expr *));
+    plan->as.project.exprs[0] = line;
+    plan->rows_estimate = below->rows_estimate;
+    return plan;
+}
+
+/* One row: the names. */
+static struct plan *copy_header(struct planner *planner, const struct plan *below)
+{
+    uint32_t count = below->column_count;
+    struct plan *plan = plan__operator(planner, PLAN_VALUES, count, NULL, NULL);
+    plan->types = arena_alloc(planner->arena, (count + 1) * sizeof *plan->types);
+    plan->names = below->names;
+    plan->as.values.rows = arena_alloc(planner->arena, (count + 1) * sizeof(struct expr *));
+    plan->as.values.row_count = 1;
+    for (uint32_t i = 0; i < count; i++) {
+        plan->types[i] = SQL_TEXT;
+        plan->as.values.rows[i] =
+            plan__constant(planner, value_text(slice_from_string(below->names[i])), 0);
+    }
+    plan->rows_estimate = 1;
+    return plan;
+}
+
+static status_t plan_copy(struct planner *planner, const struct ast_copy *ast, struct planned *out)
+{
+    if (ast->from)
+        return plan__copy_from(planner, ast, out);
+    status_t status = plan_select(planner, ast->select, out);
+    if (status)
+        return status;
+    struct plan *rows = out->root;
+    const struct copy_format *format = plan__copy_format(planner, &ast->format);
+    out->root = copy_lines(planner, format, rows);
+    if (ast->format.header) {
+        struct plan *header = copy_lines(planner, format, copy_header(planner, rows));
+        struct plan *both = plan__operator(planner, PLAN_APPEND, 1, header, out->root);
+        both->types = header->types;
+        both->names = header->names;
+        both->rows_estimate = rows->rows_estimate + 1;
+        out->root = both;
+    }
+    return OK;
+}
+
 static status_t plan_by_kind(struct planner *planner, const struct ast_statement *statement,
                              struct planned *out)
 {
@@ -31,6 +106,8 @@ static status_t plan_by_kind(struct planner *planner, const struct ast_statement
         return plan__update(planner, statement->as.update, out);
     case AST_DELETE:
         return plan__delete(planner, statement->as.delete, out);
+    case AST_COPY:
+        return plan_copy(planner, statement->as.copy, out);
     case AST_EXPLAIN:
         return plan_by_kind(planner, statement->as.explain->statement, out);
     default:

@@ -78,6 +78,7 @@ enum expr_call {
     CALL_SHIFT_RIGHT,
     /* text */
     CALL_CONCAT,    /* || : NULL if either is */
+    CALL_COPY_LINE, /* (any types): a line of COPY ... TO; no statement can call it */
     CALL_CONCAT_FN, /* concat(...): NULLs skipped, any types (cast to text by the binder) */
     CALL_LENGTH,
     CALL_OCTET_LENGTH,
@@ -201,8 +202,9 @@ struct expr {
     uint32_t argument_count;
     bool is_volatile;    /* random(), or has it inside: not folded, not moved */
     uint32_t cast_limit; /* EXPR_CAST: `length_max` of the type it is to (struct type_spec) */
-    const struct subplan *subplan; /* EXPR_SUBQUERY */
-    bool is_implicit;              /* EXPR_CAST: nobody wrote it */
+    const struct subplan *subplan;  /* EXPR_SUBQUERY */
+    const struct copy_format *copy; /* of CALL_COPY_LINE */
+    bool is_implicit;               /* EXPR_CAST: nobody wrote it */
 };
 
 enum subplan_kind {
@@ -327,6 +329,7 @@ enum plan_kind {
     PLAN_SORT,
     PLAN_TOP_N, /* sort with a limit (and offset) known */
     PLAN_LIMIT,
+    PLAN_COPY, /* the rows of COPY ... FROM STDIN, read from the parameter */
     PLAN_DISTINCT,
     PLAN_APPEND,    /* all rows of the left input, then all of the right one */
     PLAN_INTERSECT, /* rows of the left input that the right one has, by as.set.all how often */
@@ -415,6 +418,11 @@ struct plan {
             bool index_only;  /* an index alone has all the columns: rows are not fetched */
             const char **why; /* of each index, why it is used or not; NULL: it was not asked */
         } scan;               /* PLAN_SCAN, and the right side's description in PLAN_LOOKUP_JOIN */
+        struct {
+            const struct copy_format *format;
+            const struct type_spec *specs; /* of the columns */
+            const char *table;             /* for messages */
+        } copy;
         struct {
             struct expr *predicate; /* boolean; NULL and false drop the row */
         } filter;

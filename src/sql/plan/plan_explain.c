@@ -230,6 +230,9 @@ static void print_operator(const struct plan *plan, struct buffer *out)
         buffer_append_string(out, "Limit: ");
         print_limit(plan->as.limit.limit, plan->as.limit.offset, out);
         return;
+    case PLAN_COPY:
+        buffer_printf(out, "Copy: %s", plan->as.copy.table);
+        return;
     case PLAN_DISTINCT:
         buffer_append_string(out, "Distinct");
         buffer_append_string(out, plan->as.distinct.key_count > 0 ? " on: " : "");

@@ -582,6 +582,10 @@ struct path plan__best_lookup(const struct access *access);
 /* ---- writes: plan_modify.c --------------------------------------------------------------------
  */
 
+/* A copy of the planner's own. */
+const struct copy_format *plan__copy_format(struct planner *planner,
+                                            const struct copy_format *format);
+status_t plan__copy_from(struct planner *planner, const struct ast_copy *ast, struct planned *out);
 status_t plan__insert(struct planner *planner, const struct ast_insert *ast, struct planned *out);
 status_t plan__update(struct planner *planner, const struct ast_update *ast, struct planned *out);
 status_t plan__delete(struct planner *planner, const struct ast_delete *ast, struct planned *out);

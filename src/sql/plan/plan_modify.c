@@ -341,6 +341,38 @@ status_t plan__insert(struct planner *planner, const struct ast_insert *ast, str
                            ast->returning_count, out);
 }
 
+status_t plan__copy_from(struct planner *planner, const struct ast_copy *ast, struct planned *out)
+{
+    struct target target = {.planner = planner};
+    const struct ast_insert insert = {
+        .table = ast->table, .columns = ast->columns, .column_count = ast->column_count};
+    status_t status = plan__find_table(planner, &ast->table, &target.table);
+    if (!status)
+        status = read_columns(&target, &insert);
+    if (status)
+        return status;
+    struct plan *source = plan__operator(planner, PLAN_COPY, target.count, NULL, NULL);
+    struct type_spec *specs = arena_alloc(planner->arena, (target.count + 1) * sizeof *specs);
+    source->types = arena_alloc(planner->arena, (target.count + 1) * sizeof *source->types);
+    source->names = arena_alloc(planner->arena, (target.count + 1) * sizeof *source->names);
+    for (uint32_t i = 0; i < target.count; i++) {
+        const struct column *column = &target.table->columns[target.columns[i]];
+        specs[i] = column->type;
+        source->types[i] = column->type.kind;
+        source->names[i] = column->name;
+    }
+    source->as.copy.format = plan__copy_format(planner, &ast->format);
+    source->as.copy.specs = specs;
+    source->as.copy.table = target.table->name;
+    source->rows_estimate = 1000;
+    struct plan *input;
+    if ((status = project_onto_table(&target, source, &input)))
+        return status;
+    out->writes = true;
+    out->parameter_types[0] = SQL_TEXT;
+    return modify(planner, PLAN_INSERT, target.table, input, &out->root);
+}
+
 /* ---- UPDATE, DELETE ---------------------------------------------------------------------------
  */
 

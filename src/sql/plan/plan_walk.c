@@ -118,6 +118,7 @@ void plan__find_subplans(const struct plan *plan, struct subplans *out)
             visit_all(plan->as.modify.conflict_values, plan->as.modify.assigned_count, out);
         visit(plan->as.modify.conflict_where, out);
         return;
+    case PLAN_COPY:
     case PLAN_DISTINCT:
         visit_all(plan->as.distinct.keys, plan->as.distinct.key_count, out);
         return;

@@ -2,6 +2,7 @@
  *   sql [session=N] [params=TYPE:TEXT,...]   runs the input; prints what a client sees. TYPE is
  *           int, double, bool, text or null. No commas or spaces in TEXT.
  *   trace   the same, with every event
+ *   copy    the first line is run with the others as its parameter
  *   refuse STATUS N   the next N commits are refused: CONFLICT, TOO_OLD, OUTCOME_UNKNOWN
  *   no_quorum N       the next N transactions cannot begin
  *   unconfirmed N     the next N transactions that may be unconfirmed are
@@ -72,6 +73,15 @@ static void run_text(struct sql_driver *driver, const struct golden_case *c, str
                    slice_from_string(c->input), parameters, count, out);
 }
 
+static void run_copy(struct sql_driver *driver, struct sql_session *session,
+                     const struct golden_case *c, struct buffer *out)
+{
+    const char *end = strchr(c->input, '\n');
+    size_t size = end ? (size_t)(end - c->input) : strlen(c->input);
+    struct value data = value_text(slice_from_string(end ? end + 1 : ""));
+    sql_driver_run(driver, session, slice_make(c->input, size), &data, 1, out);
+}
+
 static void run(void *context, const struct golden_case *c, struct buffer *out)
 {
     static const char *const states[] = {"idle", "in transaction", "failed"};
@@ -80,6 +90,8 @@ static void run(void *context, const struct golden_case *c, struct buffer *out)
         sql_driver_session(driver, (uint32_t)golden_arg_long(c, "session", 0));
     if (strcmp(c->command, "sql") == 0 || strcmp(c->command, "trace") == 0) {
         run_text(driver, c, out);
+    } else if (strcmp(c->command, "copy") == 0) {
+        run_copy(driver, session, c, out);
     } else if (strcmp(c->command, "refuse") == 0) {
         driver->refuse_status = status_read(c->args);
         driver->refuse_commits = last_number(c->args);
