@@ -28,15 +28,15 @@ static int32_t zone_of(const struct eval *eval, enum sql_type type)
 
 /* ---- operators ------------------------------------------------------------------------------- */
 
-static status_t add_interval(const struct eval *eval, const struct value *a,
-                             struct interval interval, struct value *out, struct error *error)
+status_t exec__timestamp_add(const struct exec *exec, enum sql_type type, int64_t us,
+                             struct interval interval, int64_t *out, struct error *error)
 {
-    int64_t us = a->as.integer;
-    int32_t zone_s = interval.months ? zone_of(eval, a->type) : 0;
+    bool by_zone = type == SQL_TIMESTAMPTZ && interval.months != 0;
+    int32_t zone_s = by_zone ? exec->top->context.zone_s : 0;
     status_t status = timestamp_shift(us, zone_s, &us, error);
     if (status == OK)
         status = timestamp_add(us, interval, &us, error);
-    return status ? status : timestamp_shift(us, -zone_s, &out->as.integer, error);
+    return status ? status : timestamp_shift(us, -zone_s, out, error);
 }
 
 /* What date - x adds; 22008 for the one number without a negative. */
@@ -93,7 +93,9 @@ static status_t timestamp_operator(struct eval *eval, const struct value *a, str
     status_t status = OK;
     if (eval->expr->call == CALL_SUBTRACT)
         status = interval_negate(interval, &interval, error);
-    return status ? status : add_interval(eval, a, interval, out, error);
+    return status ? status
+                  : exec__timestamp_add(eval->exec, a->type, a->as.integer, interval,
+                                        &out->as.integer, error);
 }
 
 static status_t interval_operator(struct eval *eval, const struct value *a, struct value *out,
@@ -409,13 +411,13 @@ static status_t overlaps(struct eval *eval, const struct value *a, struct value 
 {
     int64_t ends[4];
     for (int i = 0; i < 4; i++) {
-        struct value end = {.as.integer = a[i].as.integer};
         status_t status = OK;
+        ends[i] = a[i].as.integer;
         if (a[i].type == SQL_INTERVAL)
-            status = add_interval(eval, &a[i - 1], a[i].as.interval, &end, error);
+            status = exec__timestamp_add(eval->exec, a[i - 1].type, ends[i - 1], a[i].as.interval,
+                                         &ends[i], error);
         if (status)
             return status;
-        ends[i] = end.as.integer;
     }
     for (int i = 0; i < 4; i += 2) {
         if (ends[i] <= ends[i + 1])

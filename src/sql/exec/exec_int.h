@@ -228,6 +228,9 @@ status_t exec__expr_value(struct exec *exec, const struct expr *expr, struct val
 
 /* The statement's: the transaction's start, and the session's zone. */
 struct clock exec__clock(const struct exec *exec);
+/* A timestamp of that type and an interval; months are those of the session's zone. */
+status_t exec__timestamp_add(const struct exec *exec, enum sql_type type, int64_t us,
+                             struct interval interval, int64_t *out, struct error *error);
 
 /* For kernels. */
 void exec__eval_prepare(struct eval *eval, uint32_t rows); /* an `out` without NULLs */

@@ -1,4 +1,5 @@
-/* generate_series: start, start + step, ... as far as stop. */
+/* generate_series: start, start + step, ... as far as stop. Of integers, or of timestamps with an
+ * interval between them. */
 #include "sql/exec/exec_int.h"
 
 struct series {
@@ -7,7 +8,8 @@ struct series {
     bool done;
     int64_t next;
     int64_t stop;
-    int64_t step;
+    int64_t step;             /* of timestamps only its sign */
+    struct interval interval; /* of timestamps */
     struct batch *out;
 };
 
@@ -28,8 +30,25 @@ static status_t bounds_find(struct series *series, struct error *error)
     series->next = values[0].as.integer;
     series->stop = values[1].as.integer;
     series->step = values[2].as.integer;
+    if (values[2].type == SQL_INTERVAL) {
+        series->interval = values[2].as.interval;
+        series->step = interval_compare(series->interval, (struct interval){0});
+        if (series->next == DATETIME_INFINITY || series->next == DATETIME_MINUS_INFINITY)
+            return error_sql(error, "22023", bounds[0]->position, "start value cannot be infinity");
+    }
     if (series->step == 0)
         return error_sql(error, "22023", bounds[2]->position, "step size cannot equal zero");
+    return OK;
+}
+
+/* Steps on; at the end of all integers the series is done, at that of all timestamps 22008. */
+static status_t step(struct series *series, struct error *error)
+{
+    enum sql_type type = series->op.plan->types[0];
+    if (type != SQL_INTEGER)
+        return exec__timestamp_add(series->op.exec, type, series->next, series->interval,
+                                   &series->next, error);
+    series->done = __builtin_add_overflow(series->next, series->step, &series->next);
     return OK;
 }
 
@@ -42,13 +61,15 @@ static status_t series_next(struct operator* op, struct batch **out, struct erro
     uint32_t count = 0;
     exec__batch_prepare(op->exec, &series->out, op->plan->types, 1, op->exec->batch_rows);
     int64_t *values = series->out->columns[0].as.integers;
-    while (count < op->exec->batch_rows && !series->done) {
+    while (status == OK && count < op->exec->batch_rows && !series->done) {
         series->done = series->step > 0 ? series->next > series->stop : series->next < series->stop;
         if (series->done)
             break;
         values[count++] = series->next;
-        series->done = __builtin_add_overflow(series->next, series->step, &series->next);
+        status = step(series, error);
     }
+    if (status != OK)
+        return status;
     series->out->row_count = series->out->selected = count;
     *out = count > 0 ? series->out : NULL;
     return OK;

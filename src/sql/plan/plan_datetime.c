@@ -208,6 +208,19 @@ status_t plan__datetime_operator(struct planner *planner, enum expr_call call, c
     return status;
 }
 
+enum sql_type plan__series_type(const struct expr *start, const struct expr *stop)
+{
+    enum sql_type a = start->type;
+    enum sql_type b = stop->type;
+    bool is_series = (a >= SQL_DATE && a <= SQL_TIMESTAMPTZ && a != SQL_TIME) ||
+                     (b >= SQL_DATE && b <= SQL_TIMESTAMPTZ && b != SQL_TIME);
+    if (!is_series)
+        return SQL_INTEGER;
+    bool is_zoned = a == SQL_TIMESTAMPTZ || b == SQL_TIMESTAMPTZ;
+    return !is_zoned && (a == SQL_TIMESTAMP || b == SQL_TIMESTAMP) ? SQL_TIMESTAMP
+                                                                   : SQL_TIMESTAMPTZ;
+}
+
 /* ---- literals -------------------------------------------------------------------------------- */
 
 status_t plan__literal(struct planner *planner, const struct expr *literal, enum sql_type type,

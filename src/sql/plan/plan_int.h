@@ -650,6 +650,8 @@ const struct function *plan__datetime_functions(uint32_t *count);
 status_t plan__datetime_operator(struct planner *planner, enum expr_call call, const char *text,
                                  struct expr *left, struct expr *right, uint32_t position,
                                  bool *known, struct expr **out);
+/* generate_series is of integers, timestamps, or, also of dates, timestamps with time zone. */
+enum sql_type plan__series_type(const struct expr *start, const struct expr *stop);
 /* A text constant as a value of `type`; as a cast that is still to be done when it depends on the
  * session's clock or time zone. */
 status_t plan__literal(struct planner *planner, const struct expr *literal, enum sql_type type,

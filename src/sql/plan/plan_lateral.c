@@ -42,23 +42,28 @@ static status_t bind_series(struct scope *scope, const struct ast_expr *call, co
         return error_sql(planner->error, "42883", call->position,
                          "function generate_series with %u argument%s does not exist", count,
                          count == 1 ? "" : "s");
+    struct expr *bounds[3];
     for (uint32_t i = 0; i < count; i++) {
-        struct expr *bound;
-        status_t status = plan__bind_expr(scope, call->as.call.arguments[i], &bound);
+        status_t status = plan__bind_expr(scope, call->as.call.arguments[i], &bounds[i]);
         if (status)
             return status;
-        if (!plan__can_coerce(bound->type, SQL_INTEGER))
+    }
+    enum sql_type type = plan__series_type(bounds[0], bounds[1]);
+    for (uint32_t i = 0; i < count; i++) {
+        enum sql_type wanted = i < 2 || type == SQL_INTEGER ? type : SQL_INTERVAL;
+        if (!plan__can_coerce(bounds[i]->type, wanted) || (count == 2 && type != SQL_INTEGER))
             return error_sql(planner->error, "42883", call->position,
                              "function generate_series of %s does not exist",
-                             type_name(bound->type));
-        if ((status = plan__coerce(planner, &bound, SQL_INTEGER)))
+                             type_name(bounds[i]->type));
+        status_t status = plan__coerce(planner, &bounds[i], wanted);
+        if (status)
             return status;
-        plan__append(planner, &query->series, bound);
+        plan__append(planner, &query->series, bounds[i]);
     }
     if (count == 2)
         plan__append(planner, &query->series,
                      plan__constant(planner, value_integer(1), call->position));
-    add_column(planner, query, name, SQL_INTEGER);
+    add_column(planner, query, name, type);
     return OK;
 }
 
