@@ -20,12 +20,12 @@
 #include "base/mem.h"
 #include "lsm/lsm_int.h"
 
-#define BASE_RUNS      4u          /* the least level has that many runs */
-#define DEBT_BYTES     (16u << 10) /* written between two pieces of merging */
-#define STEP_FACTOR    8u          /* bytes merged for each byte written */
-#define LEVEL0_LATE    8u          /* from that many runs on, twice as much */
-#define HOLLOW         4u          /* one tombstone for so many entries below */
-#define MEMTABLE_RUNS  2u          /* a memtable is spilled when it has that many runs' bytes */
+#define BASE_RUNS      4u         /* the least level has that many runs */
+#define DEBT_BYTES     (4u << 10) /* written between two pieces of merging */
+#define STEP_FACTOR    8u         /* bytes merged for each byte written */
+#define LEVEL0_LATE    8u         /* from that many runs on, twice as much */
+#define HOLLOW         4u         /* one tombstone for so many entries below */
+#define MEMTABLE_RUNS  2u         /* a memtable is spilled when it has that many runs' bytes */
 #define MEMTABLE_LEAST (256u << 10)
 
 static uint64_t base_bytes(const struct lsm *lsm)

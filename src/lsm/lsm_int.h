@@ -108,11 +108,23 @@ struct lsm__node {
 
 #define LSM_HEIGHT_MAX 12u
 
+/* The newest version of each key, by hash: open addressing, never full, nothing is taken out. */
+struct lsm__table {
+    struct lsm__table *before; /* the smaller one whose place it took; readers may be in it */
+    uint32_t mask;
+    struct {
+        _Atomic(struct lsm__node *) node; /* null: free */
+        uint64_t hash;                    /* written before the node */
+    } slots[];
+};
+
 struct lsm__memtable {
     uint32_t references; /* by states */
     uint32_t key_size_max;
     uint64_t payload; /* of the newest versions: keys, values and slots, at most */
     uint64_t nodes;
+    uint32_t keys;
+    _Atomic(struct lsm__table *) table;
     struct arena arena;
     struct prng prng;
     struct lsm__node *head;
@@ -319,10 +331,9 @@ status_t lsm__sync_parent(struct env *env, const char *path, struct error *error
 
 struct lsm__memtable *lsm__memtable_create(void);
 void lsm__memtable_destroy(struct lsm__memtable *memtable);
-/* The newest version of the key, or null; notes the place for lsm__memtable_add. The writer's. */
+/* The newest version of the key, or null. The writer's. */
 struct lsm__node *lsm__memtable_find_latest(struct lsm__memtable *memtable, struct slice key);
-/* Adds a version at the place found last; `older` is what was found there. A null value is a
- * tombstone. */
+/* Adds a version; `older` is the newest so far, or null. A null value is a tombstone. */
 struct lsm__node *lsm__memtable_add(struct lsm__memtable *memtable, const struct lsm__node *older,
                                     struct slice key, const struct slice *value, uint64_t sequence);
 /* Changes a version that nobody but the writer can see. */

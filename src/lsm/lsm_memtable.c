@@ -13,7 +13,8 @@
 #include "base/mem.h"
 #include "lsm/lsm_int.h"
 
-#define HEIGHT_ODDS 4u /* one node in so many is a level higher */
+#define HEIGHT_ODDS 4u   /* one node in so many is a level higher */
+#define TABLE_SLOTS 256u /* to begin with */
 
 static struct lsm__node *follow(const struct lsm__node *node, uint32_t height)
 {
@@ -36,9 +37,77 @@ static struct lsm__node *node_create(struct lsm__memtable *memtable, uint32_t he
     return node;
 }
 
+/* ---- the table ------------------------------------------------------------------------------ */
+
+static struct lsm__table *table_create(uint32_t slots)
+{
+    ASSERT((slots & (slots - 1)) == 0);
+    size_t size = sizeof(struct lsm__table) + slots * sizeof((struct lsm__table *)0)->slots[0];
+    struct lsm__table *table = mem_zalloc(1, size);
+    table->mask = slots - 1;
+    return table;
+}
+
+/* The slot of the key, or the free one where it belongs. */
+static uint32_t table_find(const struct lsm__table *table, struct slice key, uint64_t hash)
+{
+    for (uint32_t at = (uint32_t)hash & table->mask;; at = (at + 1) & table->mask) {
+        const struct lsm__node *node =
+            atomic_load_explicit(&table->slots[at].node, memory_order_acquire);
+        if (node == NULL ||
+            (table->slots[at].hash == hash && slice_equal(lsm__node_key(node), key)))
+            return at;
+    }
+}
+
+/* Twice as large; the old one stays for those who are reading in it. All they may see is there. */
+static void table_grow(struct lsm__memtable *memtable)
+{
+    struct lsm__table *old = atomic_load_explicit(&memtable->table, memory_order_relaxed);
+    struct lsm__table *table = table_create((old->mask + 1) * 2);
+    for (uint32_t i = 0; i <= old->mask; i++) {
+        struct lsm__node *node = atomic_load_explicit(&old->slots[i].node, memory_order_relaxed);
+        if (node == NULL)
+            continue;
+        uint32_t at = (uint32_t)old->slots[i].hash & table->mask;
+        while (atomic_load_explicit(&table->slots[at].node, memory_order_relaxed) != NULL)
+            at = (at + 1) & table->mask;
+        table->slots[at].hash = old->slots[i].hash;
+        atomic_store_explicit(&table->slots[at].node, node, memory_order_relaxed);
+    }
+    table->before = old;
+    atomic_store_explicit(&memtable->table, table, memory_order_release);
+}
+
+/* Makes `node` the newest of its key. */
+static void table_put(struct lsm__memtable *memtable, struct lsm__node *node, bool is_new)
+{
+    struct lsm__table *table = atomic_load_explicit(&memtable->table, memory_order_relaxed);
+    if (is_new && ++memtable->keys > table->mask / 2) {
+        table_grow(memtable);
+        table = atomic_load_explicit(&memtable->table, memory_order_relaxed);
+    }
+    uint64_t hash = lsm__filter_hash(lsm__node_key(node));
+    uint32_t at = table_find(table, lsm__node_key(node), hash);
+    ASSERT(is_new == (atomic_load_explicit(&table->slots[at].node, memory_order_relaxed) == NULL));
+    if (is_new)
+        table->slots[at].hash = hash;
+    atomic_store_explicit(&table->slots[at].node, node, memory_order_release);
+}
+
+static struct lsm__node *table_get(const struct lsm__memtable *memtable, struct slice key)
+{
+    const struct lsm__table *table = atomic_load_explicit(&memtable->table, memory_order_acquire);
+    uint32_t at = table_find(table, key, lsm__filter_hash(key));
+    return atomic_load_explicit(&table->slots[at].node, memory_order_acquire);
+}
+
+/* ---- making it ------------------------------------------------------------------------------ */
+
 struct lsm__memtable *lsm__memtable_create(void)
 {
     struct lsm__memtable *memtable = mem_zalloc(1, sizeof *memtable);
+    atomic_store(&memtable->table, table_create(TABLE_SLOTS));
     arena_init(&memtable->arena, 0);
     prng_seed(&memtable->prng, 1);
     memtable->head = node_create(memtable, LSM_HEIGHT_MAX, slice_make(NULL, 0));
@@ -51,6 +120,12 @@ struct lsm__memtable *lsm__memtable_create(void)
 void lsm__memtable_destroy(struct lsm__memtable *memtable)
 {
     ASSERT(memtable->references == 0);
+    struct lsm__table *table = atomic_load(&memtable->table);
+    while (table != NULL) {
+        struct lsm__table *before = table->before;
+        mem_free(table);
+        table = before;
+    }
     arena_free(&memtable->arena);
     mem_free(memtable);
 }
@@ -64,6 +139,12 @@ static bool before(const struct lsm__memtable *memtable, const struct lsm__node 
 }
 
 struct lsm__node *lsm__memtable_find_latest(struct lsm__memtable *memtable, struct slice key)
+{
+    return table_get(memtable, key);
+}
+
+/* Notes the last node before the key's place on each height. */
+static void find_place(struct lsm__memtable *memtable, struct slice key)
 {
     /* Up the trace, as long as it leads to a place before the key's. */
     uint32_t height = 0;
@@ -89,8 +170,6 @@ struct lsm__node *lsm__memtable_find_latest(struct lsm__memtable *memtable, stru
             break;
         height--;
     }
-    struct lsm__node *found = follow(node, 0);
-    return found != NULL && slice_equal(lsm__node_key(found), key) ? found : NULL;
 }
 
 static void set_value(struct lsm__memtable *memtable, struct lsm__node *node,
@@ -113,6 +192,7 @@ struct lsm__node *lsm__memtable_add(struct lsm__memtable *memtable, const struct
     while (height < LSM_HEIGHT_MAX && prng_below(&memtable->prng, HEIGHT_ODDS) == 0)
         height++;
     ASSERT(older == NULL || older->sequence < sequence);
+    find_place(memtable, key);
     struct lsm__node *node = node_create(memtable, height, key);
     node->sequence = sequence;
     set_value(memtable, node, value);
@@ -121,6 +201,7 @@ struct lsm__node *lsm__memtable_add(struct lsm__memtable *memtable, const struct
         atomic_store_explicit(&node->next[i], follow(memtable->trace[i], i), memory_order_relaxed);
         atomic_store_explicit(&memtable->trace[i]->next[i], node, memory_order_release);
     }
+    table_put(memtable, node, older == NULL);
     memtable->nodes++;
     if (older == NULL)
         memtable->payload += sizeof(struct lsm__slot) + key.size + node->value_size;
@@ -203,8 +284,14 @@ const struct lsm__node *lsm__memtable_seek(const struct lsm__memtable *memtable,
 const struct lsm__node *lsm__memtable_get(const struct lsm__memtable *memtable, struct slice key,
                                           uint64_t sequence)
 {
-    const struct lsm__node *node = seek(memtable, key, sequence);
-    return node != NULL && slice_equal(lsm__node_key(node), key) ? node : NULL;
+    const struct lsm__node *node = table_get(memtable, key);
+    while (node != NULL && node->sequence > sequence) {
+        const struct lsm__node *older = follow(node, 0);
+        if (older == NULL || !slice_equal(lsm__node_key(older), lsm__node_key(node)))
+            return NULL;
+        node = older;
+    }
+    return node;
 }
 
 /* Of the keys before `key`, the last that is seen. */
