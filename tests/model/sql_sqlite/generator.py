@@ -385,7 +385,7 @@ class Toydb:
             return int(text == "t")
         if kind == "integer":
             return int(text)
-        return float(text) if kind == "precision" else text
+        return float(text) if kind in ("precision", "numeric") else text
 
     def end(self):
         self.process.stdin.close()
