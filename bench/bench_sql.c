@@ -4,7 +4,7 @@
  *
  *   bench_sql DIRECTORY [PART...]
  *
- * Parts: point, scan, join, tpch, slt, plan; all without one. What is said of both sides'
+ * Parts: point, scan, join, plan, tpch; all without one. What is said of both sides'
  * durability: bench_sql_side.h. */
 #include <inttypes.h>
 #include <math.h>
@@ -305,6 +305,8 @@ int main(int count, char **arguments)
     }
     if (plan)
         measure_planner(ours);
+    if (wanted(count, arguments, "tpch"))
+        tpch_measure(ours, sqlite, 0.1);
     side_close(ours);
     side_close(sqlite);
     return 0;
