@@ -167,6 +167,8 @@ static status_t convert_index(struct sql_session *session, const struct ast_crea
         out->columns[i] = create->columns[i].text;
         out->descending[i] = create->descending[i];
     }
+    out->included_count = create->included_count;
+    out->predicate = create->where_sql;
     return OK;
 }
 
@@ -193,7 +195,14 @@ static status_t create_index(struct sql_session *session)
         if (catalog_index(session->catalog, create->index.text, &owner))
             return OK;
     }
+    struct expr *unused;
     status_t status = sql__table_find(session->catalog, &create->table, &table, &session->error);
+    if (!status && create->where)
+        status = plan_row_expression(create->where, table, "index predicate", SQL_BOOLEAN,
+                                     &session->run_arena, &unused, &session->error);
+    if (!status && create->where && !plan_is_lasting(unused))
+        status = error_sql(&session->error, "42P17", create->where->position,
+                           "functions in index predicate must be marked IMMUTABLE");
     if (!status)
         status = convert_index(session, create, &definition);
     if (status)

@@ -305,27 +305,62 @@ static void rename_one(void *context, struct ast_expr *expr)
         *table = NULL;
 }
 
-static status_t check_follows(struct sql_session *session, struct renaming *renaming,
-                              const struct check *check)
+/* The text of an expression with the names changed; NULL when it has none of them. */
+static status_t text_follow(struct sql_session *session, struct renaming *renaming, const char *sql,
+                            const char **out)
 {
     struct ast_expr *expr;
-    status_t status = parse_expression(slice_from_string(check->sql), &session->run_arena, &expr,
-                                       &session->error);
+    *out = NULL;
+    status_t status =
+        parse_expression(slice_from_string(sql), &session->run_arena, &expr, &session->error);
     if (status)
         return status;
     renaming->met = false;
     ast_each_column(expr, rename_one, renaming);
     if (!renaming->met)
         return OK;
-    if (!renaming->to) {
-        bool found;
-        return catalog_drop_constraint(session->txn, session->catalog, renaming->table, check->name,
-                                       &found, &session->error);
-    }
     struct buffer text = {0};
     ast_print_expr(expr, &text);
-    return catalog_change_check(session->txn, renaming->table, check, text_keep(session, &text),
-                                &session->error);
+    *out = text_keep(session, &text);
+    return OK;
+}
+
+static status_t check_follows(struct sql_session *session, struct renaming *renaming,
+                              const struct check *check)
+{
+    const char *text;
+    bool found;
+    status_t status = text_follow(session, renaming, check->sql, &text);
+    if (status || !text)
+        return status;
+    if (!renaming->to)
+        return catalog_drop_constraint(session->txn, session->catalog, renaming->table, check->name,
+                                       &found, &session->error);
+    return catalog_change_check(session->txn, renaming->table, check, text, &session->error);
+}
+
+static bool has_column(const struct table *table, const struct index *index, const char *name)
+{
+    for (uint32_t i = 0; i < index->column_count; i++)
+        if (strcmp(table->columns[index->columns[i]].name, name) == 0)
+            return true;
+    return false;
+}
+
+static status_t predicate_follows(struct sql_session *session, struct renaming *renaming,
+                                  const struct index *index)
+{
+    const char *text;
+    const struct table *table = renaming->table;
+    status_t status = text_follow(session, renaming, index->predicate, &text);
+    if (status || !text)
+        return status;
+    if (renaming->to)
+        return catalog_change_predicate(session->txn, table, index, text, &session->error);
+    /* One that also has the column goes with it anyway. */
+    if (has_column(table, index, renaming->column))
+        return OK;
+    return catalog_drop_index(session->txn, session->catalog, table, index, &session->error);
 }
 
 status_t sql__checks_follow(struct sql_session *session, const struct table *table,
@@ -336,5 +371,9 @@ status_t sql__checks_follow(struct sql_session *session, const struct table *tab
     ASSERT(column || to);
     for (uint32_t i = 0; i < table->check_count && !status; i++)
         status = check_follows(session, &renaming, &table->checks[i]);
+    for (uint32_t i = 0; i < table->index_count && !status; i++) {
+        if (table->indexes[i].predicate)
+            status = predicate_follows(session, &renaming, &table->indexes[i]);
+    }
     return status;
 }

@@ -60,8 +60,9 @@ static void show_columns(struct sql_session *session, const struct table *table)
 /* "a, b DESC". */
 static void index_columns(const struct table *table, const struct index *index, struct buffer *out)
 {
+    uint32_t keys = index->column_count - index->included_count;
     for (uint32_t i = 0; i < index->column_count; i++) {
-        buffer_append_string(out, i ? ", " : "");
+        buffer_append_string(out, i == keys ? ") INCLUDE (" : i ? ", " : "");
         ast_print_name(table->columns[index->columns[i]].name, out);
         buffer_append_string(out, index->descending[i] ? " DESC" : "");
     }
@@ -101,6 +102,12 @@ static bool has_descending(const struct index *index)
         if (index->descending[i])
             return true;
     return false;
+}
+
+/* Is it what a UNIQUE makes? */
+static bool is_constraint(const struct index *index)
+{
+    return index->unique && !has_descending(index) && !index->predicate;
 }
 
 static void print_foreign_key(const struct table *table, const struct foreign_key *key,
@@ -181,6 +188,8 @@ static void print_index(const struct table *table, const struct index *index, st
     buffer_append_string(out, " (");
     index_columns(table, index, out);
     buffer_append_string(out, ")");
+    if (index->predicate)
+        buffer_printf(out, " WHERE %s", index->predicate);
 }
 
 /* The statements that make the table as it is. */
@@ -194,7 +203,7 @@ static void print_create_table(const struct table *table, const struct catalog *
     print_columns(catalog, table, out);
     for (uint32_t i = first_index(table); i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
-        if (i > 0 && (!index->unique || has_descending(index)))
+        if (i > 0 && !is_constraint(index))
             continue;
         print_constraint(index->name, i == 0 ? "PRIMARY KEY" : "UNIQUE", out);
         index_columns(table, index, out);
@@ -209,7 +218,7 @@ static void print_create_table(const struct table *table, const struct catalog *
     buffer_append_string(out, "\n)");
     for (uint32_t i = 1; i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
-        if ((!index->unique || has_descending(index)) && !belongs_to_foreign_key(table, index))
+        if (!is_constraint(index) && !belongs_to_foreign_key(table, index))
             print_index(table, index, out);
     }
     buffer_append_string(out, ";");

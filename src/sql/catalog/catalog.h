@@ -51,6 +51,9 @@ struct index {
     uint32_t column_count;
     uint32_t columns[CATALOG_KEY_COLUMNS_MAX]; /* places in table->columns */
     bool descending[CATALOG_KEY_COLUMNS_MAX];
+    uint32_t
+        included_count;    /* the last columns, which INCLUDE has put behind; not in a unique one */
+    const char *predicate; /* a partial index: only of rows for which this is true; or NULL */
 };
 
 enum foreign_key_action { FK_NO_ACTION, FK_RESTRICT, FK_CASCADE, FK_SET_NULL, FK_SET_DEFAULT };
@@ -222,6 +225,8 @@ struct key_definition {
     uint32_t column_count;
     const char *columns[CATALOG_KEY_COLUMNS_MAX];
     bool descending[CATALOG_KEY_COLUMNS_MAX];
+    uint32_t included_count; /* as in struct index; only of CREATE INDEX */
+    const char *predicate;
 };
 
 struct foreign_key_definition {
@@ -354,6 +359,10 @@ status_t catalog_drop_constraint(struct store_txn *txn, const struct catalog *ca
 status_t catalog_create_index(struct store_txn *txn, const struct catalog *catalog,
                               const struct table *table, const struct key_definition *definition,
                               bool unique, uint16_t *index_id, struct error *error);
+/* A partial index gets another text for its predicate: a column it names has another name. */
+status_t catalog_change_predicate(struct store_txn *txn, const struct table *table,
+                                  const struct index *index, const char *predicate,
+                                  struct error *error);
 /* Removes the entries of a secondary index, to be filled anew. */
 status_t catalog_clear_index(struct store_txn *txn, const struct table *table,
                              const struct index *index, struct error *error);

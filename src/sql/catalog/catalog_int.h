@@ -7,7 +7,7 @@
  *   2 tables                id                    | name, ordinal_next, index_next
  *   3 columns               table, ordinal        | name, type, length_max, not_null, default,
  *                                                   hidden, missing (as text), identity
- *   4 indexes               table, id             | name, unique
+ *   4 indexes               table, id             | name, unique, included, predicate
  *   5 index_columns         table, index, place   | ordinal, descending
  *   6 foreign_keys          table, id             | name, parent table, parent index, child index,
  *                                                   on delete, on update

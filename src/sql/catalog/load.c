@@ -220,6 +220,10 @@ static bool load_index(struct loader *loader)
         !flag(loader, 3, &index->unique) || (table->index_count == 0) != (id == 0) ||
         table->index_count == CATALOG_INDEXES_MAX)
         return false;
+    /* NULL in rows of the time before. */
+    if (!loader->row[4].null && !number(loader, 4, CATALOG_KEY_COLUMNS_MAX, &index->included_count))
+        return false;
+    index->predicate = string(loader, 5);
     index->id = (uint16_t)id;
     table->index_count++;
     return true;

@@ -21,7 +21,9 @@ static const struct system_layout layouts[SYSTEM_TABLE_END] = {
                         2,
                         {SQL_INTEGER, SQL_INTEGER, SQL_TEXT, SQL_INTEGER, SQL_INTEGER, SQL_BOOLEAN,
                          SQL_TEXT, SQL_BOOLEAN, SQL_TEXT, SQL_INTEGER}},
-    [SYSTEM_INDEXES] = {4, 2, {SQL_INTEGER, SQL_INTEGER, SQL_TEXT, SQL_BOOLEAN}},
+    [SYSTEM_INDEXES] = {6,
+                        2,
+                        {SQL_INTEGER, SQL_INTEGER, SQL_TEXT, SQL_BOOLEAN, SQL_INTEGER, SQL_TEXT}},
     [SYSTEM_INDEX_COLUMNS] = {5,
                               3,
                               {SQL_INTEGER, SQL_INTEGER, SQL_INTEGER, SQL_INTEGER, SQL_BOOLEAN}},
@@ -284,8 +286,12 @@ status_t catalog__index_write(struct store_txn *txn, const struct table *table,
                               const struct index *index, struct error *error)
 {
     ASSERT(index->column_count > 0 && index->column_count <= CATALOG_KEY_COLUMNS_MAX);
-    struct value values[] = {value_integer(table->id), value_integer(index->id),
-                             string(index->name), value_boolean(index->unique)};
+    struct value values[] = {value_integer(table->id),
+                             value_integer(index->id),
+                             string(index->name),
+                             value_boolean(index->unique),
+                             value_integer(index->included_count),
+                             string(index->predicate)};
     status_t status = catalog__row_put(txn, SYSTEM_INDEXES, values, error);
     for (uint32_t i = 0; i < index->column_count && status == OK; i++) {
         struct value column[] = {

@@ -239,7 +239,10 @@ status_t catalog_create_index(struct store_txn *txn, const struct catalog *catal
     ASSERT(txn && catalog && table && definition && index_id);
     ASSERT(catalog_table_by_id(catalog, table->id) == table);
     struct arena arena = {0};
-    struct index index = {.unique = unique, .name = definition->name};
+    struct index index = {.unique = unique,
+                          .name = definition->name,
+                          .included_count = definition->included_count,
+                          .predicate = definition->predicate};
     status_t status = catalog__key_resolve(table, definition, "index", &index, error);
     if (status == OK && index.name)
         status = catalog__name_check(index.name, definition->position, error);

@@ -698,7 +698,8 @@ struct row_rules {
     const struct plan_rules *plan;
     const struct table *table;
     struct eval **checks;
-    uint32_t *columns; /* places the expressions name */
+    struct eval **predicates; /* by place in table->indexes, NULL where there is none; or NULL */
+    uint32_t *columns;        /* places the expressions name */
     uint32_t column_count;
     struct batch *row;
     struct arena scratch;
@@ -710,6 +711,9 @@ status_t exec__rules_open(struct exec *exec, const struct table *table,
                           struct error *error);
 /* NULL is allowed. */
 void exec__rules_close(struct row_rules *rules);
+/* Has an index, by its place, an entry for the row? */
+status_t exec__rules_covers(struct row_rules *rules, uint32_t index, const struct value *row,
+                            bool *covers, struct error *error);
 /* 23514 when a CHECK is false. */
 status_t exec__rules_check(struct row_rules *rules, const struct value *row, struct error *error);
 

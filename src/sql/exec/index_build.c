@@ -11,6 +11,7 @@ struct build {
     struct arena arena;
     struct table_rows rows;
     const struct value *row; /* of them, the one at hand */
+    struct row_rules *rules; /* for a partial index */
     struct buffer key;
     struct buffer value;
 };
@@ -40,9 +41,13 @@ static status_t entry_write(struct build *build, uint32_t at, struct error *erro
     build->row = exec__rows_get(&build->rows, at);
     buffer_reset(&build->key);
     buffer_reset(&build->value);
-    bool checked;
-    status_t status = index_entry(build->table, build->index, build->row, &build->key,
-                                  &build->value, &checked, error);
+    bool checked, covers;
+    uint32_t place = (uint32_t)(build->index - build->table->indexes);
+    status_t status = exec__rules_covers(build->rules, place, build->row, &covers, error);
+    if (status != OK || !covers)
+        return status;
+    status = index_entry(build->table, build->index, build->row, &build->key, &build->value,
+                         &checked, error);
     return status == OK ? entry_put(build, checked, error) : status;
 }
 
@@ -90,11 +95,16 @@ status_t exec_build_index(const struct exec_context *context, const struct table
     ASSERT(any_above);
     /* The entries written are outside the range scanned. */
     struct store_cursor *cursor = NULL;
-    status_t status = store_scan_open(context->txn, buffer_slice(&low), buffer_slice(&high), false,
-                                      &cursor, error);
+    struct exec exec = {0}; /* never opened: what predicates are asked with */
+    exec__init(&exec, context);
+    status_t status = exec__rules_open(&exec, table, NULL, &build.rules, error);
+    if (status == OK)
+        status = store_scan_open(context->txn, buffer_slice(&low), buffer_slice(&high), false,
+                                 &cursor, error);
     if (status == OK)
         status = rows_write(&build, cursor, error);
     store_scan_close(cursor);
+    exec__rules_close(build.rules);
     arena_free(&build.arena);
     buffer_free(&build.key);
     buffer_free(&build.value);

@@ -421,8 +421,8 @@ static void find_touched(struct modify *modify)
     /* Entries of every index hold the primary key. */
     modify->primary_touched = touches_index(modify, &table->indexes[0]);
     for (uint32_t i = 0; i < table->index_count; i++)
-        modify->index_touched[i] =
-            modify->primary_touched || touches_index(modify, &table->indexes[i]);
+        modify->index_touched[i] = modify->primary_touched || table->indexes[i].predicate ||
+                                   touches_index(modify, &table->indexes[i]);
 }
 
 status_t exec__modify_open(struct exec *exec, const struct plan *plan, struct operator** out,

@@ -142,8 +142,12 @@ status_t exec__row_insert(struct modify *modify, struct error *error)
         status = key_must_be_free(modify, &table->indexes[0], error);
     if (status == OK)
         status = row_put(modify, error);
-    for (uint32_t i = 1; i < table->index_count && status == OK; i++)
-        status = entry_put(modify, &table->indexes[i], error);
+    for (uint32_t i = 1; i < table->index_count && status == OK; i++) {
+        bool covers;
+        status = exec__rules_covers(modify->rules, i, modify->new_row, &covers, error);
+        if (status == OK && covers)
+            status = entry_put(modify, &table->indexes[i], error);
+    }
     return status;
 }
 
@@ -151,14 +155,27 @@ status_t exec__row_delete(struct modify *modify, struct error *error)
 {
     const struct table *table = modify->table;
     status_t status = OK;
-    for (uint32_t i = 1; i < table->index_count && status == OK; i++)
-        status = entry_remove(modify, &table->indexes[i], error);
+    for (uint32_t i = 1; i < table->index_count && status == OK; i++) {
+        bool covers;
+        status = exec__rules_covers(modify->rules, i, modify->old_row, &covers, error);
+        if (status == OK && covers)
+            status = entry_remove(modify, &table->indexes[i], error);
+    }
     buffer_reset(&modify->old_key);
     if (status == OK)
         status = index_row_key(table, modify->old_row, &modify->old_key, error);
     if (status == OK)
         status = store_remove(modify->op.exec->context.txn, buffer_slice(&modify->old_key), error);
     return status;
+}
+
+/* Has a partial index an entry for the row before, and after? */
+static status_t covers_both(struct modify *modify, uint32_t index, bool *before, bool *after,
+                            struct error *error)
+{
+    status_t status = exec__rules_covers(modify->rules, index, modify->old_row, before, error);
+    return status == OK ? exec__rules_covers(modify->rules, index, modify->new_row, after, error)
+                        : status;
 }
 
 /* Step 1: keys the row will not have any more. */
@@ -173,8 +190,12 @@ status_t exec__row_vacate(struct modify *modify, struct error *error)
     for (uint32_t i = 1; i < table->index_count && status == OK; i++) {
         if (!modify->index_touched[i])
             continue;
+        bool before, after;
+        status = covers_both(modify, i, &before, &after, error);
+        if (status != OK || !before)
+            continue;
         status = entry_keys(modify, &table->indexes[i], &checked, &same, &same_value, error);
-        if (status == OK && !same)
+        if (status == OK && (!same || !after))
             status = store_remove(txn, buffer_slice(&modify->old_key), error);
     }
     return status;
@@ -196,10 +217,14 @@ status_t exec__row_settle(struct modify *modify, struct error *error)
         bool checked, same_value;
         if (!modify->index_touched[i])
             continue;
-        status = entry_keys(modify, index, &checked, &same, &same_value, error);
-        if (status != OK || (same && same_value))
+        bool before, after;
+        status = covers_both(modify, i, &before, &after, error);
+        if (status != OK || !after)
             continue;
-        if (!same && checked)
+        status = entry_keys(modify, index, &checked, &same, &same_value, error);
+        if (status != OK || (before && same && same_value))
+            continue;
+        if ((!before || !same) && checked)
             status = key_must_be_free(modify, index, error);
         if (status == OK)
             status =

@@ -1,5 +1,5 @@
-/* A table's CHECKs, asked of one row at a time: a batch of one row, of which only the columns are
- * filled that an expression names. */
+/* A table's CHECKs, and the predicates of its partial indexes, asked of one row at a time: a batch
+ * of one row, of which only the columns are filled that an expression names. */
 #include "sql/exec/exec_int.h"
 
 static void columns_find(const struct expr *expr, bool *named)
@@ -21,6 +21,10 @@ static void row_make(struct row_rules *rules, struct arena *arena)
     rules->columns = arena_alloc(arena, table->column_count * sizeof *rules->columns);
     for (uint32_t i = 0; i < rules->plan->check_count; i++)
         columns_find(rules->plan->checks[i].expr, named);
+    for (uint32_t i = 0; rules->plan->predicates && i < table->index_count; i++) {
+        if (rules->plan->predicates[i])
+            columns_find(rules->plan->predicates[i], named);
+    }
     for (uint32_t c = 0; c < table->column_count; c++) {
         if (named[c])
             rules->columns[rules->column_count++] = c;
@@ -37,13 +41,20 @@ status_t exec__rules_open(struct exec *exec, const struct table *table,
     rules->table = table;
     rules->plan = plan;
     status_t status = plan ? OK : plan_rules(table, exec->arena, &rules->plan, error);
-    if (status != OK || rules->plan->check_count == 0)
+    if (status != OK || (rules->plan->check_count == 0 && !rules->plan->predicates))
         return status;
     row_make(rules, exec->arena);
     rules->checks = arena_alloc(exec->arena, rules->plan->check_count * sizeof(struct eval *));
     for (uint32_t i = 0; i < rules->plan->check_count && status == OK; i++)
         status = exec__eval_compile(exec, rules->plan->checks[i].expr, &rules->scratch,
                                     &rules->checks[i], error);
+    if (rules->plan->predicates)
+        rules->predicates = arena_zalloc(exec->arena, table->index_count * sizeof(struct eval *));
+    for (uint32_t i = 0; rules->predicates && i < table->index_count && status == OK; i++) {
+        if (rules->plan->predicates[i])
+            status = exec__eval_compile(exec, rules->plan->predicates[i], &rules->scratch,
+                                        &rules->predicates[i], error);
+    }
     return status;
 }
 
@@ -84,5 +95,22 @@ status_t exec__rules_check(struct row_rules *rules, const struct value *row, str
         exec__error_row(rules->table, row, error);
         return ERR_SQL;
     }
+    return OK;
+}
+
+status_t exec__rules_covers(struct row_rules *rules, uint32_t index, const struct value *row,
+                            bool *covers, struct error *error)
+{
+    *covers = true;
+    if (!rules->predicates || !rules->predicates[index])
+        return OK;
+    ASSERT(index > 0 && index < rules->table->index_count);
+    row_load(rules, row);
+    struct eval *predicate = rules->predicates[index];
+    status_t status = exec__eval_run(predicate, rules->row, error);
+    if (status != OK)
+        return status;
+    const struct value holds = vector_get(predicate->result, 0);
+    *covers = !holds.null && holds.as.boolean;
     return OK;
 }

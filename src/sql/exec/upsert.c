@@ -87,7 +87,13 @@ static status_t next_conflict(struct modify *modify, uint32_t *at, bool *found, 
         bool hidden = modify->table->columns[index->columns[0]].hidden;
         if (!index->unique || hidden || (only && only != index))
             continue;
-        status_t status = find_conflict(modify, index, found, row, error);
+        bool covers;
+        status_t status = exec__rules_covers(modify->rules, *at, modify->new_row, &covers, error);
+        if (status != OK)
+            return status;
+        if (!covers)
+            continue;
+        status = find_conflict(modify, index, found, row, error);
         if (status != OK)
             return status;
     }

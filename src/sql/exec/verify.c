@@ -7,6 +7,8 @@
  * System tables are what the catalogue is loaded from, which checks them. Rows are decoded with all
  * their columns, must have the key that their values make, and are looked up in each index
  * (verify_index.c) and in the parents of their foreign keys. */
+#include <string.h>
+
 #include <stdio.h>
 
 #include "sql/exec/verify_int.h"
@@ -153,12 +155,17 @@ static status_t table_verify(struct verify *verify, const struct table *table, s
     verify->row_count = 0;
     verify->out->tables++;
     exec__rows_init(&verify->rows, table, VERIFY_BATCH, &arena);
-    status_t status =
-        judge(verify, verify__index_scan(verify, &table->indexes[0], rows_verify, &suspect, error),
-              "table", table->name, error);
+    memset(verify->covered, 0, sizeof verify->covered);
+    status_t status = exec__rules_open(&verify->exec, table, NULL, &verify->rules, error);
+    if (status == OK)
+        status = judge(verify,
+                       verify__index_scan(verify, &table->indexes[0], rows_verify, &suspect, error),
+                       "table", table->name, error);
     for (uint32_t i = 1; i < table->index_count && status == OK; i++)
         status = judge(verify, verify__index(verify, &table->indexes[i], suspect, error), "index",
                        table->indexes[i].name, error);
+    exec__rules_close(verify->rules);
+    verify->rules = NULL;
     arena_free(&arena);
     return status;
 }

@@ -2,8 +2,9 @@
  *
  * Each row's entry is looked up in each index: found with the value it must have, it is the row's
  * and no other's, for it names the row. So when every row has its entry and an index holds as many
- * entries as there are rows, it holds nothing else, and counting them is enough. Only when that
- * does not come out is each entry followed to its row, to name those that are wrong. */
+ * entries as there are rows (for which its predicate is true, when it is partial), it holds nothing
+ * else, and counting them is enough. Only when that does not come out is each entry followed to its
+ * row, to name those that are wrong. */
 #include "sql/exec/verify_int.h"
 
 static status_t entry_look_up(struct verify *verify, const struct index *index,
@@ -39,8 +40,14 @@ status_t verify__row_entries(struct verify *verify, const struct value *row, boo
 {
     ASSERT(verify->table->index_count > 0);
     status_t status = OK;
-    for (uint32_t i = 1; i < verify->table->index_count && status == OK; i++)
+    for (uint32_t i = 1; i < verify->table->index_count && status == OK; i++) {
+        bool covers;
+        status = exec__rules_covers(verify->rules, i, row, &covers, error);
+        if (status != OK || !covers)
+            continue;
+        verify->covered[i]++;
         status = entry_look_up(verify, &verify->table->indexes[i], row, suspect, error);
+    }
     return status;
 }
 
@@ -106,6 +113,12 @@ static status_t entry_follow(struct verify *verify, const struct index *index,
     status = index_entry(verify->table, index, row, &verify->key, &verify->value, &checked, error);
     if (status == OK && !slice_equal(buffer_slice(&verify->key), entry->key))
         entry_problem(verify, index, entry, "leads to a row of other values");
+    bool covers = true;
+    uint32_t place = (uint32_t)(index - verify->table->indexes);
+    if (status == OK)
+        status = exec__rules_covers(verify->rules, place, row, &covers, error);
+    if (status == OK && !covers)
+        entry_problem(verify, index, entry, "leads to a row that has no place in it");
     return status;
 }
 
@@ -126,7 +139,7 @@ status_t verify__index(struct verify *verify, const struct index *index, bool su
     uint64_t entries = 0;
     status_t status = verify__index_scan(verify, index, entries_count, &entries, error);
     verify->out->entries += entries;
-    if (status == OK && (suspect || entries != verify->row_count))
+    if (status == OK && (suspect || entries != verify->covered[index - verify->table->indexes]))
         status = verify__index_scan(verify, index, entries_follow, (void *)(uintptr_t)index, error);
     return status;
 }

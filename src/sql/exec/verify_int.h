@@ -13,6 +13,8 @@ struct verify {
     const struct table *table; /* under proof */
     struct table_rows rows;
     uint64_t row_count; /* of the table */
+    struct row_rules *rules;
+    uint64_t covered[CATALOG_INDEXES_MAX]; /* rows that each of its indexes must have */
     struct buffer key, value, scratch;
 };
 

@@ -74,6 +74,49 @@ static bool parse_index_method(struct parse *parse)
                        method.text);
 }
 
+/* [INCLUDE (a, b, ...)]: columns that are only stored. */
+static bool parse_include(struct parse *parse, struct ast_create_index *create)
+{
+    struct ast_name *names;
+    uint32_t count = 0;
+    if (!parse__is_word(parse, "include"))
+        return !parse->failed;
+    uint32_t position = parse->token.position;
+    parse__advance(parse);
+    if (create->unique)
+        return parse__fail(parse, "0A000", position, "INCLUDE of a unique index is not supported");
+    if (!parse__is(parse, TOKEN_LEFT_PAREN) || !parse__name_list(parse, &names, &count))
+        return parse__syntax_error(parse);
+    uint32_t all = create->column_count + count;
+    struct ast_name *columns = arena_alloc(parse->arena, all * sizeof *columns);
+    bool *descending = arena_zalloc(parse->arena, all * sizeof *descending);
+    memcpy(columns, create->columns, create->column_count * sizeof *columns);
+    memcpy(descending, create->descending, create->column_count * sizeof *descending);
+    memcpy(columns + create->column_count, names, count * sizeof *columns);
+    create->columns = columns;
+    create->descending = descending;
+    create->column_count = all;
+    create->included_count = count;
+    return true;
+}
+
+/* [WHERE condition]. */
+static bool parse_index_where(struct parse *parse, struct ast_create_index *create)
+{
+    if (!parse__accept_keyword(parse, KEYWORD_WHERE))
+        return !parse->failed;
+    uint32_t position = parse->token.position;
+    size_t start = parse->token.start;
+    create->where = parse__expr(parse);
+    if (!create->where)
+        return false;
+    create->where_sql = arena_strndup(parse->arena, (const char *)parse->text.data + start,
+                                      parse->previous_end - start);
+    if (parse->parameter_count > 0)
+        return parse__fail(parse, "42P02", position, "an index cannot have parameters");
+    return true;
+}
+
 /* The current token is INDEX. */
 static bool parse_create_index(struct parse *parse, struct ast_statement *statement, bool unique)
 {
@@ -92,9 +135,7 @@ static bool parse_create_index(struct parse *parse, struct ast_statement *statem
     if (!parse__table_name(parse, &create->table) || !parse_index_method(parse) ||
         !parse_index_columns(parse, create))
         return false;
-    if (parse__is_keyword(parse, KEYWORD_WHERE))
-        return parse__unsupported(parse, "a partial index is");
-    return true;
+    return parse_include(parse, create) && parse_index_where(parse, create);
 }
 
 /* [OR REPLACE] VIEW name [(a, b, ...)] AS query, behind CREATE. */

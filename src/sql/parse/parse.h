@@ -581,7 +581,10 @@ struct ast_create_index {
     struct ast_name table;
     struct ast_name *columns;
     bool *descending;
-    uint32_t column_count;
+    uint32_t column_count;   /* those of INCLUDE, too, */
+    uint32_t included_count; /* which come last */
+    struct ast_expr *where;  /* a partial index; or NULL */
+    const char *where_sql;
     bool unique;
     bool if_not_exists;
 };

@@ -340,12 +340,14 @@ static void print_create_index(const struct ast_create_index *create, struct buf
     }
     buffer_append_string(out, "ON ");
     ast_print_name(create->table.text, out);
+    uint32_t keys = create->column_count - create->included_count;
     for (uint32_t i = 0; i < create->column_count; i++) {
-        buffer_append_string(out, i ? ", " : " (");
+        buffer_append_string(out, i == 0 ? " (" : i == keys ? ") INCLUDE (" : ", ");
         ast_print_name(create->columns[i].text, out);
         buffer_append_string(out, create->descending[i] ? " DESC" : "");
     }
     buffer_append_string(out, ")");
+    print_where(create->where, out);
 }
 
 /* A name of two parts is one text with a dot in it. In quotes it reads back as the same, unless it

@@ -388,6 +388,8 @@ struct plan_check {
 struct plan_rules {
     struct plan_check *checks;
     uint32_t check_count;
+    struct expr **predicates; /* of the indexes, by place in table->indexes, NULL where there is
+                                 none; or NULL */
 };
 
 struct plan {
@@ -610,6 +612,8 @@ status_t plan_expression(const struct ast_expr *ast, enum sql_type type, struct 
 status_t plan_row_expression(const struct ast_expr *ast, const struct table *table,
                              const char *what, enum sql_type type, struct arena *arena,
                              struct expr **out, struct error *error);
+/* Has the same value for the same row at any time, for anyone: what an index may rest on. */
+bool plan_is_lasting(const struct expr *expr);
 /* A column's DEFAULT, of its kind; NULL without one. */
 status_t plan_default(const struct column *column, struct arena *arena, struct expr **out,
                       struct error *error);

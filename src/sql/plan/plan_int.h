@@ -574,6 +574,10 @@ bool plan__index_path(const struct access *access, const struct index *index, st
 bool plan__lookup_path(const struct access *access, const struct index *index, struct path *path);
 /* plan_why.c: takes down for each index why it is not the one chosen, if that was asked. */
 void plan__note_why(const struct access *access, const struct path *chosen, struct plan *scan);
+/* Do the conditions say all that a partial index asks of its rows? What they say of it is put into
+ * *said, which may be NULL. */
+bool plan__predicate_implied(const struct access *access, const struct index *index,
+                             struct exprs *said);
 /* The cheapest path of all indexes. */
 struct path plan__best_path(const struct access *access);
 /* The cheapest one whose key values come from a left row; its index is NULL when there is none. */

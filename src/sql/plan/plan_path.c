@@ -182,6 +182,17 @@ static void estimate(const struct access *access, struct path *path)
         else
             plan__append(access->planner, &own, condition);
     }
+    /* A partial index has only rows that fulfil what it asks of them; it may be asked for by range
+       too, and is then counted once. */
+    struct exprs said = {0};
+    plan__predicate_implied(access, path->index, &said);
+    for (uint32_t i = 0; i < said.count; i++) {
+        bool counted = false;
+        for (uint32_t k = 0; k < own.count; k++)
+            counted |= plan__equal(own.items[k], said.items[i]);
+        if (!counted)
+            plan__append(access->planner, &own, said.items[i]);
+    }
     scanned *= plan__selectivity_all(access->planner, access->query, &own);
     scanned = fmax(scanned, 1);
     if (path->single)
@@ -216,6 +227,8 @@ static bool try_index(const struct access *access, const struct index *index, bo
                       struct path *path)
 {
     *path = (struct path){.index = index};
+    if (!plan__predicate_implied(access, index, NULL))
+        return false;
     if (by_ranges)
         match_index(access, path);
     path->index_only = is_index_only(access, path);
@@ -225,7 +238,7 @@ static bool try_index(const struct access *access, const struct index *index, bo
     if (!path->ordered || one_row)
         path->reverse = false;
     bool is_primary = index == &access->table->indexes[0];
-    bool serves = path->range_count > 0 || is_primary || path->index_only ||
+    bool serves = path->range_count > 0 || is_primary || path->index_only || index->predicate ||
                   (path->ordered && access->wish->key_count > 0);
     if (serves)
         estimate(access, path);
@@ -266,6 +279,8 @@ static bool uses_left(const struct path *path)
 bool plan__lookup_path(const struct access *access, const struct index *index, struct path *path)
 {
     *path = (struct path){.index = index};
+    if (!plan__predicate_implied(access, index, NULL))
+        return false;
     match_index(access, path);
     path->index_only = is_index_only(access, path);
     if (path->equal_count == 0 || !uses_left(path))

@@ -58,6 +58,24 @@ static status_t text_bind(const char *sql, const struct table *table, const char
     return status;
 }
 
+bool plan_is_lasting(const struct expr *expr)
+{
+    static const enum expr_call momentary[] = {CALL_NOW,     CALL_STATEMENT_TIMESTAMP,
+                                               CALL_VERSION, CALL_CURRENT_USER,
+                                               CALL_AGE,     CALL_CURRENT_DATABASE};
+    if (expr->is_volatile)
+        return false;
+    for (size_t i = 0; i < sizeof momentary / sizeof *momentary; i++) {
+        if (expr->kind == EXPR_CALL && expr->call == momentary[i])
+            return false;
+    }
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        if (!plan_is_lasting(expr->arguments[i]))
+            return false;
+    }
+    return true;
+}
+
 status_t plan_default(const struct column *column, struct arena *arena, struct expr **out,
                       struct error *error)
 {
@@ -72,18 +90,59 @@ status_t plan_rules(const struct table *table, struct arena *arena, const struct
     static const struct plan_rules none;
     ASSERT(table && arena && out);
     *out = &none;
-    if (table->check_count == 0)
+    bool partial = false;
+    for (uint32_t i = 0; i < table->index_count; i++)
+        partial |= table->indexes[i].predicate != NULL;
+    if (table->check_count == 0 && !partial)
         return OK;
     struct plan_rules *rules = arena_zalloc(arena, sizeof *rules);
-    rules->checks = arena_alloc(arena, table->check_count * sizeof *rules->checks);
-    for (uint32_t i = 0; i < table->check_count; i++) {
+    status_t status = OK;
+    rules->checks = arena_alloc(arena, (table->check_count + 1) * sizeof *rules->checks);
+    for (uint32_t i = 0; i < table->check_count && !status; i++) {
         struct plan_check *check = &rules->checks[rules->check_count++];
         check->name = table->checks[i].name;
-        status_t status = text_bind(table->checks[i].sql, table, "CHECK", SQL_BOOLEAN, arena,
-                                    &check->expr, error);
-        if (status)
-            return status;
+        status = text_bind(table->checks[i].sql, table, "CHECK", SQL_BOOLEAN, arena, &check->expr,
+                           error);
     }
+    if (partial)
+        rules->predicates = arena_zalloc(arena, table->index_count * sizeof(struct expr *));
+    for (uint32_t i = 0; i < table->index_count && !status; i++) {
+        if (table->indexes[i].predicate)
+            status = text_bind(table->indexes[i].predicate, table, "index predicate", SQL_BOOLEAN,
+                               arena, &rules->predicates[i], error);
+    }
+    if (status)
+        return status;
     *out = rules;
     return OK;
+}
+
+bool plan__predicate_implied(const struct access *access, const struct index *index,
+                             struct exprs *said)
+{
+    struct planner *planner = access->planner;
+    const struct table *table = access->table;
+    struct expr *predicate;
+    struct exprs parts = {0};
+    if (!index->predicate)
+        return true;
+    if (text_bind(index->predicate, table, "index predicate", SQL_BOOLEAN, planner->arena,
+                  &predicate, NULL))
+        return false; /* it cannot be read: then it is of no use */
+    struct expr **columns = arena_alloc(planner->arena, table->column_count * sizeof *columns);
+    for (uint32_t i = 0; i < table->column_count; i++)
+        columns[i] = plan__column(planner, access->query, access->relation->slot_first + i, 0);
+    predicate = plan__substitute(planner, predicate, 0, columns, table->column_count);
+    plan__append(planner, &parts, predicate);
+    plan__simplify_conjuncts(planner, &parts);
+    for (uint32_t i = 0; i < parts.count; i++) {
+        bool met = false;
+        for (uint32_t k = 0; k < access->conditions->count && !met; k++)
+            met = plan__equal(parts.items[i], access->conditions->items[k]);
+        if (!met)
+            return false;
+        if (said)
+            plan__append(planner, said, parts.items[i]);
+    }
+    return true;
 }

@@ -9,7 +9,7 @@
 static bool same_columns(const struct table *table, const struct index *index,
                          const struct ast_name *names, uint32_t count)
 {
-    if (!index->unique || index->column_count != count)
+    if (!index->unique || index->predicate || index->column_count != count)
         return false;
     for (uint32_t i = 0; i < count; i++) {
         bool found = false;
@@ -33,8 +33,8 @@ static status_t find_arbiter(struct planner *planner, const struct ast_insert *a
         return status;
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
-        bool named =
-            constraint->text && index->unique && strcmp(index->name, constraint->text) == 0;
+        bool named = constraint->text && index->unique && !index->predicate &&
+                     strcmp(index->name, constraint->text) == 0;
         if (named || (ast->conflict_columns && same_columns(table, index, ast->conflict_columns,
                                                             ast->conflict_column_count))) {
             *out = index;

@@ -69,6 +69,11 @@ static void print_reason(const struct access *access, const struct path *chosen,
     }
     bool serves = access->outside != 0 ? plan__lookup_path(access, index, &path)
                                        : plan__index_path(access, index, &path);
+    if (!plan__predicate_implied(access, index, NULL)) {
+        buffer_append_string(out, "not used: the conditions do not say what it asks of its rows, ");
+        buffer_append_string(out, index->predicate);
+        return;
+    }
     if (!serves) {
         print_missing(access, index, out);
         return;
