@@ -485,14 +485,16 @@ static status_t datetime_run(struct eval *eval, const struct batch *in, struct e
     status_t status = exec__eval_strict(eval, in, &all_null, error);
     if (status != OK || all_null)
         return status;
+    for (uint32_t j = 0; j < eval->argument_count; j++)
+        if (eval->arguments[j]->constant)
+            arguments[j] = vector_get(eval->arguments[j]->result, 0);
     for (uint32_t i = 0; i < in->selected && status == OK; i++) {
         uint32_t row = batch_row(in, i);
         if (vector_is_null(&eval->out, row))
             continue;
-        for (uint32_t j = 0; j < eval->argument_count; j++) {
-            const struct eval *argument = eval->arguments[j];
-            arguments[j] = vector_get(argument->result, exec__eval_row(argument, row));
-        }
+        for (uint32_t j = 0; j < eval->argument_count; j++)
+            if (!eval->arguments[j]->constant)
+                arguments[j] = vector_get(eval->arguments[j]->result, row);
         struct value out = {.type = eval->expr->type};
         status = function(eval, arguments, &out, error);
         if (status == OK)

@@ -349,6 +349,9 @@ bool parse__type(struct parse *parse, struct type_spec *type, uint32_t *position
         return parse__fail(parse, "22023", *position,
                            "NUMERIC scale %lld must be between 0 and precision %lld",
                            (long long)scale, (long long)length);
+    if (type->kind >= SQL_TIME && type->kind <= SQL_INTERVAL && scale < 0)
+        return parse__fail(parse, "22023", *position, "%s(%lld) precision must be between 0 and 6",
+                           name, (long long)length);
     return parse__fail(parse, "42601", *position, "type %s takes no %s", name,
                        scale < 0 ? "length" : "scale");
 }
