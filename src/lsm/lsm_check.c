@@ -38,6 +38,8 @@ static void problem(struct check *check, const char *format, ...)
 struct run_walk {
     uint64_t entries;
     uint64_t tombstones;
+    uint64_t payload;
+    uint32_t key_size_max;
     struct slice last; /* in `room` */
     uint8_t room[LSM_KEY_SIZE_MAX];
 };
@@ -64,6 +66,10 @@ static void check_entry(struct check *check, const struct lsm__run *run,
         problem(check, "run %llu: a block hides a tombstone", number);
     walk->entries++;
     walk->tombstones += tombstone;
+    walk->payload +=
+        sizeof(struct lsm__slot) + walk->last.size + lsm__block_value(block, index).size;
+    if (walk->last.size > walk->key_size_max)
+        walk->key_size_max = (uint32_t)walk->last.size;
 }
 
 static void check_run(struct check *check, struct lsm__run *run)
@@ -90,6 +96,9 @@ static void check_run(struct check *check, struct lsm__run *run)
     }
     if (!slice_equal(walk.last, run->last))
         problem(check, "run %llu: does not end with its last key", number);
+    if (walk.payload != run->record.payload || walk.key_size_max != run->record.key_size_max)
+        problem(check, "run %llu: has %llu bytes of entries, not %llu", number,
+                (unsigned long long)walk.payload, (unsigned long long)run->record.payload);
     if (walk.entries != run->record.entries || walk.tombstones != run->record.tombstones)
         problem(check, "run %llu: has %llu entries, not %llu", number,
                 (unsigned long long)walk.entries, (unsigned long long)run->record.entries);

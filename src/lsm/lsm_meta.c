@@ -186,7 +186,9 @@ static bool record_is_sound(const struct lsm *lsm, const struct lsm__record *rec
     uint64_t filter = (uint64_t)record->filter_lines * LSM_FILTER_LINE;
     return record->level < LSM_LEVELS && record->number < lsm->durable.next_run &&
            record->entries > 0 && record->tombstones <= record->entries && record->blocks > 0 &&
-           record->blocks <= record->entries && record->page < lsm->durable.pages &&
+           record->blocks <= record->entries &&
+           record->blocks <= bytes / sizeof(struct lsm__block) &&
+           record->page < lsm->durable.pages &&
            record->pages <= lsm->durable.pages - record->page && record->index_at % 8 == 0 &&
            record->index_at < record->filter_at && record->filter_at % LSM_FILTER_LINE == 0 &&
            record->filter_lines > 0 && record->filter_at <= bytes &&
