@@ -147,7 +147,7 @@ static void test_damage_is_an_error(void **state)
 /* A key written very often, between two others, is walked over in no time once it was collected. */
 static void test_key_overwritten_often(void **state)
 {
-    enum { TIMES = 200000 };
+    enum { TIMES = 1000000 };
     struct world *world = *state;
     struct mvcc_collector *collector = mvcc_collector_create(0);
     struct slice value = text("some value of the usual size, or about"), key, got;
