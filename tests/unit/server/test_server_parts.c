@@ -256,6 +256,31 @@ static void test_wire_rows(void **state)
     arena_free(&arena);
 }
 
+/* What has no member of its own goes as text; a real as the double that is printed as it is. */
+static void test_wire_other_types(void **state)
+{
+    (void)state;
+    static const enum sql_type types[] = {SQL_REAL, SQL_NUMERIC, SQL_BYTEA, SQL_DATE, SQL_UUID};
+    struct arena arena = {0};
+    struct batch *batch = batch_create(&arena, types, 5, 1);
+    struct value values[] = {value_real(0.1), value_numeric(numeric_make(-150, 2)),
+                             value_bytea(slice_make("\0\xff", 2)), value_datetime(SQL_DATE, 0),
+                             value_uuid((struct uuid){.bytes = {0xab}})};
+    for (uint32_t i = 0; i < 5; i++)
+        vector_set(&batch->columns[i], 0, &values[i]);
+    batch->row_count = batch->selected = 1;
+    ExecuteResponse *response = wire_rows(&arena, batch, 0);
+    Value **row = response->rows->rows[0]->values;
+    assert_true(row[0]->kind_case == VALUE__KIND_REAL && row[0]->real == 0.1);
+    assert_int_equal(row[1]->kind_case, VALUE__KIND_TEXT);
+    assert_string_equal(row[1]->text, "-1.50");
+    assert_true(row[2]->kind_case == VALUE__KIND_BYTES && row[2]->bytes.len == 2);
+    assert_memory_equal(row[2]->bytes.data, "\0\xff", 2);
+    assert_string_equal(row[3]->text, "1970-01-01");
+    assert_string_equal(row[4]->text, "ab000000-0000-0000-0000-000000000000");
+    arena_free(&arena);
+}
+
 static void test_wire_status(void **state)
 {
     (void)state;
@@ -351,10 +376,15 @@ static void test_store(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_addresses),       cmocka_unit_test(test_peers),
-        cmocka_unit_test(test_config_refused),  cmocka_unit_test(test_jobs),
-        cmocka_unit_test(test_wire_parameters), cmocka_unit_test(test_wire_rows),
-        cmocka_unit_test(test_wire_status),     cmocka_unit_test(test_store),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_peers),
+        cmocka_unit_test(test_config_refused),
+        cmocka_unit_test(test_jobs),
+        cmocka_unit_test(test_wire_parameters),
+        cmocka_unit_test(test_wire_rows),
+        cmocka_unit_test(test_wire_other_types),
+        cmocka_unit_test(test_wire_status),
+        cmocka_unit_test(test_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
