@@ -17,7 +17,14 @@ static const char schema[] =
     "create index t_a on t (a desc, b);"
     "insert into t values (1, 10, 'x', 1.5, true), (2, null, 'y', null, false), (3, 30, null, 0, "
     "null);"
-    "insert into u values (1, 1, 'a'), (2, 1, null), (3, null, 'c')";
+    "insert into u values (1, 1, 'a'), (2, 1, null), (3, null, 'c');"
+    "create table w (n numeric(12, 2) primary key, m numeric, r real, b bytea, u uuid, e date, o "
+    "timestamp, z timestamptz, v interval);"
+    "create index w_m on w (m); create index w_b on w (b desc, v);"
+    "insert into w values (1.5, 1.50, 0.1, x'00ff', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', "
+    "'2024-02-29', '2024-02-29 12:00', '2024-02-29 12:00+01', '1 day 02:00'), (-2, null, null, "
+    "null, null, null, null, null, null), (3, 1e30, 3e38, '', "
+    "'ffffffff-ffff-ffff-ffff-ffffffffffff', 'infinity', '-infinity', '1970-01-01', '1 mon')";
 
 static bool is_word(const uint8_t *data, size_t size, const char *word)
 {

@@ -30,6 +30,17 @@ static const char *const good[] = {
     "select s from (select s, id from u where id < 3) x (s, i) where i > 1",
     "select cast(a as text), b::int, c::int, '1.5'::double precision, 't'::boolean, d::int from t; "
     "values (1, 'a'), (2, null) order by 2",
+    "select n + m * 1.10, n / 3, m % 0.7, -n, round(m, -2), trunc(n, 1), sqrt(m), sum(n) over "
+    "(order by n) from w where n = 1.5 or m between 0.1 and 99999999999999999999.5 or r > 0.1",
+    "select sum(n * (1 - m)), avg(m), min(r), max(b), min(u), max(v), count(distinct m) from w "
+    "group by n, m, v, u having sum(m) > 1e3 order by 1",
+    "select b || x'01', substring(b, 2), encode(b, 'base64'), decode('00ff', 'hex'), length(b), "
+    "u::text, b::text, n::text, '12.345'::numeric(4, 1), n::float, n::int, r::text from w where "
+    "b < x'01' or u in ('a0eebc999c0b4ef8bb6d6bb9bd380a11')",
+    "select e::timestamp, o::date, z::timestamp, o::time(3), v::time, n::smallint, m::real from w "
+    "where e > '2020-01-01' and v < '2 days' order by v, e desc",
+    "insert into w (n, m, b) select id / 3.0, c, '\\x00'::bytea from t; update w set m = n * 1e10, "
+    "r = m, e = '2000-02-29'; delete from w where m = (select max(m) from w)",
 };
 
 int main(int argc, char **argv)
