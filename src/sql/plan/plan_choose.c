@@ -81,7 +81,7 @@ void plan__add_filter(struct planner *planner, struct query *query, struct stage
             return;
         }
     }
-    struct expr *predicate = plan__and(planner, conditions->items, conditions->count);
+    struct expr *predicate = plan__predicate(planner, conditions);
     predicate = plan__resolve(planner, predicate, plan__positions(planner, query, stage, NULL));
     stage->rows *= plan__selectivity_all(planner, query, conditions);
     stage->rows = fmax(stage->rows, 1);

@@ -245,6 +245,9 @@ struct expr *plan__call1(struct planner *planner, enum expr_call call, enum sql_
 struct expr *plan__column(struct planner *planner, struct query *query, uint32_t slot,
                           uint32_t position);
 struct expr *plan__and(struct planner *planner, struct expr **items, uint32_t count);
+/* The same of conditions whose order is free: those with a subquery, which runs for each row the
+ * others have left, come last. At least one. */
+struct expr *plan__predicate(struct planner *planner, const struct exprs *conditions);
 void plan__append(struct planner *planner, struct exprs *list, struct expr *expr);
 /* Same shape, columns and constants; positions may differ. Volatile ones are never equal. */
 bool plan__equal(const struct expr *a, const struct expr *b);

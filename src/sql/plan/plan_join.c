@@ -118,7 +118,7 @@ static void set_condition(struct join *join, struct stage *out, const struct sta
 {
     if (conditions->count == 0)
         return;
-    struct expr *all = plan__and(join->planner, conditions->items, conditions->count);
+    struct expr *all = plan__predicate(join->planner, conditions);
     uint32_t *positions = plan__positions(join->planner, join->query, left, right);
     out->plan->as.join.condition = plan__resolve(join->planner, all, positions);
 }

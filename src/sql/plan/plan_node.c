@@ -76,6 +76,30 @@ struct expr *plan__and(struct planner *planner, struct expr **items, uint32_t co
     return expr;
 }
 
+static bool has_subquery(const struct expr *expr)
+{
+    if (expr->kind == EXPR_SUBQUERY)
+        return true;
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        if (has_subquery(expr->arguments[i]))
+            return true;
+    }
+    return false;
+}
+
+struct expr *plan__predicate(struct planner *planner, const struct exprs *conditions)
+{
+    struct exprs ordered = {0};
+    for (int subqueries = 0; subqueries < 2; subqueries++) {
+        for (uint32_t i = 0; i < conditions->count; i++) {
+            if (has_subquery(conditions->items[i]) == (subqueries == 1))
+                plan__append(planner, &ordered, conditions->items[i]);
+        }
+    }
+    ASSERT(ordered.count == conditions->count);
+    return plan__and(planner, ordered.items, ordered.count);
+}
+
 void plan__append(struct planner *planner, struct exprs *list, struct expr *expr)
 {
     ASSERT(expr);
