@@ -20,6 +20,7 @@ SYSTEM = {
     "nghttp2/nghttp2.h": {"grpc"},
     "uv.h": {"server"},
     "xxhash.h": {"replica"},
+    "pcre2.h": {"sql/exec"},
     "histedit.h": {"bin"},
     "editline/readline.h": {"bin"},
     "termios.h": {"bin"},

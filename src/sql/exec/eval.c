@@ -75,7 +75,7 @@ static eval_fn *call_kernel(const struct expr *expr)
         exec__compare_kernel,    exec__datetime_kernel, exec__bytes_kernel,  exec__numeric_kernel,
         exec__arithmetic_kernel, exec__text_kernel,     exec__like_kernel,   exec__math_kernel,
         exec__case_kernel,       exec__sequence_kernel, exec__string_kernel, exec__real_kernel,
-        exec__copy_kernel,
+        exec__copy_kernel,       exec__regex_kernel,
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         eval_fn *kernel = files[i](expr);

@@ -272,6 +272,7 @@ eval_fn *exec__numeric_kernel(const struct expr *expr);
 eval_fn *exec__arithmetic_kernel(const struct expr *expr);
 eval_fn *exec__math_kernel(const struct expr *expr);
 eval_fn *exec__text_kernel(const struct expr *expr);
+eval_fn *exec__regex_kernel(const struct expr *expr);
 eval_fn *exec__string_kernel(const struct expr *expr);
 eval_fn *exec__real_kernel(const struct expr *expr);
 eval_fn *exec__like_kernel(const struct expr *expr);

@@ -192,6 +192,10 @@ static struct infix infix_of_symbol(enum token_kind kind)
         [TOKEN_HASH] = {PRECEDENCE_OTHER, AST_OP_BIT_XOR},
         [TOKEN_SHIFT_LEFT] = {PRECEDENCE_OTHER, AST_OP_SHIFT_LEFT},
         [TOKEN_SHIFT_RIGHT] = {PRECEDENCE_OTHER, AST_OP_SHIFT_RIGHT},
+        [TOKEN_TILDE] = {PRECEDENCE_OTHER, AST_OP_MATCH},
+        [TOKEN_IMATCH] = {PRECEDENCE_OTHER, AST_OP_IMATCH},
+        [TOKEN_NOT_MATCH] = {PRECEDENCE_OTHER, AST_OP_NOT_MATCH},
+        [TOKEN_NOT_IMATCH] = {PRECEDENCE_OTHER, AST_OP_NOT_IMATCH},
     };
     return table[kind];
 }
@@ -300,7 +304,10 @@ static struct ast_expr *parse_like(struct parse *parse, struct ast_expr *left, u
     expr->as.like.operand = left;
     expr->as.like.negated = negated;
     expr->as.like.ignore_case = parse__is_keyword(parse, KEYWORD_ILIKE);
+    expr->as.like.similar = parse__is_keyword(parse, KEYWORD_SIMILAR);
     parse__advance(parse);
+    if (expr->as.like.similar && !parse__expect_keyword(parse, KEYWORD_TO))
+        return NULL;
     expr->as.like.pattern = parse__expr_at(parse, PRECEDENCE_LIKE + 1);
     if (!expr->as.like.pattern)
         return NULL;
@@ -378,10 +385,6 @@ static struct ast_expr *parse_like_level(struct parse *parse, struct ast_expr *l
         return parse_between(parse, left, position, negated);
     if (parse__is_keyword(parse, KEYWORD_IN))
         return parse_in(parse, left, position, negated);
-    if (parse__is_keyword(parse, KEYWORD_SIMILAR)) {
-        parse__unsupported(parse, "SIMILAR TO is");
-        return NULL;
-    }
     return parse_like(parse, left, position, negated);
 }
 

@@ -219,7 +219,8 @@ static enum token_kind operator_kind(const char *text, size_t size)
         {"*", TOKEN_STAR},        {"/", TOKEN_SLASH},        {"%", TOKEN_PERCENT},
         {"^", TOKEN_CARET},       {"||", TOKEN_CONCAT},      {"&", TOKEN_AMPERSAND},
         {"|", TOKEN_PIPE},        {"#", TOKEN_HASH},         {"~", TOKEN_TILDE},
-        {"<<", TOKEN_SHIFT_LEFT}, {">>", TOKEN_SHIFT_RIGHT},
+        {"<<", TOKEN_SHIFT_LEFT}, {">>", TOKEN_SHIFT_RIGHT}, {"~*", TOKEN_IMATCH},
+        {"!~", TOKEN_NOT_MATCH},  {"!~*", TOKEN_NOT_IMATCH},
     };
     for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
         if (strlen(operators[i].text) == size && memcmp(operators[i].text, text, size) == 0)

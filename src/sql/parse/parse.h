@@ -95,6 +95,10 @@ enum ast_operator {
     AST_OP_BIT_XOR, /* # */
     AST_OP_SHIFT_LEFT,
     AST_OP_SHIFT_RIGHT,
+    AST_OP_MATCH,  /* ~ */
+    AST_OP_IMATCH, /* ~* */
+    AST_OP_NOT_MATCH,
+    AST_OP_NOT_IMATCH,
     AST_OP_COUNT
 };
 
@@ -136,6 +140,7 @@ struct ast_expr {
             struct ast_expr *pattern;
             struct ast_expr *escape; /* or NULL */
             bool ignore_case;        /* ILIKE */
+            bool similar;            /* SIMILAR TO */
             bool negated;
         } like;
         struct {

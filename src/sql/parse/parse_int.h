@@ -274,7 +274,10 @@ enum token_kind {
     TOKEN_TILDE,
     TOKEN_SHIFT_LEFT,
     TOKEN_SHIFT_RIGHT,
-    TOKEN_OPERATOR, /* any other operator: PostgreSQL might know it, we do not */
+    TOKEN_IMATCH,     /* ~* */
+    TOKEN_NOT_MATCH,  /* !~ */
+    TOKEN_NOT_IMATCH, /* !~* */
+    TOKEN_OPERATOR,   /* any other operator: PostgreSQL might know it, we do not */
 };
 
 struct token {

@@ -35,6 +35,10 @@ const char *ast_operator_text(enum ast_operator op)
         [AST_OP_BIT_XOR] = "#",
         [AST_OP_SHIFT_LEFT] = "<<",
         [AST_OP_SHIFT_RIGHT] = ">>",
+        [AST_OP_MATCH] = "~",
+        [AST_OP_IMATCH] = "~*",
+        [AST_OP_NOT_MATCH] = "!~",
+        [AST_OP_NOT_IMATCH] = "!~*",
     };
     ASSERT(op < AST_OP_COUNT);
     return texts[op];
@@ -241,7 +245,9 @@ static void print_like(const struct ast_expr *expr, struct buffer *out)
     buffer_append_string(out, "(");
     ast_print_expr(expr->as.like.operand, out);
     buffer_printf(out, " %s%s ", expr->as.like.negated ? "NOT " : "",
-                  expr->as.like.ignore_case ? "ILIKE" : "LIKE");
+                  expr->as.like.similar       ? "SIMILAR TO"
+                  : expr->as.like.ignore_case ? "ILIKE"
+                                              : "LIKE");
     ast_print_expr(expr->as.like.pattern, out);
     if (expr->as.like.escape) {
         buffer_append_string(out, " ESCAPE ");

@@ -59,6 +59,9 @@ enum expr_call {
     CALL_IS_FALSE,
     CALL_IS_NOT_FALSE,
     CALL_NOT,
+    CALL_MATCH,  /* ~ : a regular expression */
+    CALL_IMATCH, /* ~* */
+    CALL_SIMILAR,
     CALL_LIKE,
     CALL_ILIKE, /* 2 arguments, or 3 with the escape character */
     /* arithmetic on numbers */
@@ -147,6 +150,10 @@ enum expr_call {
     CALL_QUOTE_LITERAL,
     CALL_QUOTE_NULLABLE, /* NULL gives a text */
     CALL_CONCAT_WS,      /* (separator, ...): NULLs skipped but for the first */
+    CALL_REGEXP_LIKE,    /* (text, pattern [, flags]) */
+    CALL_REGEXP_COUNT,
+    CALL_REGEXP_SUBSTR,  /* NULL when there is no match */
+    CALL_REGEXP_REPLACE, /* (text, pattern, replacement [, flags]) */
     CALL_FORMAT,         /* (format, ...): any types, cast to text by the binder */
     /* conditional: evaluated lazily, left to right */
     CALL_COALESCE,

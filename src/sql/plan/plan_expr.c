@@ -66,6 +66,10 @@ enum expr_call plan__binary_call(enum ast_operator op)
         [AST_OP_BIT_XOR] = CALL_BIT_XOR,
         [AST_OP_SHIFT_LEFT] = CALL_SHIFT_LEFT,
         [AST_OP_SHIFT_RIGHT] = CALL_SHIFT_RIGHT,
+        [AST_OP_MATCH] = CALL_MATCH,
+        [AST_OP_IMATCH] = CALL_IMATCH,
+        [AST_OP_NOT_MATCH] = CALL_MATCH, /* and NOT around it */
+        [AST_OP_NOT_IMATCH] = CALL_IMATCH,
     };
     ASSERT(op >= AST_OP_EQ && op < AST_OP_COUNT);
     return calls[op];
@@ -77,6 +81,13 @@ enum expr_call plan__comparison_call(enum ast_operator op)
     return plan__binary_call(op);
 }
 
+static struct expr *negate_if(struct planner *planner, bool negated, struct expr *expr)
+{
+    if (!negated)
+        return expr;
+    return plan__call1(planner, CALL_NOT, SQL_BOOLEAN, expr->position, expr);
+}
+
 static status_t bind_binary(struct scope *scope, const struct ast_expr *ast, struct expr **out)
 {
     struct expr *left;
@@ -86,9 +97,15 @@ static status_t bind_binary(struct scope *scope, const struct ast_expr *ast, str
         status = plan__bind_expr(scope, ast->as.binary.right, &right);
     if (status)
         return status;
-    enum expr_call call = plan__binary_call(ast->as.binary.operator);
-    return plan__type_operator(scope->planner, call, plan__operator_text(call), left, right,
-                               ast->position, out);
+    enum ast_operator op = ast->as.binary.operator;
+    enum expr_call call = plan__binary_call(op);
+    bool negated = op == AST_OP_NOT_MATCH || op == AST_OP_NOT_IMATCH;
+    status = plan__type_operator(scope->planner, call,
+                                 negated ? ast_operator_text(op) : plan__operator_text(call), left,
+                                 right, ast->position, out);
+    if (!status)
+        *out = negate_if(scope->planner, negated, *out);
+    return status;
 }
 
 static status_t bind_unary(struct scope *scope, const struct ast_expr *ast, struct expr **out)
@@ -173,27 +190,21 @@ static status_t bind_is(struct scope *scope, const struct ast_expr *ast, struct 
     return OK;
 }
 
-static struct expr *negate_if(struct planner *planner, bool negated, struct expr *expr)
-{
-    if (!negated)
-        return expr;
-    return plan__call1(planner, CALL_NOT, SQL_BOOLEAN, expr->position, expr);
-}
-
 static status_t bind_like(struct scope *scope, const struct ast_expr *ast, struct expr **out)
 {
-    static const char *const texts[2][2] = {{"~~", "!~~"}, {"~~*", "!~~*"}};
+    static const char *const texts[][2] = {
+        {"~~", "!~~"}, {"~~*", "!~~*"}, {"SIMILAR TO", "NOT SIMILAR TO"}};
+    static const enum expr_call calls[] = {CALL_LIKE, CALL_ILIKE, CALL_SIMILAR};
     struct planner *planner = scope->planner;
-    bool ignore_case = ast->as.like.ignore_case;
+    int kind = ast->as.like.similar ? 2 : ast->as.like.ignore_case ? 1 : 0;
     struct expr *operand;
     struct expr *pattern;
     status_t status = plan__bind_expr(scope, ast->as.like.operand, &operand);
     if (!status)
         status = plan__bind_expr(scope, ast->as.like.pattern, &pattern);
     if (!status)
-        status = plan__type_operator(planner, ignore_case ? CALL_ILIKE : CALL_LIKE,
-                                     texts[ignore_case][ast->as.like.negated], operand, pattern,
-                                     ast->position, out);
+        status = plan__type_operator(planner, calls[kind], texts[kind][ast->as.like.negated],
+                                     operand, pattern, ast->position, out);
     if (status)
         return status;
     if (ast->as.like.escape) {

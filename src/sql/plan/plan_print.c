@@ -31,6 +31,9 @@ static const char *const operator_texts[CALL_COUNT_] = {
     [CALL_IS_NOT_DISTINCT] = "IS NOT DISTINCT FROM",
     [CALL_LIKE] = "LIKE",
     [CALL_ILIKE] = "ILIKE",
+    [CALL_MATCH] = "~",
+    [CALL_IMATCH] = "~*",
+    [CALL_SIMILAR] = "SIMILAR TO",
     [CALL_ADD] = "+",
     [CALL_SUBTRACT] = "-",
     [CALL_MULTIPLY] = "*",
@@ -81,7 +84,11 @@ static enum precedence call_level(enum expr_call call)
         return LEVEL_COMPARE;
     case CALL_LIKE:
     case CALL_ILIKE:
+    case CALL_SIMILAR:
         return LEVEL_LIKE;
+    case CALL_MATCH:
+    case CALL_IMATCH:
+        return LEVEL_OTHER;
     case CALL_CONCAT:
     case CALL_BIT_AND:
     case CALL_BIT_OR:

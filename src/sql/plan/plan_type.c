@@ -185,6 +185,9 @@ static enum operator_class class_of(enum expr_call call)
         return CLASS_DOUBLE;
     case CALL_LIKE:
     case CALL_ILIKE:
+    case CALL_MATCH:
+    case CALL_IMATCH:
+    case CALL_SIMILAR:
     case CALL_CONCAT:
         return CLASS_TEXT;
     default:
@@ -243,9 +246,11 @@ static status_t concat_operands(struct planner *planner, struct expr **left, str
                            odd);
 }
 
+_Static_assert(CALL_ILIKE - CALL_MATCH == 4, "the calls that match patterns stand together");
+
 static enum sql_type result_type(enum expr_call call, enum sql_type operands)
 {
-    bool is_boolean = call <= CALL_IS_NOT_DISTINCT || call == CALL_LIKE || call == CALL_ILIKE;
+    bool is_boolean = call <= CALL_IS_NOT_DISTINCT || (call >= CALL_MATCH && call <= CALL_ILIKE);
     return is_boolean ? SQL_BOOLEAN : operands;
 }
 

@@ -1,0 +1,370 @@
+/* Regular expressions, by PCRE2: ~ and its kin, SIMILAR TO, regexp_like, regexp_count,
+ * regexp_substr, regexp_replace.
+ *
+ * As in PostgreSQL a dot matches a line break and $ only the very end. A pattern that is constant
+ * is compiled once for the statement; another one again whenever it differs from that of the row
+ * before, in memory that is given back with the batch. What a match may do is limited, in steps and
+ * in memory: a pattern of a client must not hold up the node. */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "sql/exec/exec_int.h"
+
+#include <string.h>
+
+#include "base/utf8.h"
+
+enum {
+    PATTERN_MAX = 1 << 16,    /* bytes */
+    STEPS_MAX = 1000000,      /* calls of the matcher inside itself, for one match */
+    HEAP_KIB_MAX = 16 * 1024, /* for one match */
+    BACKTRACK_MAX = 100000    /* depth */
+};
+
+struct regex {
+    struct slice pattern;
+    uint32_t options;
+    pcre2_general_context *general;
+    pcre2_match_context *limits;
+    pcre2_code *code;
+    pcre2_match_data *match;
+};
+
+static void *take_memory(size_t size, void *arena)
+{
+    return arena_alloc(arena, size);
+}
+
+static void leave_memory(void *memory, void *arena)
+{
+    (void)memory; /* goes with the arena */
+    (void)arena;
+}
+
+/* ---- patterns ----------------------------------------------------------------------------------
+ */
+
+static status_t compile(const struct eval *eval, struct slice pattern, uint32_t options,
+                        struct arena *arena, struct regex **out, struct error *error)
+{
+    struct regex *regex = arena_zalloc(arena, sizeof *regex);
+    int code = 0;
+    PCRE2_SIZE offset = 0;
+    *out = NULL;
+    if (pattern.size > PATTERN_MAX)
+        return error_sql(error, "54000", eval->expr->position,
+                         "regular expression is longer than %d bytes", PATTERN_MAX);
+    regex->pattern = arena_copy(arena, pattern);
+    regex->options = options;
+    regex->general = pcre2_general_context_create(take_memory, leave_memory, arena);
+    pcre2_compile_context *context = pcre2_compile_context_create(regex->general);
+    regex->code = pcre2_compile(pattern.size ? pattern.data : (const uint8_t *)"", pattern.size,
+                                options | PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_DOTALL |
+                                    PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C,
+                                &code, &offset, context);
+    if (!regex->code) {
+        char message[128] = "";
+        pcre2_get_error_message(code, (PCRE2_UCHAR *)message, sizeof message);
+        return error_sql(error, "2201B", eval->expr->position, "invalid regular expression: %s",
+                         message);
+    }
+    regex->match = pcre2_match_data_create_from_pattern(regex->code, regex->general);
+    regex->limits = pcre2_match_context_create(regex->general);
+    pcre2_set_match_limit(regex->limits, STEPS_MAX);
+    pcre2_set_heap_limit(regex->limits, HEAP_KIB_MAX);
+    pcre2_set_depth_limit(regex->limits, BACKTRACK_MAX);
+    *out = regex;
+    return OK;
+}
+
+/* The first match from `start` on; *found. 54001 when it takes too much. */
+static status_t find(const struct eval *eval, struct regex *regex, struct slice text, size_t start,
+                     bool *found, struct error *error)
+{
+    int rc = pcre2_match(regex->code, text.size ? text.data : (const uint8_t *)"", text.size, start,
+                         PCRE2_NO_UTF_CHECK, regex->match, regex->limits);
+    *found = rc >= 0;
+    if (rc >= 0 || rc == PCRE2_ERROR_NOMATCH)
+        return OK;
+    return error_sql(error, "54001", eval->expr->position,
+                     "regular expression is too complex for the text");
+}
+
+/* SIMILAR TO's pattern as one of ours: the whole text, % and _ for any, the rest of the characters
+ * that PCRE2 gives a meaning quoted. */
+static status_t translate(const struct eval *eval, struct slice pattern, struct slice escape,
+                          struct arena *arena, struct slice *out, struct error *error)
+{
+    struct buffer text = {0};
+    bool in_set = false;
+    bool ends_escaped = false;
+    buffer_append_string(&text, "\\A(?:");
+    for (size_t i = 0; i < pattern.size; i++) {
+        uint8_t byte = pattern.data[i];
+        bool escapes = escape.size > 0 && pattern.size - i >= escape.size &&
+                       memcmp(pattern.data + i, escape.data, escape.size) == 0;
+        if (escapes) {
+            i += escape.size;
+            ends_escaped = i >= pattern.size;
+            if (ends_escaped)
+                break;
+            if (pattern.data[i] < 0x80)
+                buffer_append_byte(&text, '\\');
+            buffer_append_byte(&text, pattern.data[i]);
+        } else if (in_set) {
+            if (byte == '\\' || byte == '[')
+                buffer_append_byte(&text, '\\');
+            buffer_append_byte(&text, byte);
+            in_set = byte != ']';
+        } else if (byte == '%') {
+            buffer_append_string(&text, ".*");
+        } else if (byte == '_') {
+            buffer_append_byte(&text, '.');
+        } else if (byte == '(') {
+            buffer_append_string(&text, "(?:");
+        } else {
+            if (memchr(".^$\\", byte, 4))
+                buffer_append_byte(&text, '\\');
+            buffer_append_byte(&text, byte);
+            in_set = byte == '[';
+        }
+    }
+    buffer_append_string(&text, ")\\z");
+    *out = arena_copy(arena, buffer_slice(&text));
+    buffer_free(&text);
+    if (ends_escaped)
+        return error_sql(error, "22025", eval->expr->position,
+                         "SIMILAR TO pattern must not end with escape character");
+    return OK;
+}
+
+/* The letters of a flags argument: i, c, g. */
+static status_t read_flags(const struct eval *eval, struct slice flags, uint32_t *options,
+                           bool *global, struct error *error)
+{
+    for (size_t i = 0; i < flags.size; i++) {
+        if (flags.data[i] == 'g' && eval->expr->call == CALL_REGEXP_REPLACE)
+            *global = true;
+        else if (flags.data[i] == 'i')
+            *options |= PCRE2_CASELESS;
+        else if (flags.data[i] == 'c')
+            *options &= ~(uint32_t)PCRE2_CASELESS;
+        else
+            return error_sql(error, "22023", eval->expr->position,
+                             "invalid regular expression option: \"%.*s\"", (int)flags.size,
+                             (const char *)flags.data);
+    }
+    return OK;
+}
+
+static bool has_argument(const struct eval *eval, uint32_t argument)
+{
+    return eval->argument_count > argument;
+}
+
+/* Is the pattern the same for all rows? */
+static bool is_constant(const struct eval *eval)
+{
+    bool escaped = eval->expr->call == CALL_SIMILAR && has_argument(eval, 2);
+    return eval->arguments[1]->constant && (!escaped || eval->arguments[2]->constant);
+}
+
+/* The compiled pattern for a row, and whether every match is meant. */
+static status_t regex_of(struct eval *eval, uint32_t row, bool *global, struct regex **out,
+                         struct error *error)
+{
+    enum expr_call call = eval->expr->call;
+    struct slice pattern = exec__eval_text(eval->arguments[1], row);
+    uint32_t options = call == CALL_IMATCH ? PCRE2_CASELESS : 0;
+    uint32_t flags = call == CALL_REGEXP_REPLACE ? 3 : 2;
+    bool constant = is_constant(eval);
+    struct slice escape = slice_from_string("\\");
+    status_t status = OK;
+    *global = false;
+    if (call == CALL_SIMILAR && has_argument(eval, 2)) {
+        escape = exec__eval_text(eval->arguments[2], row);
+    } else if (call != CALL_SIMILAR && has_argument(eval, flags)) {
+        status =
+            read_flags(eval, exec__eval_text(eval->arguments[flags], row), &options, global, error);
+    }
+    if (status != OK)
+        return status;
+    struct arena *arena = constant ? eval->exec->arena : eval->scratch;
+    struct regex *have = eval->state;
+    bool same = have && have->options == options &&
+                (call == CALL_SIMILAR ? constant : slice_equal(have->pattern, pattern));
+    if (call == CALL_SIMILAR && utf8_length(escape) > 1)
+        return error_sql(error, "22019", eval->expr->position, "invalid escape string");
+    if (!same && call == CALL_SIMILAR)
+        status = translate(eval, pattern, escape, arena, &pattern, error);
+    if (!same && status == OK) {
+        status = compile(eval, pattern, options, arena, &have, error);
+        eval->state = have;
+    }
+    *out = have;
+    return status;
+}
+
+/* ---- functions ---------------------------------------------------------------------------------
+ */
+
+/* Where the match began and ended. */
+static void match_place(const struct regex *regex, uint32_t group, size_t *start, size_t *end)
+{
+    const PCRE2_SIZE *places = pcre2_get_ovector_pointer(regex->match);
+    bool there = group < pcre2_get_ovector_count(regex->match) &&
+                 places[2 * group] != PCRE2_UNSET && places[2 * group] <= places[2 * group + 1];
+    *start = there ? places[2 * group] : 0;
+    *end = there ? places[2 * group + 1] : 0;
+}
+
+/* Where to look on: behind the match, or one character further when it was empty. */
+static size_t next_start(struct slice text, size_t start, size_t end)
+{
+    if (end > start || end >= text.size)
+        return end + (end == start);
+    size_t size = utf8_decode(slice_make(text.data + end, text.size - end), NULL);
+    return end + (size ? size : 1);
+}
+
+/* \1 to \9 and \& stand for what was matched. */
+static void append_replacement(const struct regex *regex, struct slice text, struct slice with,
+                               struct buffer *out)
+{
+    for (size_t i = 0; i < with.size; i++) {
+        uint8_t next = i + 1 < with.size ? with.data[i + 1] : 0;
+        bool group = with.data[i] == '\\' && (next == '&' || (next >= '1' && next <= '9'));
+        if (group) {
+            size_t start;
+            size_t end;
+            match_place(regex, next == '&' ? 0 : next - '0', &start, &end);
+            buffer_append_slice(out, slice_make(text.data + start, end - start));
+            i++;
+        } else {
+            buffer_append_byte(out, with.data[i]);
+            i += with.data[i] == '\\' && next == '\\';
+        }
+    }
+}
+
+static status_t replace(struct eval *eval, struct regex *regex, uint32_t row, bool global,
+                        struct error *error)
+{
+    struct slice text = exec__eval_text(eval->arguments[0], row);
+    struct slice with = exec__eval_text(eval->arguments[2], row);
+    struct buffer out = {0};
+    size_t kept = 0; /* up to here the text is in `out` */
+    size_t at = 0;
+    bool found = true;
+    status_t status = OK;
+    while (at <= text.size && status == OK) {
+        size_t start;
+        size_t end;
+        status = find(eval, regex, text, at, &found, error);
+        if (status != OK || !found)
+            break;
+        match_place(regex, 0, &start, &end);
+        buffer_append_slice(&out, slice_make(text.data + kept, start - kept));
+        append_replacement(regex, text, with, &out);
+        kept = end;
+        at = next_start(text, start, end);
+        if (out.size > EXEC_TEXT_SIZE_MAX)
+            status = error_sql(error, "54000", eval->expr->position, "requested length too large");
+        if (!global)
+            break;
+    }
+    if (status == OK) {
+        buffer_append_slice(&out, slice_make(text.data + kept, text.size - kept));
+        eval->out.as.texts[row] = arena_copy(eval->scratch, buffer_slice(&out));
+    }
+    buffer_free(&out);
+    return status;
+}
+
+static status_t count(struct eval *eval, struct regex *regex, uint32_t row, struct error *error)
+{
+    struct slice text = exec__eval_text(eval->arguments[0], row);
+    int64_t matches = 0;
+    for (size_t at = 0; at <= text.size;) {
+        size_t start;
+        size_t end;
+        bool found;
+        status_t status = find(eval, regex, text, at, &found, error);
+        if (status != OK)
+            return status;
+        if (!found)
+            break;
+        match_place(regex, 0, &start, &end);
+        at = next_start(text, start, end);
+        matches++;
+    }
+    eval->out.as.integers[row] = matches;
+    return OK;
+}
+
+static status_t regex_row(struct eval *eval, uint32_t row, struct error *error)
+{
+    struct slice text = exec__eval_text(eval->arguments[0], row);
+    struct regex *regex;
+    bool global;
+    bool found;
+    status_t status = regex_of(eval, row, &global, &regex, error);
+    if (status != OK)
+        return status;
+    if (eval->expr->call == CALL_REGEXP_REPLACE)
+        return replace(eval, regex, row, global, error);
+    if (eval->expr->call == CALL_REGEXP_COUNT)
+        return count(eval, regex, row, error);
+    status = find(eval, regex, text, 0, &found, error);
+    if (status != OK)
+        return status;
+    if (eval->expr->call != CALL_REGEXP_SUBSTR) {
+        eval->out.as.booleans[row] = found;
+        return OK;
+    }
+    size_t start;
+    size_t end;
+    match_place(regex, 0, &start, &end);
+    if (found)
+        eval->out.as.texts[row] = slice_make(text.data + start, end - start);
+    else
+        vector_set_null(&eval->out, row);
+    return OK;
+}
+
+static status_t regex_run(struct eval *eval, const struct batch *in, struct error *error)
+{
+    bool all_null;
+    status_t status = exec__eval_strict(eval, in, &all_null, error);
+    if (!is_constant(eval))
+        eval->state = NULL; /* its memory went with the batch before */
+    for (uint32_t i = 0; i < in->selected && status == OK && !all_null; i++) {
+        uint32_t row = batch_row(in, i);
+        if (vector_is_null(&eval->out, row)) {
+            vector_set_null(&eval->out, row); /* a harmless value under it */
+            continue;
+        }
+        status = regex_row(eval, row, error);
+        if (status == OK)
+            status = exec__cancel_check(eval->exec, error);
+        if (status == OK && eval->scratch->used > eval->exec->memory_budget)
+            status = error_set(error, ERR_NOMEM, "out of memory: text of one batch is too large");
+    }
+    return status;
+}
+
+eval_fn *exec__regex_kernel(const struct expr *expr)
+{
+    switch (expr->call) {
+    case CALL_MATCH:
+    case CALL_IMATCH:
+    case CALL_SIMILAR:
+    case CALL_REGEXP_LIKE:
+    case CALL_REGEXP_COUNT:
+    case CALL_REGEXP_SUBSTR:
+    case CALL_REGEXP_REPLACE:
+        return regex_run;
+    default:
+        return NULL;
+    }
+}
