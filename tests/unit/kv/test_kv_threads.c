@@ -122,7 +122,9 @@ static void write_version(struct world *world, uint64_t version)
     uint8_t key[4], value[2000];
     for (uint32_t i = 0; i < KEYS; i++) {
         /* Now and then one so long that it lives in pages of its own. */
-        size_t size = (i + version) % 50 == 0 ? sizeof value : 16 + (i * 7 + version) % 90;
+        bool all_long = version % 40 == 0;
+        size_t size =
+            all_long || (i + version) % 50 == 0 ? sizeof value : 16 + (i * 7 + version) % 90;
         memset(value, (int)version, size);
         put_u32_be(key, i);
         put_u64_le(value, version);
@@ -132,7 +134,20 @@ static void write_version(struct world *world, uint64_t version)
     assert_int_equal(kv_publish(world->kv, NULL), OK);
 }
 
-/* Ends a written checkpoint and begins the next; true when one was ended. */
+/* Gives back what the long values of a version took: the file gets shorter beside those who read
+ * it. True when it did. */
+static bool compact(struct world *world)
+{
+    struct kv_stats before, after;
+    uint64_t given;
+    kv_stats(world->kv, &before);
+    assert_int_equal(kv_compact(world->kv, 64 << 10, 4, &given, NULL), OK);
+    assert_int_equal(kv_publish(world->kv, NULL), OK);
+    kv_stats(world->kv, &after);
+    return after.file_bytes < before.file_bytes;
+}
+
+/* Ends a written checkpoint, or begins one; true when one was ended. */
 static bool turn_checkpoint(struct world *world, struct writer_thread *thread,
                             struct kv_checkpoint **running)
 {
@@ -145,7 +160,7 @@ static bool turn_checkpoint(struct world *world, struct writer_thread *thread,
         *running = NULL;
         ended = true;
     }
-    if (*running == NULL && !thread->stop) {
+    if (*running == NULL && !ended && !thread->stop) {
         assert_int_equal(kv_checkpoint_begin(world->kv, slice_make("m", 1), running, NULL), OK);
         thread->todo = *running;
         env_cond_signal(thread->cond);
@@ -161,11 +176,11 @@ static void readers_beside_the_writer(void **state)
     struct writer_thread checkpoints = {.mutex = env_mutex_create(), .cond = env_cond_create()};
     struct env_thread *readers[READERS], *writer, *scrubber;
     struct kv_checkpoint *running = NULL;
-    uint32_t ended = 0;
+    uint32_t ended = 0, cuts = 0;
     (void)state;
     assert_non_null(mkdtemp(directory));
     (void)snprintf(path, sizeof path, "%s/store", directory);
-    struct kv_options with = {.engine = engine, .run_bytes = 64 << 10};
+    struct kv_options with = {.engine = engine, .run_bytes = 64 << 10, .growth_bytes = 64 << 10};
     assert_int_equal(kv_open(env_real(), path, &with, &world.kv, NULL), OK);
     for (uint32_t i = 0; i < READERS; i++)
         readers[i] = env_thread_start("reader", read_on, &world);
@@ -173,10 +188,12 @@ static void readers_beside_the_writer(void **state)
     writer = env_thread_start("checkpoint", write_checkpoints, &checkpoints);
 
     uint64_t version = 0;
-    while (version < VERSIONS || ended < 3 || atomic_load(&world.walks) < 10) {
+    while (version < VERSIONS || ended < 3 || atomic_load(&world.walks) < 10 ||
+           (engine == KV_ENGINE_BTREE && cuts == 0)) {
         write_version(&world, ++version);
-        if (version % 10 == 0)
+        if (version % 5 == 0)
             ended += turn_checkpoint(&world, &checkpoints, &running);
+        cuts += compact(&world);
     }
     atomic_store(&world.done, true);
     for (uint32_t i = 0; i < READERS; i++)
