@@ -59,7 +59,7 @@ static void flush_when_large(struct bin__output *output)
 static bool is_number(const struct toydb_column *column)
 {
     return column->type == TOYDB_INTEGER || column->type == TOYDB_DOUBLE ||
-           strcmp(column->type_name, "numeric") == 0;
+           (column->type_name && strcmp(column->type_name, "numeric") == 0);
 }
 
 void bin__output_begin(struct bin__output *output, const struct toydb_column *columns,
