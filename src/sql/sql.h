@@ -33,6 +33,12 @@
  * committed before it. A block that wrote nothing ends with SQL_EVENT_ROLLBACK also at COMMIT. A
  * statement that fails inside BEGIN ... COMMIT gives its transaction back at once.
  *
+ * CHORES. A statement may need something done first in a transaction of its own (a block of a
+ * sequence's values). Then the session asks with event.chore for a second transaction while it
+ * holds the statement's, commits that, and goes on: BEGIN and COMMIT of a chore come between BEGIN
+ * and EXECUTE of the statement, or, when the statement has to be begun again, before its next
+ * EXECUTE.
+ *
  * UNCONFIRMED SNAPSHOTS. The first attempt of a statement that writes, outside BEGIN, may run on
  * the node's own newest state without asking the leader (event.may_be_unconfirmed): if it was stale
  * in what mattered, certification refuses the commit. An answer that is not certified must not rest
