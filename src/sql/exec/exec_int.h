@@ -469,6 +469,65 @@ status_t exec__state_merge(const struct aggregate *aggregate, struct aggregate_s
                            const struct aggregate_state *from, struct arena *texts,
                            struct error *error);
 
+/* ---- windows (window.c, window_function.c)
+ * -------------------------------------------------------
+ */
+
+/* One function's part of the work. */
+struct window_call {
+    const struct window_function *plan;
+    uint32_t argument_first; /* its arguments' columns of the collection */
+    uint32_t separator;      /* columns, of an aggregate; WINDOW_NOTHING: it has none */
+    uint32_t filter;
+    struct value offsets[2]; /* of the frame's start and end */
+};
+#define WINDOW_NOTHING UINT32_MAX
+
+struct window {
+    struct operator op;
+    struct collection rows; /* input columns, partitions, keys, then arguments of all functions */
+    uint32_t input_columns;
+    uint32_t partition_first;
+    uint32_t partition_count;
+    uint32_t key_first;
+    uint32_t key_count;
+    struct eval **extra;
+    uint32_t extra_count;
+    const struct vector **columns;
+    struct arena scratch;
+    struct window_call *functions;
+    uint32_t function_count;
+    bool offsets_known;
+    bool input_done;
+    struct batch *in; /* what is left of the input batch, from in_at on */
+    uint32_t in_at;
+    uint32_t *taken;
+    uint32_t *starts; /* of the partitions in the collection */
+    uint32_t start_count;
+    uint32_t start_capacity;
+    uint32_t *groups; /* of one partition: first row of each group of peers, then its end */
+    uint32_t group_count;
+    uint32_t group_capacity;
+    struct arena results_arena;
+    struct batch **results; /* by chunk of the collection */
+    struct aggregate_state *fronts;
+    uint32_t front_capacity;
+    struct arena texts; /* of states */
+    size_t charged;
+    uint32_t chunk; /* next to give out */
+    uint32_t chunk_row;
+    uint32_t *selection;
+    struct batch out;
+};
+
+/* Computes every function for the collected rows of one partition. */
+status_t exec__window_partition(struct window *window, uint32_t first, uint32_t end,
+                                struct error *error);
+/* The frames' offsets, once. 22004, 22013. */
+status_t exec__window_offsets(struct window *window, struct error *error);
+/* Counts what the window itself holds, beside the collection. */
+status_t exec__window_charge(struct window *window, struct error *error);
+
 /* ---- key ranges and reading rows (range.c, scan.c) ---------------------------------------------
  */
 
