@@ -237,6 +237,9 @@ static status_t take_number(struct slice *key, enum sql_type type, uint8_t flip,
     if (key->size < 8)
         return ERR_CORRUPT;
     uint64_t ordered = get_u64_be(key->data) ^ (flip ? UINT64_MAX : 0);
+    bool is_datetime = type >= SQL_DATE && type <= SQL_TIMESTAMPTZ;
+    if (is_datetime && !value__datetime_fits(type, (int64_t)(ordered ^ sign_bit)))
+        return ERR_CORRUPT;
     *key = slice_make(key->data + 8, key->size - 8);
     *value = type_storage(type) == SQL_INTEGER ? value_integer((int64_t)(ordered ^ sign_bit))
                                                : value_double(double_from_ordered(ordered));

@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 #include "base/msgpack.h"
-#include "sql/types/types.h"
+#include "sql/types/types_int.h"
 
 enum {
     TOKEN_NIL = 0xc0,
@@ -386,7 +386,8 @@ static inline bool value_take(struct reader *reader, enum sql_type type, struct 
     case SQL_TIME:
     case SQL_TIMESTAMP:
     case SQL_TIMESTAMPTZ:
-        return integer_take(reader, token, &target->as.integers[row]);
+        return integer_take(reader, token, &target->as.integers[row]) &&
+               value__datetime_fits(type, target->as.integers[row]);
     case SQL_INTERVAL:
         return interval_take(reader, token, &target->as.intervals[row]);
     case SQL_UUID:

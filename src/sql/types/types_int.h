@@ -32,6 +32,8 @@ int value__shown_size(struct slice text);
 status_t value__syntax_error(struct slice text, enum sql_type type, uint32_t position,
                              struct error *error);
 status_t value__range_error(enum sql_type type, uint32_t position, struct error *error);
+/* Is there such a date, time or timestamp? */
+bool value__datetime_fits(enum sql_type type, int64_t number);
 /* Among dates, times and intervals, and from text to them. */
 bool value__datetime_can_cast(enum sql_type from, enum sql_type to);
 status_t value__datetime_cast(const struct value *value, enum sql_type type,

@@ -91,6 +91,17 @@ status_t value__datetime_cast(const struct value *value, enum sql_type type,
     return status;
 }
 
+bool value__datetime_fits(enum sql_type type, int64_t number)
+{
+    ASSERT(type >= SQL_DATE && type <= SQL_TIMESTAMPTZ);
+    if (type == SQL_TIME)
+        return number >= 0 && number <= DAY_US;
+    if (datetime__is_infinite(number))
+        return true;
+    return type == SQL_DATE ? number >= DATE_MIN && number <= DATE_MAX
+                            : datetime__timestamp_fits(number);
+}
+
 /* Half a unit away from zero, as PostgreSQL has it. */
 static int64_t round_us(int64_t us, uint32_t digits)
 {

@@ -50,6 +50,18 @@ static int64_t random_integer(void)
     return (int64_t)(prng_next(&prng) >> prng_below(&prng, 64));
 }
 
+/* One there is: an infinity, or within what the type reaches. */
+static int64_t random_datetime(enum sql_type type)
+{
+    int64_t number = random_integer();
+    bool infinite = number == DATETIME_INFINITY || number == DATETIME_MINUS_INFINITY;
+    if (type == SQL_TIME)
+        return (int64_t)((uint64_t)number % UINT64_C(86400000001));
+    if (infinite)
+        return number;
+    return type == SQL_DATE ? number % 2440589 : number % INT64_C(210866803200000001);
+}
+
 static double random_double(void)
 {
     static const double edges[] = {
@@ -144,7 +156,7 @@ static struct value random_value(enum sql_type type)
     case SQL_UUID:
         return value_uuid(random_uuid());
     default:
-        return value_datetime(type, random_integer());
+        return value_datetime(type, random_datetime(type));
     }
 }
 
@@ -411,6 +423,39 @@ static void test_a_value_of_another_type_is_corrupt(void **state)
     buffer_free(&row);
 }
 
+static void test_dates_that_do_not_exist_are_corrupt(void **state)
+{
+    (void)state;
+    static const struct {
+        enum sql_type type;
+        int64_t number;
+    } cases[] = {{SQL_DATE, INT64_MAX - 1},
+                 {SQL_DATE, -2440589},
+                 {SQL_TIME, -1},
+                 {SQL_TIME, INT64_C(86400000001)},
+                 {SQL_TIMESTAMP, INT64_MIN + 1},
+                 {SQL_TIMESTAMPTZ, INT64_MAX - 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct value integer = value_integer(cases[i].number);
+        struct buffer bytes = {0};
+        struct value out;
+        key_append_value(&bytes, &integer, false);
+        struct slice key = buffer_slice(&bytes);
+        assert_int_equal(key_take_value(&key, cases[i].type, false, &arena, &out), ERR_CORRUPT);
+        assert_int_equal(key.size, bytes.size);
+        buffer_reset(&bytes);
+        row_encode(&bytes, &integer, 1);
+        const uint32_t ordinal = 0;
+        struct value missing = value_null(cases[i].type);
+        struct row_shape shape = {&ordinal, &cases[i].type, &missing, 1};
+        struct vector vector;
+        struct vector *target = &vector;
+        vector_init(&vector, &arena, cases[i].type, 1);
+        assert_int_equal(row_decode(buffer_slice(&bytes), &shape, &target, 0), ERR_CORRUPT);
+        buffer_free(&bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_prefix_end),
         cmocka_unit_test(test_rows_read_back),
         cmocka_unit_test(test_a_row_is_one_msgpack_array),
+        cmocka_unit_test(test_dates_that_do_not_exist_are_corrupt),
         cmocka_unit_test(test_a_value_of_another_type_is_corrupt),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
