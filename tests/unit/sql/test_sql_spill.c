@@ -36,13 +36,15 @@ static const char *run(struct world *world, uint32_t session, const char *sql, s
 
 static void open_world(struct world *world, bool spills)
 {
+    static const char fill[] =
+        "insert into t select i, i * 7919 % 1000, i * 31 % 4001 / 7.0,"
+        " case when i % 11 = 0 then null else 'name ' || (i * 13 % 500) end, i % 3 = 0 from"
+        " (select a.d * 1000 + b.d * 100 + c.d * 10 + e.d as i from d a, d b, d c, d e) as n";
     static const char *const setup[] = {
         "create table d (d int primary key)",
         "insert into d values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)",
         "create table t (id int primary key, a int, x double precision, name text, b boolean)",
-        "insert into t select i, i * 7919 % 1000, i * 31 % 4001 / 7.0,"
-        " case when i % 11 = 0 then null else 'name ' || (i * 13 % 500) end, i % 3 = 0 from"
-        " (select a.d * 1000 + b.d * 100 + c.d * 10 + e.d as i from d a, d b, d c, d e) as n",
+        fill,
     };
     struct buffer out = {0};
     world->sim = env_sim_create(5);
