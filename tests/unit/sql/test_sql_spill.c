@@ -87,8 +87,7 @@ static const char *const queries[] = {
     "select id, a from t order by a, id limit 20 offset 9000",
     "select id, a from t order by a desc limit 6000",
     "select count(*), sum(id) from (select id from t order by x, id limit 5000) as s",
-    "select s.name from (select name, id from t order by x limit 7000) as s order by s.id limit "
-    "9000",
+    "select s.name from (select name, id from t order by x limit 7000) as s order by s.id limit 9",
 };
 
 static void test_the_same_rows_with_little_memory(void **state)
