@@ -1,7 +1,7 @@
 /* Blocks: some entries of a run, in the order of their keys; the unit of checksums.
  *
  *   offset size
- *        0    4  crc     CRC-32C of all that follows
+ *        0    4  crc     CRC-32C of the run's number (8 bytes, little-endian) and all that follows
  *        4    4  size    of the block
  *        8    4  count   of entries, not 0
  *       12    2  prefix  bytes that all keys begin with, stored once
@@ -15,6 +15,10 @@
  * before it: so an entry can be found by halving, and a cursor needs no memory of its own to put
  * keys together as it goes. Two keys in one table of a database share most of their beginning, so
  * little is lost.
+ *
+ * The run's number is in the checksum because a checkpoint that is not the newest may be all that
+ * is left when a meta page was damaged, and its runs may have been written over: by runs of other
+ * numbers, even if all else about them is the same. So that is met as damage.
  *
  * The index of a run is a block too: its keys are the last ones of the run's blocks (shortened
  * where that keeps the order), its values are 8 bytes offset and 4 bytes size. */
@@ -86,9 +90,12 @@ uint32_t lsm__block_search(const struct lsm__block *block, struct slice key, boo
     return low;
 }
 
-uint32_t lsm__block_crc(const struct lsm__block *block)
+uint32_t lsm__block_crc(const struct lsm__block *block, uint64_t run)
 {
-    return crc32c(0, (const uint8_t *)block + sizeof block->crc, block->size - sizeof block->crc);
+    uint8_t number[8];
+    put_u64_le(number, run);
+    uint32_t crc = crc32c(0, number, sizeof number);
+    return crc32c(crc, (const uint8_t *)block + sizeof block->crc, block->size - sizeof block->crc);
 }
 
 const char *lsm__block_flaw(const struct lsm__block *block, uint64_t room)
@@ -163,7 +170,7 @@ static size_t common_prefix(struct slice a, struct slice b)
     return size;
 }
 
-uint32_t lsm__filling_finish(struct lsm__filling *filling, struct buffer *out)
+uint32_t lsm__filling_finish(struct lsm__filling *filling, uint64_t run, struct buffer *out)
 {
     uint32_t count = filling->count;
     ASSERT(count > 0 && out->size % 8 == 0);
@@ -197,7 +204,7 @@ uint32_t lsm__filling_finish(struct lsm__filling *filling, struct buffer *out)
                                  .count = count,
                                  .prefix = (uint16_t)prefix,
                                  .flags = filling->tombstones > 0 ? LSM_BLOCK_TOMBSTONES : 0};
-    block->crc = lsm__block_crc(block);
+    block->crc = lsm__block_crc(block, run);
     while ((at - bytes) % 8 != 0)
         *at++ = 0;
     out->size += (size_t)(at - bytes);

@@ -217,7 +217,8 @@ static void close_block(struct lsm__builder *builder)
 {
     ASSERT(!builder->closed);
     builder->closed_at = builder->written + builder->out.size;
-    builder->closed_size = lsm__filling_finish(&builder->data, &builder->out);
+    builder->closed_size =
+        lsm__filling_finish(&builder->data, builder->record.number, &builder->out);
     builder->closed = true;
     builder->record.blocks++;
 }
@@ -260,7 +261,7 @@ static void complete(struct lsm__builder *builder)
     index_closed(builder, NULL);
     ASSERT(builder->index.count == record->blocks && record->blocks > 0);
     record->index_at = builder->written + builder->out.size;
-    (void)lsm__filling_finish(&builder->index, &builder->out);
+    (void)lsm__filling_finish(&builder->index, record->number, &builder->out);
     while ((builder->written + builder->out.size) % LSM_FILTER_LINE != 0) {
         status_t status = buffer_append_byte(&builder->out, 0);
         ASSERT(status == OK);

@@ -11,7 +11,7 @@
 #include "base/prng.h"
 #include "lsm/lsm.h"
 
-#define LSM_FORMAT_VERSION 1u
+#define LSM_FORMAT_VERSION 2u
 #define LSM_META_PAGES     2u
 #define LSM_PAGE_SIZE_MIN  4096u
 #define LSM_PAGE_SIZE_MAX  32768u
@@ -398,7 +398,8 @@ static inline struct slice lsm__block_value(const struct lsm__block *block, uint
 uint32_t lsm__block_search(const struct lsm__block *block, struct slice key, bool *exact);
 /* Null when the layout of a block in `room` bytes is sound, else what is wrong. */
 const char *lsm__block_flaw(const struct lsm__block *block, uint64_t room);
-uint32_t lsm__block_crc(const struct lsm__block *block);
+/* `run` is the number of the run it is in. */
+uint32_t lsm__block_crc(const struct lsm__block *block, uint64_t run);
 
 /* A key in two pieces. */
 struct lsm__key {
@@ -430,9 +431,9 @@ void lsm__filling_add(struct lsm__filling *filling, struct slice key, struct sli
 /* Size of the block it makes, at most. */
 uint64_t lsm__filling_size(const struct lsm__filling *filling);
 struct slice lsm__filling_key(const struct lsm__filling *filling, uint32_t index);
-/* Writes the block behind `out` and begins anew. Returns its size; `out` grows by a multiple of 8.
- */
-uint32_t lsm__filling_finish(struct lsm__filling *filling, struct buffer *out);
+/* Writes the block, of the run of that number, behind `out` and begins anew. Returns its size;
+ * `out` grows by a multiple of 8. */
+uint32_t lsm__filling_finish(struct lsm__filling *filling, uint64_t run, struct buffer *out);
 
 /* ---- lsm_build.c ---------------------------------------------------------------------------- */
 

@@ -23,7 +23,9 @@
  *
  * Checkpoint n is stored in meta page n mod 2, after all it points to was synced, and nothing that
  * checkpoint n - 1 points to is written over before that. A new store has its first checkpoint in
- * both (0 and 1). The newest valid one wins.
+ * both (0 and 1). The newest valid one wins. When the newest one is damaged later, the one before
+ * it is older than what was promised durable and its runs may have been written over; blocks know
+ * their run (lsm_block.c), so that is met as damage and never read as data.
  *
  * A new file is made under a temporary name and renamed when it is durable: a file under the
  * store's name without a valid meta page is damage, never an empty store. */

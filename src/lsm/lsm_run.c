@@ -48,13 +48,13 @@ void lsm__run_release(struct lsm *lsm, struct lsm__run *run)
     mem_free(run);
 }
 
-static status_t block_check(const struct lsm *lsm, const struct lsm__block *block, uint64_t room,
-                            struct error *error)
+static status_t block_check(const struct lsm *lsm, const struct lsm__run *run,
+                            const struct lsm__block *block, uint64_t room, struct error *error)
 {
     const uint8_t *at = (const uint8_t *)block;
     if (room < sizeof *block || block->size < sizeof *block || block->size > room)
         return lsm__corrupt(lsm, at, "impossible size", error);
-    if (block->crc != lsm__block_crc(block))
+    if (block->crc != lsm__block_crc(block, run->record.number))
         return lsm__corrupt(lsm, at, "wrong checksum", error);
     const char *flaw = lsm__block_flaw(block, room);
     return flaw == NULL ? OK : lsm__corrupt(lsm, at, flaw, error);
@@ -64,7 +64,7 @@ static status_t index_check(const struct lsm *lsm, const struct lsm__run *run, s
 {
     const struct lsm__record *record = &run->record;
     const struct lsm__block *index = lsm__run_index(run);
-    status_t status = block_check(lsm, index, record->filter_at - record->index_at, error);
+    status_t status = block_check(lsm, run, index, record->filter_at - record->index_at, error);
     if (status != OK)
         return status;
     if (index->count != record->blocks)
@@ -104,7 +104,7 @@ status_t lsm__run_block(struct lsm *lsm, const struct lsm__run *run, uint32_t nu
          1) != 0;
     if (known && !again)
         return OK;
-    status_t status = block_check(lsm, *out, get_u32_le(place.data + 8), error);
+    status_t status = block_check(lsm, run, *out, get_u32_le(place.data + 8), error);
     if (status == OK && run->verified != NULL)
         atomic_fetch_or_explicit(&run->verified[number / 64], 1ull << (number % 64),
                                  memory_order_release);

@@ -21,15 +21,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Of a block at `at`; returns it when it lies within the image. */
-static struct lsm__block *fix_block(uint8_t *image, size_t size, uint64_t at)
+/* Of a block of that run at `at`; returns it when it lies within the image. */
+static struct lsm__block *fix_block(uint8_t *image, size_t size, uint64_t at, uint64_t run)
 {
     if (at % 8 != 0 || at > size || size - at < sizeof(struct lsm__block))
         return NULL;
     struct lsm__block *block = (struct lsm__block *)(void *)(image + at);
     if (block->size < sizeof *block || block->size > size - at)
         return NULL;
-    block->crc = lsm__block_crc(block);
+    block->crc = lsm__block_crc(block, run);
     return block;
 }
 
@@ -38,12 +38,12 @@ static void fix_run(uint8_t *image, size_t size, struct lsm__record *record)
     uint64_t at = (uint64_t)record->page * PAGE;
     if (at >= size || record->index_at > size || record->filter_at > size)
         return;
-    struct lsm__block *index = fix_block(image, size, at + record->index_at);
+    struct lsm__block *index = fix_block(image, size, at + record->index_at, record->number);
     if (index != NULL && lsm__block_flaw(index, index->size) == NULL)
         for (uint32_t i = 0; i < index->count; i++) {
             struct slice value = lsm__block_value(index, i);
             if (value.size == 12 && get_u64_le(value.data) < size)
-                (void)fix_block(image, size, at + get_u64_le(value.data));
+                (void)fix_block(image, size, at + get_u64_le(value.data), record->number);
         }
     uint64_t filter = (uint64_t)record->filter_lines * LSM_FILTER_LINE;
     if (at + record->filter_at + filter <= size)

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "env_sim.h"
 #include "kv/kv_int.h"
+#include "lsm/lsm_int.h"
 
 #define PATH "/data/store"
 
@@ -548,7 +549,7 @@ static void foreign_formats(void **state)
     struct world *world = *state;
     kv_close(world->kv);
     world->kv = NULL;
-    uint32_t version = engine == KV_ENGINE_BTREE ? KV_FORMAT_VERSION : 1;
+    uint32_t version = engine == KV_ENGINE_BTREE ? KV_FORMAT_VERSION : LSM_FORMAT_VERSION;
     poke_metas(world, offsetof(struct kv__meta, version), version + 1);
     assert_int_equal(kv_open(world->env, PATH, NULL, &world->kv, &error), ERR_FORMAT);
     poke_metas(world, offsetof(struct kv__meta, version), version);
