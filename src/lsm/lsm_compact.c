@@ -168,22 +168,23 @@ void lsm__memtable_freeze(struct lsm *lsm, struct lsm__extent reserve)
     fresh->references--; /* the state has its own now */
 }
 
-status_t lsm__spill(struct lsm *lsm, struct error *error)
+void lsm__spill(struct lsm *lsm)
 {
+    struct error error;
     struct lsm__memtable *memtable = lsm->state->memtables[0];
     uint64_t most = MEMTABLE_RUNS * lsm->options.run_bytes;
     if (most < MEMTABLE_LEAST)
         most = MEMTABLE_LEAST;
     if (memtable->arena.used < most || lsm->spill != NULL || lsm->running != NULL ||
         lsm->fresh_count > 0)
-        return OK;
+        return;
     status_t status = lsm__flush_create(lsm, memtable, lsm->sequence - 1, lsm->reserve, false,
-                                        &lsm->spill, error);
-    if (status == ERR_DISK_FULL || status == ERR_TOO_LONG)
-        return OK; /* it goes on growing until the disk, or its reserve, refuses that */
+                                        &lsm->spill, &error);
     if (status == OK)
         lsm__memtable_freeze(lsm, (struct lsm__extent){0});
-    return status;
+    else if (status != ERR_DISK_FULL && status != ERR_TOO_LONG)
+        log_warn("lsm", "a memtable of \"%s\" is not written out yet: %s", lsm->path,
+                 error.message);
 }
 
 /* ---- paying --------------------------------------------------------------------------------- */

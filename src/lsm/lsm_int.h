@@ -571,8 +571,9 @@ status_t lsm__flush_create(struct lsm *lsm, struct lsm__memtable *memtable, uint
 /* Puts an empty memtable before the writer's. What is not published moves there; `reserve` is for
  * it. */
 void lsm__memtable_freeze(struct lsm *lsm, struct lsm__extent reserve);
-/* Begins to write the newest memtable out when it has become large. */
-status_t lsm__spill(struct lsm *lsm, struct error *error);
+/* Begins to write the newest memtable out when it has become large. When that cannot be, it goes on
+ * growing, until a change or a checkpoint tells why. */
+void lsm__spill(struct lsm *lsm);
 /* Does merging for `bytes` that were written; 0: a piece of it anyway. Only damage met by it is an
  * error. */
 status_t lsm__pay(struct lsm *lsm, uint64_t bytes, struct error *error);

@@ -675,6 +675,42 @@ static void flipped_bits(void **state)
     env_sim_destroy(world.sim);
 }
 
+/* A publish either shows what was changed or fails and does not. */
+static void failing_publish(void **state)
+{
+    struct world world;
+    struct kv_snapshot *snapshot;
+    struct slice got;
+    uint8_t name[4];
+    static const uint8_t value[1000] = {7};
+    uint64_t run_bytes = options.run_bytes;
+    (void)state;
+    options.run_bytes = 128 << 10; /* so that one memtable meets the run of another */
+    for (int call = 0; call < ENV_SIM_CALL_COUNT; call++) {
+        world_init(&world, 1);
+        assert_int_equal(open_kv(&world), OK);
+        for (uint32_t i = 0; i < 2000; i++) {
+            put_u32_be(name, i * 2654435761u);
+            assert_int_equal(
+                kv_put(world.kv, slice_make(name, 4), slice_make(value, sizeof value), NULL), OK);
+            if (i % 200 != 199)
+                continue;
+            env_sim_fail_after(world.sim, (enum env_sim_call)call, 0);
+            status_t status = kv_publish(world.kv, &world.error);
+            env_sim_fail_none(world.sim);
+            assert_int_equal(kv_snapshot_open(world.kv, &snapshot, NULL), OK);
+            assert_int_equal(kv_get(snapshot, slice_make(name, 4), &got, NULL),
+                             status == OK ? OK : ERR_NOT_FOUND);
+            kv_snapshot_close(snapshot);
+            if (i == 399)
+                assert_int_equal(kv_checkpoint(world.kv, slice_make("", 0), &world.error), OK);
+        }
+        close_kv(&world);
+        env_sim_destroy(world.sim);
+    }
+    options.run_bytes = run_bytes;
+}
+
 /* All keys get new values of the same sizes, and the file what is due of that. */
 static void write_same(struct world *world, uint32_t keys, uint64_t version)
 {
@@ -777,6 +813,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(deaths_before_power_cuts),
         cmocka_unit_test(failing_calls),
         cmocka_unit_test(failed_sync_is_final),
+        cmocka_unit_test(failing_publish),
         cmocka_unit_test(full_disk),
         cmocka_unit_test(reserved_pages_outlive_a_full_disk),
         cmocka_unit_test(full_disk_in_a_load),
