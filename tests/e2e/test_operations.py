@@ -458,6 +458,7 @@ def what_the_commands_refuse():
                 (["node", "add", "4"], 64, "HOST:PORT"),
                 (["node", "add", "4", "nowhere"], 1, "host:port"),
                 (["node", "promote", "9"], 1, "no node 9"),
+                (["node", "remove", "77"], 1, "never had"),
                 (["node", "remove", "3", "--cluster"], 64, "--cluster"),
                 (["transfer-leader", "1", "2"], 64, "unexpected"),
                 (["check"], 64, "--cluster")]:
@@ -466,7 +467,7 @@ def what_the_commands_refuse():
         assert run([TOYDB, "node", "list", "-H", "127.0.0.1:1"])[0] == 2
         # Asking again for what is so already is fine.
         for _ in range(2):
-            status_line(cluster.toydb("node", "remove", "77"))
+            status_line(cluster.toydb("node", "promote", "2"))
         for node in cluster.nodes[1:]:
             node.kill()
         result = cluster.toydb("node", "remove", "2", "--timeout", "3")

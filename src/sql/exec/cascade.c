@@ -21,7 +21,7 @@
  * keys that are updated in a ring does not come to an end by itself: WAVES_WITHOUT_DELETE_MAX. */
 #include "base/map.h"
 #include "base/mem.h"
-#include "sql/exec/exec_int.h"
+#include "sql/exec/modify_int.h"
 
 enum { SCAN_BATCH = 64, ROWS_BETWEEN_CANCEL_CHECKS = 256, WAVES_WITHOUT_DELETE_MAX = 1000 };
 

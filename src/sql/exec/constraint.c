@@ -5,7 +5,7 @@
  * conflicts with a concurrent delete of that parent, the scan for children with a concurrent insert
  * of one. They run when the statement's own changes are in place, so rows may refer to each other
  * however they come. */
-#include "sql/exec/exec_int.h"
+#include "sql/exec/modify_int.h"
 
 void exec__error_row(const struct table *table, const struct value *row, struct error *error)
 {

@@ -1,6 +1,6 @@
 /* Filling a new index from its table's rows; giving a table another primary key. */
 #include "base/mem.h"
-#include "sql/exec/exec_int.h"
+#include "sql/exec/modify_int.h"
 
 enum { BUILD_BATCH = 256 };
 

@@ -12,7 +12,7 @@
  * RETURNING gives the rows out when all is done. INSERT ... ON CONFLICT goes its own way: upsert.c.
  *
  * An error leaves the changes made so far in the transaction, which the session then abandons. */
-#include "sql/exec/exec_int.h"
+#include "sql/exec/modify_int.h"
 
 enum { ROWS_BETWEEN_CANCEL_CHECKS = 256 };
 

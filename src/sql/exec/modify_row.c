@@ -1,5 +1,5 @@
 /* One row put, changed, taken away: itself and its entries in every index. */
-#include "sql/exec/exec_int.h"
+#include "sql/exec/modify_int.h"
 
 /* ---- single entries -----------------------------------------------------------------------------
  */

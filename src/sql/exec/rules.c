@@ -1,6 +1,6 @@
 /* A table's CHECKs, and the predicates of its partial indexes, asked of one row at a time: a batch
  * of one row, of which only the columns are filled that an expression names. */
-#include "sql/exec/exec_int.h"
+#include "sql/exec/modify_int.h"
 
 static void columns_find(const struct expr *expr, bool *named)
 {

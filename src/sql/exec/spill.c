@@ -47,8 +47,8 @@ status_t exec__spill_create(struct exec *exec, const enum sql_type *types, uint3
     spill->shape = (struct row_shape){
         .ordinals = ordinals, .types = types, .missing = missing, .count = column_count};
     spill->values = arena_alloc(exec->arena, (column_count + 1) * sizeof *spill->values);
-    status_t status = env_file_open(context->env, spill->path, ENV_OPEN_CREATE,
-                                    &spill->file, error);
+    status_t status =
+        env_file_open(context->env, spill->path, ENV_OPEN_CREATE, &spill->file, error);
     *out = spill;
     return status;
 }

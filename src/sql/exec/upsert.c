@@ -10,7 +10,7 @@
  * which one would be right depends on the order of the input (21000). */
 #include "base/map.h"
 #include "base/mem.h"
-#include "sql/exec/exec_int.h"
+#include "sql/exec/modify_int.h"
 
 struct upsert {
     struct collection changes; /* the row before, the row after */

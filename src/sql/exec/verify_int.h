@@ -2,7 +2,7 @@
 #ifndef SQL_EXEC_VERIFY_INT_H
 #define SQL_EXEC_VERIFY_INT_H
 
-#include "sql/exec/exec_int.h"
+#include "sql/exec/modify_int.h"
 
 enum { VERIFY_BATCH = 256 };
 
