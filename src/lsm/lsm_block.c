@@ -115,6 +115,8 @@ const char *lsm__block_flaw(const struct lsm__block *block, uint64_t room)
         uint32_t key_size = block->prefix + slots[i].key_size;
         if (key_size == 0 || key_size > LSM_KEY_SIZE_MAX || slots[i].tombstone > 1)
             return "impossible key";
+        if (slots[i].head != head_of(lsm__block_suffix(block, i)))
+            return "head of another key";
         begin = end;
     }
     return NULL;

@@ -129,8 +129,8 @@ int main(int argc, char **argv)
     } else if (argc > 1) {
         code = fuzz_replay_files(argc, argv);
     } else {
-        prng_seed(&prng, 1);
-        for (uint64_t i = 0; i < 1500; i++) {
+        prng_seed(&prng, 77);
+        for (uint64_t i = 0; i < 2000; i++) {
             memcpy(input, image, size);
             input[0] = (uint8_t)i;
             if (i > 1)
