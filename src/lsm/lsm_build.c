@@ -232,7 +232,9 @@ status_t lsm__builder_add(struct lsm__builder *builder, struct slice key, struct
         if (status != OK)
             return status;
     }
-    ASSERT(builder->last.size == 0 || slice_compare(buffer_slice(&builder->last), key) < 0);
+    if (builder->last.size > 0 && slice_compare(buffer_slice(&builder->last), key) >= 0)
+        return error_set(error, ERR_CORRUPT, "\"%s\" is damaged: keys of a run are out of order",
+                         builder->lsm->path);
     index_closed(builder, &key);
     uint32_t count = (uint32_t)builder->record.entries;
     builder->hashes =

@@ -448,7 +448,7 @@ uint64_t lsm__builder_bound(const struct lsm *lsm, uint64_t payload, uint64_t en
                             uint32_t key_size_max);
 /* Room that a run of this one entry needs. */
 uint64_t lsm__builder_least(const struct lsm *lsm, size_t key_size, size_t value_size);
-/* Keys ascend. An error (of writing) leaves all as it was. */
+/* An error leaves all as it was: of writing, or ERR_CORRUPT, when keys do not ascend. */
 status_t lsm__builder_add(struct lsm__builder *builder, struct slice key, struct slice value,
                           bool tombstone, struct error *error);
 struct slice lsm__builder_last_key(const struct lsm__builder *builder);

@@ -153,7 +153,11 @@ status_t lsm_delete_range(struct lsm *lsm, struct slice low, struct slice high, 
         status = change(lsm, key, NULL, &found, error);
         if (status != OK)
             break;
-        ASSERT(found);
+        if (!found) {
+            status = error_set(error, ERR_CORRUPT, "\"%s\" is damaged: keys are out of order",
+                               lsm->path);
+            break;
+        }
         ++*removed;
         written += entry_bytes(key.size, 0);
         status = lsm_cursor_next(&cursor, error);
