@@ -675,102 +675,6 @@ static void flipped_bits(void **state)
     env_sim_destroy(world.sim);
 }
 
-/* A publish either shows what was changed or fails and does not. */
-static void failing_publish(void **state)
-{
-    struct world world;
-    struct kv_snapshot *snapshot;
-    struct slice got;
-    uint8_t name[4];
-    static const uint8_t value[1000] = {7};
-    uint64_t run_bytes = options.run_bytes;
-    (void)state;
-    options.run_bytes = 128 << 10; /* so that one memtable meets the run of another */
-    for (int call = 0; call < ENV_SIM_CALL_COUNT; call++) {
-        world_init(&world, 1);
-        assert_int_equal(open_kv(&world), OK);
-        for (uint32_t i = 0; i < 2000; i++) {
-            put_u32_be(name, i * 2654435761u);
-            assert_int_equal(
-                kv_put(world.kv, slice_make(name, 4), slice_make(value, sizeof value), NULL), OK);
-            if (i % 200 != 199)
-                continue;
-            env_sim_fail_after(world.sim, (enum env_sim_call)call, 0);
-            status_t status = kv_publish(world.kv, &world.error);
-            env_sim_fail_none(world.sim);
-            assert_int_equal(kv_snapshot_open(world.kv, &snapshot, NULL), OK);
-            assert_int_equal(kv_get(snapshot, slice_make(name, 4), &got, NULL),
-                             status == OK ? OK : ERR_NOT_FOUND);
-            kv_snapshot_close(snapshot);
-            if (i == 399)
-                assert_int_equal(kv_checkpoint(world.kv, slice_make("", 0), &world.error), OK);
-        }
-        close_kv(&world);
-        env_sim_destroy(world.sim);
-    }
-    options.run_bytes = run_bytes;
-}
-
-/* All keys get new values of the same sizes, and the file what is due of that. */
-static void write_same(struct world *world, uint32_t keys, uint64_t version)
-{
-    uint8_t name[4], bytes[8];
-    uint64_t given;
-    put_u64_le(bytes, version);
-    for (uint32_t key = 0; key < keys; key++)
-        assert_int_equal(kv_put(world->kv, key_of(key, name), slice_make(bytes, 8), NULL), OK);
-    assert_int_equal(kv_publish(world->kv, &world->error), OK);
-    for (int i = 0; i < 50; i++)
-        assert_int_equal(kv_compact(world->kv, UINT64_MAX, 1, &given, &world->error), OK);
-}
-
-/* The newest meta page is damaged, so the one before counts, whose pages have been written over
- * meanwhile, perhaps with as many entries of the same keys and sizes: what is read is of that
- * checkpoint, or damage. Returns how many keys were damage. */
-static uint32_t read_checkpoint_before(struct world *world, uint32_t keys, uint64_t version)
-{
-    uint32_t damaged = 0;
-    uint8_t name[4];
-    struct slice got;
-    if (open_kv(world) != OK)
-        return keys;
-    for (uint32_t key = 0; key < keys; key++) {
-        status_t status = kv_get_latest(world->kv, key_of(key, name), &got, NULL);
-        damaged += status == ERR_CORRUPT;
-        if (status == OK)
-            assert_int_equal(get_u64_le(got.data), version);
-        else
-            assert_true(status == ERR_CORRUPT || version == 0);
-    }
-    close_kv(world);
-    return damaged;
-}
-
-static void older_checkpoint_is_never_mixed(void **state)
-{
-    enum { SAME_KEYS = 3000, ROUNDS = 30, MORE = 6 };
-    struct world world;
-    struct kv_stats stats;
-    uint64_t damaged = 0;
-    (void)state;
-    world_init(&world, 1);
-    for (uint64_t version = 1; version <= ROUNDS; version++) {
-        assert_int_equal(open_kv(&world), OK);
-        write_same(&world, SAME_KEYS, version);
-        assert_int_equal(kv_checkpoint(world.kv, slice_make("", 0), &world.error), OK);
-        for (uint64_t more = 1; more <= MORE; more++)
-            write_same(&world, SAME_KEYS, version + more);
-        kv_stats(world.kv, &stats);
-        close_kv(&world);
-        uint64_t bit = (stats.checkpoint % 2 * stats.page_size + 24) * 8;
-        flip(&world, bit);
-        damaged += read_checkpoint_before(&world, SAME_KEYS, version - 1);
-        flip(&world, bit);
-    }
-    assert_true(damaged > 0);
-    env_sim_destroy(world.sim);
-}
-
 /* Changes that meet damage are refused before they have done anything. */
 static void damage_refuses_changes(void **state)
 {
@@ -809,18 +713,11 @@ int main(int argc, char **argv)
     options.engine = argc > 1 ? kv_engine_from_name(argv[1]) : KV_ENGINE_BTREE;
     assert_true(options.engine != KV_ENGINE_ANY);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(power_cuts),
-        cmocka_unit_test(deaths_before_power_cuts),
-        cmocka_unit_test(failing_calls),
-        cmocka_unit_test(failed_sync_is_final),
-        cmocka_unit_test(failing_publish),
-        cmocka_unit_test(full_disk),
-        cmocka_unit_test(reserved_pages_outlive_a_full_disk),
-        cmocka_unit_test(full_disk_in_a_load),
-        cmocka_unit_test(space_given_back),
-        cmocka_unit_test(flipped_bits),
-        cmocka_unit_test(damage_refuses_changes),
-        cmocka_unit_test(older_checkpoint_is_never_mixed),
+        cmocka_unit_test(power_cuts),          cmocka_unit_test(deaths_before_power_cuts),
+        cmocka_unit_test(failing_calls),       cmocka_unit_test(failed_sync_is_final),
+        cmocka_unit_test(full_disk),           cmocka_unit_test(reserved_pages_outlive_a_full_disk),
+        cmocka_unit_test(full_disk_in_a_load), cmocka_unit_test(space_given_back),
+        cmocka_unit_test(flipped_bits),        cmocka_unit_test(damage_refuses_changes),
     };
     log_configure(LOG_OFF, NULL, NULL); /* hundreds of failures on purpose */
     return cmocka_run_group_tests_name("kv_fault", tests, NULL, NULL);
