@@ -97,8 +97,8 @@ status_t env_file_preallocate(struct env_file *file, uint64_t offset, uint64_t s
  * multiples of 4096. ERR_UNSUPPORTED: the file system cannot. */
 status_t env_file_punch(struct env_file *file, uint64_t offset, uint64_t size, struct error *error);
 status_t env_file_truncate(struct env_file *file, uint64_t size, struct error *error);
-/* Exclusive advisory lock against other processes and other opens in this one; ERR_LOCKED at once
- * when held elsewhere. */
+/* Advisory lock against other processes and other opens in this one; ERR_LOCKED at once when held
+ * elsewhere. Exclusive; of a file opened read-only it is shared with others of those. */
 status_t env_file_lock(struct env_file *file, struct error *error);
 
 /* ---- mapped files --------------------------------------------------------------------------- */

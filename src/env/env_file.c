@@ -174,7 +174,8 @@ status_t env__file_truncate(struct env_file *file, uint64_t size, struct error *
 status_t env__file_lock(struct env_file *file, struct error *error)
 {
     struct env__real_file *real = env__real_file(file);
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0};
+    bool reads = (fcntl(real->fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
+    struct flock lock = {.l_type = reads ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
     while (fcntl(real->fd, F_OFD_SETLK, &lock) != 0) {
         if (errno == EAGAIN || errno == EACCES)
             return error_set(error, ERR_LOCKED, "file \"%s\" is in use by another process",

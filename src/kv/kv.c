@@ -74,9 +74,8 @@ static status_t take_options(struct kv *kv, const struct kv_options *options, st
 
 static status_t open_file(struct kv *kv, struct error *error)
 {
-    /* For writing even when read_only: the exclusive lock asks for such a handle. The map then
-     * refuses writes. */
-    status_t status = env_file_open(kv->env, kv->path, 0, &kv->file, error);
+    uint32_t flags = kv->read_only ? ENV_OPEN_READ_ONLY : 0;
+    status_t status = env_file_open(kv->env, kv->path, flags, &kv->file, error);
     if (status == ERR_NOT_FOUND && !kv->read_only) {
         status = kv__meta_create(kv->env, kv->path, kv->page_size, kv->growth_bytes, error);
         if (status != OK)

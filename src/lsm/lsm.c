@@ -65,8 +65,8 @@ status_t lsm__corrupt(const struct lsm *lsm, const uint8_t *at, const char *what
 
 static status_t open_file(struct lsm *lsm, struct error *error)
 {
-    /* For writing even when read_only: the exclusive lock asks for such a handle. */
-    status_t status = env_file_open(lsm->env, lsm->path, 0, &lsm->file, error);
+    uint32_t flags = lsm->options.read_only ? ENV_OPEN_READ_ONLY : 0;
+    status_t status = env_file_open(lsm->env, lsm->path, flags, &lsm->file, error);
     if (status == ERR_NOT_FOUND && !lsm->options.read_only) {
         status = lsm__meta_create(lsm->env, lsm->path, lsm->options.page_size,
                                   lsm->options.growth_bytes, error);

@@ -9,7 +9,7 @@ import tempfile
 
 import grpc
 
-from harness import Cluster, Skip, SqlError, main, raises, scratch, test, wait_for
+from harness import TOYDB, Cluster, Skip, SqlError, main, raises, run, scratch, test, wait_for
 
 
 def fill(node, rows=200):
@@ -321,6 +321,27 @@ def a_hole_in_the_log_is_refused():
         for node in cluster.alive():
             assert node.rows("SELECT count(*) FROM t") == [(2000,)]
         assert "Keep this directory for inspection" in victim.log_text().splitlines()[-1]
+
+
+@test
+def a_disk_that_is_read_only():
+    with small_disk(200) as disk, Cluster(nodes=1, directory=disk) as cluster:
+        node = cluster.nodes[0]
+        fill(node)
+        stop_all(cluster)
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        node.log = tempfile.mktemp(dir=scratch, suffix=".log")
+        node.start()
+        assert node.exit_code() == 1
+        assert "Read-only file system" in node.log_text().splitlines()[-1], node.log_text()[-300:]
+        # What only reads goes on working.
+        code, out, err = run([TOYDB, "check", "--data", node.dir])
+        assert code == 0 and not err, (code, out, err)
+        code, out, err = run([TOYDB, "dump-log", "--data", node.dir])
+        assert code == 0 and out and not err, (code, out, err)
+        subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+        cluster.start()
+        assert node.rows("SELECT count(*) FROM t") == [(200,)]
 
 
 @test

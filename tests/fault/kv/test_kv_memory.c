@@ -20,7 +20,7 @@
 
 #include "kv/kv.h"
 
-enum { STEPS = 6, KEYS = 150, KEY_SPACE = 400, REFUSALS_MIN = 20 };
+enum { STEPS = 4, KEYS = 150, KEY_SPACE = 400, REFUSALS_MIN = 20 };
 
 /* ---- memory -----------------------------------------------------------------------------------
  */
