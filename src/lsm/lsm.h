@@ -4,7 +4,7 @@
  * and errors are told; functions here do what those of the same name there say. In short: one
  * writer; snapshots, and cursors over them, on any thread beside it, without locks; durable is what
  * a checkpoint has written. How it works is told in lsm.c, why it is so in
- * docs/decisions/0017-a-merge-tree-in-one-file.md.
+ * docs/decisions/0016-a-merge-tree-in-one-file.md.
  *
  * The tree follows O'Neil et al., "The Log-Structured Merge-Tree", 1996, with the levels of
  * LevelDB (Ghemawat and Dean, 2011), sized from the deepest one up. */

@@ -19,7 +19,8 @@
 #define LSM_BOTTOM         (LSM_LEVELS - 1u)
 #define LSM_LEVEL_FACTOR   10u
 #define LSM_LEVEL0_MAX     16u /* runs of level 0 */
-#define LSM_MEMTABLES_MAX  3u  /* the writer's, one being spilled, one being checkpointed */
+#define LSM_TABLES         256u /* of a memtable: each grows by itself, so that no put pays for all */
+#define LSM_MEMTABLES_MAX  3u   /* the writer's, one being spilled, one being checkpointed */
 #define LSM_FILTER_LINE    64u
 
 _Static_assert(LSM_MEMTABLES_MAX + LSM_LEVEL0_MAX + LSM_LEVELS - 1 <= LSM_SOURCES_MAX,
@@ -112,6 +113,7 @@ struct lsm__node {
 struct lsm__table {
     struct lsm__table *before; /* the smaller one whose place it took; readers may be in it */
     uint32_t mask;
+    uint32_t keys;
     struct {
         _Atomic(struct lsm__node *) node; /* null: free */
         uint64_t hash;                    /* written before the node */
@@ -123,8 +125,7 @@ struct lsm__memtable {
     uint32_t key_size_max;
     uint64_t payload; /* of the newest versions: keys, values and slots, at most */
     uint64_t nodes;
-    uint32_t keys;
-    _Atomic(struct lsm__table *) table;
+    _Atomic(struct lsm__table *) tables[LSM_TABLES]; /* by the hash's upper bits; null: empty */
     struct arena arena;
     struct prng prng;
     struct lsm__node *head;

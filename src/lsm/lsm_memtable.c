@@ -13,8 +13,8 @@
 #include "base/mem.h"
 #include "lsm/lsm_int.h"
 
-#define HEIGHT_ODDS 4u   /* one node in so many is a level higher */
-#define TABLE_SLOTS 256u /* to begin with */
+#define HEIGHT_ODDS 4u  /* one node in so many is a level higher */
+#define TABLE_SLOTS 16u /* of a table, to begin with */
 
 static struct lsm__node *follow(const struct lsm__node *node, uint32_t height)
 {
@@ -48,22 +48,21 @@ static struct lsm__table *table_create(uint32_t slots)
     return table;
 }
 
-/* The slot of the key, or the free one where it belongs. */
-static uint32_t table_find(const struct lsm__table *table, struct slice key, uint64_t hash)
+/* The slot of the key, or the free one where it belongs; *found: the node in it. */
+static uint32_t table_find(const struct lsm__table *table, struct slice key, uint64_t hash,
+                           struct lsm__node **found)
 {
     for (uint32_t at = (uint32_t)hash & table->mask;; at = (at + 1) & table->mask) {
-        const struct lsm__node *node =
-            atomic_load_explicit(&table->slots[at].node, memory_order_acquire);
-        if (node == NULL ||
-            (table->slots[at].hash == hash && slice_equal(lsm__node_key(node), key)))
+        *found = atomic_load_explicit(&table->slots[at].node, memory_order_acquire);
+        if (*found == NULL ||
+            (table->slots[at].hash == hash && slice_equal(lsm__node_key(*found), key)))
             return at;
     }
 }
 
 /* Twice as large; the old one stays for those who are reading in it. All they may see is there. */
-static void table_grow(struct lsm__memtable *memtable)
+static struct lsm__table *table_grown(struct lsm__table *old)
 {
-    struct lsm__table *old = atomic_load_explicit(&memtable->table, memory_order_relaxed);
     struct lsm__table *table = table_create((old->mask + 1) * 2);
     for (uint32_t i = 0; i <= old->mask; i++) {
         struct lsm__node *node = atomic_load_explicit(&old->slots[i].node, memory_order_relaxed);
@@ -75,31 +74,47 @@ static void table_grow(struct lsm__memtable *memtable)
         table->slots[at].hash = old->slots[i].hash;
         atomic_store_explicit(&table->slots[at].node, node, memory_order_relaxed);
     }
+    table->keys = old->keys;
     table->before = old;
-    atomic_store_explicit(&memtable->table, table, memory_order_release);
+    return table;
+}
+
+/* The one for a hash, with room for a key more. */
+static struct lsm__table *table_with_room(struct lsm__memtable *memtable, uint64_t hash)
+{
+    _Atomic(struct lsm__table *) *place = &memtable->tables[hash >> 56];
+    struct lsm__table *table = atomic_load_explicit(place, memory_order_relaxed);
+    if (table != NULL && table->keys < table->mask / 2)
+        return table;
+    table = table != NULL ? table_grown(table) : table_create(TABLE_SLOTS);
+    atomic_store_explicit(place, table, memory_order_release);
+    return table;
 }
 
 /* Makes `node` the newest of its key. */
 static void table_put(struct lsm__memtable *memtable, struct lsm__node *node, bool is_new)
 {
-    struct lsm__table *table = atomic_load_explicit(&memtable->table, memory_order_relaxed);
-    if (is_new && ++memtable->keys > table->mask / 2) {
-        table_grow(memtable);
-        table = atomic_load_explicit(&memtable->table, memory_order_relaxed);
-    }
+    struct lsm__node *found;
     uint64_t hash = lsm__filter_hash(lsm__node_key(node));
-    uint32_t at = table_find(table, lsm__node_key(node), hash);
-    ASSERT(is_new == (atomic_load_explicit(&table->slots[at].node, memory_order_relaxed) == NULL));
-    if (is_new)
+    struct lsm__table *table = table_with_room(memtable, hash);
+    uint32_t at = table_find(table, lsm__node_key(node), hash, &found);
+    ASSERT(is_new == (found == NULL));
+    if (is_new) {
         table->slots[at].hash = hash;
+        table->keys++;
+    }
     atomic_store_explicit(&table->slots[at].node, node, memory_order_release);
 }
 
 static struct lsm__node *table_get(const struct lsm__memtable *memtable, struct slice key)
 {
-    const struct lsm__table *table = atomic_load_explicit(&memtable->table, memory_order_acquire);
-    uint32_t at = table_find(table, key, lsm__filter_hash(key));
-    return atomic_load_explicit(&table->slots[at].node, memory_order_acquire);
+    struct lsm__node *found = NULL;
+    uint64_t hash = lsm__filter_hash(key);
+    const struct lsm__table *table =
+        atomic_load_explicit(&memtable->tables[hash >> 56], memory_order_acquire);
+    if (table != NULL)
+        table_find(table, key, hash, &found);
+    return found;
 }
 
 /* ---- making it ------------------------------------------------------------------------------ */
@@ -107,7 +122,6 @@ static struct lsm__node *table_get(const struct lsm__memtable *memtable, struct 
 struct lsm__memtable *lsm__memtable_create(void)
 {
     struct lsm__memtable *memtable = mem_zalloc(1, sizeof *memtable);
-    atomic_store(&memtable->table, table_create(TABLE_SLOTS));
     arena_init(&memtable->arena, 0);
     prng_seed(&memtable->prng, 1);
     memtable->head = node_create(memtable, LSM_HEIGHT_MAX, slice_make(NULL, 0));
@@ -120,11 +134,13 @@ struct lsm__memtable *lsm__memtable_create(void)
 void lsm__memtable_destroy(struct lsm__memtable *memtable)
 {
     ASSERT(memtable->references == 0);
-    struct lsm__table *table = atomic_load(&memtable->table);
-    while (table != NULL) {
-        struct lsm__table *before = table->before;
-        mem_free(table);
-        table = before;
+    for (uint32_t i = 0; i < LSM_TABLES; i++) {
+        struct lsm__table *table = atomic_load(&memtable->tables[i]);
+        while (table != NULL) {
+            struct lsm__table *before = table->before;
+            mem_free(table);
+            table = before;
+        }
     }
     arena_free(&memtable->arena);
     mem_free(memtable);

@@ -28,7 +28,8 @@ static status_t lock_dir(struct wal *wal, struct error *error)
     size_t size = strlen(wal->dir) + sizeof "/lock";
     char *path = mem_alloc(size);
     (void)snprintf(path, size, "%s/lock", wal->dir);
-    status = env_file_open(wal->env, path, wal->read_only ? ENV_OPEN_READ_ONLY : ENV_OPEN_CREATE, &wal->lock, error);
+    status = env_file_open(wal->env, path, wal->read_only ? ENV_OPEN_READ_ONLY : ENV_OPEN_CREATE,
+                           &wal->lock, error);
     if (status == OK)
         status = env_file_lock(wal->lock, error);
     mem_free(path);

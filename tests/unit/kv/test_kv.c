@@ -12,7 +12,6 @@
 #include "base/mem.h"
 #include "env_sim.h"
 #include "kv/kv_int.h"
-#include "lsm/lsm_int.h"
 
 #define PATH "/data/store"
 
@@ -534,6 +533,19 @@ static void reading_only(void **state)
     assert_int_equal(kv_open(world->env, "/data/missing", &options, &missing, NULL), ERR_NOT_FOUND);
 }
 
+/* What the first meta page of the closed store has there. */
+static uint32_t peek_meta(struct world *world, uint32_t offset)
+{
+    struct env_file *file;
+    uint32_t value;
+    size_t got;
+    assert_ok(env_file_open(world->env, PATH, ENV_OPEN_READ_ONLY, &file, &error));
+    assert_ok(env_file_read(file, offset, &value, sizeof value, &got, &error));
+    assert_int_equal(got, sizeof value);
+    env_file_close(file);
+    return value;
+}
+
 /* Writes into both meta pages of the closed store. */
 static void poke_metas(struct world *world, uint32_t offset, uint32_t value)
 {
@@ -549,7 +561,8 @@ static void foreign_formats(void **state)
     struct world *world = *state;
     kv_close(world->kv);
     world->kv = NULL;
-    uint32_t version = engine == KV_ENGINE_BTREE ? KV_FORMAT_VERSION : LSM_FORMAT_VERSION;
+    uint32_t version = peek_meta(world, offsetof(struct kv__meta, version));
+    assert_true(version > 0 && version < 100);
     poke_metas(world, offsetof(struct kv__meta, version), version + 1);
     assert_int_equal(kv_open(world->env, PATH, NULL, &world->kv, &error), ERR_FORMAT);
     poke_metas(world, offsetof(struct kv__meta, version), version);
