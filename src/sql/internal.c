@@ -14,10 +14,13 @@
 /* ---- rows -------------------------------------------------------------------------------------
  */
 
+enum { ROW_COLUMNS_MAX = 32 };
+
 /* The text grows as the rows come:
  *     SELECT CAST(NULL AS text) AS "name", ... WHERE false UNION ALL VALUES ('x', ...), (...) */
 struct sql_rows {
     struct buffer *sql;
+    enum sql_type types[ROW_COLUMNS_MAX];
     uint32_t columns;
     uint32_t rows;
     uint32_t values; /* of the row begun */
@@ -25,11 +28,11 @@ struct sql_rows {
 
 void sql_rows_column(struct sql_rows *rows, const char *name, enum sql_type type)
 {
-    ASSERT(rows->rows == 0);
+    ASSERT(rows->rows == 0 && rows->columns < ROW_COLUMNS_MAX);
     buffer_printf(rows->sql, "%s CAST(NULL AS %s) AS ", rows->columns ? "," : "SELECT",
                   type_name(type));
     ast_print_name(name, rows->sql);
-    rows->columns++;
+    rows->types[rows->columns++] = type;
 }
 
 void sql_rows_begin(struct sql_rows *rows)
@@ -49,8 +52,8 @@ static void value_begin(struct sql_rows *rows)
 void sql_rows_text(struct sql_rows *rows, const char *text)
 {
     value_begin(rows);
-    if (!text) {
-        buffer_append_string(rows->sql, "NULL");
+    if (!text) { /* with its type, for a column of nothing but NULLs would be taken for text */
+        buffer_printf(rows->sql, "CAST(NULL AS %s)", type_name(rows->types[rows->values - 1]));
         return;
     }
     struct slice rest = slice_from_string(text);
