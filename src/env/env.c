@@ -1,7 +1,10 @@
 /* The door itself: each call goes to the machine its env, file or map belongs to. */
 #include "env/env.h"
 
+#include <string.h>
+
 #include "base/check.h"
+#include "base/mem.h"
 #include "env/env_int.h"
 
 status_t env_file_open(struct env *env, const char *path, unsigned flags, struct env_file **out,
@@ -141,6 +144,22 @@ status_t env_dir_sync(struct env *env, const char *path, struct error *error)
 {
     ASSERT(env != NULL && path != NULL);
     return env->ops->dir_sync(env->context, path, error);
+}
+
+char *env__parent_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        return mem_strdup(".");
+    return slash == path ? mem_strdup("/") : mem_strndup(path, (size_t)(slash - path));
+}
+
+status_t env_dir_sync_parent(struct env *env, const char *path, struct error *error)
+{
+    char *parent = env__parent_name(path);
+    status_t status = env_dir_sync(env, parent, error);
+    mem_free(parent);
+    return status;
 }
 
 status_t env_disk_free(struct env *env, const char *path, uint64_t *bytes, struct error *error)

@@ -127,6 +127,8 @@ status_t env_dir_list(struct env *env, const char *path, env_dir_list_fn *each, 
                       struct error *error);
 /* Makes creations, renames and removals in it durable. */
 status_t env_dir_sync(struct env *env, const char *path, struct error *error);
+/* Of the directory that `path` is in: its own creation, or a rename to it. */
+status_t env_dir_sync_parent(struct env *env, const char *path, struct error *error);
 /* Bytes that can still be written on the file system of `path`. */
 status_t env_disk_free(struct env *env, const char *path, uint64_t *bytes, struct error *error);
 status_t env_file_remove(struct env *env, const char *path, struct error *error);

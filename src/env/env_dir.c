@@ -24,10 +24,7 @@ static status_t create_one(const char *path, struct error *error)
             return error_set(error, ERR_EXISTS, "\"%s\" is not a directory", path);
         return env__error_set(error, code, "create directory", path);
     }
-    const char *slash = strrchr(path, '/');
-    if (slash == NULL)
-        return env__dir_sync(NULL, ".", error);
-    char *parent = slash == path ? mem_strdup("/") : mem_strndup(path, (size_t)(slash - path));
+    char *parent = env__parent_name(path);
     status_t status = env__dir_sync(NULL, parent, error);
     mem_free(parent);
     return status;

@@ -15,6 +15,9 @@ struct env_map {
     const struct env_ops *ops;
 };
 
+/* The directory that `path` is in; given back with mem_free. */
+char *env__parent_name(const char *path);
+
 /* ---- the real machine ----------------------------------------------------------------------- */
 
 extern const struct env_ops env__real_ops;

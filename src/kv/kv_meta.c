@@ -132,19 +132,6 @@ status_t kv__meta_read(struct kv *kv, uint64_t file_size, struct error *error)
     return OK;
 }
 
-static status_t sync_parent(struct env *env, const char *path, struct error *error)
-{
-    const char *slash = strrchr(path, '/');
-    if (slash == NULL)
-        return env_dir_sync(env, ".", error);
-    if (slash == path)
-        return env_dir_sync(env, "/", error);
-    char *parent = mem_strndup(path, (size_t)(slash - path));
-    status_t status = env_dir_sync(env, parent, error);
-    mem_free(parent);
-    return status;
-}
-
 status_t kv_rename(struct kv *kv, const char *path, struct error *error)
 {
     if (kv__is_lsm(kv))
@@ -155,7 +142,7 @@ status_t kv_rename(struct kv *kv, const char *path, struct error *error)
         return status;
     mem_free(kv->path);
     kv->path = mem_strdup(path);
-    return sync_parent(kv->env, path, error);
+    return env_dir_sync_parent(kv->env, path, error);
 }
 
 status_t kv__meta_settle(struct kv *kv, uint64_t file_size, struct error *error)
@@ -166,7 +153,7 @@ status_t kv__meta_settle(struct kv *kv, uint64_t file_size, struct error *error)
     status_t status = env_map_sync(kv->map, 0, file_size, error);
     if (status == OK)
         status = env_file_sync(kv->file, error);
-    return status == OK ? sync_parent(kv->env, kv->path, error) : status;
+    return status == OK ? env_dir_sync_parent(kv->env, kv->path, error) : status;
 }
 
 void kv__meta_store(struct kv *kv, const struct kv__meta *meta)
@@ -255,7 +242,7 @@ status_t kv__meta_create(struct env *env, const char *path, uint32_t page_size, 
     if (status == OK)
         status = env_file_rename(env, temporary, path, error);
     if (status == OK)
-        status = sync_parent(env, path, error);
+        status = env_dir_sync_parent(env, path, error);
 close_file:
     env_file_close(file);
 free_name:

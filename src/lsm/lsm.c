@@ -170,7 +170,7 @@ status_t lsm_rename(struct lsm *lsm, const char *path, struct error *error)
         return status;
     mem_free(lsm->path);
     lsm->path = mem_strdup(path);
-    return lsm__sync_parent(lsm->env, path, error);
+    return env_dir_sync_parent(lsm->env, path, error);
 }
 
 struct slice lsm_meta(const struct lsm *lsm)

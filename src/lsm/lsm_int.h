@@ -326,7 +326,6 @@ status_t lsm__meta_store(struct lsm *lsm, const struct lsm__meta *meta, struct e
 uint64_t lsm__manifest_size(const struct lsm__runs *runs, uint32_t more);
 /* Appends a run to a manifest. */
 void lsm__manifest_add(struct buffer *out, const struct lsm__run *run);
-status_t lsm__sync_parent(struct env *env, const char *path, struct error *error);
 
 /* ---- lsm_memtable.c ------------------------------------------------------------------------- */
 

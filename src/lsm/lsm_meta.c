@@ -139,23 +139,12 @@ status_t lsm__meta_store(struct lsm *lsm, const struct lsm__meta *meta, struct e
     return status == OK ? env_file_sync(lsm->file, error) : status;
 }
 
-status_t lsm__sync_parent(struct env *env, const char *path, struct error *error)
-{
-    const char *slash = strrchr(path, '/');
-    char *parent = slash == NULL   ? mem_strdup(".")
-                   : slash == path ? mem_strdup("/")
-                                   : mem_strndup(path, (size_t)(slash - path));
-    status_t status = env_dir_sync(env, parent, error);
-    mem_free(parent);
-    return status;
-}
-
 status_t lsm__meta_settle(struct lsm *lsm, struct error *error)
 {
     ASSERT(!lsm->options.read_only);
     /* Written once more: a sync of it that failed has left it clean in memory, not on the disk. */
     status_t status = lsm__meta_store(lsm, &lsm->durable, error);
-    return status == OK ? lsm__sync_parent(lsm->env, lsm->path, error) : status;
+    return status == OK ? env_dir_sync_parent(lsm->env, lsm->path, error) : status;
 }
 
 /* ---- the manifest --------------------------------------------------------------------------- */
@@ -304,7 +293,7 @@ static status_t create_as(struct env *env, const char *temporary, const char *pa
         if (status == OK)
             status = env_file_rename(env, temporary, path, error);
         if (status == OK)
-            status = lsm__sync_parent(env, path, error);
+            status = env_dir_sync_parent(env, path, error);
     }
     env_file_close(file);
     return status;
