@@ -81,17 +81,23 @@ static void admin_done(struct replica *r, struct replica_admin *admin, status_t 
     admin->done(admin, status);
 }
 
-/* The deadline is over. */
+/* The deadline is over. What the last leader said is no reason any more when there is none. */
 static void admin_late(struct replica *r, struct replica_admin *admin)
 {
     struct error last = admin->error;
+    bool said = last.status == ERR_BUSY;
     if (!admin->open) {
         error_set(&admin->error, ERR_NO_QUORUM, "no leader was found in time");
+    } else if (r->leader == 0) {
+        error_set(&admin->error, ERR_TIMEOUT, "the cluster has no leader now");
+        if (said)
+            error_detail(&admin->error, "The last one said: %s.", last.message);
     } else {
         error_set(&admin->error, ERR_TIMEOUT, "%s",
-                  last.status == ERR_BUSY ? last.message : "the leader has not answered in time");
-        error_hint(&admin->error, "It may still come to be: asking again is harmless.");
+                  said ? last.message : "the leader has not answered in time");
     }
+    if (admin->open)
+        error_hint(&admin->error, "It may still come to be: asking again is harmless.");
     admin_done(r, admin, admin->error.status);
 }
 

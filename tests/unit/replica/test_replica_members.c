@@ -415,6 +415,28 @@ static void test_changes_that_are_refused(void **state)
     cluster_destroy(cluster);
 }
 
+/* A change was under way when the others went: that is not why the next one fails. */
+static void test_leader_is_lost_during_a_change(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_growing(3, 4);
+    uint32_t leader = (uint32_t)cluster_leader(cluster);
+    for (uint32_t node = 0; node < 3; node++)
+        if (node != leader)
+            cluster_crash(cluster, node, ENV_SIM_SURVIVE_ALL);
+    struct replica_member member = {
+        .id = 4, .uid = node_uid(cluster, 3), .voter = false, .address = "there:1"};
+    struct admin first, second;
+    admin_start(&first, cluster, leader, REPLICA_ADMIN_ADD, member, SECOND_US);
+    admin_start(&second, cluster, leader, REPLICA_ADMIN_PROMOTE, only_id(4), 10 * SECOND_US);
+    assert_int_equal(admin_wait(&second), ERR_TIMEOUT);
+    assert_string_equal(second.request.error.message, "the cluster has no leader now");
+    assert_string_equal(second.request.error.detail,
+                        "The last one said: another change of the membership is under way.");
+    assert_int_equal(first.status, ERR_TIMEOUT);
+    cluster_destroy(cluster);
+}
+
 static void test_request_without_a_leader(void **state)
 {
     (void)state;
@@ -457,6 +479,7 @@ int main(void)
         cmocka_unit_test(test_leadership_is_handed_over),
         cmocka_unit_test(test_leader_dies_during_a_request),
         cmocka_unit_test(test_changes_that_are_refused),
+        cmocka_unit_test(test_leader_is_lost_during_a_change),
         cmocka_unit_test(test_request_without_a_leader),
     };
     return cmocka_run_group_tests_name("replica_members", tests, NULL, NULL);
