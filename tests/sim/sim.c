@@ -46,6 +46,7 @@ static void on_stepped(void *context, uint32_t node)
     sim_check_node(sim, node);
     sim_finished_check(sim);
     sim_sql_stepped(sim, node);
+    sim_rival_stepped(sim, node);
 }
 
 static void members_begin(struct sim *sim, uint32_t founders)
@@ -70,6 +71,10 @@ static void cluster_begin(struct sim *sim, bool changes)
     uint32_t founders = prng_chance(prng, 1, 8) ? 1 : prng_chance(prng, 1, 4) ? 3 : 5;
     if (changes && prng_chance(prng, 1, 3))
         founders = (uint32_t)prng_between(prng, 2, 4);
+    if (sim->rival.enabled) {
+        founders = 4;
+        sim->fault_gap_us = 5 * SECOND_US;
+    }
     if (sim->options.nodes)
         founders = sim->options.nodes;
     sim->nodes = founders;
@@ -231,6 +236,7 @@ uint64_t sim_run(const struct sim_options *options, const char *program, struct 
     prng_seed(&sim->prng, options->seed);
     sim_raft_start(sim);
     bool changes = prng_chance(&sim->prng, 1, 2);
+    sim_rival_start(sim, changes && options->seed % 8 == 0 && options->nodes == 0);
     cluster_begin(sim, changes);
     sim_keeper_start(sim, changes);
     bool sql = prng_chance(&sim->prng, 1, 2);

@@ -134,6 +134,17 @@ enum sim_damage {
     SIM_LOST,    /* it was noticed: the node stays out */
 };
 
+enum sim_rival_phase { SIM_RIVAL_REST, SIM_RIVAL_ASKED, SIM_RIVAL_ALONE, SIM_RIVAL_SIDES };
+
+/* sim_rival.c */
+struct sim_rival {
+    bool enabled;
+    enum sim_rival_phase phase;
+    uint32_t first;   /* the leader that is cut off */
+    uint32_t removed; /* by its change */
+    uint64_t until_us;
+};
+
 struct sim_options {
     uint64_t seed;
     uint32_t nodes; /* 0: five, now and then one or three */
@@ -151,6 +162,7 @@ struct sim {
     struct sim_raft *raft;
     struct sim_sql *sql;
     struct sim_keeper *keeper;
+    struct sim_rival rival;
     struct raft_members members; /* committed, as far as anyone knows */
     struct sim_verdicts verdicts[SIM_CLIENTS_MAX];
     struct map others;            /* origins that are no client's here: struct sim_origin */
@@ -242,6 +254,9 @@ void sim_keeper_free(struct sim *sim);
 void sim_keeper_down(struct sim *sim, uint32_t node);
 bool sim_keeper_enabled(const struct sim *sim);
 bool sim_keeper_idle(const struct sim *sim);
+/* Gives up what is under way and asks `at` for the removal of `node`; false when that may not be.
+ */
+bool sim_keeper_remove(struct sim *sim, uint32_t at, uint32_t node);
 /* Asks for a last consistency check, which must find all nodes alike. */
 void sim_keeper_finish(struct sim *sim);
 bool sim_is_member(const struct sim *sim, uint32_t node);
@@ -252,6 +267,11 @@ bool sim_is_voter(const struct sim *sim, uint32_t node);
 /* Are there still more whole voters than broken nodes, with one more of these (-1: none), and with
  * a member less (-1: none)? */
 bool sim_within_budget(const struct sim *sim, int damaged, int removed);
+
+/* sim_rival.c */
+void sim_rival_start(struct sim *sim, bool enabled);
+/* After each pump of a node. */
+void sim_rival_stepped(struct sim *sim, uint32_t node);
 
 /* sim_fault.c */
 void sim_faults_start(struct sim *sim);

@@ -24,6 +24,7 @@ struct sim_keeper {
     bool finishes;                      /* the last request of a run is out: a check */
     bool maybe_gone[CLUSTER_NODES_MAX]; /* its removal was given up, and may still come */
     uint32_t node;                      /* asked */
+    bool chosen;                        /* `node` is to be asked next, no other */
     uint32_t asks;
     uint64_t pace_us; /* longest time between two requests */
     struct replica_admin admin;
@@ -101,8 +102,9 @@ static void on_answer(struct replica_admin *admin, status_t status);
 static void keeper_ask(struct sim_keeper *keeper)
 {
     struct sim *sim = keeper->sim;
-    uint32_t first = (uint32_t)prng_below(&sim->prng, sim->nodes);
+    uint32_t first = keeper->chosen ? keeper->node : (uint32_t)prng_below(&sim->prng, sim->nodes);
     struct replica *replica = NULL;
+    keeper->chosen = false;
     for (uint32_t i = 0; i < sim->nodes && !replica; i++) {
         keeper->node = (first + i) % sim->nodes;
         if (is_up(sim, keeper->node) && sim_is_member(sim, keeper->node))
@@ -236,6 +238,15 @@ static bool check_look(struct sim_keeper *keeper)
     return all;
 }
 
+/* It may still come to be. */
+static void give_up(struct sim_keeper *keeper)
+{
+    cluster_note(keeper->sim->cluster, "operator gives up");
+    if (keeper->admin.type == REPLICA_ADMIN_REMOVE)
+        keeper->maybe_gone[keeper->admin.member.id - 1] = true;
+    keeper->busy = false;
+}
+
 static bool is_final(const struct sim_keeper *keeper, status_t status)
 {
     if (keeper->finishes)
@@ -264,10 +275,7 @@ static void on_answer(struct replica_admin *admin, status_t status)
     bool again = !is_final(keeper, status) || (keeper->finishes && !checked);
     bool given_up = again && !sim->ending && prng_chance(&sim->prng, 1, 3);
     if (given_up) {
-        cluster_note(sim->cluster, "operator gives up");
-        if (admin->type == REPLICA_ADMIN_REMOVE)
-            keeper->maybe_gone[admin->member.id - 1] = true;
-        keeper->busy = false;
+        give_up(keeper);
     } else if (again && keeper->asks < ASKS_MAX) {
         keeper_later(keeper, prng_between(&sim->prng, 1000, 100000));
         return;
@@ -300,6 +308,26 @@ static void keeper_timer(void *context)
         keeper->asks = 0;
     }
     keeper_ask(keeper);
+}
+
+bool sim_keeper_remove(struct sim *sim, uint32_t at, uint32_t node)
+{
+    struct sim_keeper *keeper = sim->keeper;
+    ASSERT(keeper->enabled && !sim->ending);
+    if (!sim_is_member(sim, node) || !sim_within_budget(sim, -1, (int)node))
+        return false;
+    if (keeper->waits)
+        replica_admin_cancel(cluster_replica(sim->cluster, keeper->node), &keeper->admin);
+    keeper->waits = false;
+    if (keeper->busy)
+        give_up(keeper);
+    keeper->admin =
+        (struct replica_admin){.type = REPLICA_ADMIN_REMOVE, .member.id = (uint64_t)node + 1};
+    keeper->busy = keeper->chosen = true;
+    keeper->asks = 0;
+    keeper->node = at;
+    cluster_after(sim->cluster, 0, keeper_timer, keeper);
+    return true;
 }
 
 void sim_keeper_down(struct sim *sim, uint32_t node)
