@@ -34,7 +34,7 @@ status_t sql__reload_catalog(struct sql_session *session)
 
 /* ---- CREATE TABLE ---------------------------------------------------------------------------- */
 
-static status_t too_many_columns(struct sql_session *session, uint32_t position)
+status_t sql__too_many_columns(struct sql_session *session, uint32_t position)
 {
     return error_sql(&session->error, "54011", position,
                      "cannot use more than %d columns in an index or key", CATALOG_KEY_COLUMNS_MAX);
@@ -44,7 +44,7 @@ status_t sql__convert_key(struct sql_session *session, const struct ast_key *key
                           struct key_definition *out)
 {
     if (key->column_count > CATALOG_KEY_COLUMNS_MAX)
-        return too_many_columns(session, key->position);
+        return sql__too_many_columns(session, key->position);
     *out = (struct key_definition){
         .name = key->constraint.text, .position = key->position, .column_count = key->column_count};
     for (uint32_t i = 0; i < key->column_count; i++)
@@ -61,7 +61,7 @@ status_t sql__convert_foreign_key(struct sql_session *session, const struct ast_
         [AST_KEY_SET_DEFAULT] = FK_SET_DEFAULT,
     };
     if (key->column_count > CATALOG_KEY_COLUMNS_MAX)
-        return too_many_columns(session, key->position);
+        return sql__too_many_columns(session, key->position);
     ASSERT(!key->parent_columns || key->parent_column_count == key->column_count);
     *out = (struct foreign_key_definition){
         .name = key->constraint.text,
@@ -149,105 +149,6 @@ static status_t create_table(struct sql_session *session)
     return status ? status
                   : sql__bind_checks(session, catalog_table(session->catalog, create->table.text),
                                      create);
-}
-
-/* ---- CREATE INDEX ---------------------------------------------------------------------------- */
-
-static status_t convert_index(struct sql_session *session, const struct ast_create_index *create,
-                              struct key_definition *out)
-{
-    if (create->column_count > CATALOG_KEY_COLUMNS_MAX)
-        return too_many_columns(session, create->table.position);
-    *out = (struct key_definition){
-        .name = create->index.text,
-        .position = create->index.text ? create->index.position : create->columns[0].position,
-        .column_count = create->column_count,
-    };
-    for (uint32_t i = 0; i < create->column_count; i++) {
-        out->columns[i] = create->columns[i].text;
-        out->descending[i] = create->descending[i];
-    }
-    out->included_count = create->included_count;
-    out->predicate = create->where_sql;
-    return OK;
-}
-
-status_t sql__fill_index(struct sql_session *session, uint32_t table_id, uint16_t index_id)
-{
-    struct exec_context context;
-    const struct table *table = catalog_table_by_id(session->catalog, table_id);
-    ASSERT(table);
-    const struct index *index = table_index_by_id(table, index_id);
-    ASSERT(index);
-    sql__statement_context(session, &context);
-    return exec_build_index(&context, table, index, &session->error);
-}
-
-static status_t create_index(struct sql_session *session)
-{
-    const struct ast_create_index *create = session->statement->as.create_index;
-    const struct table *table;
-    struct key_definition definition;
-    uint16_t index_id = 0;
-    snprintf(session->tag, sizeof session->tag, "CREATE INDEX");
-    if (create->if_not_exists && create->index.text) {
-        const struct table *owner;
-        if (catalog_index(session->catalog, create->index.text, &owner))
-            return OK;
-    }
-    struct expr *unused;
-    status_t status = sql__table_find(session->catalog, &create->table, &table, &session->error);
-    if (!status && create->where)
-        status = plan_row_expression(create->where, table, "index predicate", SQL_BOOLEAN,
-                                     &session->run_arena, &unused, &session->error);
-    if (!status && create->where && !plan_is_lasting(unused))
-        status = error_sql(&session->error, "42P17", create->where->position,
-                           "functions in index predicate must be marked IMMUTABLE");
-    if (!status)
-        status = convert_index(session, create, &definition);
-    if (status)
-        return status;
-    uint32_t table_id = table->id;
-    status = catalog_create_index(session->txn, session->catalog, table, &definition,
-                                  create->unique, &index_id, &session->error);
-    if (!status)
-        status = sql__reload_catalog(session);
-    return status ? status : sql__fill_index(session, table_id, index_id);
-}
-
-/* ---- REINDEX --------------------------------------------------------------------------------- */
-
-static status_t rebuild(struct sql_session *session, const struct table *table,
-                        const struct index *index)
-{
-    if (index->id == 0)
-        return OK; /* the rows themselves */
-    status_t status = catalog_clear_index(session->txn, table, index, &session->error);
-    if (status)
-        return status;
-    session->changed = true;
-    return sql__fill_index(session, table->id, index->id);
-}
-
-static status_t reindex(struct sql_session *session)
-{
-    const struct ast_reindex *reindex = session->statement->as.reindex;
-    const char *name = reindex->name.text;
-    const struct table *table = NULL;
-    const struct index *index =
-        reindex->is_table ? NULL : catalog_index(session->catalog, name, &table);
-    snprintf(session->tag, sizeof session->tag, "REINDEX");
-    if (index)
-        return rebuild(session, table, index);
-    table = reindex->is_index ? NULL : catalog_table(session->catalog, name);
-    if (!table)
-        return error_sql(&session->error, reindex->is_index ? "42704" : "42P01",
-                         reindex->name.position, "%s \"%s\" does not exist",
-                         reindex->is_index ? "index" : "relation", name);
-    status_t status = OK;
-    for (uint32_t i = 0; i < table->index_count && !status; i++)
-        status = rebuild(session, table, &table->indexes[i]);
-    return status;
 }
 
 /* ---- DROP ------------------------------------------------------------------------------------ */
@@ -361,9 +262,9 @@ status_t sql__ddl_run(struct sql_session *session)
     case AST_ALTER_TABLE:
         return sql__alter_table(session);
     case AST_REINDEX:
-        return reindex(session);
+        return sql__reindex(session);
     case AST_CREATE_INDEX:
-        return create_index(session);
+        return sql__create_index(session);
     case AST_DROP_TABLE:
         return drop_tables(session);
     case AST_CREATE_SEQUENCE:

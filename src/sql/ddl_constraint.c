@@ -305,22 +305,47 @@ static void rename_one(void *context, struct ast_expr *expr)
         *table = NULL;
 }
 
-/* The text of an expression with the names changed; NULL when it has none of them. */
+/* An expression with the names changed; NULL when it has none of them. */
+static status_t expr_follow(struct sql_session *session, struct renaming *renaming, const char *sql,
+                            struct ast_expr **expr)
+{
+    status_t status =
+        parse_expression(slice_from_string(sql), &session->run_arena, expr, &session->error);
+    if (status)
+        return status;
+    renaming->met = false;
+    ast_each_column(*expr, rename_one, renaming);
+    if (!renaming->met)
+        *expr = NULL;
+    return OK;
+}
+
+/* The same with texts. */
 static status_t text_follow(struct sql_session *session, struct renaming *renaming, const char *sql,
                             const char **out)
 {
     struct ast_expr *expr;
-    *out = NULL;
-    status_t status =
-        parse_expression(slice_from_string(sql), &session->run_arena, &expr, &session->error);
-    if (status)
-        return status;
-    renaming->met = false;
-    ast_each_column(expr, rename_one, renaming);
-    if (!renaming->met)
-        return OK;
     struct buffer text = {0};
+    *out = NULL;
+    status_t status = expr_follow(session, renaming, sql, &expr);
+    if (status || !expr)
+        return status;
     ast_print_expr(expr, &text);
+    *out = text_keep(session, &text);
+    return OK;
+}
+
+/* The same with what an index is over, whose text is as CREATE INDEX has it. */
+static status_t key_follow(struct sql_session *session, struct renaming *renaming, const char *sql,
+                           const char **out)
+{
+    struct ast_index_key key = {0};
+    struct buffer text = {0};
+    *out = NULL;
+    status_t status = expr_follow(session, renaming, sql, &key.expr);
+    if (status || !key.expr)
+        return status;
+    ast_print_index_key(&key, &text);
     *out = text_keep(session, &text);
     return OK;
 }
@@ -341,22 +366,39 @@ static status_t check_follows(struct sql_session *session, struct renaming *rena
 
 static bool has_column(const struct table *table, const struct index *index, const char *name)
 {
+    int32_t place = table_column(table, name);
     for (uint32_t i = 0; i < index->column_count; i++)
-        if (strcmp(table->columns[index->columns[i]].name, name) == 0)
+        if (place >= 0 && index->columns[i] == (uint32_t)place)
             return true;
     return false;
 }
 
-static status_t predicate_follows(struct sql_session *session, struct renaming *renaming,
-                                  const struct index *index)
+/* The texts of an index: what it is over, and of which rows. */
+static status_t index_follows(struct sql_session *session, struct renaming *renaming,
+                              const struct index *index)
 {
-    const char *text;
+    const char *predicate = NULL;
     const struct table *table = renaming->table;
-    status_t status = text_follow(session, renaming, index->predicate, &text);
-    if (status || !text)
+    const char **computed =
+        arena_zalloc(&session->run_arena, (table->computed_count + 1) * sizeof *computed);
+    status_t status = OK;
+    bool met = false;
+    if (index->predicate)
+        status = text_follow(session, renaming, index->predicate, &predicate);
+    met = predicate != NULL;
+    for (uint32_t i = 0; i < index->column_count && !status; i++) {
+        uint32_t place = index->columns[i];
+        if (place < table->column_count)
+            continue;
+        const char **text = &computed[place - table->column_count];
+        status = key_follow(session, renaming, table->columns[place].name, text);
+        met |= *text != NULL;
+    }
+    if (status || !met)
         return status;
     if (renaming->to)
-        return catalog_change_predicate(session->txn, table, index, text, &session->error);
+        return catalog_change_index(session->txn, table, index, predicate, computed,
+                                    &session->error);
     /* One that also has the column goes with it anyway. */
     if (has_column(table, index, renaming->column))
         return OK;
@@ -371,9 +413,7 @@ status_t sql__checks_follow(struct sql_session *session, const struct table *tab
     ASSERT(column || to);
     for (uint32_t i = 0; i < table->check_count && !status; i++)
         status = check_follows(session, &renaming, &table->checks[i]);
-    for (uint32_t i = 0; i < table->index_count && !status; i++) {
-        if (table->indexes[i].predicate)
-            status = predicate_follows(session, &renaming, &table->indexes[i]);
-    }
+    for (uint32_t i = 0; i < table->index_count && !status; i++)
+        status = index_follows(session, &renaming, &table->indexes[i]);
     return status;
 }

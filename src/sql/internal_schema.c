@@ -157,7 +157,9 @@ static void columns(struct sql_session *session, struct sql_rows *rows)
 
 static bool is_constraint(const struct table *table, uint32_t i)
 {
-    return i >= first_index(table) && table->indexes[i].unique && !table->indexes[i].predicate;
+    const struct index *index = &table->indexes[i];
+    return i >= first_index(table) && index->unique && !index->predicate &&
+           index_is_plain(table, index);
 }
 
 static void constraint_row(struct sql_rows *rows, const struct table *table, const char *name,

@@ -63,7 +63,11 @@ static void index_columns(const struct table *table, const struct index *index, 
     uint32_t keys = index->column_count - index->included_count;
     for (uint32_t i = 0; i < index->column_count; i++) {
         buffer_append_string(out, i == keys ? ") INCLUDE (" : i ? ", " : "");
-        ast_print_name(table->columns[index->columns[i]].name, out);
+        const char *name = table->columns[index->columns[i]].name;
+        if (index->columns[i] < table->column_count)
+            ast_print_name(name, out);
+        else
+            buffer_append_string(out, name);
         buffer_append_string(out, index->descending[i] ? " DESC" : "");
     }
 }
@@ -105,9 +109,10 @@ static bool has_descending(const struct index *index)
 }
 
 /* Is it what a UNIQUE makes? */
-static bool is_constraint(const struct index *index)
+static bool is_constraint(const struct table *table, const struct index *index)
 {
-    return index->unique && !has_descending(index) && !index->predicate;
+    return index->unique && !has_descending(index) && !index->predicate &&
+           index_is_plain(table, index);
 }
 
 static void print_foreign_key(const struct table *table, const struct foreign_key *key,
@@ -203,7 +208,7 @@ static void print_create_table(const struct table *table, const struct catalog *
     print_columns(catalog, table, out);
     for (uint32_t i = first_index(table); i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
-        if (i > 0 && !is_constraint(index))
+        if (i > 0 && !is_constraint(table, index))
             continue;
         print_constraint(index->name, i == 0 ? "PRIMARY KEY" : "UNIQUE", out);
         index_columns(table, index, out);
@@ -218,7 +223,7 @@ static void print_create_table(const struct table *table, const struct catalog *
     buffer_append_string(out, "\n)");
     for (uint32_t i = 1; i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
-        if (!is_constraint(index) && !belongs_to_foreign_key(table, index))
+        if (!is_constraint(table, index) && !belongs_to_foreign_key(table, index))
             print_index(table, index, out);
     }
     buffer_append_string(out, ";");

@@ -311,6 +311,10 @@ status_t sql__convert_key(struct sql_session *session, const struct ast_key *key
                           struct key_definition *out);
 status_t sql__convert_foreign_key(struct sql_session *session, const struct ast_foreign_key *key,
                                   struct foreign_key_definition *out);
+status_t sql__too_many_columns(struct sql_session *session, uint32_t position);
+/* ddl_index.c */
+status_t sql__create_index(struct sql_session *session);
+status_t sql__reindex(struct sql_session *session);
 /* ddl_alter.c */
 status_t sql__alter_table(struct sql_session *session);
 /* 23502 when a column has NULLs, or with `column` NULL when there is any row; `name` is the column

@@ -49,7 +49,7 @@ struct index {
     const char *name;
     bool unique;
     uint32_t column_count;
-    uint32_t columns[CATALOG_KEY_COLUMNS_MAX]; /* places in table->columns */
+    uint32_t columns[CATALOG_KEY_COLUMNS_MAX]; /* places in table->columns, computed ones too */
     bool descending[CATALOG_KEY_COLUMNS_MAX];
     uint32_t
         included_count;    /* the last columns, which INCLUDE has put behind; not in a unique one */
@@ -88,6 +88,9 @@ struct table {
     const char *name;
     struct column *columns; /* in declared order; the place in this array is what others refer to */
     uint32_t column_count;
+    /* Behind them in the same array: the expressions that indexes are over. Of such a one only the
+       name, which is its text, and the kind of its type are there; no row has it. */
+    uint32_t computed_count;
     uint32_t ordinal_next;
     uint32_t index_next;   /* id of the next index; never reused */
     struct index *indexes; /* ascending by id: indexes[0] is the primary key */
@@ -179,6 +182,8 @@ uint32_t table_visible_count(const struct table *table);
 /* Place of a visible column by name, or -1. */
 int32_t table_column(const struct table *table, const char *name);
 const struct index *table_index_by_id(const struct table *table, uint16_t id);
+/* Whether all its keys are columns. */
+bool index_is_plain(const struct table *table, const struct index *index);
 /* The nearest name to a misspelt one for a hint, or NULL when none is near. */
 const char *catalog_nearest_table(const struct catalog *catalog, const char *name);
 /* How near `candidate` is to `name`: the number of edits, or UINT32_MAX when it is not near. */
@@ -188,7 +193,8 @@ const char *table_nearest_column(const struct table *table, const char *name);
 /* ---- keys of rows and index entries -----------------------------------------------------------
  *
  * All of these append to the buffers given. Rows are one value a column of the table, each NULL or
- * of the column's own type; primary key columns are not NULL. */
+ * of the column's own type; primary key columns are not NULL. For the entry of an index that is
+ * over expressions their values stand behind, at their places. */
 
 /* The prefix of all keys of one index: 7 bytes. */
 void index_key_prefix(const struct table *table, const struct index *index, struct buffer *key);
@@ -223,7 +229,9 @@ struct key_definition {
     const char *label; /* the end of a chosen name, where it is not what the statement makes it */
     uint32_t position;
     uint32_t column_count;
-    const char *columns[CATALOG_KEY_COLUMNS_MAX];
+    const char *columns[CATALOG_KEY_COLUMNS_MAX]; /* names; texts of expressions */
+    /* Of an expression its type; SQL_UNKNOWN: it is a column. Only of CREATE INDEX. */
+    enum sql_type computed[CATALOG_KEY_COLUMNS_MAX];
     bool descending[CATALOG_KEY_COLUMNS_MAX];
     uint32_t included_count; /* as in struct index; only of CREATE INDEX */
     const char *predicate;
@@ -359,10 +367,11 @@ status_t catalog_drop_constraint(struct store_txn *txn, const struct catalog *ca
 status_t catalog_create_index(struct store_txn *txn, const struct catalog *catalog,
                               const struct table *table, const struct key_definition *definition,
                               bool unique, uint16_t *index_id, struct error *error);
-/* A partial index gets another text for its predicate: a column it names has another name. */
-status_t catalog_change_predicate(struct store_txn *txn, const struct table *table,
-                                  const struct index *index, const char *predicate,
-                                  struct error *error);
+/* An index gets other texts for its predicate and its expressions, because a column they name has
+ * another name: NULL leaves one as it is. `computed` has one for each of table->computed_count. */
+status_t catalog_change_index(struct store_txn *txn, const struct table *table,
+                              const struct index *index, const char *predicate,
+                              const char *const *computed, struct error *error);
 /* Removes the entries of a secondary index, to be filled anew. */
 status_t catalog_clear_index(struct store_txn *txn, const struct table *table,
                              const struct index *index, struct error *error);

@@ -8,7 +8,8 @@
  *   3 columns               table, ordinal        | name, type, length_max, not_null, default,
  *                                                   hidden, missing (as text), identity
  *   4 indexes               table, id             | name, unique, included, predicate
- *   5 index_columns         table, index, place   | ordinal, descending
+ *   5 index_columns         table, index, place   | ordinal (0 of an expression), descending,
+ *                                                   text of the expression, its type
  *   6 foreign_keys          table, id             | name, parent table, parent index, child index,
  *                                                   on delete, on update
  *   7 foreign_key_columns   table, id, place      | child ordinal (the parent's columns are those
@@ -132,6 +133,18 @@ status_t catalog__key_resolve(const struct table *table, const struct key_defini
 /* Room for one more index at the end of a table under construction; takes its id. */
 status_t catalog__index_add(struct table *table, struct arena *arena, struct index **out,
                             struct error *error);
+
+/* ---- computed.c -------------------------------------------------------------------------------
+ */
+
+/* The place of an expression in a table under construction, where it is put if it is new; *capacity
+ * is that of its columns. */
+uint32_t catalog__computed_add(struct table *table, uint32_t *capacity, const char *text,
+                               enum sql_type type, struct arena *arena);
+/* Gives a copy of a table columns of its own; how many it has room for. */
+uint32_t catalog__computed_copy(struct table *table, struct arena *arena);
+/* What stands for it in a name that is chosen: that of its function, or "expr". */
+const char *catalog__computed_label(const char *text, struct arena *arena);
 
 /* ---- foreign_key.c ----------------------------------------------------------------------------
  */

@@ -185,7 +185,8 @@ status_t catalog_drop_constraint(struct store_txn *txn, const struct catalog *ca
     bool hidden = table_visible_count(table) < table->column_count;
     for (uint32_t i = hidden ? 1 : 0; i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
-        if (!index->unique || index->predicate || strcmp(index->name, name) != 0)
+        if (!index->unique || index->predicate || !index_is_plain(table, index) ||
+            strcmp(index->name, name) != 0)
             continue;
         if (i == 0)
             return error_sql(error, "0A000", 0, "dropping the primary key is not supported");

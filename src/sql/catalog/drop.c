@@ -83,16 +83,6 @@ static status_t index_free_to_drop(const struct catalog *catalog, const struct t
     return OK;
 }
 
-status_t catalog_change_predicate(struct store_txn *txn, const struct table *table,
-                                  const struct index *index, const char *predicate,
-                                  struct error *error)
-{
-    ASSERT(index->predicate && predicate);
-    struct index after = *index;
-    after.predicate = predicate;
-    return catalog__index_write(txn, table, &after, error);
-}
-
 status_t catalog_clear_index(struct store_txn *txn, const struct table *table,
                              const struct index *index, struct error *error)
 {

@@ -26,7 +26,7 @@ static bool columns_append(const struct table *table, const struct index *index,
     bool has_null = false;
     for (uint32_t i = 0; i < index->column_count; i++) {
         uint32_t place = index->columns[i];
-        ASSERT(place < table->column_count);
+        ASSERT(place < table->column_count + table->computed_count);
         ASSERT(row[place].null || row[place].type == table->columns[place].type.kind);
         has_null |= row[place].null;
         key_append_value(key, &row[place], index->descending[i]);

@@ -241,11 +241,19 @@ static bool load_index_column(struct loader *loader)
     for (uint32_t i = 0; i < table->index_count; i++)
         if (table->indexes[i].id == id)
             index = &table->indexes[i];
-    int32_t place = column_by_ordinal(table, ordinal);
-    if (!index || place < 0 || index->column_count == CATALOG_KEY_COLUMNS_MAX)
+    if (!index || index->column_count == CATALOG_KEY_COLUMNS_MAX)
         return false;
     uint32_t i = index->column_count++;
-    index->columns[i] = (uint32_t)place;
+    const char *text = string(loader, 5);
+    uint32_t kind;
+    int32_t place = column_by_ordinal(table, ordinal);
+    if (!text && place < 0)
+        return false;
+    if (text && (id == 0 || !number(loader, 6, SQL_TYPE_COUNT, &kind) || kind == SQL_UNKNOWN))
+        return false;
+    index->columns[i] = text ? catalog__computed_add(table, &loader->at->column_capacity, text,
+                                                     (enum sql_type)kind, &loader->catalog->arena)
+                             : (uint32_t)place;
     return flag(loader, 4, &index->descending[i]);
 }
 

@@ -123,9 +123,13 @@ const char *catalog__name_choose(const struct catalog *catalog, const struct tab
     char joined[CATALOG_KEY_COLUMNS_MAX * (CATALOG_NAME_MAX + 1) + 1];
     size_t size = 0;
     joined[0] = '\0';
-    for (uint32_t i = 0; i < column_count; i++)
-        size += (size_t)snprintf(joined + size, sizeof joined - size, "%s%s", i ? "_" : "",
-                                 table->columns[columns[i]].name);
+    for (uint32_t i = 0; i < column_count; i++) {
+        const char *column = table->columns[columns[i]].name;
+        if (columns[i] >= table->column_count)
+            column = catalog__computed_label(column, arena);
+        ASSERT(strlen(column) <= CATALOG_NAME_MAX);
+        size += (size_t)snprintf(joined + size, sizeof joined - size, "%s%s", i ? "_" : "", column);
+    }
     char name[CATALOG_NAME_MAX + 1];
     char numbered[24];
     name_make(name, table->name, joined, label);

@@ -24,9 +24,10 @@ static const struct system_layout layouts[SYSTEM_TABLE_END] = {
     [SYSTEM_INDEXES] = {6,
                         2,
                         {SQL_INTEGER, SQL_INTEGER, SQL_TEXT, SQL_BOOLEAN, SQL_INTEGER, SQL_TEXT}},
-    [SYSTEM_INDEX_COLUMNS] = {5,
+    [SYSTEM_INDEX_COLUMNS] = {7,
                               3,
-                              {SQL_INTEGER, SQL_INTEGER, SQL_INTEGER, SQL_INTEGER, SQL_BOOLEAN}},
+                              {SQL_INTEGER, SQL_INTEGER, SQL_INTEGER, SQL_INTEGER, SQL_BOOLEAN,
+                               SQL_TEXT, SQL_INTEGER}},
     [SYSTEM_FOREIGN_KEYS] = {8,
                              2,
                              {SQL_INTEGER, SQL_INTEGER, SQL_TEXT, SQL_INTEGER, SQL_INTEGER,
@@ -294,12 +295,16 @@ status_t catalog__index_write(struct store_txn *txn, const struct table *table,
                              string(index->predicate)};
     status_t status = catalog__row_put(txn, SYSTEM_INDEXES, values, error);
     for (uint32_t i = 0; i < index->column_count && status == OK; i++) {
+        const struct column *key = &table->columns[index->columns[i]];
+        bool computed = index->columns[i] >= table->column_count;
         struct value column[] = {
             value_integer(table->id),
             value_integer(index->id),
             value_integer(i),
-            value_integer(table->columns[index->columns[i]].ordinal),
+            value_integer(key->ordinal),
             value_boolean(index->descending[i]),
+            string(computed ? key->name : NULL),
+            computed ? value_integer(key->type.kind) : value_null(SQL_INTEGER),
         };
         status = catalog__row_put(txn, SYSTEM_INDEX_COLUMNS, column, error);
     }

@@ -65,6 +65,9 @@ status_t catalog__key_resolve(const struct table *table, const struct key_defini
     index->column_count = definition->column_count;
     for (uint32_t i = 0; i < definition->column_count; i++) {
         const char *name = definition->columns[i];
+        index->descending[i] = definition->descending[i];
+        if (definition->computed[i] != SQL_UNKNOWN)
+            continue; /* the caller's */
         int32_t place = table_column(table, name);
         if (place < 0) {
             error_sql(error, "42703", definition->position,
@@ -75,11 +78,10 @@ status_t catalog__key_resolve(const struct table *table, const struct key_defini
             return ERR_SQL;
         }
         for (uint32_t k = 0; k < i; k++)
-            if (index->columns[k] == (uint32_t)place)
+            if (definition->computed[k] == SQL_UNKNOWN && index->columns[k] == (uint32_t)place)
                 return error_sql(error, "42701", definition->position,
                                  "column \"%s\" appears twice in %s", name, what);
         index->columns[i] = (uint32_t)place;
-        index->descending[i] = definition->descending[i];
     }
     return OK;
 }
@@ -232,6 +234,18 @@ status_t catalog_create_table(struct store_txn *txn, const struct catalog *catal
 /* ---- CREATE INDEX -----------------------------------------------------------------------------
  */
 
+/* Gives the table of which it is a copy the definition's expressions. */
+static void computed_resolve(struct table *table, const struct key_definition *definition,
+                             struct index *index, struct arena *arena)
+{
+    uint32_t capacity = catalog__computed_copy(table, arena);
+    for (uint32_t i = 0; i < definition->column_count; i++) {
+        if (definition->computed[i] != SQL_UNKNOWN)
+            index->columns[i] = catalog__computed_add(table, &capacity, definition->columns[i],
+                                                      definition->computed[i], arena);
+    }
+}
+
 status_t catalog_create_index(struct store_txn *txn, const struct catalog *catalog,
                               const struct table *table, const struct key_definition *definition,
                               bool unique, uint16_t *index_id, struct error *error)
@@ -243,25 +257,27 @@ status_t catalog_create_index(struct store_txn *txn, const struct catalog *catal
                           .name = definition->name,
                           .included_count = definition->included_count,
                           .predicate = definition->predicate};
+    struct table after = *table;
     status_t status = catalog__key_resolve(table, definition, "index", &index, error);
+    if (status == OK)
+        computed_resolve(&after, definition, &index, &arena);
     if (status == OK && index.name)
         status = catalog__name_check(index.name, definition->position, error);
     if (status == OK && index.name)
         status = catalog__name_free(catalog, table, index.name, definition->position, error);
     if (status == OK && !index.name)
-        index.name = catalog__name_choose(catalog, table, index.columns, index.column_count,
+        index.name = catalog__name_choose(catalog, &after, index.columns, index.column_count,
                                           definition->label ? definition->label : "idx", &arena);
     if (status == OK &&
         (table->index_count == CATALOG_INDEXES_MAX || table->index_next == INDEX_ID_END))
         status = error_sql(error, "54000", definition->position,
                            "table \"%s\" has too many indexes", table->name);
     if (status == OK) {
-        struct table after = *table;
         index.id = (uint16_t)after.index_next++;
         status = catalog__table_row_write(txn, &after, error);
     }
     if (status == OK)
-        status = catalog__index_write(txn, table, &index, error);
+        status = catalog__index_write(txn, &after, &index, error);
     if (status == OK)
         status = catalog__version_bump(txn, error);
     *index_id = index.id;

@@ -565,7 +565,7 @@ void exec__rows_init(struct table_rows *rows, const struct table *table, uint32_
 /* ERR_CORRUPT, as row_decode. */
 status_t exec__rows_decode(struct table_rows *rows, struct slice stored, uint32_t at);
 /* In the order of the table's columns; good until the next call. */
-const struct value *exec__rows_get(struct table_rows *rows, uint32_t at);
+struct value *exec__rows_get(struct table_rows *rows, uint32_t at);
 
 /* What a scan reads of a table, and how: shared by scan and lookup join. */
 struct row_reader {

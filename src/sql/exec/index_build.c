@@ -10,8 +10,8 @@ struct build {
     const struct index *index;
     struct arena arena;
     struct table_rows rows;
-    const struct value *row; /* of them, the one at hand */
-    struct row_rules *rules; /* for a partial index */
+    struct value *row; /* of them, the one at hand */
+    struct row_rules *rules;
     struct buffer key;
     struct buffer value;
 };

@@ -362,8 +362,9 @@ status_t exec__modify_rows_init(struct modify *modify, const struct plan_rules *
     const struct table *table = modify->table;
     struct arena *arena = modify->op.exec->arena;
     ASSERT(table->column_count > 0 && table->index_count > 0);
-    modify->old_row = arena_alloc(arena, table->column_count * sizeof(struct value));
-    modify->new_row = arena_alloc(arena, table->column_count * sizeof(struct value));
+    size_t places = table->column_count + table->computed_count;
+    modify->old_row = arena_zalloc(arena, places * sizeof(struct value));
+    modify->new_row = arena_zalloc(arena, places * sizeof(struct value));
     modify->stored = arena_alloc(arena, table->ordinal_next * sizeof(struct value));
     for (uint32_t i = 0; i < table->ordinal_next; i++)
         modify->stored[i] = value_null(SQL_UNKNOWN); /* dropped columns stay NULL */
@@ -402,7 +403,9 @@ static const struct operator_ops modify_ops = {modify_next, modify_close};
 static bool touches_index(const struct modify *modify, const struct index *index)
 {
     for (uint32_t k = 0; k < index->column_count; k++) {
-        if (modify->column_touched[index->columns[k]])
+        uint32_t place = index->columns[k];
+        /* What an expression rests on is not asked: its entry shows whether it changed. */
+        if (place >= modify->table->column_count || modify->column_touched[place])
             return true;
     }
     return false;

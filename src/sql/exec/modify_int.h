@@ -23,7 +23,7 @@ struct modify {
     struct buffer old_key;
     struct buffer value;
     struct buffer old_value;
-    struct value *old_row; /* UPDATE, DELETE; by place in table->columns */
+    struct value *old_row; /* UPDATE, DELETE; by place in table->columns, computed ones too */
     struct value *new_row; /* INSERT, UPDATE */
     struct value *stored;  /* by ordinal */
     /* RETURNING: the rows that changed. */
@@ -93,10 +93,13 @@ struct row_rules {
     const struct table *table;
     struct eval **checks;
     struct eval **predicates; /* by place in table->indexes, NULL where there is none; or NULL */
+    struct eval **computed;   /* what indexes are over, by place behind the columns */
     uint32_t *columns;        /* places the expressions name */
     uint32_t column_count;
     struct batch *row;
     struct arena scratch;
+    struct arena kept[2]; /* texts computed, in turn */
+    uint32_t turn;
 };
 
 /* `plan` NULL: planned now. */
@@ -105,8 +108,9 @@ status_t exec__rules_open(struct exec *exec, const struct table *table,
                           struct error *error);
 /* NULL is allowed. */
 void exec__rules_close(struct row_rules *rules);
-/* Has an index, by its place, an entry for the row? */
-status_t exec__rules_covers(struct row_rules *rules, uint32_t index, const struct value *row,
+/* Has an index, by its place, an entry for the row? Then what it is over is put behind the row's
+ * columns, where there is room for it, and is good until the call after the next. */
+status_t exec__rules_covers(struct row_rules *rules, uint32_t index, struct value *row,
                             bool *covers, struct error *error);
 /* 23514 when a CHECK is false. */
 status_t exec__rules_check(struct row_rules *rules, const struct value *row, struct error *error);

@@ -1,5 +1,6 @@
-/* A table's CHECKs, and the predicates of its partial indexes, asked of one row at a time: a batch
- * of one row, of which only the columns are filled that an expression names. */
+/* A table's CHECKs, the predicates of its partial indexes and the expressions that indexes are
+ * over, asked of one row at a time: a batch of one row, of which only the columns are filled that
+ * an expression names. */
 #include "sql/exec/modify_int.h"
 
 static void columns_find(const struct expr *expr, bool *named)
@@ -25,6 +26,8 @@ static void row_make(struct row_rules *rules, struct arena *arena)
         if (rules->plan->predicates[i])
             columns_find(rules->plan->predicates[i], named);
     }
+    for (uint32_t i = 0; i < table->computed_count; i++)
+        columns_find(rules->plan->computed[i], named);
     for (uint32_t c = 0; c < table->column_count; c++) {
         if (named[c])
             rules->columns[rules->column_count++] = c;
@@ -41,7 +44,9 @@ status_t exec__rules_open(struct exec *exec, const struct table *table,
     rules->table = table;
     rules->plan = plan;
     status_t status = plan ? OK : plan_rules(table, exec->arena, &rules->plan, error);
-    if (status != OK || (rules->plan->check_count == 0 && !rules->plan->predicates))
+    bool any = status == OK && (rules->plan->check_count > 0 || rules->plan->predicates ||
+                                table->computed_count > 0);
+    if (!any)
         return status;
     row_make(rules, exec->arena);
     rules->checks = arena_alloc(exec->arena, rules->plan->check_count * sizeof(struct eval *));
@@ -55,13 +60,29 @@ status_t exec__rules_open(struct exec *exec, const struct table *table,
             status = exec__eval_compile(exec, rules->plan->predicates[i], &rules->scratch,
                                         &rules->predicates[i], error);
     }
+    rules->computed = arena_alloc(exec->arena, (table->computed_count + 1) * sizeof(struct eval *));
+    for (uint32_t i = 0; i < table->computed_count && status == OK; i++)
+        status = exec__eval_compile(exec, rules->plan->computed[i], &rules->scratch,
+                                    &rules->computed[i], error);
     return status;
 }
 
 void exec__rules_close(struct row_rules *rules)
 {
-    if (rules)
-        arena_free(&rules->scratch);
+    if (!rules)
+        return;
+    arena_free(&rules->scratch);
+    arena_free(&rules->kept[0]);
+    arena_free(&rules->kept[1]);
+}
+
+/* The places an expression knows are of its own text, which is not the statement's. */
+static status_t run(struct eval *eval, struct batch *row, struct error *error)
+{
+    status_t status = exec__eval_run(eval, row, error);
+    if (status != OK && error)
+        error->position = 0;
+    return status;
 }
 
 static void row_load(struct row_rules *rules, const struct value *row)
@@ -84,7 +105,7 @@ status_t exec__rules_check(struct row_rules *rules, const struct value *row, str
     row_load(rules, row);
     for (uint32_t i = 0; i < rules->plan->check_count; i++) {
         struct eval *check = rules->checks[i];
-        status_t status = exec__eval_run(check, rules->row, error);
+        status_t status = run(check, rules->row, error);
         if (status != OK)
             return status;
         const struct value holds = vector_get(check->result, 0);
@@ -98,19 +119,53 @@ status_t exec__rules_check(struct row_rules *rules, const struct value *row, str
     return OK;
 }
 
-status_t exec__rules_covers(struct row_rules *rules, uint32_t index, const struct value *row,
-                            bool *covers, struct error *error)
+static status_t predicate_ask(struct row_rules *rules, uint32_t index, const struct value *row,
+                              bool *holds, struct error *error)
 {
-    *covers = true;
-    if (!rules->predicates || !rules->predicates[index])
-        return OK;
-    ASSERT(index > 0 && index < rules->table->index_count);
     row_load(rules, row);
     struct eval *predicate = rules->predicates[index];
-    status_t status = exec__eval_run(predicate, rules->row, error);
+    status_t status = run(predicate, rules->row, error);
     if (status != OK)
         return status;
-    const struct value holds = vector_get(predicate->result, 0);
-    *covers = !holds.null && holds.as.boolean;
+    const struct value value = vector_get(predicate->result, 0);
+    *holds = !value.null && value.as.boolean;
     return OK;
+}
+
+/* What the index is over, behind the row's columns. */
+static status_t row_compute(struct row_rules *rules, const struct index *index, struct value *row,
+                            struct error *error)
+{
+    struct arena *kept = &rules->kept[rules->turn++ % 2];
+    arena_reset(kept);
+    row_load(rules, row);
+    for (uint32_t k = 0; k < index->column_count; k++) {
+        uint32_t place = index->columns[k];
+        if (place < rules->table->column_count)
+            continue;
+        struct eval *eval = rules->computed[place - rules->table->column_count];
+        status_t status = run(eval, rules->row, error);
+        if (status != OK)
+            return status;
+        row[place] = vector_get(eval->result, 0);
+        if (!row[place].null && type_is_slice(row[place].type))
+            row[place].as.text = arena_copy(kept, row[place].as.text);
+    }
+    return OK;
+}
+
+status_t exec__rules_covers(struct row_rules *rules, uint32_t index, struct value *row,
+                            bool *covers, struct error *error)
+{
+    const struct table *table = rules->table;
+    ASSERT(index < table->index_count);
+    *covers = true;
+    if (rules->predicates && rules->predicates[index]) {
+        status_t status = predicate_ask(rules, index, row, covers, error);
+        if (status != OK || !*covers)
+            return status;
+    }
+    if (table->computed_count == 0 || index_is_plain(table, &table->indexes[index]))
+        return OK;
+    return row_compute(rules, &table->indexes[index], row, error);
 }

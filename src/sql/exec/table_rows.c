@@ -13,7 +13,7 @@ void exec__rows_init(struct table_rows *rows, const struct table *table, uint32_
     *rows = (struct table_rows){.table = table};
     exec__row_shape(table, NULL, count, arena, &rows->shape, &order);
     rows->batch = batch_create(arena, types, count, capacity);
-    rows->row = arena_alloc(arena, count * sizeof *rows->row);
+    rows->row = arena_zalloc(arena, (count + table->computed_count) * sizeof *rows->row);
     rows->targets = arena_alloc(arena, count * sizeof *rows->targets);
     for (uint32_t i = 0; i < count; i++)
         rows->targets[i] = &rows->batch->columns[order[i]];
@@ -25,7 +25,7 @@ status_t exec__rows_decode(struct table_rows *rows, struct slice stored, uint32_
     return row_decode(stored, &rows->shape, rows->targets, at);
 }
 
-const struct value *exec__rows_get(struct table_rows *rows, uint32_t at)
+struct value *exec__rows_get(struct table_rows *rows, uint32_t at)
 {
     ASSERT(rows->row);
     for (uint32_t i = 0; i < rows->table->column_count; i++)

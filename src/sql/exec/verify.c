@@ -115,7 +115,7 @@ static status_t row_verify(struct verify *verify, const struct store_entry *entr
         *suspect = true;
         return OK;
     }
-    const struct value *row = exec__rows_get(&verify->rows, at);
+    struct value *row = exec__rows_get(&verify->rows, at);
     for (uint32_t i = 0; i < table->column_count; i++) {
         if (!row[i].null || !table->columns[i].not_null)
             continue;

@@ -35,7 +35,7 @@ static status_t entry_look_up(struct verify *verify, const struct index *index,
     return OK;
 }
 
-status_t verify__row_entries(struct verify *verify, const struct value *row, bool *suspect,
+status_t verify__row_entries(struct verify *verify, struct value *row, bool *suspect,
                              struct error *error)
 {
     ASSERT(verify->table->index_count > 0);
@@ -67,7 +67,8 @@ static void entry_problem(struct verify *verify, const struct index *index,
     enum { PREFIX_SIZE = 7 };
     const struct table *table = verify->table;
     struct arena arena = {0};
-    struct value *row = arena_zalloc(&arena, table->column_count * sizeof *row);
+    struct value *row =
+        arena_zalloc(&arena, (table->column_count + table->computed_count) * sizeof *row);
     struct slice left = entry->key;
     bool readable = left.size >= PREFIX_SIZE;
     if (readable)
@@ -107,18 +108,19 @@ static status_t entry_follow(struct verify *verify, const struct index *index,
     batch_reset(verify->rows.batch);
     if (exec__rows_decode(&verify->rows, stored, 0) != OK)
         return OK; /* told already */
-    const struct value *row = exec__rows_get(&verify->rows, 0);
+    struct value *row = exec__rows_get(&verify->rows, 0);
+    bool covers = true;
+    uint32_t place = (uint32_t)(index - verify->table->indexes);
+    status = exec__rules_covers(verify->rules, place, row, &covers, error);
+    if (status == OK && !covers)
+        entry_problem(verify, index, entry, "leads to a row that has no place in it");
+    if (status != OK || !covers)
+        return status;
     buffer_reset(&verify->key);
     buffer_reset(&verify->value);
     status = index_entry(verify->table, index, row, &verify->key, &verify->value, &checked, error);
     if (status == OK && !slice_equal(buffer_slice(&verify->key), entry->key))
         entry_problem(verify, index, entry, "leads to a row of other values");
-    bool covers = true;
-    uint32_t place = (uint32_t)(index - verify->table->indexes);
-    if (status == OK)
-        status = exec__rules_covers(verify->rules, place, row, &covers, error);
-    if (status == OK && !covers)
-        entry_problem(verify, index, entry, "leads to a row that has no place in it");
     return status;
 }
 

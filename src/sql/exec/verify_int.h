@@ -32,7 +32,7 @@ status_t verify__index_scan(struct verify *verify, const struct index *index,
 
 /* verify_index.c: the row's entry in each secondary index; and, once all rows have had theirs, that
  * the index holds nothing else. `suspect`: some row has not. */
-status_t verify__row_entries(struct verify *verify, const struct value *row, bool *suspect,
+status_t verify__row_entries(struct verify *verify, struct value *row, bool *suspect,
                              struct error *error);
 status_t verify__index(struct verify *verify, const struct index *index, bool suspect,
                        struct error *error);

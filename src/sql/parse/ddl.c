@@ -18,44 +18,75 @@ bool parse__if_exists(struct parse *parse, bool negated, bool *out)
     return parse__expect_keyword(parse, KEYWORD_EXISTS);
 }
 
-/* "a [ASC | DESC] [NULLS ...]" of an index. */
-static bool parse_index_column(struct parse *parse, struct ast_name *name, bool *descending)
+/* What stands by itself: anything else is between parentheses. */
+static bool is_call(const struct ast_expr *expr)
 {
-    if (parse__is(parse, TOKEN_LEFT_PAREN) ||
-        (parse__token_is_function(&parse->token) && parse__peek(parse)->kind == TOKEN_LEFT_PAREN))
-        return parse__unsupported(parse, "an index over an expression is");
-    if (!parse__name(parse, name))
+    return expr->kind == AST_CALL || expr->kind == AST_CAST || expr->kind == AST_CASE;
+}
+
+/* "a", "f(a)" or "(a + b)". */
+static bool parse_index_key(struct parse *parse, struct ast_index_key *key)
+{
+    const struct token *token = &parse->token;
+    bool enclosed = parse__is(parse, TOKEN_LEFT_PAREN);
+    *key = (struct ast_index_key){.position = token->position};
+    bool is_called = parse__peek(parse)->kind == TOKEN_LEFT_PAREN &&
+                     (token->keyword || parse__token_is_function(token));
+    if (!enclosed && !is_called)
+        return parse__name(parse, &key->name);
+    if (enclosed)
+        parse__advance(parse);
+    key->expr = parse__expr(parse);
+    if (!key->expr)
+        return false;
+    if (enclosed) {
+        if (key->expr->kind == AST_COLUMN && !key->expr->as.column.table.text)
+            key->name = key->expr->as.column.name;
+        return parse__expect(parse, TOKEN_RIGHT_PAREN);
+    }
+    if (is_call(key->expr))
+        return true;
+    return parse__fail(parse, "42601", key->position,
+                       "an expression of an index must be a call, or between parentheses");
+}
+
+/* The same with [ASC | DESC] [NULLS ...], as an index has it. */
+static bool parse_ordered_key(struct parse *parse, struct ast_index_key *key)
+{
+    if (!parse_index_key(parse, key))
         return false;
     if (parse__is_keyword(parse, KEYWORD_COLLATE))
         return parse__unsupported(parse, "COLLATE is");
-    *descending = parse__accept_keyword(parse, KEYWORD_DESC);
-    if (!*descending)
+    key->descending = parse__accept_keyword(parse, KEYWORD_DESC);
+    if (!key->descending)
         parse__accept_keyword(parse, KEYWORD_ASC);
     if (!parse__is_keyword(parse, KEYWORD_NULLS))
         return true;
     /* The order of an index is that of ORDER BY: NULLS LAST ascending, NULLS FIRST descending. */
     bool first = parse__peek_keyword(parse, KEYWORD_FIRST);
-    if (first != *descending)
+    if (first != key->descending)
         return parse__unsupported(parse, "another order of NULLs in an index is");
     parse__advance(parse);
     return parse__expect_keyword(parse, first ? KEYWORD_FIRST : KEYWORD_LAST);
 }
 
-static bool parse_index_columns(struct parse *parse, struct ast_create_index *create)
+bool parse__index_keys(struct parse *parse, bool ordered, struct ast_index_key **keys,
+                       uint32_t *count)
 {
-    uint32_t names = 0;
-    uint32_t flags = 0;
+    uint32_t capacity = 0;
+    uint32_t parameters = parse->parameter_count;
+    *keys = NULL;
+    *count = 0;
     if (!parse__expect(parse, TOKEN_LEFT_PAREN))
         return false;
     do {
-        uint32_t count = create->column_count + 1;
-        create->columns =
-            arena_grow(parse->arena, create->columns, &names, count, sizeof *create->columns);
-        create->descending =
-            arena_grow(parse->arena, create->descending, &flags, count, sizeof *create->descending);
-        if (!parse_index_column(parse, &create->columns[count - 1], &create->descending[count - 1]))
+        *keys = arena_grow(parse->arena, *keys, &capacity, *count + 1, sizeof **keys);
+        struct ast_index_key *key = &(*keys)[*count];
+        if (!(ordered ? parse_ordered_key(parse, key) : parse_index_key(parse, key)))
             return false;
-        create->column_count = count;
+        if (parse->parameter_count > parameters)
+            return parse__fail(parse, "42P02", key->position, "an index cannot have parameters");
+        ++*count;
     } while (parse__accept(parse, TOKEN_COMMA));
     return parse__expect(parse, TOKEN_RIGHT_PAREN);
 }
@@ -87,15 +118,14 @@ static bool parse_include(struct parse *parse, struct ast_create_index *create)
         return parse__fail(parse, "0A000", position, "INCLUDE of a unique index is not supported");
     if (!parse__is(parse, TOKEN_LEFT_PAREN) || !parse__name_list(parse, &names, &count))
         return parse__syntax_error(parse);
-    uint32_t all = create->column_count + count;
-    struct ast_name *columns = arena_alloc(parse->arena, all * sizeof *columns);
-    bool *descending = arena_zalloc(parse->arena, all * sizeof *descending);
-    memcpy(columns, create->columns, create->column_count * sizeof *columns);
-    memcpy(descending, create->descending, create->column_count * sizeof *descending);
-    memcpy(columns + create->column_count, names, count * sizeof *columns);
-    create->columns = columns;
-    create->descending = descending;
-    create->column_count = all;
+    uint32_t all = create->key_count + count;
+    struct ast_index_key *keys = arena_zalloc(parse->arena, all * sizeof *keys);
+    memcpy(keys, create->keys, create->key_count * sizeof *keys);
+    for (uint32_t i = 0; i < count; i++)
+        keys[create->key_count + i] =
+            (struct ast_index_key){.name = names[i], .position = names[i].position};
+    create->keys = keys;
+    create->key_count = all;
     create->included_count = count;
     return true;
 }
@@ -133,7 +163,7 @@ static bool parse_create_index(struct parse *parse, struct ast_statement *statem
         return false;
     parse__accept_keyword(parse, KEYWORD_ONLY);
     if (!parse__table_name(parse, &create->table) || !parse_index_method(parse) ||
-        !parse_index_columns(parse, create))
+        !parse__index_keys(parse, true, &create->keys, &create->key_count))
         return false;
     return parse_include(parse, create) && parse_index_where(parse, create);
 }

@@ -60,7 +60,7 @@ static bool parse_conflict(struct parse *parse, struct ast_insert *insert)
     if (!parse__expect_keyword(parse, KEYWORD_CONFLICT))
         return false;
     if (parse__is(parse, TOKEN_LEFT_PAREN)) {
-        if (!parse__name_list(parse, &insert->conflict_columns, &insert->conflict_column_count))
+        if (!parse__index_keys(parse, false, &insert->conflict_keys, &insert->conflict_key_count))
             return false;
         if (parse__is_keyword(parse, KEYWORD_WHERE))
             return parse__unsupported(parse, "a condition in ON CONFLICT is");

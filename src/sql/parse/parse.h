@@ -358,6 +358,14 @@ struct ast_assignment {
     struct ast_expr *value; /* may be AST_DEFAULT */
 };
 
+/* What an index is over: a column or an expression. */
+struct ast_index_key {
+    struct ast_name name;  /* missing: an expression */
+    struct ast_expr *expr; /* or NULL */
+    uint32_t position;
+    bool descending;
+};
+
 enum ast_conflict {
     AST_CONFLICT_ERROR,   /* nothing said */
     AST_CONFLICT_NOTHING, /* ON CONFLICT DO NOTHING */
@@ -375,9 +383,9 @@ struct ast_insert {
     uint32_t column_count;
     struct ast_select *source; /* VALUES or SELECT; NULL: DEFAULT VALUES */
     enum ast_conflict conflict;
-    uint32_t conflict_position;        /* of the word CONFLICT */
-    struct ast_name *conflict_columns; /* ON CONFLICT (a, b), or NULL */
-    uint32_t conflict_column_count;
+    uint32_t conflict_position;          /* of the word CONFLICT */
+    struct ast_index_key *conflict_keys; /* ON CONFLICT (a, lower(b)), or NULL */
+    uint32_t conflict_key_count;
     struct ast_name conflict_constraint; /* ON CONFLICT ON CONSTRAINT, or missing */
     struct ast_assignment *assignments;  /* of DO UPDATE */
     uint32_t assignment_count;
@@ -584,9 +592,8 @@ struct ast_truncate {
 struct ast_create_index {
     struct ast_name index; /* or missing */
     struct ast_name table;
-    struct ast_name *columns;
-    bool *descending;
-    uint32_t column_count;   /* those of INCLUDE, too, */
+    struct ast_index_key *keys;
+    uint32_t key_count;      /* those of INCLUDE, too, */
     uint32_t included_count; /* which come last */
     struct ast_expr *where;  /* a partial index; or NULL */
     const char *where_sql;
@@ -699,6 +706,8 @@ typedef void ast_column_fn(void *context, struct ast_expr *column);
 void ast_each_column(struct ast_expr *expr, ast_column_fn *visit, void *context);
 /* Appends an identifier, quoted when it must be (keywords, upper case, odd characters). */
 void ast_print_name(const char *name, struct buffer *out);
+/* "a", "lower(a)" or "(a + b)", as an index has it; without its order. */
+void ast_print_index_key(const struct ast_index_key *key, struct buffer *out);
 /* "+", "IS DISTINCT FROM", "NOT", ... */
 const char *ast_operator_text(enum ast_operator op);
 

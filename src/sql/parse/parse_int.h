@@ -372,6 +372,9 @@ bool parse__label(struct parse *parse, struct ast_name *out);
 bool parse__table_name(struct parse *parse, struct ast_name *out);
 /* "(a, b, ...)", the current token being the parenthesis. */
 bool parse__name_list(struct parse *parse, struct ast_name **names, uint32_t *count);
+/* (a, lower(b), ...); `ordered`: each may say ASC or DESC. */
+bool parse__index_keys(struct parse *parse, bool ordered, struct ast_index_key **keys,
+                       uint32_t *count);
 
 /* ---- grammar --------------------------------------------------------------------------------- */
 

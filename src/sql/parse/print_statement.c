@@ -42,15 +42,32 @@ static void print_returning(const struct ast_target *targets, uint32_t count, st
     }
 }
 
+void ast_print_index_key(const struct ast_index_key *key, struct buffer *out)
+{
+    if (key->name.text) {
+        ast_print_name(key->name.text, out);
+        return;
+    }
+    /* An operator comes in parentheses already. */
+    struct buffer text = {0};
+    ast_print_expr(key->expr, &text);
+    bool bare = key->expr->kind != AST_CALL && text.size > 0 && text.data[0] != '(';
+    buffer_append_string(out, bare ? "(" : "");
+    buffer_append_slice(out, buffer_slice(&text));
+    buffer_append_string(out, bare ? ")" : "");
+    buffer_free(&text);
+}
+
 static void print_conflict(const struct ast_insert *insert, struct buffer *out)
 {
     if (insert->conflict != AST_CONFLICT_NOTHING && insert->conflict != AST_CONFLICT_UPDATE)
         return;
     buffer_append_string(out, " ON CONFLICT ");
-    if (insert->conflict_columns) {
-        parse__print_names(insert->conflict_columns, insert->conflict_column_count, out);
-        buffer_append_string(out, " ");
+    for (uint32_t i = 0; i < insert->conflict_key_count; i++) {
+        buffer_append_string(out, i ? ", " : "(");
+        ast_print_index_key(&insert->conflict_keys[i], out);
     }
+    buffer_append_string(out, insert->conflict_key_count ? ") " : "");
     if (insert->conflict_constraint.text) {
         buffer_append_string(out, "ON CONSTRAINT ");
         ast_print_name(insert->conflict_constraint.text, out);
@@ -340,11 +357,11 @@ static void print_create_index(const struct ast_create_index *create, struct buf
     }
     buffer_append_string(out, "ON ");
     ast_print_name(create->table.text, out);
-    uint32_t keys = create->column_count - create->included_count;
-    for (uint32_t i = 0; i < create->column_count; i++) {
+    uint32_t keys = create->key_count - create->included_count;
+    for (uint32_t i = 0; i < create->key_count; i++) {
         buffer_append_string(out, i == 0 ? " (" : i == keys ? ") INCLUDE (" : ", ");
-        ast_print_name(create->columns[i].text, out);
-        buffer_append_string(out, create->descending[i] ? " DESC" : "");
+        ast_print_index_key(&create->keys[i], out);
+        buffer_append_string(out, create->keys[i].descending ? " DESC" : "");
     }
     buffer_append_string(out, ")");
     print_where(create->where, out);

@@ -397,6 +397,7 @@ struct plan_rules {
     uint32_t check_count;
     struct expr **predicates; /* of the indexes, by place in table->indexes, NULL where there is
                                  none; or NULL */
+    struct expr **computed;   /* what indexes are over, one for each of table->computed_count */
 };
 
 struct plan {

@@ -23,7 +23,7 @@ static void print_key(const struct plan *scan, uint32_t column, const char *op,
 {
     const struct table *table = scan->as.scan.table;
     uint32_t place = scan->as.scan.index->columns[column];
-    ASSERT(place < table->column_count);
+    ASSERT(place < table->column_count + table->computed_count);
     buffer_printf(out, "%s%s %s ", *first ? "" : ", ", table->columns[place].name, op);
     expr_print(value, out);
     *first = false;

@@ -553,12 +553,20 @@ struct access {
     const struct exprs *conditions;
     uint64_t outside; /* relations whose columns may stand in a range: the left ones of a lookup */
     struct restrictions restrictions;
+    struct expr **computed; /* what the table's indexes are over, NULL where it cannot be read */
     double table_rows;
     double rows; /* that satisfy all conditions */
     const struct wish *wish;
 };
 
-/* The place of the column when `expr` is a column of the table. */
+/* Fills access->computed. */
+void plan__read_computed(struct access *access);
+/* The place of an expression over the places of the table's columns among those that its indexes
+ * are over. */
+bool plan__computed_find(struct planner *planner, const struct table *table,
+                         const struct expr *expr, uint32_t *place);
+/* The place of the column when `expr` is a column of the table, or something an index of it is
+ * over. */
 bool plan__own_column(const struct access *access, const struct expr *expr, uint32_t *place);
 /* Reads the conditions into access->restrictions. */
 void plan__read_restrictions(struct access *access);

@@ -8,6 +8,12 @@
 bool plan__own_column(const struct access *access, const struct expr *expr, uint32_t *place)
 {
     const struct relation *relation = access->relation;
+    for (uint32_t i = 0; access->computed && i < access->table->computed_count; i++) {
+        if (access->computed[i] && plan__equal(access->computed[i], expr)) {
+            *place = access->table->column_count + i;
+            return true;
+        }
+    }
     if (expr->kind != EXPR_COLUMN || expr->index < relation->slot_first ||
         expr->index - relation->slot_first >= relation->column_count)
         return false;

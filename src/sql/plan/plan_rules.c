@@ -58,30 +58,21 @@ static status_t text_bind(const char *sql, const struct table *table, const char
     return status;
 }
 
-bool plan_is_lasting(const struct expr *expr)
-{
-    static const enum expr_call momentary[] = {CALL_NOW,     CALL_STATEMENT_TIMESTAMP,
-                                               CALL_VERSION, CALL_CURRENT_USER,
-                                               CALL_AGE,     CALL_CURRENT_DATABASE};
-    if (expr->is_volatile)
-        return false;
-    for (size_t i = 0; i < sizeof momentary / sizeof *momentary; i++) {
-        if (expr->kind == EXPR_CALL && expr->call == momentary[i])
-            return false;
-    }
-    for (uint32_t i = 0; i < expr->argument_count; i++) {
-        if (!plan_is_lasting(expr->arguments[i]))
-            return false;
-    }
-    return true;
-}
-
 status_t plan_default(const struct column *column, struct arena *arena, struct expr **out,
                       struct error *error)
 {
     ASSERT(column && !column->hidden);
     struct planner planner = {.options = &no_options, .arena = arena, .error = error};
     return plan__default(&planner, column, out);
+}
+
+/* The expression that is table->columns[column_count + i]. */
+static status_t computed_bind(const struct table *table, uint32_t i, struct arena *arena,
+                              struct expr **out, struct error *error)
+{
+    ASSERT(i < table->computed_count);
+    const struct column *column = &table->columns[table->column_count + i];
+    return text_bind(column->name, table, "index expression", column->type.kind, arena, out, error);
 }
 
 status_t plan_rules(const struct table *table, struct arena *arena, const struct plan_rules **out,
@@ -93,7 +84,7 @@ status_t plan_rules(const struct table *table, struct arena *arena, const struct
     bool partial = false;
     for (uint32_t i = 0; i < table->index_count; i++)
         partial |= table->indexes[i].predicate != NULL;
-    if (table->check_count == 0 && !partial)
+    if (table->check_count == 0 && !partial && table->computed_count == 0)
         return OK;
     struct plan_rules *rules = arena_zalloc(arena, sizeof *rules);
     status_t status = OK;
@@ -111,10 +102,53 @@ status_t plan_rules(const struct table *table, struct arena *arena, const struct
             status = text_bind(table->indexes[i].predicate, table, "index predicate", SQL_BOOLEAN,
                                arena, &rules->predicates[i], error);
     }
+    rules->computed = arena_alloc(arena, (table->computed_count + 1) * sizeof(struct expr *));
+    for (uint32_t i = 0; i < table->computed_count && !status; i++)
+        status = computed_bind(table, i, arena, &rules->computed[i], error);
     if (status)
         return status;
     *out = rules;
     return OK;
+}
+
+/* An expression over the table's places as one over the query's slots. */
+static struct expr *as_accessed(const struct access *access, struct expr *expr)
+{
+    struct planner *planner = access->planner;
+    uint32_t count = access->table->column_count;
+    struct expr **columns = arena_alloc(planner->arena, count * sizeof *columns);
+    for (uint32_t i = 0; i < count; i++)
+        columns[i] = plan__column(planner, access->query, access->relation->slot_first + i, 0);
+    return plan__substitute(planner, expr, 0, columns, count);
+}
+
+void plan__read_computed(struct access *access)
+{
+    struct planner *planner = access->planner;
+    const struct table *table = access->table;
+    if (table->computed_count == 0)
+        return;
+    access->computed = arena_zalloc(planner->arena, table->computed_count * sizeof(struct expr *));
+    for (uint32_t i = 0; i < table->computed_count; i++) {
+        struct expr *expr;
+        /* One that cannot be read is of no use. */
+        if (computed_bind(table, i, planner->arena, &expr, NULL) == OK)
+            access->computed[i] = plan__simplify(planner, as_accessed(access, expr));
+    }
+}
+
+bool plan__computed_find(struct planner *planner, const struct table *table,
+                         const struct expr *expr, uint32_t *place)
+{
+    for (uint32_t i = 0; i < table->computed_count; i++) {
+        struct expr *computed;
+        if (computed_bind(table, i, planner->arena, &computed, NULL) != OK ||
+            !plan__equal(expr, computed))
+            continue;
+        *place = table->column_count + i;
+        return true;
+    }
+    return false;
 }
 
 bool plan__predicate_implied(const struct access *access, const struct index *index,
@@ -129,10 +163,7 @@ bool plan__predicate_implied(const struct access *access, const struct index *in
     if (text_bind(index->predicate, table, "index predicate", SQL_BOOLEAN, planner->arena,
                   &predicate, NULL))
         return false; /* it cannot be read: then it is of no use */
-    struct expr **columns = arena_alloc(planner->arena, table->column_count * sizeof *columns);
-    for (uint32_t i = 0; i < table->column_count; i++)
-        columns[i] = plan__column(planner, access->query, access->relation->slot_first + i, 0);
-    predicate = plan__substitute(planner, predicate, 0, columns, table->column_count);
+    predicate = as_accessed(access, predicate);
     plan__append(planner, &parts, predicate);
     plan__simplify_conjuncts(planner, &parts);
     for (uint32_t i = 0; i < parts.count; i++) {

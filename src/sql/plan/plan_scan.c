@@ -155,6 +155,7 @@ static struct access open_access(struct planner *planner, struct query *query, u
     access.rows = access.table_rows;
     access.rows *= plan__selectivity_all(planner, query, conditions);
     access.rows = fmax(access.rows, 1);
+    plan__read_computed(&access);
     return access;
 }
 

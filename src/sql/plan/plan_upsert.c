@@ -6,37 +6,55 @@
 /* ---- ON CONFLICT ------------------------------------------------------------------------------
  */
 
-static bool same_columns(const struct table *table, const struct index *index,
-                         const struct ast_name *names, uint32_t count)
+/* Is the index over just these places? */
+static bool same_keys(const struct index *index, const uint32_t *places, uint32_t count)
 {
     if (!index->unique || index->predicate || index->column_count != count)
         return false;
     for (uint32_t i = 0; i < count; i++) {
         bool found = false;
         for (uint32_t j = 0; j < index->column_count && !found; j++)
-            found = strcmp(table->columns[index->columns[j]].name, names[i].text) == 0;
+            found = index->columns[j] == places[i];
         if (!found)
             return false;
     }
     return true;
 }
 
+/* An expression no index is over has the place NOWHERE. */
+static status_t find_keys(struct planner *planner, const struct ast_insert *ast,
+                          const struct table *table, uint32_t *places)
+{
+    status_t status = OK;
+    for (uint32_t i = 0; i < ast->conflict_key_count && !status; i++) {
+        const struct ast_index_key *key = &ast->conflict_keys[i];
+        struct expr *expr;
+        if (key->name.text) {
+            status = plan__find_column(planner, table, &key->name, &places[i]);
+            continue;
+        }
+        status = plan_row_expression(key->expr, table, "index expression", SQL_UNKNOWN,
+                                     planner->arena, &expr, planner->error);
+        if (!status && !plan__computed_find(planner, table, expr, &places[i]))
+            places[i] = NOWHERE;
+    }
+    return status;
+}
+
 static status_t find_arbiter(struct planner *planner, const struct ast_insert *ast,
                              const struct table *table, const struct index **out)
 {
     const struct ast_name *constraint = &ast->conflict_constraint;
-    uint32_t place;
-    status_t status = OK;
-    for (uint32_t i = 0; i < ast->conflict_column_count && !status; i++)
-        status = plan__find_column(planner, table, &ast->conflict_columns[i], &place);
+    uint32_t count = ast->conflict_key_count;
+    uint32_t *places = arena_alloc(planner->arena, (count + 1) * sizeof *places);
+    status_t status = find_keys(planner, ast, table, places);
     if (status)
         return status;
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
         bool named = constraint->text && index->unique && !index->predicate &&
                      strcmp(index->name, constraint->text) == 0;
-        if (named || (ast->conflict_columns && same_columns(table, index, ast->conflict_columns,
-                                                            ast->conflict_column_count))) {
+        if (named || (count > 0 && same_keys(index, places, count))) {
             *out = index;
             return OK;
         }
@@ -45,7 +63,7 @@ static status_t find_arbiter(struct planner *planner, const struct ast_insert *a
         return error_sql(planner->error, "42704", constraint->position,
                          "constraint \"%s\" for table \"%s\" does not exist", constraint->text,
                          table->name);
-    if (ast->conflict_columns)
+    if (count > 0)
         return error_sql(planner->error, "42P10", ast->conflict_position,
                          "there is no unique or exclusion constraint matching the ON CONFLICT "
                          "specification");

@@ -34,7 +34,7 @@ static void print_missing(const struct access *access, const struct index *index
     uint32_t place = index->columns[0];
     const char *name = access->table->columns[place].name;
     const struct exprs *conditions = access->conditions;
-    for (uint32_t i = 0; i < conditions->count; i++) {
+    for (uint32_t i = 0; i < conditions->count && place < access->table->column_count; i++) {
         if (!mentions(conditions->items[i], access->relation->slot_first + place))
             continue;
         buffer_printf(out, "not used: %s is in ", name);

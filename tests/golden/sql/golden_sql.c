@@ -16,6 +16,7 @@
 #include "base/check.h"
 #include "env_sim.h"
 #include "golden.h"
+#include "sql/exec/exec.h"
 #include "sql_driver.h"
 
 enum { PARAMETERS_MAX = 8 };
@@ -110,6 +111,27 @@ static void run(void *context, const struct golden_case *c, struct buffer *out)
     }
 }
 
+static void tell(void *context, const char *problem)
+{
+    fprintf(context, "%s\n", problem);
+}
+
+/* What a script leaves behind must hold together, as `toydb check --data` asks it. */
+static uint64_t store_problems(const struct sql_driver *driver, struct env *env)
+{
+    struct arena arena = {0};
+    struct problems problems = {.report = tell, .context = stderr};
+    struct exec_verified verified;
+    struct error error = {0};
+    struct store_txn *txn = store_memory_begin(driver->store);
+    struct exec_context context = {.env = env, .txn = txn, .arena = &arena};
+    if (exec_verify(&context, &problems, &verified, &error) != OK)
+        problem_add_error(&problems, "verify: ", &error);
+    store_memory_rollback(txn);
+    arena_free(&arena);
+    return problems.count;
+}
+
 int main(int count, char **arguments)
 {
     const char *root = getenv("TOYDB_SOURCE_ROOT");
@@ -124,7 +146,8 @@ int main(int count, char **arguments)
     sql_driver_init(&driver, env_sim_env(sim));
     snprintf(path, sizeof path, "%s/tests/golden/sql/%s.golden", root, arguments[1]);
     int mismatches = golden_run(path, run, &driver);
+    uint64_t problems = store_problems(&driver, env_sim_env(sim));
     sql_driver_free(&driver);
     env_sim_destroy(sim);
-    return mismatches == 0 ? 0 : 1;
+    return mismatches == 0 && problems == 0 ? 0 : 1;
 }

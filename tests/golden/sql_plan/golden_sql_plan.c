@@ -95,10 +95,10 @@ static status_t create_table(struct world *world, const struct ast_create_table 
 static status_t create_index(struct world *world, const struct ast_create_index *ast,
                              struct error *error)
 {
-    struct key_definition key = {.name = ast->index.text, .column_count = ast->column_count};
-    for (uint32_t i = 0; i < ast->column_count; i++) {
-        key.columns[i] = ast->columns[i].text;
-        key.descending[i] = ast->descending[i];
+    struct key_definition key = {.name = ast->index.text, .column_count = ast->key_count};
+    for (uint32_t i = 0; i < ast->key_count; i++) {
+        key.columns[i] = ast->keys[i].name.text;
+        key.descending[i] = ast->keys[i].descending;
     }
     uint16_t id;
     const struct table *table = catalog_table(world->catalog, ast->table.text);
