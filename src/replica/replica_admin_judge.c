@@ -178,15 +178,6 @@ static status_t judge_promote(struct replica *r, uint64_t id, struct error *erro
                      id, match, raft.last_index);
 }
 
-/* While leadership is being handed over nothing is proposed, so a node that cannot take it must not
- * be asked again and again: after a try the leader leads for as long as three tries last. */
-static bool transfer_rests(const struct replica *r)
-{
-    uint64_t now_us = env_monotonic_us(r->env);
-    uint64_t try_us = (uint64_t)r->config.tick_us * r->config.election_timeout_ticks;
-    return r->transfer_term == r->term && now_us - r->transfer_us < 4 * try_us;
-}
-
 /* `asked`: the leader that was asked first. */
 static status_t judge_transfer(struct replica *r, uint64_t to, uint64_t asked, struct error *error)
 {
@@ -195,13 +186,9 @@ static status_t judge_transfer(struct replica *r, uint64_t to, uint64_t asked, s
     const struct replica_member *member = replica__member_find(&r->members, to);
     if (member && member->voter && !r->host.reachable(r->host.context, to))
         return error_set(error, ERR_NO_QUORUM, "node %" PRIu64 " cannot be reached", to);
-    if (transfer_rests(r))
+    if (replica__transfer_rests(r))
         return error_set(error, ERR_BUSY, "leadership is being handed over");
-    status_t status = raft_transfer(r->raft, to);
-    if (status == OK) {
-        r->transfer_term = r->term;
-        r->transfer_us = env_monotonic_us(r->env);
-    }
+    status_t status = replica__transfer(r, to);
     if (status == OK || status == ERR_BUSY)
         return error_set(error, ERR_BUSY, "leadership is being handed over");
     if (status == ERR_INVALID && to != 0)

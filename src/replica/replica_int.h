@@ -230,12 +230,13 @@ struct replica {
     uint64_t read_context;
     uint64_t version_last;     /* given out or applied */
     uint64_t own_term_applied; /* the last term of which this node applied an entry */
-    bool disk_low;
+    bool disk_low;             /* replica__disk_is_low found it so last */
     bool cluster_proposed;
     struct replica__uid uids_heard[REPLICA_MEMBERS_MAX]; /* in the order of `members` */
     uint64_t catch_up_term, catch_up_us; /* replica_members_lead.c: when, in which term, */
     uint64_t catch_up_index;             /* the log's last entry was this one */
     uint64_t transfer_term, transfer_us; /* when leadership was to be handed over last */
+    uint64_t successor;                  /* whom this node without room gave way to last */
 
     /* consistency checks */
     struct replica__hashing *hashing; /* of this node; NULL: nothing to hash or to report */
@@ -291,6 +292,16 @@ status_t replica__cluster_load(struct replica *r, struct error *error);
 /* An entry of kind CLUSTER, or RECOVER. */
 status_t replica__cluster_apply(struct replica *r, struct slice body, bool recover,
                                 struct error *error);
+
+/* replica_yield.c */
+bool replica__disk_is_low(struct replica *r);
+/* A try to hand leadership over, as raft_transfer. While one is under way nothing is proposed, so a
+ * node that cannot take it must not be asked again and again: after a try the leader rests for as
+ * long as three tries last. */
+status_t replica__transfer(struct replica *r, uint64_t to);
+bool replica__transfer_rests(const struct replica *r);
+/* On a leader whose disk is low. True: leadership is being handed over. */
+bool replica__gives_way(struct replica *r);
 
 /* replica_members.c */
 /* NULL: it is not among them. */

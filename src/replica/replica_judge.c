@@ -95,22 +95,15 @@ static bool seen_before(struct replica *r, struct asker from, const struct txn_r
     return true;
 }
 
-/* Every commit needs room in log and tree; refusing early keeps both clear of a full disk. */
-static bool disk_is_low(struct replica *r)
+/* Every commit needs room in log and tree; refusing early keeps both clear of a full disk. Nothing
+ * was judged: whoever asks asks again, unless the answer is ERR_DISK_FULL. */
+static status_t judge_possible(struct replica *r)
 {
-    if (r->config.disk_reserve_bytes == 0)
-        return false;
-    uint64_t available;
-    struct error error;
-    status_t status = env_disk_free(r->env, r->dir, &available, &error);
-    bool low = status == OK && available < r->config.disk_reserve_bytes;
-    if (status != OK)
-        log_warn("replica", "%s", error.message);
-    else if (low != r->disk_low)
-        log_warn("replica", low ? "disk is nearly full: commits are refused"
-                                : "disk has room again: commits are accepted");
-    r->disk_low = low;
-    return low;
+    if (!replica__majority_reachable(r, &r->members))
+        return ERR_NO_QUORUM;
+    if (!replica__disk_is_low(r))
+        return OK;
+    return replica__gives_way(r) ? ERR_BUSY : ERR_DISK_FULL;
 }
 
 /* An effect, or a refusal. */
@@ -154,15 +147,15 @@ static void judge(struct replica *r, struct asker from, const struct txn_request
         answer(r, from, sent_before ? ERR_OUTCOME_UNKNOWN : ERR_TOO_OLD, 0, (struct slice){0});
         return;
     }
-    if (!replica__majority_reachable(r, &r->members) || disk_is_low(r)) {
-        answer(r, from, replica__majority_reachable(r, &r->members) ? ERR_DISK_FULL : ERR_NO_QUORUM,
-               0, (struct slice){0});
+    status_t status = judge_possible(r);
+    if (status != OK) {
+        answer(r, from, status, 0, (struct slice){0});
         return;
     }
     uint64_t now_us = env_wall_us(r->env);
     uint64_t version = now_us > r->version_last ? now_us : r->version_last + 1;
     struct slice key = {0};
-    status_t status = txn_certify(r->certifier, request, &key);
+    status = txn_certify(r->certifier, request, &key);
     bool refuse = status != OK && sent_before;
     if (status == OK || refuse)
         status = propose(r, from, request, version, refuse);

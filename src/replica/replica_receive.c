@@ -100,6 +100,8 @@ void replica_receive(struct replica *r, const struct replica_message *message)
     case REPLICA_RAFT:
         if (replica__receiver_silences(r))
             break;
+        if (message->raft && message->raft->type == RAFT_TIMEOUT_NOW && replica__disk_is_low(r))
+            break; /* a leader that could not lead (replica_yield.c) */
         /* Raft checks the rest: what it says of its own sender must be true. */
         status = message->raft && message->raft->from == message->from
                      ? raft_step(r->raft, message->raft)

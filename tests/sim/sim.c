@@ -123,6 +123,7 @@ static void cluster_begin(struct sim *sim, bool changes)
      * are many. */
     uint32_t engines = (uint32_t)(config.seed / 4 % 4);
     config.lsm_nodes = engines == 0 ? UINT32_MAX : engines == 1 ? (uint32_t)(config.seed >> 32) : 0;
+    config.disk_reserve_bytes = config.seed / 128 % 2 ? 30000 : 0;
     config.kv_run_bytes = 4096ull << (config.seed / 16 % 6);
     sim->cluster = cluster_create(&config);
     cluster_trace_print(sim->cluster, sim->options.trace);

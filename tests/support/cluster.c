@@ -200,6 +200,7 @@ status_t cluster_start(struct cluster *c, uint32_t number, struct error *error)
         .check_bytes_per_second = c->config.check_bytes_per_second,
         .snapshot_bytes_per_second = c->config.snapshot_bytes_per_second,
         .wal = {.segment_size = segment, .zero_step = LOG_ZERO_STEP},
+        .disk_reserve_bytes = c->config.disk_reserve_bytes,
         .kv = {.engine = (c->config.lsm_nodes >> number & 1) != 0 ? KV_ENGINE_LSM : KV_ENGINE_BTREE,
                .run_bytes = c->config.kv_run_bytes},
     };

@@ -61,6 +61,7 @@ struct cluster_config {
     uint64_t checkpoint_bytes, checkpoint_us, history_us, append_bytes;
     uint64_t log_keep_bytes, log_keep_max_bytes, log_cache_bytes, snapshot_bytes_per_second;
     uint32_t segment_size;
+    uint64_t disk_reserve_bytes;
     uint64_t read_lease_us;
     uint64_t check_us, check_bytes_per_second;
     uint32_t lsm_nodes;    /* a bit each: nodes that have the other engine than the tree */

@@ -143,6 +143,48 @@ static void test_full_disk_passes(void **state)
     cluster_destroy(cluster);
 }
 
+/* Each node has `room` bytes above what it uses, or all it wants (0). */
+static void room_set(struct cluster *cluster, uint32_t node, uint64_t room)
+{
+    struct env_sim *machine = cluster_machine(cluster, node);
+    env_sim_set_capacity(machine, room == 0 ? 0 : env_sim_disk_used(machine) + room);
+}
+
+static status_t put_try(struct cluster *cluster, uint32_t node, const char *value)
+{
+    struct client client = client_on(cluster, node, value);
+    client_begin(&client);
+    client_write(&client, "apple", value);
+    status_t status = client_commit(&client, "");
+    buffer_free(&client.commit.request);
+    return status;
+}
+
+/* Whoever has room leads; only when nobody has, commits are refused. */
+static void test_full_leader_gives_way(void **state)
+{
+    (void)state;
+    struct cluster_config config = cluster_plain(3);
+    config.disk_reserve_bytes = 1 << 20;
+    struct cluster *cluster = cluster_create(&config);
+    uint32_t first = cluster_leader_wait(cluster);
+    for (uint32_t full = 1; full < 3; full++) {
+        uint32_t leader = cluster_leader_wait(cluster);
+        room_set(cluster, leader, 1 << 19);
+        assert_int_equal(put_try(cluster, first, full == 1 ? "one" : "two"), OK);
+        assert_int_not_equal(cluster_leader_wait(cluster), leader);
+    }
+    uint32_t last = cluster_leader_wait(cluster);
+    room_set(cluster, last, 1 << 19);
+    assert_int_equal(put_try(cluster, first, "three"), ERR_DISK_FULL);
+    assert_int_equal(put_try(cluster, first, "four"), ERR_DISK_FULL);
+    room_set(cluster, first, 0);
+    cluster_run_us(cluster, 5 * SECOND_US); /* the leader tries again then */
+    assert_int_equal(put_try(cluster, first, "five"), OK);
+    cluster_expect(cluster, first, "apple", "five");
+    cluster_destroy(cluster);
+}
+
 static void test_checkpoints(void **state)
 {
     (void)state;
@@ -214,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_damage_is_found_by_scrubbing),
         cmocka_unit_test(test_failed_sync_stops_the_node),
         cmocka_unit_test(test_full_disk_passes),
+        cmocka_unit_test(test_full_leader_gives_way),
         cmocka_unit_test(test_checkpoints),
         cmocka_unit_test(test_forgotten_outcomes),
     };
