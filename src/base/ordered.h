@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/bytes.h"
 #include "base/prng.h"
 
@@ -24,14 +25,25 @@ struct ordered_node {
 /* Initialise with ordered_init, release with ordered_free. */
 struct ordered {
     struct ordered_node *heads[ORDERED_LEVELS_MAX];
-    struct ordered_node *last;
+    struct ordered_node *tails[ORDERED_LEVELS_MAX]; /* the last of each level */
+    struct arena *arena;                            /* or NULL */
     uint32_t level_count;
     uint64_t count;
     uint64_t bytes; /* of all keys and values */
     struct prng prng;
 };
 
+/* Where an ascending run of keys has come to. Zero-initialised: at the beginning. No good any more
+ * once a node was removed from the map. */
+struct ordered_finger {
+    struct ordered_node *before[ORDERED_LEVELS_MAX];
+    struct ordered_node *at;
+};
+
 void ordered_init(struct ordered *map);
+/* A map that takes all its memory from `arena`, and so leaves it there: nothing is removed from it,
+ * values replaced stay, and ordered_free is not needed. */
+void ordered_init_in(struct ordered *map, struct arena *arena);
 void ordered_free(struct ordered *map);
 /* The first node with key >= `key`, or NULL. */
 struct ordered_node *ordered_seek(const struct ordered *map, struct slice key);
@@ -40,10 +52,12 @@ struct ordered_node *ordered_before(const struct ordered *map, struct slice key)
 struct ordered_node *ordered_find(const struct ordered *map, struct slice key);
 /* The node of `key`, made with an empty value when there is none. */
 struct ordered_node *ordered_add(struct ordered *map, struct slice key);
-/* Gives the node a copy of `value`; the one it had is freed. */
+/* The same for one of a run of keys, of which most are above the one before: these are found from
+ * there, in a time that depends on what lies between. */
+struct ordered_node *ordered_add_next(struct ordered *map, struct ordered_finger *finger,
+                                      struct slice key);
+/* Gives the node a copy of `value`; the one it had is freed, without an arena. */
 void ordered_set(struct ordered *map, struct ordered_node *node, struct slice value);
-/* As ordered_set, but gives the old value to the caller, who frees it with mem_free. */
-void *ordered_replace(struct ordered *map, struct ordered_node *node, struct slice value);
 void ordered_remove(struct ordered *map, struct ordered_node *node);
 static inline struct ordered_node *ordered_first(const struct ordered *map)
 {

@@ -86,6 +86,10 @@ struct slice kv_meta(const struct kv *kv);
 /* Inserts or replaces. Key and value are copied; they must not point into this store's pages
  * unless those belong to an open snapshot. */
 status_t kv_put(struct kv *kv, struct slice key, struct slice value, struct error *error);
+/* The same. *followed false: right behind the entry there is none whose key begins with the first
+ * `shared` bytes of this key. True: there is one, or may be; the merge tree does not look. */
+status_t kv_put_look(struct kv *kv, struct slice key, struct slice value, size_t shared,
+                     bool *followed, struct error *error);
 /* *found (may be NULL) tells whether there was something to remove; OK either way. */
 status_t kv_delete(struct kv *kv, struct slice key, bool *found, struct error *error);
 /* Removes keys from [low, high) (an empty `high` is no bound), from the lowest on: all, or at least

@@ -211,8 +211,35 @@ static void put_entry(struct kv *kv, struct kv__path *path, bool exact,
     insert(kv, path, entry);
 }
 
+/* Does what lies behind the place a key goes to, or the page behind it, begin with its first
+ * `shared` bytes? The least key that the page behind may have is above this one, so unless it
+ * begins with those bytes too, all there is above everything that does. */
+static bool may_be_followed(const struct kv__path *path, bool exact, struct slice prefix)
+{
+    uint8_t bytes[KV_KEY_SIZE_MAX];
+    struct slice key;
+    if (path->depth == 0)
+        return false;
+    const struct kv__page *leaf = path->at[path->depth - 1].page;
+    uint32_t next = path->at[path->depth - 1].index + exact;
+    if (next < leaf->count)
+        key = kv__page_key(leaf, next, bytes);
+    else if (!kv__tree_key_behind(path, bytes, &key))
+        return false;
+    return slice_has_prefix(key, prefix);
+}
+
 status_t kv_put(struct kv *kv, struct slice key, struct slice value, struct error *error)
 {
+    return kv_put_look(kv, key, value, 0, NULL, error);
+}
+
+status_t kv_put_look(struct kv *kv, struct slice key, struct slice value, size_t shared,
+                     bool *followed, struct error *error)
+{
+    ASSERT(shared <= key.size);
+    if (followed)
+        *followed = true;
     if (kv__is_lsm(kv))
         return kv__lsm_put(kv, key, value, error);
     struct kv__path path;
@@ -228,6 +255,8 @@ status_t kv_put(struct kv *kv, struct slice key, struct slice value, struct erro
         status = kv__tree_long_value(kv, &path, &replaced, error);
     if (status != OK)
         return status;
+    if (followed)
+        *followed = may_be_followed(&path, exact, slice_make(key.data, shared));
     uint32_t overflow = 0, run = 0;
     if (kv__overflow_needed(kv, key.size, value.size))
         run = kv__overflow_pages(kv, (uint32_t)value.size);

@@ -45,7 +45,7 @@ static status_t key_check(struct slice key)
 enum { VALUE_ON_STACK_MAX = 4096 };
 
 status_t mvcc_write(struct kv *kv, struct slice key, uint64_t version, const struct slice *value,
-                    struct error *error)
+                    bool *garbage, struct error *error)
 {
     status_t status = key_check(key);
     if (status != OK)
@@ -55,6 +55,8 @@ status_t mvcc_write(struct kv *kv, struct slice key, uint64_t version, const str
     struct slice stored_key = slice_make(stored.bytes, stored.size);
     if (!value) {
         static const uint8_t tombstone = MVCC_FLAG_TOMBSTONE;
+        if (garbage)
+            *garbage = true;
         return kv_put(kv, stored_key, slice_make(&tombstone, 1), error);
     }
     uint8_t on_stack[VALUE_ON_STACK_MAX];
@@ -62,7 +64,9 @@ status_t mvcc_write(struct kv *kv, struct slice key, uint64_t version, const str
     bytes[0] = MVCC_FLAG_VALUE;
     if (value->size)
         memcpy(bytes + 1, value->data, value->size);
-    status = kv_put(kv, stored_key, slice_make(bytes, value->size + 1), error);
+    /* Older versions come right behind this one. */
+    status =
+        kv_put_look(kv, stored_key, slice_make(bytes, value->size + 1), key.size, garbage, error);
     if (bytes != on_stack)
         mem_free(bytes);
     return status;
@@ -71,17 +75,13 @@ status_t mvcc_write(struct kv *kv, struct slice key, uint64_t version, const str
 void mvcc_overlay_init(struct mvcc_overlay *overlay, uint64_t bytes_max)
 {
     *overlay = (struct mvcc_overlay){.bytes_max = bytes_max};
-    ordered_init(&overlay->writes);
+    ordered_init_in(&overlay->writes, &overlay->arena);
 }
 
 void mvcc_overlay_free(struct mvcc_overlay *overlay)
 {
-    for (uint32_t i = 0; i < overlay->replaced_count; i++)
-        mem_free(overlay->replaced[i]);
-    mem_free(overlay->replaced);
-    ordered_free(&overlay->writes);
-    *overlay = (struct mvcc_overlay){.bytes_max = overlay->bytes_max};
-    ordered_init(&overlay->writes);
+    arena_free(&overlay->arena);
+    mvcc_overlay_init(overlay, overlay->bytes_max);
 }
 
 status_t mvcc_overlay_write(struct mvcc_overlay *overlay, struct slice key,
@@ -96,14 +96,8 @@ status_t mvcc_overlay_write(struct mvcc_overlay *overlay, struct slice key,
         return ERR_TOO_LONG;
     overlay->bytes += cost;
     struct ordered_node *node = ordered_add(&overlay->writes, key);
-    struct slice bytes = value ? *value : (struct slice){0};
-    void *old = ordered_replace(&overlay->writes, node, bytes);
+    ordered_set(&overlay->writes, node, value ? *value : (struct slice){0});
     node->tag = value ? 0 : MVCC_TOMBSTONE;
-    if (old) {
-        overlay->replaced = vec_grow(overlay->replaced, &overlay->replaced_capacity,
-                                     overlay->replaced_count + 1, sizeof *overlay->replaced);
-        overlay->replaced[overlay->replaced_count++] = old;
-    }
     return OK;
 }
 

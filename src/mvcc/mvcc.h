@@ -34,10 +34,11 @@ enum {
 /* ---- writing (the kv's writer thread) -------------------------------------------------------- */
 
 /* Writes `key` at `version`: a value, or a tombstone when `value` is NULL. Writing the same version
- * again replaces it, so applying twice is applying once. ERR_TOO_LONG, ERR_INVALID (key), and what
- * kv_put returns. */
+ * again replaces it, so applying twice is applying once. *garbage (may be NULL): some day something
+ * is to be collected for it, a version it replaces or the tombstone itself; false only when there
+ * is none. ERR_TOO_LONG, ERR_INVALID (key), and what kv_put returns. */
 status_t mvcc_write(struct kv *kv, struct slice key, uint64_t version, const struct slice *value,
-                    struct error *error);
+                    bool *garbage, struct error *error);
 
 /* ---- a transaction's own writes ---------------------------------------------------------------
  */
@@ -46,11 +47,9 @@ status_t mvcc_write(struct kv *kv, struct slice key, uint64_t version, const str
  * until the overlay is freed, so that slices handed out stay valid. */
 struct mvcc_overlay {
     struct ordered writes;
+    struct arena arena; /* theirs: an overlay does not move in memory */
     uint64_t bytes_max; /* of keys and values; more: ERR_TOO_LONG */
     uint64_t bytes;     /* with what was replaced */
-    void **replaced;
-    uint32_t replaced_count;
-    uint32_t replaced_capacity;
 };
 
 enum { MVCC_TOMBSTONE = 1 };
@@ -132,11 +131,14 @@ struct mvcc_collector; /* which keys may have garbage; the writer's */
 struct mvcc_collector *mvcc_collector_create(uint64_t bytes_max);
 /* NULL is allowed. */
 void mvcc_collector_destroy(struct mvcc_collector *collector);
-/* `key` was written at `version`, or (version 0) was found to have garbage. */
+/* `key` was written at `version` in place of another or as a tombstone (mvcc_write says so), or
+ * (version 0) was found to have garbage. */
 void mvcc_collector_note(struct mvcc_collector *collector, struct slice key, uint64_t version);
 /* Have notes been lost since this was asked last? Then mvcc_garbage_find must go through a tree
  * that has those writes, and its finds be noted. */
 bool mvcc_collector_lost(struct mvcc_collector *collector);
+/* How often it was told of something. */
+uint64_t mvcc_collector_noted(const struct mvcc_collector *collector);
 /* How many keys wait to be looked at. */
 uint32_t mvcc_collector_waiting(const struct mvcc_collector *collector);
 /* Writer's thread. Removes versions that no read at or above `watermark` can see, looking at and

@@ -14,9 +14,10 @@
  * Who reads through a kv snapshot taken earlier is not touched at all: the snapshot keeps its
  * pages.
  *
- * Where garbage is, a collector knows from being told of each write (mvcc_collector_note): the
- * version a write replaces becomes garbage once W has reached the write. One entry a key, in a
- * queue:
+ * Where garbage is, a collector knows from being told of each write that makes some
+ * (mvcc_collector_note): the version a write replaces becomes garbage once W has reached the write,
+ * a tombstone itself too. A write that finds no version of its key makes none. One entry a key, in
+ * a queue:
  *
  *     note(key, v)          not waiting: to the end, ready at v.  waiting: only `newest` = v
  *     collect, ready <= W   the key is cleaned at W; if newest > W it goes to the end, ready then
@@ -52,6 +53,7 @@ struct mvcc_collector {
     struct waiting *first;
     struct waiting **tail;
     uint64_t bytes, bytes_max;
+    uint64_t noted;
     bool lost;
 };
 
@@ -141,6 +143,7 @@ static struct waiting *dequeue(struct mvcc_collector *c)
 void mvcc_collector_note(struct mvcc_collector *c, struct slice key, uint64_t version)
 {
     ASSERT(key.size > 0 && key.size <= MVCC_KEY_MAX);
+    c->noted++;
     struct waiting *waiting = map_get(&c->keys, key);
     if (waiting) {
         if (version > waiting->newest)
@@ -164,6 +167,11 @@ bool mvcc_collector_lost(struct mvcc_collector *c)
     bool lost = c->lost;
     c->lost = false;
     return lost;
+}
+
+uint64_t mvcc_collector_noted(const struct mvcc_collector *c)
+{
+    return c->noted;
 }
 
 uint32_t mvcc_collector_waiting(const struct mvcc_collector *c)

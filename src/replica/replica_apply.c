@@ -136,15 +136,13 @@ static status_t apply_effect(struct replica *r, const struct raft_entry *entry, 
     if (status == OK && entry->data.data[0] == REPLICA_ENTRY_REFUSAL)
         status = txn_refusal_apply(r->kv, &effect, &fresh, error);
     else if (status == OK)
-        status = txn_effect_apply(r->kv, &effect, &fresh, error);
+        status = txn_effect_apply(r->kv, &effect, replica__collector(r), &fresh, error);
     if (status != OK)
         return status;
     *version = effect.version;
     r->applied_version = effect.version;
-    if (fresh) {
+    if (fresh)
         txn_certifier_note(r->certifier, effect.writes, effect.version);
-        replica__collect_note(r, effect.writes, effect.version);
-    }
     return OK;
 }
 

@@ -6,7 +6,7 @@
  * Versions that were overwritten less than `history_us` ago (in versions, which are microseconds)
  * are kept for reads in the past.
  *
- *     applied writes ------note----> collector --a bounded number--> out of the tree
+ *     what writes replace ---note--> collector --a bounded number--> out of the tree
  *     walks of the whole tree --^                 at a time
  *
  * Collection goes with applying: each burst of entries takes out about twice as much as it has
@@ -32,7 +32,7 @@ enum {
 struct replica__collect {
     struct mvcc_collector *collector;
     struct kv *kv;      /* the tree it knows of */
-    uint64_t noted;     /* writes since the last collection */
+    uint64_t noted;     /* by the collector, until the last collection */
     uint64_t removed;   /* versions since the last checkpoint began */
     bool walking;       /* a walk is not at its end */
     bool piece_due;     /* a tick has passed since the last piece */
@@ -55,16 +55,9 @@ void replica__collect_destroy(struct replica *r)
     mem_free(r->collect);
 }
 
-void replica__collect_note(struct replica *r, struct slice writes, uint64_t version)
+struct mvcc_collector *replica__collector(struct replica *r)
 {
-    struct txn_write_cursor cursor;
-    struct slice key, value;
-    bool tombstone;
-    txn_writes_begin(writes, &cursor);
-    while (txn_writes_next(&cursor, &key, &value, &tombstone)) {
-        mvcc_collector_note(r->collect->collector, key, version);
-        r->collect->noted++;
-    }
+    return r->collect->collector;
 }
 
 uint64_t replica__collect_removed(const struct replica *r)
@@ -96,7 +89,7 @@ static void collect(struct replica *r, uint32_t limit)
         mvcc_collect(r->collect->collector, r->kv, watermark(r), limit, &removed, &error);
     r->collect->removed += removed;
     r->applied_bytes += (uint64_t)removed * REMOVED_BYTES;
-    r->collect->noted = 0;
+    r->collect->noted = mvcc_collector_noted(r->collect->collector);
     /* A removal takes pages before it gives some back: when there are none, it is for later. */
     if (status != OK && status != ERR_DISK_FULL)
         replica__fail(r, &error);
@@ -104,7 +97,8 @@ static void collect(struct replica *r, uint32_t limit)
 
 void replica__collect_applied(struct replica *r)
 {
-    uint64_t limit = PUMP_LIMIT + 2 * r->collect->noted;
+    uint64_t noted = mvcc_collector_noted(r->collect->collector) - r->collect->noted;
+    uint64_t limit = PUMP_LIMIT + 2 * noted;
     if (!r->apply_blocked && !r->reserve_scarce)
         collect(r, limit < TICK_LIMIT ? (uint32_t)limit : TICK_LIMIT);
 }

@@ -400,8 +400,8 @@ struct replica_work *replica__care_take(struct replica *r);
 /* replica_collect.c */
 void replica__collect_create(struct replica *r);
 void replica__collect_destroy(struct replica *r);
-/* Writes of an effect just applied. */
-void replica__collect_note(struct replica *r, struct slice writes, uint64_t version);
+/* To be told of what applying leaves behind. */
+struct mvcc_collector *replica__collector(struct replica *r);
 /* A burst was applied, and is published after this. */
 void replica__collect_applied(struct replica *r);
 void replica__collect_tick(struct replica *r);

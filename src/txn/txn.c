@@ -32,11 +32,8 @@ static void bytes_free(struct slice bytes)
 
 void txn_free(struct txn *txn)
 {
-    for (uint32_t i = 0; i < txn->range_count; i++) {
-        bytes_free(txn->ranges[i].low);
-        bytes_free(txn->ranges[i].high);
-    }
     mem_free(txn->ranges);
+    arena_free(&txn->range_bytes);
     mvcc_overlay_free(&txn->overlay);
     kv_snapshot_close(txn->snapshot);
     *txn = (struct txn){0};
@@ -49,46 +46,44 @@ static int range_order(const void *a, const void *b)
     return slice_compare(x->low, y->low);
 }
 
-/* Turns [k] into [k, k 00) so that it may be merged with its neighbour. */
-static void range_widen(struct txn_range *range)
+/* The least key above `key`. */
+static struct slice key_behind(struct arena *arena, struct slice key)
 {
-    if (!range->point)
-        return;
-    uint8_t *high = mem_zalloc(range->low.size + 1, 1);
-    memcpy(high, range->low.data, range->low.size);
-    range->high = slice_make(high, range->low.size + 1);
-    range->point = false;
+    uint8_t *bytes = arena_alloc(arena, key.size + 1);
+    if (key.size)
+        memcpy(bytes, key.data, key.size);
+    bytes[key.size] = 0;
+    return slice_make(bytes, key.size + 1);
 }
 
 /* Halves the number of ranges: sorted neighbours become one that covers both and the gap between.
  * That can only report conflicts that are none, never miss one. */
 static void ranges_merge(struct txn *txn)
 {
+    struct arena merged = {0};
     qsort(txn->ranges, txn->range_count, sizeof *txn->ranges, range_order);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < txn->range_count; i += 2) {
-        struct txn_range first = txn->ranges[i];
+        const struct txn_range *first = &txn->ranges[i];
+        struct txn_range range = {.low = arena_copy(&merged, first->low), .point = first->point};
         if (i + 1 < txn->range_count) {
-            struct txn_range second = txn->ranges[i + 1];
-            range_widen(&first);
-            range_widen(&second);
-            bool unbounded = first.high.size == 0 || second.high.size == 0;
-            bool second_wider = !unbounded && slice_compare(second.high, first.high) > 0;
-            bytes_free(second.low);
-            bytes_free(second_wider ? first.high : second.high);
-            if (second_wider)
-                first.high = second.high;
-            if (unbounded) {
-                bytes_free(second_wider ? (struct slice){0} : first.high);
-                first.high = (struct slice){0};
-            }
+            const struct txn_range *second = &txn->ranges[i + 1];
+            range.point = false;
+            struct slice a = first->point ? key_behind(&merged, first->low) : first->high;
+            struct slice b = second->point ? key_behind(&merged, second->low) : second->high;
+            if (a.size && b.size)
+                range.high = arena_copy(&merged, slice_compare(a, b) > 0 ? a : b);
+        } else if (!first->point) {
+            range.high = arena_copy(&merged, first->high);
         }
-        txn->ranges[kept++] = first;
+        txn->ranges[kept++] = range;
     }
+    arena_free(&txn->range_bytes);
+    txn->range_bytes = merged;
     txn->range_count = kept;
 }
 
-/* Takes low and high over. */
+/* The bounds are in range_bytes, or are copied into it. */
 static void range_note(struct txn *txn, struct slice low, struct slice high, bool point)
 {
     if (txn->range_count == TXN_RANGES_MAX)
@@ -96,7 +91,10 @@ static void range_note(struct txn *txn, struct slice low, struct slice high, boo
     ASSERT(txn->range_count < TXN_RANGES_MAX);
     txn->ranges =
         vec_grow(txn->ranges, &txn->range_capacity, txn->range_count + 1, sizeof *txn->ranges);
-    txn->ranges[txn->range_count++] = (struct txn_range){.low = low, .high = high, .point = point};
+    txn->ranges[txn->range_count++] =
+        (struct txn_range){.low = arena_copy(&txn->range_bytes, low),
+                           .high = arena_copy(&txn->range_bytes, high),
+                           .point = point};
 }
 
 status_t txn_get(struct txn *txn, struct slice key, struct slice *value, struct error *error)
@@ -106,7 +104,7 @@ status_t txn_get(struct txn *txn, struct slice key, struct slice *value, struct 
     /* No key of such a size is ever written: there is nothing to conflict with. */
     bool possible = key.size > 0 && key.size <= MVCC_KEY_MAX;
     if (possible && !own && !txn->read_only && (status == OK || status == ERR_NOT_FOUND))
-        range_note(txn, bytes_copy(key), (struct slice){0}, true);
+        range_note(txn, key, (struct slice){0}, true);
     return status;
 }
 
@@ -165,28 +163,22 @@ status_t txn_scan_next_many(struct txn_scan *scan, struct kv_entry *entries, uin
 
 void txn_scan_close(struct txn_scan *scan)
 {
-    if (!scan->txn)
+    struct txn *txn = scan->txn;
+    if (!txn)
         return;
     struct slice low = scan->low;
     struct slice high = scan->high;
     bool nothing = !scan->at_end && !scan->last.data;
-    if (!scan->at_end && scan->last.data) {
+    if (!scan->at_end && scan->last.data && !txn->read_only) {
         /* [low, last] or [last, high): what lies beyond was not looked at. */
-        if (scan->reverse) {
-            bytes_free(low);
-            low = bytes_copy(scan->last);
-        } else {
-            bytes_free(high);
-            uint8_t *end = mem_zalloc(scan->last.size + 1, 1);
-            memcpy(end, scan->last.data, scan->last.size);
-            high = slice_make(end, scan->last.size + 1);
-        }
+        if (scan->reverse)
+            low = scan->last;
+        else
+            high = key_behind(&txn->range_bytes, scan->last);
     }
-    if (nothing || scan->txn->read_only) {
-        bytes_free(low);
-        bytes_free(high);
-    } else {
-        range_note(scan->txn, low, high, false);
-    }
+    if (!nothing && !txn->read_only)
+        range_note(txn, low, high, false);
+    bytes_free(scan->low);
+    bytes_free(scan->high);
     scan->txn = NULL;
 }

@@ -46,7 +46,7 @@ enum {
 
 /* Keys read: [low, high), or the one key `low` when `point`. An empty high is no bound. */
 struct txn_range {
-    struct slice low, high; /* owned by the transaction */
+    struct slice low, high; /* in the transaction's range_bytes */
     bool point;
 };
 
@@ -57,7 +57,8 @@ struct txn {
     struct txn_range *ranges;
     uint32_t range_count;
     uint32_t range_capacity;
-    bool read_only; /* writes are refused and reads are not noted */
+    struct arena range_bytes; /* their bounds */
+    bool read_only;           /* writes are refused and reads are not noted */
 };
 
 /* Takes the snapshot over; version: that of the last effect applied in it. One thread at a time
@@ -156,12 +157,13 @@ struct txn_outcome {
 /* ERR_NOT_FOUND when the origin has none. Writer's thread. */
 status_t txn_outcome_get(struct kv *kv, struct slice origin, struct txn_outcome *out,
                          struct error *error);
-/* Writes an effect's versions and its outcome. *fresh is false, and nothing is changed, when the
+/* Writes an effect's versions and its outcome, and tells the collector (NULL: nobody) of those
+ * that have garbage; *fresh is false, and nothing is changed, when the
  * origin's outcome is of this sequence and not refused, or of a later one already. Applying the
  * same effect to the same state gives the same state on every node. An error means nothing or a
  * part was written; applying again is safe. */
-status_t txn_effect_apply(struct kv *kv, const struct txn_effect *effect, bool *fresh,
-                          struct error *error);
+status_t txn_effect_apply(struct kv *kv, const struct txn_effect *effect,
+                          struct mvcc_collector *collector, bool *fresh, struct error *error);
 /* As txn_effect_apply, for a commit that was refused: writes only the outcome, so that no other
  * copy of the request can commit any more. */
 status_t txn_refusal_apply(struct kv *kv, const struct txn_effect *refusal, bool *fresh,

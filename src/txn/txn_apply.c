@@ -87,8 +87,8 @@ status_t txn_refusal_apply(struct kv *kv, const struct txn_effect *refusal, bool
     return status;
 }
 
-status_t txn_effect_apply(struct kv *kv, const struct txn_effect *effect, bool *fresh,
-                          struct error *error)
+status_t txn_effect_apply(struct kv *kv, const struct txn_effect *effect,
+                          struct mvcc_collector *collector, bool *fresh, struct error *error)
 {
     bool known;
     *fresh = false;
@@ -100,9 +100,12 @@ status_t txn_effect_apply(struct kv *kv, const struct txn_effect *effect, bool *
     bool tombstone;
     txn_writes_begin(effect->writes, &cursor);
     while (txn_writes_next(&cursor, &key, &value, &tombstone)) {
-        status = mvcc_write(kv, key, effect->version, tombstone ? NULL : &value, error);
+        bool garbage;
+        status = mvcc_write(kv, key, effect->version, tombstone ? NULL : &value, &garbage, error);
         if (status != OK)
             return status;
+        if (garbage && collector)
+            mvcc_collector_note(collector, key, effect->version);
     }
     ASSERT(msgpack_done(&cursor.reader));
     /* The outcome goes last: a part applied before an error is applied again as a whole. */

@@ -73,33 +73,41 @@ static void forget_oldest(struct txn_certifier *certifier)
     certifier->count--;
 }
 
-static void note_key(struct txn_certifier *certifier, struct slice key, uint64_t version)
+static void note_key(struct txn_certifier *certifier, struct ordered_finger *finger,
+                     struct slice key, uint64_t version)
 {
-    struct ordered_node *node = ordered_find(&certifier->keys, key);
-    if (node && node->tag >= version)
-        return; /* noted when it was proposed */
-    if (certifier->count == certifier->capacity)
-        forget_oldest(certifier);
-    node = ordered_add(&certifier->keys, key);
+    struct ordered_node *node = ordered_add_next(&certifier->keys, finger, key);
+    ASSERT(certifier->count < certifier->capacity && node->tag <= version);
+    if (node->tag == version)
+        return; /* twice in one transaction */
     node->tag = version;
-    if (!certifier->queue)
-        certifier->queue = mem_alloc(certifier->capacity * sizeof *certifier->queue);
     certifier->count++;
     *queue_at(certifier, certifier->count - 1) = (struct noted){.version = version, .node = node};
 }
 
 void txn_certifier_note(struct txn_certifier *certifier, struct slice writes, uint64_t version)
 {
-    if (version <= certifier->low)
-        return;
+    if (version <= certifier->newest)
+        return; /* below the window, or noted when it was proposed */
     struct txn_write_cursor cursor;
     struct slice key, value;
     bool tombstone;
+    struct ordered_finger finger = {0};
+    if (!certifier->queue)
+        certifier->queue = mem_alloc(certifier->capacity * sizeof *certifier->queue);
+    certifier->newest = version;
     txn_writes_begin(writes, &cursor);
-    while (txn_writes_next(&cursor, &key, &value, &tombstone))
-        note_key(certifier, key, version);
-    if (version > certifier->newest)
-        certifier->newest = version;
+    /* Room for all of them at once, if there is so much: what finds the next place among sorted
+     * keys ends with a removal. */
+    while (certifier->count > 0 && certifier->capacity - certifier->count < cursor.left)
+        forget_oldest(certifier);
+    while (txn_writes_next(&cursor, &key, &value, &tombstone)) {
+        if (certifier->count == certifier->capacity) {
+            forget_oldest(certifier);
+            finger = (struct ordered_finger){0};
+        }
+        note_key(certifier, &finger, key, version);
+    }
 }
 
 void txn_certifier_rewind(struct txn_certifier *certifier, uint64_t version)

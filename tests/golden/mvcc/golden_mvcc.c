@@ -94,7 +94,7 @@ static void run_write(struct stage *stage, const struct golden_case *c, struct b
     struct slice bytes = slice_from_string(word(c, 1, value));
     bool tombstone = strcmp(c->command, "delete") == 0;
     status_t status = mvcc_write(stage->kv, slice_from_string(word(c, 0, key)), version,
-                                 tombstone ? NULL : &bytes, &error);
+                                 tombstone ? NULL : &bytes, NULL, &error);
     if (status == OK)
         status = kv_publish(stage->kv, &error);
     if (status != OK)
@@ -210,7 +210,7 @@ static void effect_write(struct stage *stage, const struct txn_request *request,
         .version = version, .id = request->id, .reply = request->reply, .writes = request->writes};
     struct error error = {0};
     bool fresh;
-    status_t status = txn_effect_apply(stage->kv, &effect, &fresh, &error);
+    status_t status = txn_effect_apply(stage->kv, &effect, NULL, &fresh, &error);
     if (status == OK)
         status = kv_publish(stage->kv, &error);
     if (status != OK)

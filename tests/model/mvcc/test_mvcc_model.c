@@ -94,10 +94,12 @@ static void write_any(struct world *world)
     struct buffer value = {0};
     value_make(write.value, &value);
     struct slice given = buffer_slice(&value);
+    bool garbage;
     assert_ok(mvcc_write(world->kv, key_of(write.key, bytes), write.version,
-                         write.value ? &given : NULL, &error));
+                         write.value ? &given : NULL, &garbage, &error));
     buffer_free(&value);
-    if (!world->walking)
+    assert_true(garbage || write.value);
+    if (garbage && !world->walking)
         mvcc_collector_note(world->collector, key_of(write.key, bytes), write.version);
     world->writes[world->count++] = write;
 }

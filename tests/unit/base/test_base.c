@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/msgpack.h"
+#include "base/ordered.h"
 #include "base/prng.h"
 #include "base/status.h"
 #include "base/utf8.h"
@@ -85,6 +86,74 @@ static void test_map_agrees_with_an_array(void **state)
     }
     assert_int_equal(map.count, live);
     map_free(&map);
+}
+
+static void ordered_compare(const struct ordered *map, const bool *there, uint32_t keys)
+{
+    const struct ordered_node *at = ordered_first(map), *before = NULL;
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < keys; i++) {
+        uint8_t key[2] = {(uint8_t)(i >> 8), (uint8_t)i};
+        struct ordered_node *found = ordered_find(map, slice_make(key, 2));
+        assert_ptr_equal(ordered_before(map, slice_make(key, 2)), before);
+        assert_true((found != NULL) == there[i]);
+        if (!there[i])
+            continue;
+        assert_ptr_equal(found, at);
+        assert_ptr_equal(found->previous, before);
+        before = at;
+        at = ordered_next(at);
+        count++;
+    }
+    assert_null(at);
+    assert_ptr_equal(ordered_before(map, slice_make(NULL, 0)), before);
+    assert_int_equal(map->count, count);
+}
+
+/* Runs of ascending keys, with leaps back, some of them there already; removals between runs. */
+static void ordered_against_array(struct ordered *map, bool removes)
+{
+    enum { KEYS = 1000 };
+    bool there[KEYS] = {0};
+    struct prng prng;
+    prng_seed(&prng, 7);
+    for (int run = 0; run < 200; run++) {
+        struct ordered_finger finger = {0};
+        uint32_t at = (uint32_t)prng_below(&prng, KEYS);
+        uint32_t step = 1 + (uint32_t)prng_below(&prng, run % 2 ? 4 : 100);
+        for (int i = 0; i < 20; i++) {
+            uint8_t key[2] = {(uint8_t)(at >> 8), (uint8_t)at};
+            struct ordered_node *node = run % 5 ? ordered_add_next(map, &finger, slice_make(key, 2))
+                                                : ordered_add(map, slice_make(key, 2));
+            assert_memory_equal(node->key.data, key, 2);
+            ordered_set(map, node, slice_make(key, 1 + (size_t)i % 2));
+            there[at] = true;
+            at = prng_chance(&prng, 1, 10) ? (uint32_t)prng_below(&prng, KEYS)
+                                           : (at + (uint32_t)prng_below(&prng, step + 1)) % KEYS;
+        }
+        ordered_compare(map, there, KEYS);
+        for (uint32_t i = 0; removes && i < KEYS; i++) {
+            uint8_t key[2] = {(uint8_t)(i >> 8), (uint8_t)i};
+            if (there[i] && prng_chance(&prng, 1, run % 10 == 9 ? 1 : 20)) {
+                ordered_remove(map, ordered_find(map, slice_make(key, 2)));
+                there[i] = false;
+            }
+        }
+    }
+}
+
+static void test_ordered_agrees_with_an_array(void **state)
+{
+    (void)state;
+    struct ordered map;
+    ordered_init(&map);
+    ordered_against_array(&map, true);
+    ordered_free(&map);
+    assert_int_equal(map.count, 0);
+    struct arena arena = {0};
+    ordered_init_in(&map, &arena);
+    ordered_against_array(&map, false);
+    arena_free(&arena);
 }
 
 static void test_arena_keeps_its_contents_apart(void **state)
@@ -185,6 +254,7 @@ int main(void)
         cmocka_unit_test(test_buffer_over_its_maximum_fails_and_sticks),
         cmocka_unit_test(test_crc32c_of_rfc3720),
         cmocka_unit_test(test_map_agrees_with_an_array),
+        cmocka_unit_test(test_ordered_agrees_with_an_array),
         cmocka_unit_test(test_arena_keeps_its_contents_apart),
         cmocka_unit_test(test_msgpack_round_trip),
         cmocka_unit_test(test_msgpack_refuses_lengths_that_cannot_be_true),

@@ -33,11 +33,12 @@ static void test_keys_refused(void **state)
     uint8_t key[MVCC_KEY_MAX + 1];
     memset(key, 'k', sizeof key);
     struct slice value = text("v");
-    assert_int_equal(mvcc_write(world->kv, text(""), 1, &value, &error), ERR_INVALID);
-    assert_int_equal(mvcc_write(world->kv, text("\x0f"), 1, &value, &error), ERR_INVALID);
-    assert_int_equal(mvcc_write(world->kv, slice_make(key, sizeof key), 1, &value, &error),
+    assert_int_equal(mvcc_write(world->kv, text(""), 1, &value, NULL, &error), ERR_INVALID);
+    assert_int_equal(mvcc_write(world->kv, text("\x0f"), 1, &value, NULL, &error), ERR_INVALID);
+    assert_int_equal(mvcc_write(world->kv, slice_make(key, sizeof key), 1, &value, NULL, &error),
                      ERR_TOO_LONG);
-    assert_int_equal(mvcc_write(world->kv, slice_make(key, MVCC_KEY_MAX), 1, &value, &error), OK);
+    assert_int_equal(mvcc_write(world->kv, slice_make(key, MVCC_KEY_MAX), 1, &value, NULL, &error),
+                     OK);
     struct mvcc_overlay overlay;
     mvcc_overlay_init(&overlay, 100000);
     assert_int_equal(mvcc_overlay_write(&overlay, text("\x0f"), &value), ERR_INVALID);
@@ -62,7 +63,7 @@ static void test_values_of_all_sizes(void **state)
     for (uint8_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         uint8_t key[2] = {'k', i};
         struct slice value = slice_make(bytes, sizes[i]);
-        assert_int_equal(mvcc_write(world->kv, slice_make(key, 2), 7, &value, &error), OK);
+        assert_int_equal(mvcc_write(world->kv, slice_make(key, 2), 7, &value, NULL, &error), OK);
     }
     struct mvcc_view view = view_open(world, 7);
     struct mvcc_scan scan;
@@ -106,7 +107,7 @@ static void test_scans_leave_others_alone(void **state)
                                  "abc"),
                             value, &error),
                      OK);
-    assert_int_equal(mvcc_write(world->kv, text("key"), 1, &value, &error), OK);
+    assert_int_equal(mvcc_write(world->kv, text("key"), 1, &value, NULL, &error), OK);
     struct mvcc_view view = view_open(world, 1);
     static const char *const lows[] = {"", "\x01", "\x02", "a"};
     for (int i = 0; i < 8; i++) {
@@ -151,13 +152,13 @@ static void test_key_overwritten_often(void **state)
     struct world *world = *state;
     struct mvcc_collector *collector = mvcc_collector_create(0);
     struct slice value = text("some value of the usual size, or about"), key, got;
-    assert_int_equal(mvcc_write(world->kv, text("a"), 1, &value, &error), OK);
-    assert_int_equal(mvcc_write(world->kv, text("z"), 1, &value, &error), OK);
+    assert_int_equal(mvcc_write(world->kv, text("a"), 1, &value, NULL, &error), OK);
+    assert_int_equal(mvcc_write(world->kv, text("z"), 1, &value, NULL, &error), OK);
     for (uint64_t version = 1; version <= TIMES; version++) {
         /* In the end it is deleted. */
-        assert_int_equal(
-            mvcc_write(world->kv, text("hot"), version, version < TIMES ? &value : NULL, &error),
-            OK);
+        assert_int_equal(mvcc_write(world->kv, text("hot"), version,
+                                    version < TIMES ? &value : NULL, NULL, &error),
+                         OK);
         mvcc_collector_note(collector, text("hot"), version);
     }
     struct mvcc_view before = view_open(world, TIMES - 1);
@@ -206,8 +207,8 @@ static void test_notes_lost(void **state)
         uint8_t key[5] = {'k'};
         put_u32_be(key + 1, i);
         for (uint64_t version = 1; version <= 2; version++) {
-            assert_int_equal(mvcc_write(world->kv, slice_make(key, 5), version, &value, &error),
-                             OK);
+            assert_int_equal(
+                mvcc_write(world->kv, slice_make(key, 5), version, &value, NULL, &error), OK);
             mvcc_collector_note(collector, slice_make(key, 5), version);
         }
     }

@@ -41,7 +41,7 @@ static void alter(struct cluster *cluster, uint32_t node, const char *key, const
     struct kv *kv = replica_kv(cluster_replica(cluster, node));
     struct replica_status status = cluster_status(cluster, node);
     struct slice bytes = text(value ? value : "");
-    assert_ok(mvcc_write(kv, text(key), status.version, value ? &bytes : NULL, &test_error));
+    assert_ok(mvcc_write(kv, text(key), status.version, value ? &bytes : NULL, NULL, &test_error));
     assert_ok(kv_publish(kv, &test_error));
 }
 
@@ -90,8 +90,8 @@ static void test_collected_versions_do_not_count(void **state)
     uint32_t leader = (uint32_t)cluster_leader(cluster), node = (leader + 1) % 3;
     struct kv *kv = replica_kv(cluster_replica(cluster, node));
     struct slice old = text("older");
-    assert_ok(mvcc_write(kv, text("key05"), 1, &old, &test_error));
-    assert_ok(mvcc_write(kv, text("never"), 1, NULL, &test_error));
+    assert_ok(mvcc_write(kv, text("key05"), 1, &old, NULL, &test_error));
+    assert_ok(mvcc_write(kv, text("never"), 1, NULL, NULL, &test_error));
     assert_ok(kv_publish(kv, &test_error));
     struct replica_check result = check(cluster, leader);
     assert_true(result.majority);

@@ -473,7 +473,7 @@ static void test_checkpoint_before_the_log(void **state)
     struct replica *leader = cluster_replica(scene.cluster, scene.leader);
     struct slice old = text("older");
     for (uint64_t version = 1; version < 100; version++)
-        assert_ok(mvcc_write(leader->kv, text("apple"), version, &old, &test_error));
+        assert_ok(mvcc_write(leader->kv, text("apple"), version, &old, NULL, &test_error));
     assert_ok(kv_publish(leader->kv, &test_error));
     away_start(&scene);
     wait_until(&scene, is_swapping);
