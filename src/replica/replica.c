@@ -180,6 +180,18 @@ struct replica *replica__create(const struct replica_config *config,
     return r;
 }
 
+/* The only voter has nobody to wait for, whose leader it might disturb: it leads from its first
+ * pump on, and not after a timeout. */
+static void lead_alone(struct replica *r)
+{
+    uint32_t voters = 0;
+    const struct replica_member *own = replica__member_find(&r->members, r->config.id);
+    for (uint32_t i = 0; i < r->members.count; i++)
+        voters += r->members.items[i].voter;
+    if (own && own->voter && voters == 1 && !replica__receiver_holds(r))
+        raft_campaign(r->raft);
+}
+
 status_t replica_open(const struct replica_config *config, const struct replica_host *host,
                       struct replica **out, struct error *error)
 {
@@ -195,6 +207,7 @@ status_t replica_open(const struct replica_config *config, const struct replica_
     r->version_last = r->applied_version;
     r->checkpoint_index = r->applied_index;
     r->checkpoint_time_us = env_monotonic_us(r->env);
+    lead_alone(r);
     *out = r;
     return OK;
 }
