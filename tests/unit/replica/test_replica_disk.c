@@ -185,6 +185,26 @@ static void test_full_leader_gives_way(void **state)
     cluster_destroy(cluster);
 }
 
+/* A disk that hangs under the leader: the others are a majority, and nobody waits for it. */
+static void test_leaders_disk_hangs(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_of(3);
+    uint32_t leader = cluster_leader_wait(cluster);
+    cluster_put(cluster, leader, "apple", "1");
+    cluster_set_log_slow_us(cluster, leader, 60 * SECOND_US);
+    for (uint32_t i = 0; i < 20; i++) {
+        char value[8];
+        snprintf(value, sizeof value, "v%u", i);
+        uint64_t begin_us = cluster_now_us(cluster);
+        assert_int_equal(put_try(cluster, i % 3, value), OK);
+        assert_in_range(cluster_now_us(cluster) - begin_us, 0, SECOND_US / 10);
+        cluster_run_us(cluster, SECOND_US);
+    }
+    assert_int_equal(cluster_leader_wait(cluster), leader);
+    cluster_destroy(cluster);
+}
+
 static void test_checkpoints(void **state)
 {
     (void)state;
@@ -257,6 +277,7 @@ int main(void)
         cmocka_unit_test(test_failed_sync_stops_the_node),
         cmocka_unit_test(test_full_disk_passes),
         cmocka_unit_test(test_full_leader_gives_way),
+        cmocka_unit_test(test_leaders_disk_hangs),
         cmocka_unit_test(test_checkpoints),
         cmocka_unit_test(test_forgotten_outcomes),
     };
