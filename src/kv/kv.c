@@ -121,6 +121,7 @@ static void take_meta(struct kv *kv, uint64_t file_size)
     atomic_store(&kv->published, meta->epoch);
     kv->scratch = mem_alloc(3ull * kv->page_size);
     kv->slots = mem_zalloc(kv->slots_max, sizeof *kv->slots);
+    kv->notes = mem_zalloc(KV_NOTES, sizeof *kv->notes);
     kv->touched = pages;
     kv__alloc_resize(kv, pages);
 }
@@ -134,6 +135,7 @@ static void destroy(struct kv *kv)
     mem_free((void *)(uintptr_t)kv->verified);
     mem_free(kv->scratch);
     mem_free(kv->slots);
+    mem_free(kv->notes);
     mem_free(kv->path);
     mem_free(kv);
 }

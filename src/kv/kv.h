@@ -238,6 +238,52 @@ uint32_t kv_cursor_run(const struct kv_cursor *cursor, struct kv_entry *entries,
 /* On by as many entries as a run had, or fewer. */
 status_t kv_cursor_pass(struct kv_cursor *cursor, uint32_t count, struct error *error);
 
+/* ---- the tree's nodes (any thread) ------------------------------------------------------------
+ *
+ * For what can be summed up over all entries of a subtree. A node of a snapshot never changes, so
+ * what was found out about it can be noted down and found again by those who read a snapshot that
+ * has the same node; a change makes new nodes from the leaf up to the root. */
+
+/* Good while the snapshot is open. */
+struct kv_node {
+    struct kv *kv;
+    const void *page;
+    uint32_t level; /* 0: a leaf */
+    uint32_t count; /* of its entries or children */
+};
+
+/* *found: has it one? Not when it is empty, or of the other engine (kv_snapshot_has_nodes). */
+status_t kv_node_root(struct kv_snapshot *snapshot, struct kv_node *out, bool *found,
+                      struct error *error);
+bool kv_snapshot_has_nodes(const struct kv_snapshot *snapshot);
+/* Of a branch; children are in the order of their keys. */
+status_t kv_node_child(const struct kv_node *node, uint32_t index, struct kv_node *out,
+                       struct error *error);
+/* Of a branch the child under which `key` belongs; of a leaf the first entry >= `key`, or count. */
+uint32_t kv_node_search(const struct kv_node *node, struct slice key);
+/* Of a leaf: the key of an entry, in `bytes` (KV_KEY_SIZE_MAX of them) or in place. */
+struct slice kv_node_key(const struct kv_node *node, uint32_t index, uint8_t *bytes);
+/* As kv_cursor_value. */
+status_t kv_node_value(const struct kv_node *node, uint32_t index, struct slice *value,
+                       struct error *error);
+/* Of a leaf, as cheap as can be: how many bytes all its keys begin with alike, what the key of an
+ * entry has behind them, and its value; value.data is NULL where only kv_node_value can tell. */
+struct kv_node_entry {
+    struct slice rest;
+    struct slice value;
+};
+uint32_t kv_node_shared(const struct kv_node *node);
+void kv_node_entries(const struct kv_node *node, uint32_t from, uint32_t count,
+                     struct kv_node_entry *entries);
+
+/* What is noted is the note taker's; there is one kind of them. It must follow from the entries
+ * below the node alone. Notes are kept in a place of fixed size and may get lost at any time. */
+struct kv_note {
+    uint64_t words[2];
+};
+bool kv_node_note(const struct kv_node *node, struct kv_note *note);
+void kv_node_set_note(const struct kv_node *node, const struct kv_note *note);
+
 /* ---- checkpoints ---------------------------------------------------------------------------- */
 
 /* Three steps, so that the syncs run beside the writer. One at a time.

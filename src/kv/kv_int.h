@@ -141,6 +141,16 @@ struct kv_checkpoint {
     status_t result;
 };
 
+/* One noted node; see kv_node.c. */
+struct kv__noted {
+    _Atomic uint64_t sequence; /* odd while it is written */
+    _Atomic uint64_t page;
+    _Atomic uint64_t birth;
+    _Atomic uint64_t words[2];
+};
+
+#define KV_NOTES 16384u
+
 struct kv {
     struct lsm
         *lsm; /* not null: the store is of that engine, and nothing below is used but slots */
@@ -172,6 +182,8 @@ struct kv {
     uint32_t slots_max;
     _Atomic uint32_t slots_used;
     _Atomic uint64_t slots_free;
+
+    struct kv__noted *notes; /* KV_NOTES, by page number; NULL in the other engine */
 
     /* Checksum verification at first touch of the pages that were in the file at open. */
     _Atomic uint64_t *verified;
