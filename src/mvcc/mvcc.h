@@ -109,6 +109,29 @@ status_t mvcc_scan_next(struct mvcc_scan *scan, struct slice *key, struct slice 
 status_t mvcc_scan_next_many(struct mvcc_scan *scan, struct kv_entry *entries, uint32_t max,
                              uint32_t *count, struct arena *keys, struct error *error);
 
+/* Counts the keys of [low, high) without giving them out. What is found out about whole subtrees is
+ * noted in the kv, so that later counts look at what has changed since and at the ways to the
+ * bounds. Memory: this struct. */
+struct mvcc_count {
+    const struct mvcc_view *view;
+    struct slice low, high; /* not copied */
+    uint64_t keys;          /* counted so far */
+    bool at_end;
+    bool resume_whole;     /* a node begins there, and nothing of it was looked at */
+    uint32_t steps;        /* how many pages this call may still look at */
+    uint64_t newest;       /* version met since it was last set to zero */
+    uint32_t decided_size; /* the user key counted or left out last; 0: none yet */
+    uint32_t resume_size;  /* the stored key to go on from; 0: from `low` */
+    uint8_t decided[KV_KEY_SIZE_MAX];
+    uint8_t resume[KV_KEY_SIZE_MAX];
+};
+/* False: not here. The overlay has writes in the range, or the store is of another engine: use a
+ * scan. */
+bool mvcc_count_begin(struct mvcc_count *count, const struct mvcc_view *view, struct slice low,
+                      struct slice high);
+/* Goes on by some thousand pages; at_end tells whether it was the last step. */
+status_t mvcc_count_step(struct mvcc_count *count, struct error *error);
+
 /* About how many versions of keys the store has in [low, high): an estimate of the keys. */
 status_t mvcc_estimate(const struct mvcc_view *view, struct slice low, struct slice high,
                        double *keys, struct error *error);

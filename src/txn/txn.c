@@ -129,6 +129,7 @@ status_t txn_scan_open(struct txn *txn, struct txn_scan *scan, struct slice low,
     scan->last = slice_make(NULL, 0);
     scan->reverse = reverse;
     scan->at_end = false;
+    scan->count = NULL;
     status_t status =
         mvcc_scan_begin(&scan->scan, &txn->view, scan->low, scan->high, reverse, error);
     if (status != OK) {
@@ -161,11 +162,52 @@ status_t txn_scan_next_many(struct txn_scan *scan, struct kv_entry *entries, uin
     return status;
 }
 
+/* A part as the scan gives it out. */
+static status_t count_entries(struct txn_scan *scan, uint64_t *count, struct error *error)
+{
+    enum { ENTRIES = 256, ROUNDS = 16 };
+    struct kv_entry entries[ENTRIES];
+    struct arena keys = {0};
+    status_t status = OK;
+    uint32_t some = ENTRIES;
+    for (uint32_t i = 0; i < ROUNDS && status == OK && some == ENTRIES; i++) {
+        arena_reset(&keys);
+        status = mvcc_scan_next_many(&scan->scan, entries, ENTRIES, &some, &keys, error);
+        *count += some;
+    }
+    arena_free(&keys);
+    return status;
+}
+
+status_t txn_scan_count(struct txn_scan *scan, uint64_t *count, struct error *error)
+{
+    ASSERT(scan->txn && !scan->reverse && !scan->last.data);
+    *count = 0;
+    if (!scan->at_end) {
+        scan->at_end = true; /* all of the range is taken as read */
+        struct mvcc_count *counting = mem_alloc(sizeof *counting);
+        if (mvcc_count_begin(counting, &scan->txn->view, scan->low, scan->high))
+            scan->count = counting;
+        else
+            mem_free(counting);
+    }
+    if (!scan->count)
+        return count_entries(scan, count, error);
+    uint64_t before = scan->count->keys;
+    status_t status = OK;
+    while (status == OK && scan->count->keys == before && !scan->count->at_end)
+        status = mvcc_count_step(scan->count, error);
+    *count = scan->count->keys - before;
+    return status;
+}
+
 void txn_scan_close(struct txn_scan *scan)
 {
     struct txn *txn = scan->txn;
     if (!txn)
         return;
+    mem_free(scan->count);
+    scan->count = NULL;
     struct slice low = scan->low;
     struct slice high = scan->high;
     bool nothing = !scan->at_end && !scan->last.data;

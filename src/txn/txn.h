@@ -79,6 +79,7 @@ struct txn_scan {
     struct slice last;      /* last key given out, in `scan` */
     bool reverse;
     bool at_end;
+    struct mvcc_count *count; /* of txn_scan_count, or NULL */
 };
 
 status_t txn_scan_open(struct txn *txn, struct txn_scan *scan, struct slice low, struct slice high,
@@ -91,6 +92,9 @@ status_t txn_scan_next(struct txn_scan *scan, struct slice *key, struct slice *v
  * must stay until the next call, or txn_scan_close. */
 status_t txn_scan_next_many(struct txn_scan *scan, struct kv_entry *entries, uint32_t max,
                             uint32_t *count, struct arena *keys, struct error *error);
+/* Instead of giving them out: how many there are, part by part; *count == 0 only at the end. The
+ * scan ascends and is used for nothing else. */
+status_t txn_scan_count(struct txn_scan *scan, uint64_t *count, struct error *error);
 /* Notes what was read: all of the range when the end was reached, else up to the last key. */
 void txn_scan_close(struct txn_scan *scan);
 

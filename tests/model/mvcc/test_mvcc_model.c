@@ -331,6 +331,29 @@ static void scan_check(struct world *world, const struct mvcc_view *view, uint32
     assert_int_equal(mvcc_scan_next(&scan, &key, &value, &error), ERR_NOT_FOUND);
 }
 
+static void count_check(struct world *world, const struct mvcc_view *view, uint32_t written,
+                        const struct own *own)
+{
+    uint8_t low_bytes[KEY_SIZE], high_bytes[KEY_SIZE];
+    uint32_t low = (uint32_t)prng_below(&world->prng, KEYS);
+    uint32_t high = low + (uint32_t)prng_below(&world->prng, KEYS - low);
+    bool to_end = prng_chance(&world->prng, 1, 3);
+    struct slice low_key = key_of(low, low_bytes), high_key = key_of(high, high_bytes);
+    if (to_end)
+        high_key = (struct slice){0};
+    struct mvcc_count count;
+    if (!mvcc_count_begin(&count, view, low_key, high_key)) {
+        assert_true(own->count > 0);
+        return;
+    }
+    while (!count.at_end)
+        assert_ok(mvcc_count_step(&count, &error));
+    uint64_t keys = 0;
+    for (uint32_t key = low; key < (to_end ? (uint32_t)KEYS : high); key++)
+        keys += expected(world, written, own, key, view->version) != 0;
+    assert_int_equal(count.keys, keys);
+}
+
 static void view_check(struct world *world)
 {
     struct kv_snapshot *snapshot;
@@ -364,6 +387,8 @@ static void view_check(struct world *world)
         get_check(world, &view, written, &own);
     for (int i = 0; i < 3; i++)
         scan_check(world, &view, written, &own);
+    for (int i = 0; i < 3; i++)
+        count_check(world, &view, written, view.overlay ? &own : &(struct own){0});
     mvcc_overlay_free(&overlay);
     kv_snapshot_close(snapshot);
 }
