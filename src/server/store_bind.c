@@ -55,6 +55,11 @@ _Static_assert(sizeof(struct store_entry) == sizeof(struct kv_entry), "entries a
 _Static_assert(offsetof(struct store_entry, value) == offsetof(struct kv_entry, value),
                "entries are alike");
 
+static status_t bound_scan_count(struct store_cursor *cursor, uint64_t *count, struct error *error)
+{
+    return txn_scan_count(&((struct bound_cursor *)cursor)->scan, count, error);
+}
+
 static void bound_scan_close(struct store_cursor *cursor)
 {
     struct bound_cursor *bound = (struct bound_cursor *)cursor;
@@ -115,6 +120,7 @@ static const struct store_ops bound_ops = {
     .get = bound_get,
     .scan_open = bound_scan_open,
     .scan_next = bound_scan_next,
+    .scan_count = bound_scan_count,
     .scan_close = bound_scan_close,
     .put = bound_put,
     .remove = bound_remove,

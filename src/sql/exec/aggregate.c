@@ -273,9 +273,35 @@ static status_t ordered_take(struct aggregation *aggregation, struct accumulator
     return status;
 }
 
+/* Is nothing asked for but how many rows a scan has? */
+static bool only_counts(const struct aggregation *aggregation)
+{
+    if (aggregation->group_count > 0 || aggregation->op.left->plan->kind != PLAN_SCAN)
+        return false;
+    for (uint32_t a = 0; a < aggregation->accumulator_count; a++) {
+        const struct aggregate *aggregate = aggregation->accumulators[a].aggregate;
+        if (aggregate->kind != AGGREGATE_COUNT_ROWS || aggregate->filter)
+            return false;
+    }
+    return true;
+}
+
+static status_t rows_count(struct aggregation *aggregation, struct error *error)
+{
+    uint64_t rows;
+    status_t status = exec__scan_count(aggregation->op.left, &rows, error);
+    if (status == OK)
+        status = states_reserve(aggregation, error);
+    for (uint32_t a = 0; a < aggregation->accumulator_count && status == OK; a++)
+        aggregation->accumulators[a].states[0].count = rows;
+    return status;
+}
+
 static status_t all_take(struct aggregation *aggregation, struct error *error)
 {
     aggregation->ready = true;
+    if (only_counts(aggregation))
+        return rows_count(aggregation, error);
     for (;;) {
         struct batch *in;
         status_t status = exec__operator_next(aggregation->op.left, &in, error);

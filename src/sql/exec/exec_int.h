@@ -105,6 +105,8 @@ bool exec__text_is_stable(const struct plan *plan, uint32_t column);
 /* One for each plan_kind. */
 status_t exec__values_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__scan_open(struct exec *, const struct plan *, struct operator**, struct error *);
+/* How many rows a scan gives, without reading them; it is then at its end. */
+status_t exec__scan_count(struct operator* scan, uint64_t *rows, struct error *error);
 status_t exec__filter_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__project_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__hash_join_open(struct exec *, const struct plan *, struct operator**,

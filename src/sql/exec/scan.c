@@ -344,6 +344,49 @@ static status_t scan_next(struct operator* op, struct batch **out, struct error 
     return OK;
 }
 
+static status_t range_count(struct scan *scan, uint64_t *rows, struct error *error)
+{
+    struct exec *exec = scan->op.exec;
+    const struct bounds *bounds = &scan->ranges[scan->current];
+    if (bounds->is_point) {
+        struct slice value;
+        bool found;
+        status_t status = store_get(exec->context.txn, bounds->low, &found, &value, error);
+        *rows += found;
+        return status;
+    }
+    uint64_t some = 1;
+    status_t status =
+        store_scan_open(exec->context.txn, bounds->low, bounds->high, false, &scan->cursor, error);
+    while (status == OK && some > 0) {
+        status = exec__cancel_check(exec, error);
+        if (status == OK)
+            status = store_scan_count(scan->cursor, &some, error);
+        *rows += some;
+    }
+    store_scan_close(scan->cursor);
+    scan->cursor = NULL;
+    return status;
+}
+
+status_t exec__scan_count(struct operator* op, uint64_t *rows, struct error *error)
+{
+    struct scan *scan = (struct scan *)op;
+    struct exec *exec = op->exec;
+    ASSERT(op->plan->kind == PLAN_SCAN && !scan->ready);
+    uint64_t start_us = exec->context.measure ? env_monotonic_us(exec->context.env) : 0;
+    *rows = 0;
+    status_t status = scan_prepare(scan, error);
+    for (; status == OK && scan->current < scan->range_count; scan->current++)
+        status = range_count(scan, rows, error);
+    if (exec->context.measure) {
+        op->figures.time_us += env_monotonic_us(exec->context.env) - start_us;
+        op->figures.rows += *rows;
+        op->figures.batches++;
+    }
+    return status;
+}
+
 static void scan_close(struct operator* op)
 {
     struct scan *scan = (struct scan *)op;

@@ -42,6 +42,20 @@ status_t store_scan_next(struct store_cursor *cursor, struct store_entry *entrie
     return status;
 }
 
+status_t store_scan_count(struct store_cursor *cursor, uint64_t *count, struct error *error)
+{
+    enum { ENTRIES = 128 };
+    ASSERT(cursor && count);
+    *count = 0;
+    if (cursor->ops->scan_count)
+        return cursor->ops->scan_count(cursor, count, error);
+    struct store_entry entries[ENTRIES];
+    uint32_t some;
+    status_t status = store_scan_next(cursor, entries, ENTRIES, &some, error);
+    *count = some;
+    return status;
+}
+
 void store_scan_close(struct store_cursor *cursor)
 {
     if (cursor)

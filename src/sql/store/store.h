@@ -38,6 +38,8 @@ struct store_ops {
                           struct store_cursor **cursor, struct error *error);
     status_t (*scan_next)(struct store_cursor *cursor, struct store_entry *entries, uint32_t max,
                           uint32_t *count, struct error *error);
+    /* May be missing. */
+    status_t (*scan_count)(struct store_cursor *cursor, uint64_t *count, struct error *error);
     void (*scan_close)(struct store_cursor *cursor);
     status_t (*put)(struct store_txn *txn, struct slice key, struct slice value,
                     struct error *error);
@@ -71,6 +73,9 @@ status_t store_scan_open(struct store_txn *txn, struct slice low, struct slice h
  * call of this or of store_scan_close. */
 status_t store_scan_next(struct store_cursor *cursor, struct store_entry *entries, uint32_t max,
                          uint32_t *count, struct error *error);
+/* Instead of giving them out: how many entries there are, part by part; *count == 0 only at the
+ * end. The cursor ascends and is used for nothing else. The whole range counts as read. */
+status_t store_scan_count(struct store_cursor *cursor, uint64_t *count, struct error *error);
 /* NULL is allowed. Must be called before the transaction ends. */
 void store_scan_close(struct store_cursor *cursor);
 /* Key and value are copied. 54000 for a key or value that is too long, 53200 when the transaction's
