@@ -357,6 +357,22 @@ bool numeric_round(struct numeric numeric, int64_t digits, enum numeric_rounding
                    struct numeric *out);
 /* Not of a negative number. */
 bool numeric_sqrt(struct numeric numeric, struct numeric *out);
+/* Of numbers above 0; a base is not 1. As many digits behind the point as PostgreSQL gives. */
+bool numeric_ln(struct numeric numeric, struct numeric *out);
+bool numeric_log(struct numeric base, struct numeric numeric, struct numeric *out);
+bool numeric_exp(struct numeric numeric, struct numeric *out);
+/* to_char and to_number with PostgreSQL's template patterns. Errors carry no position. */
+status_t numeric_to_char(struct numeric number, struct slice text, struct buffer *out,
+                         struct error *error);
+status_t numeric_from_char(struct slice text, struct slice pattern, struct numeric *out,
+                           struct error *error);
+enum numeric_power {
+    NUMERIC_POWER_OK,
+    NUMERIC_POWER_OVERFLOW,
+    NUMERIC_POWER_OF_ZERO, /* 0 to a negative power */
+    NUMERIC_POWER_COMPLEX, /* a negative number to a power that is not whole */
+};
+enum numeric_power numeric_power(struct numeric base, struct numeric exponent, struct numeric *out);
 
 /* ---- bytes and UUIDs --------------------------------------------------------------------------
  */
