@@ -72,10 +72,10 @@ status_t exec__expr_value(struct exec *exec, const struct expr *expr, struct val
 static eval_fn *call_kernel(const struct expr *expr)
 {
     eval_fn *(*const files[])(const struct expr *) = {
-        exec__compare_kernel,    exec__datetime_kernel, exec__bytes_kernel,  exec__numeric_kernel,
-        exec__arithmetic_kernel, exec__text_kernel,     exec__like_kernel,   exec__math_kernel,
-        exec__case_kernel,       exec__sequence_kernel, exec__string_kernel, exec__real_kernel,
-        exec__copy_kernel,       exec__regex_kernel,
+        exec__compare_kernel, exec__number_kernel,  exec__bits_kernel,       exec__datetime_kernel,
+        exec__bytes_kernel,   exec__numeric_kernel, exec__arithmetic_kernel, exec__text_kernel,
+        exec__like_kernel,    exec__math_kernel,    exec__case_kernel,       exec__sequence_kernel,
+        exec__string_kernel,  exec__real_kernel,    exec__copy_kernel,       exec__regex_kernel,
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         eval_fn *kernel = files[i](expr);

@@ -302,6 +302,36 @@ static status_t count(struct eval *eval, struct regex *regex, uint32_t row, stru
     return OK;
 }
 
+static bool has_group(const struct regex *regex)
+{
+    uint32_t groups = 0;
+    return pcre2_pattern_info(regex->code, PCRE2_INFO_CAPTURECOUNT, &groups) == 0 && groups > 0;
+}
+
+/* The first match as the function gives it: whether it is there, where, or its text. */
+static void part_result(struct eval *eval, const struct regex *regex, struct slice text, bool found,
+                        uint32_t row)
+{
+    enum expr_call call = eval->expr->call;
+    size_t start = 0;
+    size_t end = 0;
+    bool part = found;
+    if (found) {
+        uint32_t group = call == CALL_REGEXP_PART && has_group(regex);
+        match_place(regex, group, &start, &end);
+        part = group == 0 || pcre2_get_ovector_pointer(regex->match)[2] != PCRE2_UNSET;
+    }
+    if (call == CALL_REGEXP_INSTR)
+        eval->out.as.integers[row] =
+            found ? (int64_t)utf8_length(slice_make(text.data, start)) + 1 : 0;
+    else if (call != CALL_REGEXP_SUBSTR && call != CALL_REGEXP_PART)
+        eval->out.as.booleans[row] = found;
+    else if (part)
+        eval->out.as.texts[row] = slice_make(text.data + start, end - start);
+    else
+        vector_set_null(&eval->out, row);
+}
+
 static status_t regex_row(struct eval *eval, uint32_t row, struct error *error)
 {
     struct slice text = exec__eval_text(eval->arguments[0], row);
@@ -318,17 +348,7 @@ static status_t regex_row(struct eval *eval, uint32_t row, struct error *error)
     status = find(eval, regex, text, 0, &found, error);
     if (status != OK)
         return status;
-    if (eval->expr->call != CALL_REGEXP_SUBSTR) {
-        eval->out.as.booleans[row] = found;
-        return OK;
-    }
-    size_t start;
-    size_t end;
-    match_place(regex, 0, &start, &end);
-    if (found)
-        eval->out.as.texts[row] = slice_make(text.data + start, end - start);
-    else
-        vector_set_null(&eval->out, row);
+    part_result(eval, regex, text, found, row);
     return OK;
 }
 
@@ -362,6 +382,8 @@ eval_fn *exec__regex_kernel(const struct expr *expr)
     case CALL_REGEXP_LIKE:
     case CALL_REGEXP_COUNT:
     case CALL_REGEXP_SUBSTR:
+    case CALL_REGEXP_INSTR:
+    case CALL_REGEXP_PART:
     case CALL_REGEXP_REPLACE:
         return regex_run;
     default:

@@ -271,6 +271,8 @@ uint32_t exec__char_lower(uint32_t c);
 eval_fn *exec__compare_kernel(const struct expr *expr);
 eval_fn *exec__bytes_kernel(const struct expr *expr);
 eval_fn *exec__numeric_kernel(const struct expr *expr);
+eval_fn *exec__number_kernel(const struct expr *expr);
+eval_fn *exec__bits_kernel(const struct expr *expr);
 eval_fn *exec__arithmetic_kernel(const struct expr *expr);
 eval_fn *exec__math_kernel(const struct expr *expr);
 eval_fn *exec__text_kernel(const struct expr *expr);

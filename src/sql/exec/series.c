@@ -1,5 +1,5 @@
-/* generate_series: start, start + step, ... as far as stop. Of integers, or of timestamps with an
- * interval between them. */
+/* generate_series: start, start + step, ... as far as stop. Of integers, of numerics, or of
+ * timestamps with an interval between them. */
 #include "sql/exec/exec_int.h"
 
 struct series {
@@ -10,8 +10,17 @@ struct series {
     int64_t stop;
     int64_t step;             /* of timestamps only its sign */
     struct interval interval; /* of timestamps */
+    struct numeric numeric_next, numeric_stop, numeric_step;
     struct batch *out;
 };
+
+static void numerics_find(struct series *series, const struct value values[3])
+{
+    series->numeric_next = values[0].as.numeric;
+    series->numeric_stop = values[1].as.numeric;
+    series->numeric_step = values[2].as.numeric;
+    series->step = numeric_compare(series->numeric_step, numeric_from_integer(0));
+}
 
 /* With a NULL anywhere there are no rows. */
 static status_t bounds_find(struct series *series, struct error *error)
@@ -27,6 +36,12 @@ static status_t bounds_find(struct series *series, struct error *error)
     }
     if (series->done)
         return OK;
+    if (values[2].type == SQL_NUMERIC) {
+        numerics_find(series, values);
+        if (series->step == 0)
+            return error_sql(error, "22023", bounds[2]->position, "step size cannot equal zero");
+        return OK;
+    }
     series->next = values[0].as.integer;
     series->stop = values[1].as.integer;
     series->step = values[2].as.integer;
@@ -52,6 +67,23 @@ static status_t step(struct series *series, struct error *error)
     return OK;
 }
 
+/* The numbers of one batch; the last there is room for ends the series. */
+static uint32_t numerics_next(struct series *series)
+{
+    struct numeric *values = series->out->columns[0].as.numerics;
+    uint32_t count = 0;
+    while (count < series->op.exec->batch_rows && !series->done) {
+        int order = numeric_compare(series->numeric_next, series->numeric_stop);
+        series->done = series->step > 0 ? order > 0 : order < 0;
+        if (series->done)
+            break;
+        values[count++] = series->numeric_next;
+        series->done =
+            !numeric_add(series->numeric_next, series->numeric_step, &series->numeric_next);
+    }
+    return count;
+}
+
 static status_t series_next(struct operator* op, struct batch **out, struct error *error)
 {
     struct series *series = (struct series *)op;
@@ -61,7 +93,10 @@ static status_t series_next(struct operator* op, struct batch **out, struct erro
     uint32_t count = 0;
     exec__batch_prepare(op->exec, &series->out, op->plan->types, 1, op->exec->batch_rows);
     int64_t *values = series->out->columns[0].as.integers;
-    while (status == OK && count < op->exec->batch_rows && !series->done) {
+    if (op->plan->types[0] == SQL_NUMERIC)
+        count = numerics_next(series);
+    while (op->plan->types[0] != SQL_NUMERIC && status == OK && count < op->exec->batch_rows &&
+           !series->done) {
         series->done = series->step > 0 ? series->next > series->stop : series->next < series->stop;
         if (series->done)
             break;

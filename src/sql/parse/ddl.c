@@ -55,8 +55,8 @@ static bool parse_ordered_key(struct parse *parse, struct ast_index_key *key)
 {
     if (!parse_index_key(parse, key))
         return false;
-    if (parse__is_keyword(parse, KEYWORD_COLLATE))
-        return parse__unsupported(parse, "COLLATE is");
+    if (parse__is_keyword(parse, KEYWORD_COLLATE) && !parse__collate(parse))
+        return false;
     key->descending = parse__accept_keyword(parse, KEYWORD_DESC);
     if (!key->descending)
         parse__accept_keyword(parse, KEYWORD_ASC);

@@ -212,7 +212,7 @@ static bool parse_column_constraint(struct parse *parse, struct table_body *body
     case KEYWORD_CHECK:
         return add_check(parse, body, name);
     case KEYWORD_COLLATE:
-        return parse__unsupported(parse, "COLLATE is");
+        return parse__collate(parse);
     case KEYWORD_DEFERRABLE:
     case KEYWORD_INITIALLY:
         return parse__unsupported(parse, "a deferrable constraint is");

@@ -3,7 +3,8 @@
  * parse__expr_at(least) reads an operand and then, as long as the next operator binds at least as
  * tightly as `least`, takes it with what stands to its right. Levels as in PostgreSQL's manual,
  * table 4.2, from loose to tight:
- *     OR | AND | NOT | IS | < > = <= >= <> | LIKE IN BETWEEN | other | + - | * / % | ^ | sign | ::
+ *     OR | AND | NOT | IS | < > = <= >= <> | LIKE IN BETWEEN | other | + - | * / % | ^ | AT TIME
+ *     ZONE | COLLATE | sign | ::
  * Comparisons and LIKE, BETWEEN do not associate: "a < b < c" is an error. */
 #include "base/check.h"
 #include "parse_int.h"
@@ -148,6 +149,8 @@ static struct ast_expr *parse_parenthesis(struct parse *parse)
 static struct ast_expr *parse_operand(struct parse *parse)
 {
     switch (parse->token.kind) {
+    case TOKEN_OPERATOR:
+        return parse__prefix_operator(parse);
     case TOKEN_MINUS:
         return parse_unary(parse, AST_OP_NEGATE, PRECEDENCE_UNARY);
     case TOKEN_PLUS:
@@ -205,6 +208,8 @@ static enum precedence infix_of_keyword(struct parse *parse, enum keyword keywor
     switch (keyword) {
     case KEYWORD_AT:
         return parse__at_time_zone_follows(parse) ? PRECEDENCE_AT : PRECEDENCE_NONE;
+    case KEYWORD_COLLATE:
+        return PRECEDENCE_COLLATE;
     case KEYWORD_OR:
         return PRECEDENCE_OR;
     case KEYWORD_AND:
@@ -449,25 +454,12 @@ static struct ast_expr *parse_keyword_infix(struct parse *parse, struct ast_expr
         return parse_is(parse, left);
     case PRECEDENCE_AT:
         return parse__at_time_zone(parse, left);
+    case PRECEDENCE_COLLATE:
+        return parse__collate(parse) ? left : NULL;
     default:
         ASSERT(precedence == PRECEDENCE_LIKE);
         return parse_like_level(parse, left);
     }
-}
-
-/* An operator of PostgreSQL's lexical form that is none of ours. */
-static struct ast_expr *refuse_operator(struct parse *parse)
-{
-    struct token token = parse->token;
-    struct slice text = slice_make(parse->text.data + token.start, token.end - token.start);
-    if (text.data[0] == '`' || slice_equal(text, slice_from_string("==")) ||
-        slice_equal(text, slice_from_string("&&"))) {
-        parse__syntax_error(parse);
-        return NULL;
-    }
-    parse__fail(parse, "42883", token.position, "operator does not exist: %.*s",
-                (int)(text.size > 16 ? 16 : text.size), (const char *)text.data);
-    return NULL;
 }
 
 /* The operators behind `left` that bind at least as tightly as `least`. */
@@ -477,8 +469,13 @@ static struct ast_expr *parse_operators(struct parse *parse, struct ast_expr *le
     enum precedence last = PRECEDENCE_NONE;
     while (left) {
         bool word = parse__is(parse, TOKEN_WORD);
-        if (parse__is(parse, TOKEN_OPERATOR))
-            return refuse_operator(parse);
+        if (parse__is(parse, TOKEN_OPERATOR)) {
+            if (PRECEDENCE_OTHER < least)
+                return left;
+            left = parse__infix_operator(parse, left);
+            last = PRECEDENCE_OTHER;
+            continue;
+        }
         struct infix infix = word ? (struct infix){0} : infix_of_symbol(parse->token.kind);
         if (word)
             infix.precedence = infix_of_keyword(parse, parse->token.keyword);

@@ -78,7 +78,10 @@ struct ast_expr *parse__call(struct parse *parse)
     ASSERT(name.name);
     parse__advance(parse);
     parse__advance(parse);
-    if (!parse_arguments(parse, call, &list) || !parse__expect(parse, TOKEN_RIGHT_PAREN))
+    bool named = strcmp(name.name, "make_interval") == 0 && parse__named_arguments_follow(parse);
+    bool good =
+        named ? parse__interval_arguments(parse, &list) : parse_arguments(parse, call, &list);
+    if (!good || !parse__expect(parse, TOKEN_RIGHT_PAREN))
         return NULL;
     call = finish_call(parse, call, name.name, &list);
     if (!call)

@@ -153,6 +153,49 @@ struct ast_expr *parse__current(struct parse *parse, enum sql_type type)
     return cast_of(parse, call, spec, position);
 }
 
+bool parse__named_arguments_follow(struct parse *parse)
+{
+    const struct token *next = parse__peek(parse);
+    struct slice text = slice_make(parse->text.data + next->start, next->end - next->start);
+    return parse__is(parse, TOKEN_WORD) && next->kind == TOKEN_OPERATOR &&
+           slice_equal(text, slice_from_string("=>"));
+}
+
+/* make_interval(days => 5, hours => 2). */
+bool parse__interval_arguments(struct parse *parse, struct expr_list *list)
+{
+    static const char *const names[] = {"years", "months", "weeks", "days",
+                                        "hours", "mins",   "secs"};
+    enum { NAME_COUNT = sizeof names / sizeof *names };
+    struct ast_expr *given[NAME_COUNT] = {0};
+    uint32_t position = parse->token.position;
+    do {
+        const struct token name = parse->token;
+        size_t i = 0;
+        if (!parse__named_arguments_follow(parse))
+            return parse__syntax_error(parse);
+        while (i < NAME_COUNT && strcmp(names[i], name.name) != 0)
+            i++;
+        if (i == NAME_COUNT)
+            return parse__fail(parse, "42883", name.position,
+                               "function make_interval has no argument \"%s\"", name.name);
+        if (given[i])
+            return parse__fail(parse, "42601", name.position,
+                               "argument name \"%s\" used more than once", name.name);
+        parse__advance(parse);
+        parse__advance(parse);
+        given[i] = parse__expr(parse);
+        if (!given[i])
+            return false;
+    } while (parse__accept(parse, TOKEN_COMMA));
+    for (size_t i = 0; i < NAME_COUNT; i++) {
+        struct ast_expr *zero = parse__expr_new(parse, AST_LITERAL, position);
+        zero->as.literal = value_integer(0);
+        parse__expr_append(parse, list, given[i] ? given[i] : zero);
+    }
+    return true;
+}
+
 bool parse__at_time_zone_follows(struct parse *parse)
 {
     const struct token *next = parse__peek(parse);

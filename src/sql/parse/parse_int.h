@@ -394,6 +394,7 @@ enum precedence {
     PRECEDENCE_MULTIPLY,
     PRECEDENCE_POWER,
     PRECEDENCE_AT, /* AT TIME ZONE */
+    PRECEDENCE_COLLATE,
     PRECEDENCE_UNARY,
     PRECEDENCE_CAST,
 };
@@ -425,7 +426,16 @@ bool parse__extract(struct parse *parse, struct expr_list *list);
 /* CURRENT_TIMESTAMP and its like, of that type. */
 struct ast_expr *parse__current(struct parse *parse, enum sql_type type);
 /* The current token is AT: is it AT TIME ZONE? */
+/* The current token is TOKEN_OPERATOR: before an operand, or behind `left`. NULL after an error. */
+struct ast_expr *parse__prefix_operator(struct parse *parse);
+struct ast_expr *parse__infix_operator(struct parse *parse, struct ast_expr *left);
+/* COLLATE and a name, read past; there is one collation. */
+bool parse__collate(struct parse *parse);
 bool parse__at_time_zone_follows(struct parse *parse);
+/* The arguments of make_interval by name: the current token is the first name. The list becomes the
+ * one by position, with zeros for what was not named. */
+bool parse__named_arguments_follow(struct parse *parse);
+bool parse__interval_arguments(struct parse *parse, struct expr_list *list);
 struct ast_expr *parse__at_time_zone(struct parse *parse, struct ast_expr *left);
 /* (a, b) OVERLAPS (c, d): the first is read, the current token is the word. */
 struct ast_expr *parse__overlaps(struct parse *parse, const struct ast_expr *row);

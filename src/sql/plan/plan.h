@@ -70,7 +70,7 @@ enum expr_call {
     CALL_MULTIPLY,
     CALL_DIVIDE,
     CALL_MODULO,
-    CALL_POWER, /* doubles only */
+    CALL_POWER, /* of doubles, or of numerics */
     CALL_NEGATE,
     /* bits, integers */
     CALL_BIT_AND,
@@ -194,7 +194,44 @@ enum expr_call {
     CALL_CURRVAL,
     CALL_SETVAL,
     CALL_LASTVAL,
-    CALL_COUNT_ /* number of calls, not a call */
+
+    CALL_SHA224, /* of bytes; so the next three */
+    CALL_SHA256,
+    CALL_SHA384,
+    CALL_SHA512,
+    CALL_CRC32,
+    CALL_CRC32C,
+    CALL_GET_BIT, /* (bytes, place from 0) */
+    CALL_SET_BIT, /* (bytes, place, 0 or 1) */
+    CALL_SET_BYTE,
+    CALL_BIT_COUNT,
+    CALL_BIT_LENGTH, /* of text or bytes */
+    CALL_TO_BIN,     /* of an integer, as CALL_TO_HEX */
+    CALL_TO_OCT,
+    CALL_DIV,       /* of numerics, towards zero */
+    CALL_FACTORIAL, /* of an integer, to numeric */
+    CALL_SCALE,     /* of a numeric; so the next two */
+    CALL_MIN_SCALE,
+    CALL_TRIM_SCALE,
+    CALL_ASINH, /* of doubles, to CALL_ERFC; the next ones in degrees */
+    CALL_ACOSH,
+    CALL_ATANH,
+    CALL_SIND,
+    CALL_COSD,
+    CALL_TAND,
+    CALL_COTD,
+    CALL_ASIND,
+    CALL_ACOSD,
+    CALL_ATAND,
+    CALL_ATAN2D,
+    CALL_ERF,
+    CALL_ERFC,
+    CALL_TO_NUMBER, /* (text, pattern) */
+    CALL_NUM_NULLS, /* of anything */
+    CALL_NUM_NONNULLS,
+    CALL_REGEXP_INSTR, /* (text, pattern) */
+    CALL_REGEXP_PART,  /* (text, pattern): what matched, or of it the first group */
+    CALL_COUNT_        /* number of calls, not a call */
 };
 
 struct expr {

@@ -27,6 +27,8 @@ static const struct function functions[] = {
     {"current_date", CALL_NOW, DATE, 0, 0, {0}},
     {"current_time", CALL_NOW, TIME, 0, 0, {0}},
     {"current_timestamp", CALL_NOW, ZONED, 0, 0, {0}},
+    {"date_add", CALL_ADD, ZONED, 2, 2, {ZONED, SPAN}},
+    {"date_subtract", CALL_SUBTRACT, ZONED, 2, 2, {ZONED, SPAN}},
     {"date_bin", CALL_DATE_BIN, ZONED, 3, 3, {SPAN, ZONED, ZONED}},
     {"date_bin", CALL_DATE_BIN, STAMP, 3, 3, {SPAN, STAMP, STAMP}},
     {"date_part", CALL_DATE_PART, D, 2, 2, {T, ZONED}},
@@ -215,7 +217,7 @@ enum sql_type plan__series_type(const struct expr *start, const struct expr *sto
     bool is_series = (a >= SQL_DATE && a <= SQL_TIMESTAMPTZ && a != SQL_TIME) ||
                      (b >= SQL_DATE && b <= SQL_TIMESTAMPTZ && b != SQL_TIME);
     if (!is_series)
-        return SQL_INTEGER;
+        return a == SQL_NUMERIC || b == SQL_NUMERIC ? SQL_NUMERIC : SQL_INTEGER;
     bool is_zoned = a == SQL_TIMESTAMPTZ || b == SQL_TIMESTAMPTZ;
     return !is_zoned && (a == SQL_TIMESTAMP || b == SQL_TIMESTAMP) ? SQL_TIMESTAMP
                                                                    : SQL_TIMESTAMPTZ;

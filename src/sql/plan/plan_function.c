@@ -101,8 +101,6 @@ static const struct function functions[] = {
     {"log", CALL_LOG, D, 2, 2, {D, D}},
     {"overlay", CALL_OVERLAY, T, 3, 4, {T, T, I, I}},
     {"quote_ident", CALL_QUOTE_IDENT, T, 1, 1, {T}},
-    {"quote_literal", CALL_QUOTE_LITERAL, T, 1, 1, {T}},
-    {"quote_nullable", CALL_QUOTE_NULLABLE, T, 1, 1, {T}},
     {"radians", CALL_RADIANS, D, 1, 1, {D}},
     {"sinh", CALL_SINH, D, 1, 1, {D}},
     {"regexp_count", CALL_REGEXP_COUNT, I, 2, 2, {T, T}},
@@ -115,6 +113,54 @@ static const struct function functions[] = {
     {"to_hex", CALL_TO_HEX, T, 1, 1, {I}},
     {"translate", CALL_TRANSLATE, T, 3, 3, {T, T, T}},
     {"width_bucket", CALL_WIDTH_BUCKET, I, 4, 4, {D, D, D, I}},
+    {"acosd", CALL_ACOSD, D, 1, 1, {D}},
+    {"acosh", CALL_ACOSH, D, 1, 1, {D}},
+    {"asind", CALL_ASIND, D, 1, 1, {D}},
+    {"asinh", CALL_ASINH, D, 1, 1, {D}},
+    {"atan2d", CALL_ATAN2D, D, 2, 2, {D, D}},
+    {"atand", CALL_ATAND, D, 1, 1, {D}},
+    {"atanh", CALL_ATANH, D, 1, 1, {D}},
+    {"bit_count", CALL_BIT_COUNT, I, 1, 1, {Y}},
+    {"bit_length", CALL_BIT_LENGTH, I, 1, 1, {T}},
+    {"bit_length", CALL_BIT_LENGTH, I, 1, 1, {Y}},
+    {"cosd", CALL_COSD, D, 1, 1, {D}},
+    {"cotd", CALL_COTD, D, 1, 1, {D}},
+    {"crc32", CALL_CRC32, I, 1, 1, {Y}},
+    {"crc32c", CALL_CRC32C, I, 1, 1, {Y}},
+    {"div", CALL_DIV, N, 2, 2, {N, N}},
+    {"erf", CALL_ERF, D, 1, 1, {D}},
+    {"erfc", CALL_ERFC, D, 1, 1, {D}},
+    {"exp", CALL_EXP, N, 1, 1, {N}},
+    {"factorial", CALL_FACTORIAL, N, 1, 1, {I}},
+    {"gcd", CALL_GCD, N, 2, 2, {N, N}},
+    {"get_bit", CALL_GET_BIT, I, 2, 2, {Y, I}},
+    {"lcm", CALL_LCM, N, 2, 2, {N, N}},
+    {"ln", CALL_LN, N, 1, 1, {N}},
+    {"log", CALL_LOG10, N, 1, 1, {N}},
+    {"log", CALL_LOG, N, 2, 2, {N, N}},
+    {"log10", CALL_LOG10, N, 1, 1, {N}},
+    {"min_scale", CALL_MIN_SCALE, I, 1, 1, {N}},
+    {"pow", CALL_POWER, N, 2, 2, {N, N}},
+    {"power", CALL_POWER, N, 2, 2, {N, N}},
+    {"random", CALL_RANDOM, I, 2, 2, {I, I}},
+    {"regexp_instr", CALL_REGEXP_INSTR, I, 2, 2, {T, T}},
+    {"scale", CALL_SCALE, I, 1, 1, {N}},
+    {"set_bit", CALL_SET_BIT, Y, 3, 3, {Y, I, I}},
+    {"set_byte", CALL_SET_BYTE, Y, 3, 3, {Y, I, I}},
+    {"sha224", CALL_SHA224, Y, 1, 1, {Y}},
+    {"sha256", CALL_SHA256, Y, 1, 1, {Y}},
+    {"sha384", CALL_SHA384, Y, 1, 1, {Y}},
+    {"sha512", CALL_SHA512, Y, 1, 1, {Y}},
+    {"sind", CALL_SIND, D, 1, 1, {D}},
+    {"substring", CALL_REGEXP_PART, T, 2, 2, {T, T}},
+    {"tand", CALL_TAND, D, 1, 1, {D}},
+    {"to_bin", CALL_TO_BIN, T, 1, 1, {I}},
+    {"to_char", CALL_TO_CHAR, T, 2, 2, {N, T}},
+    {"to_char", CALL_TO_CHAR, T, 2, 2, {D, T}},
+    {"to_number", CALL_TO_NUMBER, N, 2, 2, {T, T}},
+    {"to_oct", CALL_TO_OCT, T, 1, 1, {I}},
+    {"trim_scale", CALL_TRIM_SCALE, N, 1, 1, {N}},
+    {"width_bucket", CALL_WIDTH_BUCKET, I, 4, 4, {N, N, N, I}},
     {"version", CALL_VERSION, T, 0, 0, {0}},
 };
 
@@ -198,7 +244,8 @@ static status_t no_such_function(struct planner *planner, const char *name, stru
 }
 
 /* How well the arguments fit: -1 not at all, otherwise the number of exact ones, doubled, and one
- * for each unknown that meets a double (PostgreSQL's preferred number type). */
+ * for each unknown that meets a double (PostgreSQL's preferred number type), or a quoted one that
+ * meets a text. */
 static int fit(const struct function *function, struct expr **arguments, uint32_t count)
 {
     if (count < function->arguments_min || count > function->arguments_max)
@@ -208,9 +255,12 @@ static int fit(const struct function *function, struct expr **arguments, uint32_
         enum sql_type have = arguments[i]->type;
         if (!plan__can_coerce(have, function->arguments[i]))
             return -1;
+        bool literal = have == SQL_UNKNOWN && arguments[i]->kind == EXPR_CONSTANT;
         if (have == function->arguments[i])
             score += 2;
         else if (have == SQL_UNKNOWN && function->arguments[i] == SQL_DOUBLE)
+            score += 1;
+        else if (literal && !arguments[i]->constant.null && function->arguments[i] == SQL_TEXT)
             score += 1;
     }
     return score;
@@ -242,7 +292,7 @@ static struct expr *function_call(struct planner *planner, const char *name, enu
 }
 
 /* concat(...): anything, as text. */
-static status_t type_concat(struct planner *planner, struct expr **arguments, uint32_t count)
+static status_t type_to_text(struct planner *planner, struct expr **arguments, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         status_t status =
@@ -254,45 +304,66 @@ static status_t type_concat(struct planner *planner, struct expr **arguments, ui
     return OK;
 }
 
-/* COALESCE and its like, whose arguments are of one type, whichever. *known tells whether it is
- * one of them. */
+/* Functions of arguments of any type, or of several that must be of one. */
+static const struct polymorphic {
+    const char *name;
+    const char *shown;
+    enum expr_call call;
+    enum { ARGUMENTS_UNIFIED, ARGUMENTS_TO_TEXT, ARGUMENTS_ANY } arguments;
+    uint32_t least;
+    uint32_t most;
+} polymorphics[] = {
+    {"coalesce", "COALESCE", CALL_COALESCE, ARGUMENTS_UNIFIED, 1, UINT32_MAX},
+    {"nullif", "NULLIF", CALL_NULLIF, ARGUMENTS_UNIFIED, 2, 2},
+    {"greatest", "GREATEST", CALL_GREATEST, ARGUMENTS_UNIFIED, 1, UINT32_MAX},
+    {"least", "LEAST", CALL_LEAST, ARGUMENTS_UNIFIED, 1, UINT32_MAX},
+    {"concat", "concat", CALL_CONCAT_FN, ARGUMENTS_TO_TEXT, 1, UINT32_MAX},
+    {"concat_ws", "concat_ws", CALL_CONCAT_WS, ARGUMENTS_TO_TEXT, 2, UINT32_MAX},
+    {"format", "format", CALL_FORMAT, ARGUMENTS_TO_TEXT, 1, UINT32_MAX},
+    {"quote_literal", "quote_literal", CALL_QUOTE_LITERAL, ARGUMENTS_TO_TEXT, 1, 1},
+    {"quote_nullable", "quote_nullable", CALL_QUOTE_NULLABLE, ARGUMENTS_TO_TEXT, 1, 1},
+    {"num_nulls", "num_nulls", CALL_NUM_NULLS, ARGUMENTS_ANY, 1, UINT32_MAX},
+    {"num_nonnulls", "num_nonnulls", CALL_NUM_NONNULLS, ARGUMENTS_ANY, 1, UINT32_MAX},
+};
+
+static status_t settle_all(struct planner *planner, struct expr **arguments, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        status_t status = plan__settle(planner, &arguments[i]);
+        if (status)
+            return status;
+    }
+    return OK;
+}
+
+/* *known tells whether it is one of them. */
 static status_t type_polymorphic(struct planner *planner, const char *name, struct expr **arguments,
                                  uint32_t count, uint32_t position, bool *known, struct expr **out)
 {
-    static const struct {
-        const char *name;
-        const char *shown;
-        enum expr_call call;
-        uint32_t least;
-        uint32_t most;
-    } table[] = {
-        {"coalesce", "COALESCE", CALL_COALESCE, 1, UINT32_MAX},
-        {"nullif", "NULLIF", CALL_NULLIF, 2, 2},
-        {"greatest", "GREATEST", CALL_GREATEST, 1, UINT32_MAX},
-        {"least", "LEAST", CALL_LEAST, 1, UINT32_MAX},
-        {"concat", "concat", CALL_CONCAT_FN, 1, UINT32_MAX},
-        {"concat_ws", "concat_ws", CALL_CONCAT_WS, 2, UINT32_MAX},
-        {"format", "format", CALL_FORMAT, 1, UINT32_MAX},
-    };
     *known = strcmp(name, "pg_typeof") == 0 && count == 1;
     if (*known) {
         const char *type = type_name(arguments[0]->type);
         *out = plan__constant(planner, value_text(slice_from_string(type)), position);
         return OK;
     }
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        if (strcmp(table[i].name, name) != 0 || count < table[i].least || count > table[i].most)
+    for (size_t i = 0; i < sizeof polymorphics / sizeof *polymorphics; i++) {
+        const struct polymorphic *function = &polymorphics[i];
+        if (strcmp(function->name, name) != 0 || count < function->least || count > function->most)
             continue;
         *known = true;
         enum sql_type type = SQL_TEXT;
-        bool to_text = table[i].call == CALL_CONCAT_FN || table[i].call == CALL_CONCAT_WS ||
-                       table[i].call == CALL_FORMAT;
-        status_t status = to_text
-                              ? type_concat(planner, arguments, count)
-                              : plan__unify(planner, table[i].shown, arguments, count, 1, &type);
+        status_t status;
+        if (function->arguments == ARGUMENTS_TO_TEXT) {
+            status = type_to_text(planner, arguments, count);
+        } else if (function->arguments == ARGUMENTS_ANY) {
+            type = SQL_INTEGER;
+            status = settle_all(planner, arguments, count);
+        } else {
+            status = plan__unify(planner, function->shown, arguments, count, 1, &type);
+        }
         if (status)
             return status;
-        *out = function_call(planner, name, table[i].call, type, arguments, count, position);
+        *out = function_call(planner, name, function->call, type, arguments, count, position);
         return OK;
     }
     return OK;

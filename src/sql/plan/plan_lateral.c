@@ -49,9 +49,12 @@ static status_t bind_series(struct scope *scope, const struct ast_expr *call, co
             return status;
     }
     enum sql_type type = plan__series_type(bounds[0], bounds[1]);
+    if (type == SQL_INTEGER && count == 3 && bounds[2]->type == SQL_NUMERIC)
+        type = SQL_NUMERIC;
+    bool of_numbers = type == SQL_INTEGER || type == SQL_NUMERIC;
     for (uint32_t i = 0; i < count; i++) {
-        enum sql_type wanted = i < 2 || type == SQL_INTEGER ? type : SQL_INTERVAL;
-        if (!plan__can_coerce(bounds[i]->type, wanted) || (count == 2 && type != SQL_INTEGER))
+        enum sql_type wanted = i < 2 || of_numbers ? type : SQL_INTERVAL;
+        if (!plan__can_coerce(bounds[i]->type, wanted) || (count == 2 && !of_numbers))
             return error_sql(planner->error, "42883", call->position,
                              "function generate_series of %s does not exist",
                              type_name(bounds[i]->type));
@@ -60,9 +63,11 @@ static status_t bind_series(struct scope *scope, const struct ast_expr *call, co
             return status;
         plan__append(planner, &query->series, bounds[i]);
     }
-    if (count == 2)
-        plan__append(planner, &query->series,
-                     plan__constant(planner, value_integer(1), call->position));
+    if (count == 2) {
+        struct value one =
+            type == SQL_NUMERIC ? value_numeric(numeric_from_integer(1)) : value_integer(1);
+        plan__append(planner, &query->series, plan__constant(planner, one, call->position));
+    }
     add_column(planner, query, name, type);
     return OK;
 }
@@ -182,7 +187,8 @@ void plan__choose_series(struct planner *planner, struct query *query, struct st
     for (int i = 0; i < 3; i++)
         known = known && plan__is_constant(bounds[i]) && !bounds[i]->constant.null;
     *out = (struct stage){.rows = 1000};
-    if (known && bounds[2]->constant.as.integer != 0)
+    bool integers = bounds[2]->constant.type == SQL_INTEGER;
+    if (known && integers && bounds[2]->constant.as.integer != 0)
         out->rows = fmax(0, floor(((double)bounds[1]->constant.as.integer -
                                    (double)bounds[0]->constant.as.integer) /
                                   (double)bounds[2]->constant.as.integer) +

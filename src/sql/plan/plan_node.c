@@ -260,6 +260,8 @@ bool expr_is_strict(const struct expr *expr)
     case CALL_CONCAT_WS:
     case CALL_FORMAT:
     case CALL_QUOTE_NULLABLE:
+    case CALL_NUM_NULLS:
+    case CALL_NUM_NONNULLS:
     case CALL_COALESCE:
     case CALL_NULLIF:
     case CALL_GREATEST:

@@ -217,6 +217,8 @@ static enum sql_type operand_type(enum expr_call call, const struct expr *left,
             return SQL_INTEGER;
         return type_is_number(wide) ? wide : SQL_UNKNOWN;
     case CLASS_DOUBLE:
+        if (wide == SQL_NUMERIC)
+            return SQL_NUMERIC;
         return plan__can_coerce(a, SQL_DOUBLE) && plan__can_coerce(b, SQL_DOUBLE) ? SQL_DOUBLE
                                                                                   : SQL_UNKNOWN;
     case CLASS_BITS:
