@@ -13,6 +13,7 @@ static open_fn *const open_functions[] = {
     [PLAN_HASH_JOIN] = exec__hash_join_open,
     [PLAN_NESTED_LOOP_JOIN] = exec__nested_loop_open,
     [PLAN_LOOKUP_JOIN] = exec__lookup_join_open,
+    [PLAN_MERGE_JOIN] = exec__merge_join_open,
     [PLAN_AGGREGATE] = exec__aggregate_open,
     [PLAN_WINDOW] = exec__window_open,
     [PLAN_SORT] = exec__sort_open,
@@ -106,10 +107,11 @@ bool exec__text_is_stable(const struct plan *plan, uint32_t column)
     case PLAN_HASH_JOIN:
     case PLAN_NESTED_LOOP_JOIN:
     case PLAN_LOOKUP_JOIN:
+    case PLAN_MERGE_JOIN:
         if (column < plan->left->column_count)
             return exec__text_is_stable(plan->left, column);
-        /* The other two keep their right side in a collection. */
-        return plan->kind != PLAN_LOOKUP_JOIN ||
+        /* The others keep their right side in a collection. */
+        return (plan->kind != PLAN_LOOKUP_JOIN && plan->kind != PLAN_MERGE_JOIN) ||
                exec__text_is_stable(plan->right, column - plan->left->column_count);
     case PLAN_AGGREGATE:
         return true; /* in what it collected, kept until it is closed */

@@ -115,6 +115,8 @@ status_t exec__nested_loop_open(struct exec *, const struct plan *, struct opera
                                 struct error *);
 status_t exec__lookup_join_open(struct exec *, const struct plan *, struct operator**,
                                 struct error *);
+status_t exec__merge_join_open(struct exec *, const struct plan *, struct operator**,
+                               struct error *);
 status_t exec__aggregate_open(struct exec *, const struct plan *, struct operator**,
                               struct error *);
 status_t exec__window_open(struct exec *, const struct plan *, struct operator**, struct error *);

@@ -366,6 +366,7 @@ enum plan_kind {
     PLAN_HASH_JOIN,
     PLAN_NESTED_LOOP_JOIN, /* right side materialised once */
     PLAN_LOOKUP_JOIN,      /* for each left row, look the right table up by key */
+    PLAN_MERGE_JOIN,       /* both sides ascend by the keys, NULLs last */
     PLAN_LATERAL_JOIN,     /* the right side is run anew for each left row, whose values it sees */
     PLAN_SERIES,           /* generate_series */
     PLAN_AGGREGATE,
@@ -478,7 +479,8 @@ struct plan {
         } project;
         struct {
             enum join_kind kind;
-            /* Hash join: left_keys[i] = right_keys[i], each over its own side's columns. */
+            /* Hash and merge join: left_keys[i] = right_keys[i], each over its own side's columns;
+               of a merge join they are columns. */
             struct expr **left_keys;
             struct expr **right_keys;
             uint32_t key_count;
@@ -588,6 +590,8 @@ struct plan_options {
     bool sqlite;
     /* Rewrites that may be switched off, for tests and EXPLAIN; all on by default. */
     bool no_fold, no_pushdown, no_index, no_hash_join, no_lookup_join, no_top_n, no_unnest;
+    bool no_merge_join;
+    bool no_join_order; /* inputs are joined as they are written */
     /* Appends the text of the query that stands for a table of another schema than "public", which
      * has its rows in it. ERR_NOT_FOUND: the schema has no such table; ERR_UNSUPPORTED: there is no
      * such schema. NULL: there is none. */

@@ -101,6 +101,7 @@ static void mark_list(struct query *query, const struct exprs *list)
 /* Conditions on a table itself are left out: the scan sees to them. */
 static void mark_from(struct query *query, const struct from_node *node)
 {
+    mark_list(query, &node->joined_on);
     if (node->leaf) {
         struct subquery *lateral = query->relations[node->relation].lateral;
         for (uint32_t i = 0; lateral && i < lateral->subplan.cell_count; i++)

@@ -99,6 +99,7 @@ static void print_join(const struct plan *plan, struct buffer *out)
         [PLAN_HASH_JOIN] = "Hash Join",
         [PLAN_NESTED_LOOP_JOIN] = "Nested Loop Join",
         [PLAN_LOOKUP_JOIN] = "Lookup Join",
+        [PLAN_MERGE_JOIN] = "Merge Join",
     };
     static const char *const kinds[] = {
         [JOIN_INNER] = "inner", [JOIN_LEFT] = "left", [JOIN_RIGHT] = "right", [JOIN_FULL] = "full",
@@ -198,6 +199,7 @@ static void print_operator(const struct plan *plan, struct buffer *out)
     case PLAN_HASH_JOIN:
     case PLAN_NESTED_LOOP_JOIN:
     case PLAN_LOOKUP_JOIN:
+    case PLAN_MERGE_JOIN:
         print_join(plan, out);
         return;
     case PLAN_LATERAL_JOIN:
@@ -274,6 +276,7 @@ static bool shows_estimate(const struct plan *plan)
     case PLAN_HASH_JOIN:
     case PLAN_NESTED_LOOP_JOIN:
     case PLAN_LOOKUP_JOIN:
+    case PLAN_MERGE_JOIN:
     case PLAN_LATERAL_JOIN:
         return true;
     case PLAN_AGGREGATE:

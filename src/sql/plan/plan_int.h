@@ -158,7 +158,11 @@ struct from_node {
     bool lateral; /* of two inputs, INNER or LEFT; the right one is a leaf that sees the left one */
     struct from_node **inputs;
     uint32_t input_count;
-    struct exprs on;      /* inner: all conditions over several inputs; outer: its ON */
+    struct exprs on; /* inner: all conditions over several inputs; outer: its ON */
+    bool closed;     /* equalities in `on` have all that follow from them beside them */
+    /* As an input of a set: INNER, or SEMI or ANTI on conditions of its own, with others of it. */
+    enum join_kind joined_as;
+    struct exprs joined_on;
     struct exprs filters; /* to be applied on what the node produces */
     struct merged_column *merged;
     uint32_t merged_count;
@@ -445,6 +449,9 @@ struct stage {
     double cost;   /* in units of one row passed on by a scan */
     bool ordered;  /* the order wished for holds */
     bool is_short; /* at most some hundred rows are touched, by key */
+    /* Slots its rows ascend by, NULLs last: by the first, then by the next; none when unknown. */
+    const uint32_t *order;
+    uint32_t order_count;
 };
 
 /* The order wished for by what stands above. */
@@ -472,8 +479,14 @@ void plan__choose_scan(struct planner *planner, struct query *query, uint32_t re
 bool plan__choose_lookup(struct planner *planner, struct query *query, uint32_t relation,
                          const struct exprs *conditions, const struct stage *left,
                          uint64_t left_relations, struct stage *out, struct exprs *rest);
+/* What one look-up of such a join costs; false when no key serves. */
+bool plan__lookup_cost(struct planner *planner, struct query *query, uint32_t relation,
+                       const struct exprs *conditions, uint64_t left_relations, double *cost);
 status_t plan__choose_from(struct planner *planner, struct query *query, struct from_node *node,
                            const struct wish *wish, struct stage *out);
+/* A set of inputs, in the order that costs least (plan_order.c). */
+status_t plan__choose_inner(struct planner *planner, struct query *query, struct from_node *node,
+                            const struct wish *wish, struct stage *out);
 status_t plan__choose_query(struct planner *planner, struct query *query, struct stage *out);
 /* Rewrites a bound block and chooses its plan. */
 status_t plan__finish_query(struct planner *planner, struct query *query, struct stage *out);
@@ -495,6 +508,8 @@ const struct column_statistics *plan__column_statistics(struct planner *planner,
 /* How many rows grouping by these leaves of `rows`. */
 double plan__group_rows(struct planner *planner, const struct query *query,
                         const struct exprs *groups, double rows);
+/* How many rows come of two inputs joined; of SEMI and ANTI, left ones. */
+double plan__join_rows(enum join_kind kind, double left, double right, double selectivity);
 /* Of a condition between two inputs. */
 double plan__join_selectivity(struct planner *planner, const struct query *query,
                               const struct expr *condition);
@@ -503,6 +518,46 @@ double plan__table_rows(struct planner *planner, const struct table *table);
 uint32_t *plan__positions(struct planner *planner, const struct query *query,
                           const struct stage *left, const struct stage *right);
 const char *plan__slot_display(struct planner *planner, struct query *query, uint32_t slot);
+
+/* ---- two inputs joined: plan_join.c ------------------------------------------------------------
+ */
+
+/* A condition that joins, and what is asked of it over and over. */
+struct link {
+    struct expr *condition;
+    uint64_t relations;
+    bool is_equality;  /* of two sides without a relation in common: sides[0] = sides[1] */
+    uint64_t sides[2]; /* their relations */
+    double selectivity;
+};
+
+/* Two inputs about to be joined. As long as the method is only weighed they have no plans. */
+struct join {
+    struct planner *planner;
+    struct query *query;
+    enum join_kind kind;
+    struct stage left;
+    struct stage right;
+    uint64_t left_relations;
+    uint64_t right_relations;
+    const struct from_node *right_node; /* NULL: not a table to look up */
+    const struct link **links;
+    uint32_t link_count;
+    double rows;
+    double fraction;    /* of the left rows that a LIMIT above will ask for */
+    double lookup_cost; /* of one, or 0: no key serves */
+};
+
+struct link plan__link(struct planner *planner, const struct query *query, struct expr *condition);
+/* Links between the same two tables say less together than each by itself. */
+void plan__correlate_links(struct planner *planner, const struct query *query, struct link *links,
+                           uint32_t count);
+/* May the right side be looked up, what does it cost? */
+void plan__weigh_lookup(struct join *join);
+/* The cheapest method; rows, cost and order of what comes of it into *out, which has no plan. */
+enum plan_kind plan__join_method(const struct join *join, struct stage *out);
+/* The join by that method, whose inputs have plans. */
+void plan__lay_out_join(const struct join *join, enum plan_kind method, struct stage *out);
 
 /* ---- ways to read a table: plan_restrict.c, plan_path.c, plan_scan.c ---------------------------
  */

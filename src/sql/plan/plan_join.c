@@ -1,13 +1,15 @@
-/* Joins: in which order, and by which method.
+/* Joins: by which method, and those whose order is given. In which order the inputs of inner joins
+ * are joined: plan_order.c.
  *
- * Inner joins are ordered greedily, left-deep: the input with the fewest rows comes first, then
- * always the connected one that leaves the fewest rows. Where an ORDER BY is on columns of one
- * input, the order that begins with that input in the wished order is tried as well, and the
- * cheaper of the two plans is taken; joins keep the order of their left side.
- *
- * Method: a look-up of the right table by key for each left row when the left rows are few enough;
- * otherwise a hash join on equalities, hashing the side with fewer rows (the right one of an outer
- * join); a nested loop only where there is no equality. */
+ * Four methods, the cheapest of which is taken:
+ *   look-up      the right table is read by key for each left row: when the left rows are few
+ *   merge        both sides come in the order of the keys already, by primary key or index; nothing
+ *                is kept but the right rows of the keys at hand
+ *   hash         on equalities; the right side goes into the table
+ *   nested loop  for everything else, the right side kept
+ * All keep the order of their left side, FULL excepted. Costs are in units of one row passed on by
+ * a scan, measured on tables that fit into memory: a look-up is a way down a tree, a row of a hash
+ * table one miss of the cache. */
 #include <math.h>
 #include <string.h>
 
@@ -15,29 +17,15 @@
 
 static const double COST_BUILD = 1.5; /* a row into a hash table */
 static const double COST_PROBE = 0.5;
-static const double COST_PAIR = 0.2; /* a pair of rows looked at by a nested loop */
+static const double COST_MERGE = 0.3; /* a row of either side */
+static const double COST_PAIR = 0.2;  /* a pair of rows looked at by a nested loop */
+static const double COST_ROW = 0.2;   /* a row that comes out */
 static const double SHORT_ROWS = 100;
 
 static const struct wish no_wish;
 
-/* Two inputs about to be joined. */
-struct join {
-    struct planner *planner;
-    struct query *query;
-    enum join_kind kind;
-    struct stage left;
-    struct stage right;
-    uint64_t left_relations;
-    uint64_t right_relations;
-    const struct from_node *right_node; /* NULL: not a table to look up */
-    struct exprs conditions;
-    double rows;
-    double fraction; /* of the left rows that a LIMIT above will ask for */
-};
-
 /* ---- estimates --------------------------------------------------------------------------------
  */
-
 /* How many different values an expression has: of a unique column as many as its table has rows, of
  * another a tenth. */
 static double distinct_values(struct planner *planner, const struct query *query,
@@ -83,44 +71,20 @@ double plan__join_selectivity(struct planner *planner, const struct query *query
     return 1 / fmax(a, b);
 }
 
-static double join_rows(struct planner *planner, const struct query *query, double left,
-                        double right, const struct exprs *conditions)
+double plan__join_rows(enum join_kind kind, double left, double right, double selectivity)
 {
-    double rows = left * right;
-    for (uint32_t i = 0; i < conditions->count; i++)
-        rows *= plan__join_selectivity(planner, query, conditions->items[i]);
-    return fmax(rows, 1);
-}
-
-/* ---- methods ----------------------------------------------------------------------------------
- */
-
-static struct stage beside(struct join *join, enum plan_kind kind, const struct stage *left,
-                           const struct stage *right)
-{
-    struct planner *planner = join->planner;
-    uint32_t left_count = left->plan->column_count;
-    bool left_only = join->kind == JOIN_SEMI || join->kind == JOIN_ANTI;
-    uint32_t right_count = left_only ? 0 : right->plan->column_count;
-    struct stage out = {.rows = join->rows};
-    out.plan = plan__operator(planner, kind, left_count + right_count, left->plan, right->plan);
-    out.plan->as.join.kind = join->kind;
-    out.slots = arena_alloc(planner->arena, (left_count + right_count + 1) * sizeof *out.slots);
-    memcpy(out.slots, left->slots, left_count * sizeof *out.slots);
-    memcpy(out.slots + left_count, right->slots, right_count * sizeof *out.slots);
-    out.plan->rows_estimate = join->rows;
-    plan__describe(planner, join->query, &out);
-    return out;
-}
-
-static void set_condition(struct join *join, struct stage *out, const struct stage *left,
-                          const struct stage *right, const struct exprs *conditions)
-{
-    if (conditions->count == 0)
-        return;
-    struct expr *all = plan__predicate(join->planner, conditions);
-    uint32_t *positions = plan__positions(join->planner, join->query, left, right);
-    out->plan->as.join.condition = plan__resolve(join->planner, all, positions);
+    double pairs = fmax(left * right * selectivity, 1);
+    switch (kind) {
+    case JOIN_SEMI:
+        return fmin(left, pairs);
+    case JOIN_ANTI:
+        return fmax(1, left / 2);
+    case JOIN_LEFT:
+    case JOIN_FULL:
+        return fmax(left, pairs);
+    default:
+        return pairs;
+    }
 }
 
 static bool is_within(uint64_t set, uint64_t whole)
@@ -128,118 +92,354 @@ static bool is_within(uint64_t set, uint64_t whole)
     return set != 0 && (set & ~whole) == 0;
 }
 
-/* left = right with each side's columns from its own input. */
-static bool hash_key(const struct join *join, const struct expr *condition, struct expr **left,
+struct link plan__link(struct planner *planner, const struct query *query, struct expr *condition)
+{
+    struct link link = {.condition = condition, .relations = plan__relations(query, condition)};
+    link.selectivity = plan__join_selectivity(planner, query, condition);
+    if (is_equality(condition) && !condition->is_volatile) {
+        for (int side = 0; side < 2; side++)
+            link.sides[side] = plan__relations(query, condition->arguments[side]);
+        link.is_equality = link.sides[0] && link.sides[1] && !(link.sides[0] & link.sides[1]);
+    }
+    return link;
+}
+
+static bool is_one(uint64_t set)
+{
+    return set != 0 && (set & (set - 1)) == 0;
+}
+
+static const struct table *table_of(const struct query *query, uint64_t set)
+{
+    ASSERT(is_one(set));
+    return query->relations[__builtin_ctzll(set)].table;
+}
+
+/* Do these equalities fix all columns of a unique index of that side's table? */
+static bool fixes_unique(const struct query *query, const struct link *links, uint32_t count,
+                         uint64_t relations, uint64_t side)
+{
+    const struct table *table = table_of(query, side);
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        const struct index *index = &table->indexes[i];
+        uint32_t fixed = 0;
+        for (uint32_t c = 0; c < index->column_count; c++) {
+            bool found = false;
+            for (uint32_t k = 0; k < count && !found; k++) {
+                if (!links[k].is_equality || links[k].relations != relations)
+                    continue;
+                const struct expr *own = links[k].condition->arguments[links[k].sides[1] == side];
+                found =
+                    own->kind == EXPR_COLUMN && query->slots[own->index].place == index->columns[c];
+            }
+            fixed += found;
+        }
+        if (index->unique && !index->predicate && fixed == index->column_count)
+            return true;
+    }
+    return false;
+}
+
+/* The part of the pairs of two tables' rows that fulfil all equalities between them is at least
+ * one in as many as the larger has rows, and just that of the one whose key they fix. */
+static double joint_floor(struct planner *planner, const struct query *query,
+                          const struct link *links, uint32_t count, const struct link *link)
+{
+    double rows[2];
+    bool unique[2];
+    for (int side = 0; side < 2; side++) {
+        const struct table *table = table_of(query, link->sides[side]);
+        rows[side] = plan__table_rows(planner, table);
+        unique[side] = fixes_unique(query, links, count, link->relations, link->sides[side]);
+    }
+    if (unique[0] != unique[1])
+        return 1 / rows[unique[0] ? 0 : 1];
+    return 1 / fmax(rows[0], rows[1]);
+}
+
+void plan__correlate_links(struct planner *planner, const struct query *query, struct link *links,
+                           uint32_t count)
+{
+    for (uint32_t i = 1; i < count; i++) {
+        struct link *link = &links[i];
+        double before = 1;
+        bool alone = true;
+        bool tables = link->is_equality && is_one(link->sides[0]) && is_one(link->sides[1]) &&
+                      table_of(query, link->sides[0]) && table_of(query, link->sides[1]);
+        for (uint32_t k = 0; k < i && tables; k++) {
+            if (!links[k].is_equality || links[k].relations != link->relations)
+                continue;
+            before *= links[k].selectivity;
+            alone = false;
+        }
+        if (!tables || alone)
+            continue;
+        double least = joint_floor(planner, query, links, count, link);
+        link->selectivity = fmin(1, fmax(link->selectivity, least / before));
+    }
+}
+
+/* ---- what the methods cost --------------------------------------------------------------------
+ */
+
+/* The sides of left = right, each over its own input; false when it is none. */
+static bool join_key(const struct join *join, const struct link *link, struct expr **left,
                      struct expr **right)
 {
-    if (!is_equality(condition) || condition->is_volatile)
+    if (!link->is_equality)
         return false;
-    uint64_t first = plan__relations(join->query, condition->arguments[0]);
-    uint64_t second = plan__relations(join->query, condition->arguments[1]);
-    bool straight =
-        is_within(first, join->left_relations) && is_within(second, join->right_relations);
-    bool crossed =
-        is_within(first, join->right_relations) && is_within(second, join->left_relations);
-    *left = condition->arguments[straight ? 0 : 1];
-    *right = condition->arguments[straight ? 1 : 0];
+    bool straight = is_within(link->sides[0], join->left_relations) &&
+                    is_within(link->sides[1], join->right_relations);
+    bool crossed = is_within(link->sides[0], join->right_relations) &&
+                   is_within(link->sides[1], join->left_relations);
+    *left = link->condition->arguments[straight ? 0 : 1];
+    *right = link->condition->arguments[straight ? 1 : 0];
     return straight || crossed;
 }
 
-/* False when there is no equality to hash on. */
-static bool try_hash(struct join *join, bool may_exchange, struct stage *out)
+static bool is_slot(const struct expr *expr, uint32_t slot)
 {
-    struct planner *planner = join->planner;
-    struct exprs rest = {0};
-    struct exprs left_keys = {0};
-    struct exprs right_keys = {0};
-    for (uint32_t i = 0; i < join->conditions.count; i++) {
-        struct expr *left;
-        struct expr *right;
-        if (hash_key(join, join->conditions.items[i], &left, &right)) {
-            plan__append(planner, &left_keys, left);
-            plan__append(planner, &right_keys, right);
-        } else {
-            plan__append(planner, &rest, join->conditions.items[i]);
-        }
-    }
-    if (left_keys.count == 0)
-        return false;
-    bool exchange = may_exchange && join->left.rows < join->right.rows;
-    const struct stage *probe = exchange ? &join->right : &join->left;
-    const struct stage *build = exchange ? &join->left : &join->right;
-    struct exprs *probe_keys = exchange ? &right_keys : &left_keys;
-    struct exprs *build_keys = exchange ? &left_keys : &right_keys;
-    *out = beside(join, PLAN_HASH_JOIN, probe, build);
-    out->ordered = !exchange && join->kind != JOIN_FULL && probe->ordered;
-    out->cost = probe->cost + build->cost + build->rows * COST_BUILD +
-                probe->rows * COST_PROBE * (exchange ? 1 : join->fraction);
-    uint32_t *probe_at = plan__positions(planner, join->query, probe, NULL);
-    uint32_t *build_at = plan__positions(planner, join->query, build, NULL);
-    for (uint32_t i = 0; i < probe_keys->count; i++) {
-        probe_keys->items[i] = plan__resolve(planner, probe_keys->items[i], probe_at);
-        build_keys->items[i] = plan__resolve(planner, build_keys->items[i], build_at);
-    }
-    out->plan->as.join.left_keys = probe_keys->items;
-    out->plan->as.join.right_keys = build_keys->items;
-    out->plan->as.join.key_count = probe_keys->count;
-    set_condition(join, out, probe, build, &rest);
-    out->is_short = probe->is_short && build->is_short && join->rows <= SHORT_ROWS;
-    return true;
+    return expr->kind == EXPR_COLUMN && expr->index == slot;
 }
 
-static void use_nested_loop(struct join *join, struct stage *out)
+/* The link that equates these slots, or NULL. */
+static const struct link *link_of(const struct join *join, uint32_t left_slot, uint32_t right_slot)
 {
-    *out = beside(join, PLAN_NESTED_LOOP_JOIN, &join->left, &join->right);
-    out->ordered = join->kind != JOIN_FULL && join->left.ordered;
-    out->cost = join->left.cost + join->right.cost +
-                join->left.rows * join->right.rows * COST_PAIR * join->fraction;
-    set_condition(join, out, &join->left, &join->right, &join->conditions);
+    for (uint32_t i = 0; i < join->link_count; i++) {
+        struct expr *left;
+        struct expr *right;
+        if (join_key(join, join->links[i], &left, &right) && is_slot(left, left_slot) &&
+            is_slot(right, right_slot))
+            return join->links[i];
+    }
+    return NULL;
+}
+
+/* By how many leading columns of their orders both sides can be merged. */
+static uint32_t merge_columns(const struct join *join)
+{
+    uint32_t count = 0;
+    while (count < join->left.order_count && count < join->right.order_count &&
+           link_of(join, join->left.order[count], join->right.order[count]))
+        count++;
+    return count;
+}
+
+static bool has_hash_key(const struct join *join)
+{
+    struct expr *left;
+    struct expr *right;
+    for (uint32_t i = 0; i < join->link_count; i++) {
+        if (join_key(join, join->links[i], &left, &right))
+            return true;
+    }
+    return false;
+}
+
+static double method_cost(const struct join *join, enum plan_kind method)
+{
+    const struct stage *left = &join->left;
+    const struct stage *right = &join->right;
+    const struct plan_options *options = join->planner->options;
+    double both = left->cost + right->cost;
+    double asked = left->rows * join->fraction;
+    switch (method) {
+    case PLAN_LOOKUP_JOIN:
+        return join->lookup_cost > 0 ? left->cost + asked * join->lookup_cost : INFINITY;
+    case PLAN_MERGE_JOIN:
+        if (options->no_merge_join || join->kind == JOIN_FULL || merge_columns(join) == 0)
+            return INFINITY;
+        return both + (left->rows + right->rows) * COST_MERGE;
+    case PLAN_HASH_JOIN:
+        if (options->no_hash_join || !has_hash_key(join))
+            return INFINITY;
+        return both + right->rows * COST_BUILD + asked * COST_PROBE;
+    default:
+        ASSERT(method == PLAN_NESTED_LOOP_JOIN);
+        return both + asked * right->rows * COST_PAIR;
+    }
+}
+
+enum plan_kind plan__join_method(const struct join *join, struct stage *out)
+{
+    enum plan_kind best = PLAN_HASH_JOIN;
+    double cost = method_cost(join, best);
+    double merge = method_cost(join, PLAN_MERGE_JOIN);
+    if (merge < cost) {
+        best = PLAN_MERGE_JOIN;
+        cost = merge;
+    }
+    /* A nested loop only where there is no equality: a guess of few rows that proves wrong would
+       cost the square. */
+    if (isinf(cost)) {
+        best = PLAN_NESTED_LOOP_JOIN;
+        cost = method_cost(join, best);
+    }
+    double lookup = method_cost(join, PLAN_LOOKUP_JOIN);
+    if (lookup < cost) {
+        best = PLAN_LOOKUP_JOIN;
+        cost = lookup;
+    }
+    *out = (struct stage){.rows = join->rows};
+    out->cost = cost + join->rows * join->fraction * COST_ROW;
+    if (join->kind != JOIN_FULL) {
+        out->ordered = join->left.ordered;
+        out->order = join->left.order;
+        out->order_count = join->left.order_count;
+    }
+    return best;
+}
+
+/* What a look-up has to see to: the links and the right table's own conditions. */
+static void lookup_conditions(const struct join *join, struct exprs *out)
+{
+    for (uint32_t i = 0; i < join->link_count; i++)
+        plan__append(join->planner, out, join->links[i]->condition);
+    for (uint32_t i = 0; i < join->right_node->filters.count; i++)
+        plan__append(join->planner, out, join->right_node->filters.items[i]);
+}
+
+void plan__weigh_lookup(struct join *join)
+{
+    struct planner *planner = join->planner;
+    const struct from_node *node = join->right_node;
+    join->lookup_cost = 0;
+    if (!node || !node->leaf || !join->query->relations[node->relation].table ||
+        join->kind == JOIN_FULL)
+        return;
+    struct exprs conditions = {0};
+    lookup_conditions(join, &conditions);
+    double cost;
+    if (plan__lookup_cost(planner, join->query, node->relation, &conditions, join->left_relations,
+                          &cost))
+        join->lookup_cost = cost;
+}
+
+/* ---- laid out ---------------------------------------------------------------------------------
+ */
+
+static void set_condition(const struct join *join, struct stage *out, const struct stage *right,
+                          const struct exprs *conditions)
+{
+    if (conditions->count == 0)
+        return;
+    struct expr *all = plan__predicate(join->planner, conditions);
+    uint32_t *positions = plan__positions(join->planner, join->query, &join->left, right);
+    out->plan->as.join.condition = plan__resolve(join->planner, all, positions);
+}
+
+/* The operator over both inputs; everything but how it joins. */
+static void put_beside(const struct join *join, enum plan_kind kind, const struct stage *right,
+                       struct stage *out)
+{
+    struct planner *planner = join->planner;
+    uint32_t left_count = join->left.plan->column_count;
+    bool left_only = join->kind == JOIN_SEMI || join->kind == JOIN_ANTI;
+    uint32_t right_count = left_only ? 0 : right->plan->column_count;
+    out->plan =
+        plan__operator(planner, kind, left_count + right_count, join->left.plan, right->plan);
+    out->plan->as.join.kind = join->kind;
+    out->slots = arena_alloc(planner->arena, (left_count + right_count + 1) * sizeof *out->slots);
+    memcpy(out->slots, join->left.slots, left_count * sizeof *out->slots);
+    memcpy(out->slots + left_count, right->slots, right_count * sizeof *out->slots);
+    plan__describe(planner, join->query, out);
+}
+
+static void lay_out_keys(const struct join *join, struct stage *out, struct exprs *left_keys,
+                         struct exprs *right_keys, const struct exprs *rest)
+{
+    uint32_t *left_at = plan__positions(join->planner, join->query, &join->left, NULL);
+    uint32_t *right_at = plan__positions(join->planner, join->query, &join->right, NULL);
+    ASSERT(left_keys->count > 0 && left_keys->count == right_keys->count);
+    for (uint32_t i = 0; i < left_keys->count; i++) {
+        left_keys->items[i] = plan__resolve(join->planner, left_keys->items[i], left_at);
+        right_keys->items[i] = plan__resolve(join->planner, right_keys->items[i], right_at);
+    }
+    out->plan->as.join.left_keys = left_keys->items;
+    out->plan->as.join.right_keys = right_keys->items;
+    out->plan->as.join.key_count = left_keys->count;
+    set_condition(join, out, &join->right, rest);
+    out->is_short = join->left.is_short && join->right.is_short && join->rows <= SHORT_ROWS;
+}
+
+static void lay_out_hash(const struct join *join, struct stage *out)
+{
+    struct exprs rest = {0}, left_keys = {0}, right_keys = {0};
+    put_beside(join, PLAN_HASH_JOIN, &join->right, out);
+    for (uint32_t i = 0; i < join->link_count; i++) {
+        struct expr *left;
+        struct expr *right;
+        bool is_key = join_key(join, join->links[i], &left, &right);
+        plan__append(join->planner, is_key ? &left_keys : &rest,
+                     is_key ? left : join->links[i]->condition);
+        if (is_key)
+            plan__append(join->planner, &right_keys, right);
+    }
+    lay_out_keys(join, out, &left_keys, &right_keys, &rest);
+}
+
+static void lay_out_merge(const struct join *join, struct stage *out)
+{
+    struct exprs rest = {0}, left_keys = {0}, right_keys = {0};
+    struct planner *planner = join->planner;
+    const struct link *used[CATALOG_KEY_COLUMNS_MAX * 2];
+    uint32_t count = merge_columns(join);
+    ASSERT(count > 0 && count <= sizeof used / sizeof *used);
+    put_beside(join, PLAN_MERGE_JOIN, &join->right, out);
+    for (uint32_t i = 0; i < count; i++) {
+        used[i] = link_of(join, join->left.order[i], join->right.order[i]);
+        plan__append(planner, &left_keys,
+                     plan__column(planner, join->query, join->left.order[i], 0));
+        plan__append(planner, &right_keys,
+                     plan__column(planner, join->query, join->right.order[i], 0));
+    }
+    for (uint32_t i = 0; i < join->link_count; i++) {
+        bool is_key = false;
+        for (uint32_t k = 0; k < count; k++)
+            is_key |= used[k] == join->links[i];
+        if (!is_key)
+            plan__append(planner, &rest, join->links[i]->condition);
+    }
+    lay_out_keys(join, out, &left_keys, &right_keys, &rest);
+}
+
+static void lay_out_loop(const struct join *join, struct stage *out)
+{
+    struct exprs conditions = {0};
+    put_beside(join, PLAN_NESTED_LOOP_JOIN, &join->right, out);
+    for (uint32_t i = 0; i < join->link_count; i++)
+        plan__append(join->planner, &conditions, join->links[i]->condition);
+    set_condition(join, out, &join->right, &conditions);
     out->is_short = join->left.is_short && join->right.is_short &&
                     join->left.rows * join->right.rows <= SHORT_ROWS;
 }
 
-static bool try_lookup(struct join *join, struct stage *out)
+static void lay_out_lookup(const struct join *join, struct stage *out)
 {
-    struct planner *planner = join->planner;
-    const struct from_node *node = join->right_node;
-    if (!node || !node->leaf || !join->query->relations[node->relation].table ||
-        join->kind == JOIN_FULL)
-        return false;
-    struct exprs conditions = {0};
-    for (uint32_t i = 0; i < join->conditions.count; i++)
-        plan__append(planner, &conditions, join->conditions.items[i]);
-    for (uint32_t i = 0; i < node->filters.count; i++)
-        plan__append(planner, &conditions, node->filters.items[i]);
     struct stage right;
-    struct exprs rest = {0};
-    if (!plan__choose_lookup(planner, join->query, node->relation, &conditions, &join->left,
-                             join->left_relations, &right, &rest))
-        return false;
-    *out = beside(join, PLAN_LOOKUP_JOIN, &join->left, &right);
-    out->ordered = join->left.ordered;
-    out->cost = join->left.cost + join->left.rows * right.cost * join->fraction;
-    set_condition(join, out, &join->left, &right, &rest);
+    struct exprs conditions = {0}, rest = {0};
+    lookup_conditions(join, &conditions);
+    bool serves =
+        plan__choose_lookup(join->planner, join->query, join->right_node->relation, &conditions,
+                            &join->left, join->left_relations, &right, &rest);
+    ASSERT(serves);
+    put_beside(join, PLAN_LOOKUP_JOIN, &right, out);
+    set_condition(join, out, &right, &rest);
     out->is_short =
         join->left.is_short && right.is_short && join->left.rows * right.rows <= SHORT_ROWS;
-    return true;
 }
 
-static status_t choose_method(struct join *join, bool keep_order, struct stage *out)
+void plan__lay_out_join(const struct join *join, enum plan_kind method, struct stage *out)
 {
-    struct stage lookup;
-    bool can_look_up = try_lookup(join, &lookup);
-    bool may_exchange = join->kind == JOIN_INNER && !keep_order;
-    bool can_hash = !join->planner->options->no_hash_join && try_hash(join, may_exchange, out);
-    if (!can_hash)
-        use_nested_loop(join, out);
-    if (can_look_up && lookup.cost < out->cost)
-        *out = lookup;
-    return OK;
-}
-
-static double fraction_asked(const struct stage *left, const struct wish *wish)
-{
-    return left->ordered && wish->limit > 0 ? fmin(1, wish->limit / left->rows) : 1;
+    ASSERT(join->left.plan && out);
+    if (method == PLAN_HASH_JOIN)
+        lay_out_hash(join, out);
+    else if (method == PLAN_MERGE_JOIN)
+        lay_out_merge(join, out);
+    else if (method == PLAN_LOOKUP_JOIN)
+        lay_out_lookup(join, out);
+    else
+        lay_out_loop(join, out);
 }
 
 /* ---- one input --------------------------------------------------------------------------------
@@ -278,8 +478,15 @@ static status_t choose_leaf(struct planner *planner, struct query *query, struct
     for (uint32_t i = 0; i < relation->column_count; i++)
         out->slots[i] = relation->slot_first + i;
     out->ordered = wish->key_count == 0;
+    out->order_count = 0; /* it is of slots of the block inside */
     plan__add_filter(planner, query, out, &leaf->filters);
     return OK;
+}
+
+/* Fewer rows of the left side will do: a LIMIT above asks for no more. */
+static double fraction_asked(const struct stage *left, const struct wish *wish)
+{
+    return left->ordered && wish->limit > 0 ? fmin(1, wish->limit / left->rows) : 1;
 }
 
 static status_t choose_outer(struct planner *planner, struct query *query, struct from_node *node,
@@ -291,8 +498,7 @@ static status_t choose_outer(struct planner *planner, struct query *query, struc
                         .kind = node->kind,
                         .left_relations = node->inputs[0]->relations,
                         .right_relations = node->inputs[1]->relations,
-                        .right_node = node->inputs[1],
-                        .conditions = node->on};
+                        .right_node = node->inputs[1]};
     const struct wish *left_wish =
         node->kind != JOIN_FULL && node->filters.count == 0 ? wish : &no_wish;
     status_t status = plan__choose_from(planner, query, node->inputs[0], left_wish, &join.left);
@@ -302,171 +508,21 @@ static status_t choose_outer(struct planner *planner, struct query *query, struc
         return status;
     if (left_wish == &no_wish)
         join.left.ordered = wish->key_count == 0;
+    struct link *links = arena_alloc(planner->arena, (node->on.count + 1) * sizeof *links);
+    join.links = arena_alloc(planner->arena, (node->on.count + 1) * sizeof *join.links);
+    double selectivity = 1;
+    for (; join.link_count < node->on.count; join.link_count++) {
+        links[join.link_count] = plan__link(planner, query, node->on.items[join.link_count]);
+        join.links[join.link_count] = &links[join.link_count];
+    }
+    plan__correlate_links(planner, query, links, join.link_count);
+    for (uint32_t i = 0; i < join.link_count; i++)
+        selectivity *= links[i].selectivity;
     join.fraction = fraction_asked(&join.left, left_wish);
-    double pairs = join_rows(planner, query, join.left.rows, join.right.rows, &node->on);
-    join.rows = node->kind == JOIN_SEMI   ? fmin(join.left.rows, pairs)
-                : node->kind == JOIN_ANTI ? fmax(1, join.left.rows / 2)
-                                          : fmax(join.left.rows, pairs);
-    if ((status = choose_method(&join, true, out)))
-        return status;
-    plan__add_filter(planner, query, out, &node->filters);
-    return OK;
-}
-
-/* ---- a set of inner joins ----------------------------------------------------------------------
- */
-
-struct cluster {
-    struct planner *planner;
-    struct query *query;
-    struct from_node *node;
-    struct stage *inputs; /* each by itself */
-    bool *joined;
-    bool *applied; /* conditions of node->on */
-};
-
-/* The conditions not yet applied that can be over these relations. */
-static bool applicable(const struct cluster *cluster, uint64_t relations, uint64_t next,
-                       struct exprs *out)
-{
-    bool connected = false;
-    for (uint32_t i = 0; i < cluster->node->on.count; i++) {
-        struct expr *condition = cluster->node->on.items[i];
-        uint64_t set = plan__relations(cluster->query, condition);
-        if (cluster->applied[i] || (set & ~(relations | next)))
-            continue;
-        plan__append(cluster->planner, out, condition);
-        connected |= (set & relations) && (set & next);
-    }
-    return connected;
-}
-
-/* The input that leaves the fewest rows, a connected one if there is any. */
-static uint32_t next_input(const struct cluster *cluster, uint64_t relations, double rows)
-{
-    uint32_t best = NOWHERE;
-    bool best_connected = false;
-    double best_rows = 0;
-    for (uint32_t i = 0; i < cluster->node->input_count; i++) {
-        if (cluster->joined[i])
-            continue;
-        struct exprs conditions = {0};
-        bool connected =
-            applicable(cluster, relations, cluster->node->inputs[i]->relations, &conditions);
-        double after =
-            join_rows(cluster->planner, cluster->query, rows, cluster->inputs[i].rows, &conditions);
-        bool better = best == NOWHERE || (connected && !best_connected) ||
-                      (connected == best_connected && after < best_rows);
-        if (better) {
-            best = i;
-            best_connected = connected;
-            best_rows = after;
-        }
-    }
-    ASSERT(best != NOWHERE);
-    return best;
-}
-
-static void mark_applied(struct cluster *cluster, uint64_t relations)
-{
-    for (uint32_t i = 0; i < cluster->node->on.count; i++) {
-        uint64_t set = plan__relations(cluster->query, cluster->node->on.items[i]);
-        cluster->applied[i] |= (set & ~relations) == 0;
-    }
-}
-
-/* Joins all inputs, beginning with one. */
-static status_t join_all(struct cluster *cluster, uint32_t first, const struct stage *first_stage,
-                         const struct wish *wish, struct stage *out)
-{
-    struct planner *planner = cluster->planner;
-    struct from_node *node = cluster->node;
-    memset(cluster->joined, 0, node->input_count * sizeof *cluster->joined);
-    memset(cluster->applied, 0, node->on.count * sizeof *cluster->applied);
-    struct stage current = *first_stage;
-    uint64_t relations = node->inputs[first]->relations;
-    cluster->joined[first] = true;
-    for (uint32_t n = 1; n < node->input_count; n++) {
-        uint32_t i = next_input(cluster, relations, current.rows);
-        struct join join = {.planner = planner,
-                            .query = cluster->query,
-                            .kind = JOIN_INNER,
-                            .left = current,
-                            .right = cluster->inputs[i],
-                            .left_relations = relations,
-                            .right_relations = node->inputs[i]->relations,
-                            .right_node = node->inputs[i]};
-        applicable(cluster, relations, join.right_relations, &join.conditions);
-        join.rows =
-            join_rows(planner, cluster->query, current.rows, join.right.rows, &join.conditions);
-        join.fraction = fraction_asked(&current, wish);
-        bool keep_order = wish->key_count > 0 && current.ordered;
-        status_t status = choose_method(&join, keep_order, &current);
-        if (status)
-            return status;
-        relations |= join.right_relations;
-        cluster->joined[i] = true;
-        mark_applied(cluster, relations);
-    }
-    *out = current;
-    return OK;
-}
-
-static uint32_t smallest_input(const struct cluster *cluster)
-{
-    uint32_t best = 0;
-    for (uint32_t i = 1; i < cluster->node->input_count; i++) {
-        if (cluster->inputs[i].rows < cluster->inputs[best].rows)
-            best = i;
-    }
-    return best;
-}
-
-/* The one input that has all columns of the wished order, or NOWHERE. */
-static uint32_t ordering_input(const struct cluster *cluster, const struct wish *wish)
-{
-    uint64_t set = 0;
-    for (uint32_t i = 0; i < wish->key_count; i++)
-        set |= plan__relations(cluster->query, wish->keys[i].expr);
-    for (uint32_t i = 0; i < cluster->node->input_count; i++) {
-        if (is_within(set, cluster->node->inputs[i]->relations))
-            return i;
-    }
-    return NOWHERE;
-}
-
-static status_t choose_inner(struct planner *planner, struct query *query, struct from_node *node,
-                             const struct wish *wish, struct stage *out)
-{
-    struct arena *arena = planner->arena;
-    struct cluster cluster = {.planner = planner, .query = query, .node = node};
-    cluster.inputs = arena_zalloc(arena, node->input_count * sizeof *cluster.inputs);
-    cluster.joined = arena_zalloc(arena, node->input_count * sizeof(bool));
-    cluster.applied = arena_zalloc(arena, (node->on.count + 1) * sizeof(bool));
-    const struct wish *any_order = wish->key_count == 0 ? wish : &no_wish;
-    status_t status;
-    for (uint32_t i = 0; i < node->input_count; i++) {
-        if ((status =
-                 plan__choose_from(planner, query, node->inputs[i], &no_wish, &cluster.inputs[i])))
-            return status;
-    }
-    uint32_t first = smallest_input(&cluster);
-    if ((status = join_all(&cluster, first, &cluster.inputs[first], any_order, out)))
-        return status;
-    out->ordered = wish->key_count == 0;
-    uint32_t leader = wish->key_count > 0 ? ordering_input(&cluster, wish) : NOWHERE;
-    if (leader != NOWHERE) {
-        struct stage leading;
-        struct stage in_order;
-        status = plan__choose_from(planner, query, node->inputs[leader], wish, &leading);
-        if (!status && leading.ordered)
-            status = join_all(&cluster, leader, &leading, wish, &in_order);
-        if (status)
-            return status;
-        double sorted = out->cost + plan__sort_cost(out->rows, wish->limit);
-        if (leading.ordered && in_order.ordered && in_order.cost < sorted)
-            *out = in_order;
-    }
+    join.rows = plan__join_rows(node->kind, join.left.rows, join.right.rows, selectivity);
+    plan__weigh_lookup(&join);
+    enum plan_kind method = plan__join_method(&join, out);
+    plan__lay_out_join(&join, method, out);
     plan__add_filter(planner, query, out, &node->filters);
     return OK;
 }
@@ -482,6 +538,6 @@ status_t plan__choose_from(struct planner *planner, struct query *query, struct 
     if (node->lateral)
         return plan__choose_lateral(planner, query, node, wish, out);
     if (node->kind == JOIN_INNER)
-        return choose_inner(planner, query, node, wish, out);
+        return plan__choose_inner(planner, query, node, wish, out);
     return choose_outer(planner, query, node, wish, out);
 }

@@ -96,31 +96,41 @@ static void reduce(struct query *query, struct from_node *node, uint64_t needed)
 /* ---- 2: inner joins as a set ------------------------------------------------------------------
  */
 
-static void collect_inputs(struct planner *planner, struct from_node *node,
-                           struct from_node **inputs, uint32_t *count, struct exprs *pool)
+/* SEMI and ANTI joins of the set's rows become inputs of it: where they are joined is a question of
+ * cost. Their ON is what is left of it when both sides have been given theirs. */
+static void collect_inputs(struct planner *planner, struct from_node *node, struct from_node *set,
+                           struct exprs *pool)
 {
+    bool partial = !node->leaf && (node->kind == JOIN_SEMI || node->kind == JOIN_ANTI);
     bool inner = !node->leaf && node->kind == JOIN_INNER && !node->lateral;
-    if (!inner) {
-        ASSERT(*count < RELATIONS_MAX);
-        inputs[(*count)++] = node;
+    if (!inner && !partial) {
+        ASSERT(set->input_count < RELATIONS_MAX);
+        set->inputs[set->input_count++] = node;
         return;
     }
-    for (uint32_t i = 0; i < node->on.count; i++)
+    for (uint32_t i = 0; i < node->on.count && inner; i++)
         plan__append(planner, pool, node->on.items[i]);
-    for (uint32_t i = 0; i < node->input_count; i++)
-        collect_inputs(planner, node->inputs[i], inputs, count, pool);
+    for (uint32_t i = 0; i < node->input_count && inner; i++)
+        collect_inputs(planner, node->inputs[i], set, pool);
+    if (!partial)
+        return;
+    struct from_node *right = node->inputs[1];
+    collect_inputs(planner, node->inputs[0], set, pool);
+    ASSERT(set->input_count < RELATIONS_MAX);
+    set->inputs[set->input_count++] = right;
+    right->joined_as = node->kind;
+    right->joined_on = node->on;
 }
 
 static void flatten(struct planner *planner, struct from_node *node)
 {
-    ASSERT(node->kind == JOIN_INNER);
-    struct from_node **inputs =
-        arena_alloc(planner->arena, RELATIONS_MAX * sizeof(struct from_node *));
+    ASSERT(node->kind == JOIN_INNER || node->kind == JOIN_SEMI || node->kind == JOIN_ANTI);
+    struct from_node whole = *node;
     struct exprs pool = {0};
-    uint32_t count = 0;
-    collect_inputs(planner, node, inputs, &count, &pool);
-    node->inputs = inputs;
-    node->input_count = count;
+    node->kind = JOIN_INNER;
+    node->inputs = arena_alloc(planner->arena, RELATIONS_MAX * sizeof(struct from_node *));
+    node->input_count = 0;
+    collect_inputs(planner, &whole, node, &pool);
     node->on = pool;
 }
 
@@ -210,6 +220,51 @@ static void drop_implied(const struct exprs *a_values, const struct exprs *b_val
     conditions->count = kept;
 }
 
+enum { COLUMN_EQUALITIES_MAX = 32 }; /* with more of them none is added */
+
+static bool equates(const struct exprs *list, uint32_t a, uint32_t b)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct expr *condition = list->items[i];
+        if (!equates_columns(condition))
+            continue;
+        uint32_t left = condition->arguments[0]->index, right = condition->arguments[1]->index;
+        if ((left == a && right == b) || (left == b && right == a))
+            return true;
+    }
+    return false;
+}
+
+/* a = b AND b = c gives a = c, so that each two of them can be joined first. False when there are
+ * too many, and not all that follows is there. */
+static bool close_columns(struct planner *planner, struct exprs *pool)
+{
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < pool->count; i++)
+        found += equates_columns(pool->items[i]);
+    if (found > COLUMN_EQUALITIES_MAX)
+        return false;
+    for (uint32_t i = 0; i < pool->count; i++) {
+        for (uint32_t k = 0; k < i && equates_columns(pool->items[i]); k++) {
+            if (!equates_columns(pool->items[k]))
+                continue;
+            for (int turn = 0; turn < 4; turn++) {
+                struct expr *a = pool->items[i]->arguments[turn & 1];
+                struct expr *b = pool->items[k]->arguments[turn >> 1];
+                const struct expr *shared = pool->items[i]->arguments[!(turn & 1)];
+                if (shared->index != pool->items[k]->arguments[!(turn >> 1)]->index ||
+                    a->index == b->index || a->type != b->type || equates(pool, a->index, b->index))
+                    continue;
+                plan__append(planner, pool,
+                             plan__call2(planner, CALL_EQ, SQL_BOOLEAN, a->position, a, b));
+                if (++found > COLUMN_EQUALITIES_MAX)
+                    return false;
+            }
+        }
+    }
+    return true;
+}
+
 /* ---- 3: sinking -------------------------------------------------------------------------------
  */
 
@@ -221,18 +276,42 @@ static bool is_within(uint64_t set, uint64_t whole)
     return set != 0 && (set & ~whole) == 0;
 }
 
+/* The parts of a SEMI or ANTI join's ON that are on one side alone sink; what is only on the left
+ * must hold of a row that SEMI lets through. */
+static void sink_joined_on(struct planner *planner, struct query *query, struct from_node *right,
+                           struct exprs *pool, struct exprs *inside)
+{
+    struct exprs on = right->joined_on;
+    right->joined_on = (struct exprs){0};
+    for (uint32_t i = 0; i < on.count; i++) {
+        struct expr *condition = on.items[i];
+        uint64_t set = plan__relations(query, condition);
+        bool left = right->joined_as == JOIN_SEMI && set != 0 && !(set & right->relations);
+        plan__append(planner,
+                     left                               ? pool
+                     : is_within(set, right->relations) ? inside
+                                                        : &right->joined_on,
+                     condition);
+    }
+}
+
 static void sink_inner(struct planner *planner, struct query *query, struct from_node *node,
                        const struct exprs *conditions)
 {
     flatten(planner, node);
     struct exprs pool = node->on;
+    struct exprs *parts = arena_zalloc(planner->arena, node->input_count * sizeof *parts);
     for (uint32_t i = 0; i < conditions->count; i++)
         plan__append(planner, &pool, conditions->items[i]);
+    for (uint32_t i = 0; i < node->input_count; i++) {
+        if (node->inputs[i]->joined_as != JOIN_INNER)
+            sink_joined_on(planner, query, node->inputs[i], &pool, &parts[i]);
+    }
     if (!planner->options->no_fold) {
         close_equalities(planner, &pool);
         drop_implied(&pool, &pool, &pool);
+        node->closed = close_columns(planner, &pool);
     }
-    struct exprs *parts = arena_zalloc(planner->arena, node->input_count * sizeof *parts);
     node->on = (struct exprs){0};
     for (uint32_t i = 0; i < pool.count; i++) {
         struct expr *condition = pool.items[i];
@@ -311,29 +390,6 @@ static void sink_lateral(struct planner *planner, struct query *query, struct fr
         bool right = inner && is_within(set, node->inputs[1]->relations);
         bool sinks = (left || right) && !condition->is_volatile;
         plan__append(planner, !sinks ? &node->filters : left ? &parts[0] : &parts[1], condition);
-    }
-    node->on = on;
-    sink(planner, query, node->inputs[0], &parts[0]);
-    sink(planner, query, node->inputs[1], &parts[1]);
-}
-
-/* Of a semi or anti join nothing but the left columns is seen from above. */
-static void sink_semi(struct planner *planner, struct query *query, struct from_node *node,
-                      const struct exprs *conditions)
-{
-    struct exprs parts[2] = {{0}, {0}};
-    struct exprs on = {0};
-    for (uint32_t i = 0; i < conditions->count; i++) {
-        struct expr *condition = conditions->items[i];
-        bool sinks = plan__relations(query, condition) != 0 && !condition->is_volatile;
-        plan__append(planner, sinks ? &parts[0] : &node->filters, condition);
-    }
-    for (uint32_t i = 0; i < node->on.count; i++) {
-        struct expr *condition = node->on.items[i];
-        uint64_t set = plan__relations(query, condition);
-        bool left = node->kind == JOIN_SEMI && is_within(set, node->inputs[0]->relations);
-        bool right = is_within(set, node->inputs[1]->relations);
-        plan__append(planner, left ? &parts[0] : right ? &parts[1] : &on, condition);
     }
     node->on = on;
     sink(planner, query, node->inputs[0], &parts[0]);
@@ -455,12 +511,10 @@ static void sink(struct planner *planner, struct query *query, struct from_node 
         sink_leaf(planner, query, node, conditions);
     } else if (node->lateral) {
         sink_lateral(planner, query, node, conditions);
-    } else if (node->kind == JOIN_INNER) {
-        sink_inner(planner, query, node, conditions);
     } else if (node->kind == JOIN_LEFT) {
         sink_left(planner, query, node, conditions);
-    } else if (node->kind == JOIN_SEMI || node->kind == JOIN_ANTI) {
-        sink_semi(planner, query, node, conditions);
+    } else if (node->kind != JOIN_FULL) {
+        sink_inner(planner, query, node, conditions);
     } else {
         ASSERT(node->kind == JOIN_FULL);
         struct exprs none = {0};

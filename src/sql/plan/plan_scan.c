@@ -94,6 +94,18 @@ static void write_ranges(const struct access *access, struct path *path, const u
 /* ---- the scan ---------------------------------------------------------------------------------
  */
 
+/* One range ascends by the columns behind those it fixes. */
+static void note_order(const struct access *access, const struct path *path, struct stage *out)
+{
+    const struct index *index = path->index;
+    if (path->range_count > 1 || path->reverse)
+        return;
+    uint32_t *order = arena_alloc(access->planner->arena, CATALOG_KEY_COLUMNS_MAX * sizeof *order);
+    for (uint32_t i = path->equal_count; i < index->column_count && !index->descending[i]; i++)
+        order[out->order_count++] = access->relation->slot_first + index->columns[i];
+    out->order = order;
+}
+
 static void write_scan(const struct access *access, struct path *path, const uint32_t *positions,
                        struct stage *out)
 {
@@ -122,6 +134,8 @@ static void write_scan(const struct access *access, struct path *path, const uin
                           .rows = path->scanned,
                           .cost = path->cost,
                           .ordered = path->ordered};
+    if (!positions)
+        note_order(access, path, out);
     /* A promise, not an estimate: who runs it may be kept from everything else meanwhile. */
     out->is_short = path->single && path->range_count > 0 && path->range_count <= SHORT_ROWS;
     plan__describe(planner, access->query, out);
@@ -191,19 +205,40 @@ void plan__choose_scan(struct planner *planner, struct query *query, uint32_t re
 /* ---- look-ups ---------------------------------------------------------------------------------
  */
 
-bool plan__choose_lookup(struct planner *planner, struct query *query, uint32_t relation,
-                         const struct exprs *conditions, const struct stage *left,
-                         uint64_t left_relations, struct stage *out, struct exprs *rest)
+/* The best path by key values that come from a left row; false when there is none. */
+static bool find_lookup(struct planner *planner, struct query *query, uint32_t relation,
+                        const struct exprs *conditions, uint64_t left_relations,
+                        struct access *access, struct path *path)
 {
     static const struct wish none;
     if (planner->options->no_lookup_join || planner->options->no_index)
         return false;
-    struct access access = open_access(planner, query, relation, conditions);
-    access.wish = &none;
-    access.outside = left_relations;
-    plan__read_restrictions(&access);
-    struct path best = plan__best_lookup(&access);
-    if (!best.index)
+    *access = open_access(planner, query, relation, conditions);
+    access->wish = &none;
+    access->outside = left_relations;
+    plan__read_restrictions(access);
+    *path = plan__best_lookup(access);
+    return path->index != NULL;
+}
+
+bool plan__lookup_cost(struct planner *planner, struct query *query, uint32_t relation,
+                       const struct exprs *conditions, uint64_t left_relations, double *cost)
+{
+    struct access access;
+    struct path path;
+    if (!find_lookup(planner, query, relation, conditions, left_relations, &access, &path))
+        return false;
+    *cost = path.cost;
+    return true;
+}
+
+bool plan__choose_lookup(struct planner *planner, struct query *query, uint32_t relation,
+                         const struct exprs *conditions, const struct stage *left,
+                         uint64_t left_relations, struct stage *out, struct exprs *rest)
+{
+    struct access access;
+    struct path best;
+    if (!find_lookup(planner, query, relation, conditions, left_relations, &access, &best))
         return false;
     write_scan(&access, &best, plan__positions(planner, query, left, NULL), out);
     plan__note_why(&access, &best, out->plan);

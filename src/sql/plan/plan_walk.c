@@ -88,6 +88,7 @@ void plan__find_subplans(const struct plan *plan, struct subplans *out)
     case PLAN_HASH_JOIN:
     case PLAN_NESTED_LOOP_JOIN:
     case PLAN_LOOKUP_JOIN:
+    case PLAN_MERGE_JOIN:
         visit_all(plan->as.join.left_keys, plan->as.join.key_count, out);
         visit_all(plan->as.join.right_keys, plan->as.join.key_count, out);
         visit(plan->as.join.condition, out);

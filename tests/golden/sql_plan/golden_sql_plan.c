@@ -157,6 +157,8 @@ static struct plan_options options_of(struct world *world, const struct golden_c
                                  .no_index = strstr(without, "index"),
                                  .no_hash_join = strstr(without, "hash"),
                                  .no_lookup_join = strstr(without, "lookup"),
+                                 .no_merge_join = strstr(without, "merge"),
+                                 .no_join_order = strstr(without, "order"),
                                  .no_top_n = strstr(without, "top"),
                                  .no_unnest = strstr(without, "unnest"),
                                  .table_rows = table_rows,

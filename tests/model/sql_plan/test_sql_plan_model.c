@@ -142,11 +142,36 @@ static void other_condition(struct buffer *sql, uint32_t first, uint32_t count)
     }
 }
 
+/* A query as a condition; # stands for a column around it. */
+static void subquery(struct buffer *sql, uint32_t first, uint32_t count)
+{
+    static const char *const tests[] = {
+        "EXISTS (SELECT 1 FROM u WHERE u.t_id = # AND u.y < #)",
+        "NOT EXISTS (SELECT 1 FROM u WHERE u.x = # AND u.y > 1)",
+        "EXISTS (SELECT 1 FROM t JOIN v ON t.a = v.k WHERE t.id = # AND v.w > 3)",
+        "NOT EXISTS (SELECT 1 FROM v WHERE v.k = # AND v.w <> #)",
+        "# IN (SELECT k FROM v WHERE w < 20)",
+        "# IN (SELECT y FROM u WHERE u.x = #)",
+        "# NOT IN (SELECT k FROM v WHERE k > 2)",
+        "# <= (SELECT max(y) FROM u WHERE u.t_id = #)",
+        "# > (SELECT count(*) FROM v WHERE v.k = # AND v.w > 2)",
+        "# = (SELECT min(a) + count(*) FROM t WHERE t.a = # AND t.id > 3)",
+        "(SELECT sum(y) FROM u WHERE u.x = # AND u.t_id = #) IS NULL",
+    };
+    const char *test = tests[below(sizeof tests / sizeof *tests)];
+    for (; *test; test++) {
+        if (*test == '#')
+            column(sql, first, count);
+        else
+            buffer_append_byte(sql, (uint8_t)*test);
+    }
+}
+
 static void atom(struct buffer *sql, uint32_t first, uint32_t count)
 {
     static const char *const comparisons[] = {
         "=", "=", "=", "<", "<=", ">", ">=", "<>", "IS DISTINCT FROM"};
-    switch (below(7)) {
+    switch (below(9)) {
     case 0:
     case 1:
         column(sql, first, count);
@@ -169,6 +194,9 @@ static void atom(struct buffer *sql, uint32_t first, uint32_t count)
     case 5:
         column(sql, first, count);
         buffer_append_string(sql, below(2) ? " IS NULL" : " + 1 > 3");
+        return;
+    case 6:
+        subquery(sql, first, count);
         return;
     default:
         other_condition(sql, first, count);
@@ -313,9 +341,9 @@ static int compare_lines(const void *a, const void *b)
 }
 
 /* The answer with its lines sorted, unless their order was asked for. */
-static char *answer_of(struct plan *plan, bool ordered)
+static char *answer_of(const struct planned *planned, bool ordered)
 {
-    const char *answer = world_run(&world, plan);
+    const char *answer = world_run_planned(&world, planned);
     char *text = arena_strndup(&world.arena, answer, strlen(answer));
     if (ordered)
         return text;
@@ -342,81 +370,117 @@ static double any_rows(void *context, const struct table *table)
     return sizes[(*salt >> (table->id % 16 * 2)) & 3];
 }
 
-static struct plan_options random_options(uint64_t *salt)
+/* Each rule of the planner with its switch. */
+static const struct {
+    const char *name;
+    size_t offset; /* of the bool in struct plan_options */
+} rules[] = {
+    {"fold", offsetof(struct plan_options, no_fold)},
+    {"pushdown", offsetof(struct plan_options, no_pushdown)},
+    {"index", offsetof(struct plan_options, no_index)},
+    {"hash join", offsetof(struct plan_options, no_hash_join)},
+    {"merge join", offsetof(struct plan_options, no_merge_join)},
+    {"lookup join", offsetof(struct plan_options, no_lookup_join)},
+    {"join order", offsetof(struct plan_options, no_join_order)},
+    {"top n", offsetof(struct plan_options, no_top_n)},
+    {"unnest", offsetof(struct plan_options, no_unnest)},
+};
+enum { RULES = sizeof rules / sizeof *rules };
+
+static void switch_off(struct plan_options *options, size_t rule)
 {
-    *salt = prng_next(&prng);
-    uint64_t bits = prng_next(&prng);
-    bool plain = bits & 1;
-    return (struct plan_options){.no_fold = !plain && (bits & 6) == 0,
-                                 .no_pushdown = !plain && (bits & 0x18) == 0,
-                                 .no_index = !plain && (bits & 0x60) == 0,
-                                 .no_hash_join = !plain && (bits & 0x100),
-                                 .no_lookup_join = !plain && (bits & 0x200),
-                                 .no_top_n = !plain && (bits & 0x400),
-                                 .table_rows = any_rows,
-                                 .table_rows_context = salt};
+    memcpy((char *)options + rules[rule].offset, &(bool){true}, sizeof(bool));
 }
 
 /* Nothing but scans, filters and nested loops. */
-static const struct plan_options dull = {.no_fold = true,
-                                         .no_pushdown = true,
-                                         .no_index = true,
-                                         .no_hash_join = true,
-                                         .no_lookup_join = true,
-                                         .no_top_n = true};
-
-/* One query under each switch by itself. */
-static void show_query(const char *sql)
+static struct plan_options dull(void)
 {
-    const struct plan_options options[] = {
-        dull,
-        {.no_fold = false},
-        {.no_fold = true},
-        {.no_pushdown = true},
-        {.no_index = true},
-        {.no_hash_join = true},
-        {.no_lookup_join = true},
-    };
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        struct planned planned;
-        struct error error = {0};
-        struct buffer drawn = {0};
-        if (plan_text(sql, &options[i], &planned, &error))
-            fail_msg("%s\n%s", sql, error.message);
-        plan_explain(planned.root, &drawn);
-        buffer_append_byte(&drawn, 0);
-        printf("%s%s\n", (const char *)drawn.data, world_run(&world, planned.root));
-        buffer_free(&drawn);
-    }
+    struct plan_options options = {0};
+    for (size_t i = 0; i < RULES; i++)
+        switch_off(&options, i);
+    return options;
 }
 
-static void check_query(const char *sql)
+/* Any rules may be off, and tables of any size. */
+static struct plan_options random_options(uint64_t *salt)
+{
+    struct plan_options options = {.table_rows = any_rows, .table_rows_context = salt};
+    *salt = prng_next(&prng);
+    bool plain = below(2);
+    for (size_t i = 0; i < RULES && !plain; i++) {
+        if (below(4) == 0)
+            switch_off(&options, i);
+    }
+    return options;
+}
+
+static void show_plan(const char *sql, const struct plan_options *options)
 {
     struct planned planned;
     struct error error = {0};
-    if (plan_text(sql, &dull, &planned, &error)) {
+    struct buffer drawn = {0};
+    if (plan_text(sql, options, &planned, &error))
+        fail_msg("%s\n%s", sql, error.message);
+    plan_explain(planned.root, &drawn);
+    buffer_append_byte(&drawn, 0);
+    printf("%s%s\n", (const char *)drawn.data, world_run_planned(&world, &planned));
+    buffer_free(&drawn);
+}
+
+/* One query without any rule, with all, and without each by itself. */
+static void show_query(const char *sql)
+{
+    struct plan_options options = dull();
+    show_plan(sql, &options);
+    show_plan(sql, &(struct plan_options){0});
+    for (size_t i = 0; i < RULES; i++) {
+        options = (struct plan_options){0};
+        switch_off(&options, i);
+        printf("without %s\n", rules[i].name);
+        show_plan(sql, &options);
+    }
+}
+
+static void check_plan(const char *sql, const struct plan_options *options,
+                       const struct plan *expected_plan, const char *expected, bool ordered)
+{
+    struct planned planned;
+    struct error error = {0};
+    if (plan_text(sql, options, &planned, &error))
+        fail_msg("%s\n%s", sql, error.message);
+    const char *got = answer_of(&planned, ordered);
+    if (strcmp(got, expected) == 0)
+        return;
+    struct buffer drawn = {0};
+    plan_explain(planned.root, &drawn);
+    plan_explain(expected_plan, &drawn);
+    buffer_append_byte(&drawn, 0);
+    printf("# %s\n%s# expected\n%s# got\n%s", sql, (const char *)drawn.data, expected, got);
+    buffer_free(&drawn);
+    fail_msg("plans disagree");
+}
+
+/* All rules, then all but one in turn, then any of them. */
+static void check_query(const char *sql, uint64_t round)
+{
+    struct planned planned;
+    struct error error = {0};
+    struct plan_options options = dull();
+    if (plan_text(sql, &options, &planned, &error)) {
         if (strcmp(error.sqlstate, "0A000") != 0) /* a FULL JOIN that cannot be done */
             fail_msg("%s\n%s", sql, error.message);
         return;
     }
-    struct plan *expected_plan = planned.root;
     bool ordered = strstr(sql, "ORDER BY 1") != NULL;
-    const char *expected = answer_of(planned.root, ordered);
-    for (int i = 0; i < 5; i++) {
-        uint64_t salt;
-        struct plan_options options = random_options(&salt);
-        if (plan_text(sql, &options, &planned, &error))
-            fail_msg("%s\n%s", sql, error.message);
-        const char *got = answer_of(planned.root, ordered);
-        if (strcmp(got, expected) == 0)
-            continue;
-        struct buffer drawn = {0};
-        plan_explain(planned.root, &drawn);
-        plan_explain(expected_plan, &drawn);
-        buffer_append_byte(&drawn, 0);
-        printf("# %s\n%s# expected\n%s# got\n%s", sql, (const char *)drawn.data, expected, got);
-        buffer_free(&drawn);
-        fail_msg("plans disagree");
+    const char *expected = answer_of(&planned, ordered);
+    uint64_t salt = prng_next(&prng);
+    options = (struct plan_options){.table_rows = any_rows, .table_rows_context = &salt};
+    check_plan(sql, &options, planned.root, expected, ordered);
+    switch_off(&options, round % RULES);
+    check_plan(sql, &options, planned.root, expected, ordered);
+    for (int i = 0; i < 4; i++) {
+        options = random_options(&salt);
+        check_plan(sql, &options, planned.root, expected, ordered);
     }
 }
 
@@ -442,7 +506,7 @@ static void test_plans_agree(void **state)
     for (uint64_t i = 0; i < rounds; i++) {
         struct buffer sql = {0};
         query(&sql);
-        check_query((const char *)sql.data);
+        check_query((const char *)sql.data, i);
         buffer_free(&sql);
         arena_reset(&world.arena);
     }

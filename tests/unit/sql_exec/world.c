@@ -171,17 +171,16 @@ static void batch_print(const struct batch *batch, struct buffer *out)
     }
 }
 
-static void run_once(struct world *world, struct plan *plan, uint32_t batch_rows,
+static void run_once(struct world *world, const struct planned *planned, uint32_t batch_rows,
                      struct buffer *out)
 {
-    struct planned planned = {.root = plan};
     struct exec_context context = world->context;
     struct error error = {0};
     struct exec *exec;
     context.batch_rows = batch_rows;
     arena_reset(&world->run_arena);
     context.arena = &world->run_arena;
-    status_t status = exec_open(&planned, &context, &exec, &error);
+    status_t status = exec_open(planned, &context, &exec, &error);
     while (status == OK) {
         struct batch *batch;
         status = exec_next(exec, &batch, &error);
@@ -194,7 +193,7 @@ static void run_once(struct world *world, struct plan *plan, uint32_t batch_rows
     }
     if (status != OK)
         error_print(&error, out);
-    else if (plan->kind >= PLAN_INSERT)
+    else if (planned->root->kind >= PLAN_INSERT)
         buffer_printf(out, "changed %llu\n", (unsigned long long)exec_rows_affected(exec));
     exec_close(exec);
     buffer_append_byte(out, '\0');
@@ -202,14 +201,19 @@ static void run_once(struct world *world, struct plan *plan, uint32_t batch_rows
 
 const char *world_run(struct world *world, struct plan *plan)
 {
+    return world_run_planned(world, &(struct planned){.root = plan});
+}
+
+const char *world_run_planned(struct world *world, const struct planned *planned)
+{
     buffer_reset(&world->text);
-    run_once(world, plan, world->context.batch_rows, &world->text);
-    if (plan->kind >= PLAN_INSERT || world->context.batch_rows)
+    run_once(world, planned, world->context.batch_rows, &world->text);
+    if (planned->root->kind >= PLAN_INSERT || world->context.batch_rows)
         return (const char *)world->text.data;
     static const uint32_t sizes[] = {1, 3};
     for (int i = 0; i < 2; i++) {
         struct buffer again = {0};
-        run_once(world, plan, sizes[i], &again);
+        run_once(world, planned, sizes[i], &again);
         if (strcmp((const char *)again.data, (const char *)world->text.data) != 0) {
             fprintf(stderr, "batches of %u rows answer\n%s\ninstead of\n%s\n", sizes[i],
                     (const char *)again.data, (const char *)world->text.data);

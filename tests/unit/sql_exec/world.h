@@ -37,6 +37,8 @@ const struct table *world_find(struct world *world, const char *name);
  * "ERROR 22012: division by zero\nDETAIL ...\n". Plans that only read are run with batches of 1, 3
  * and 1024 rows and must answer alike. Valid until the next run. */
 const char *world_run(struct world *world, struct plan *plan);
+/* The same of a plan with subqueries. */
+const char *world_run_planned(struct world *world, const struct planned *planned);
 
 /* ---- expressions and plans, in the world's arena ---- */
 struct expr *e_int(struct world *w, int64_t v);
