@@ -203,7 +203,7 @@ def hunt(bug, seeds):
         sim = build()
         done = subprocess.run([sim, "--seed", "1", "--seeds", str(seeds), "--stop"],
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                              check=False)
+                              errors="replace", check=False)
     finally:
         for file, text in right.items():
             write(COPY, file, text)
