@@ -13,6 +13,8 @@ enum setting_rule {
     SETTING_FREE,   /* any text */
     SETTING_SWITCH, /* on or off */
     SETTING_ZONE,   /* UTC or an offset from it */
+    SETTING_MEMORY, /* work_mem: kilobytes, or with a unit */
+    SETTING_ROWS,   /* vector_size: a number */
     SETTING_SHOWN,  /* cannot be set */
 };
 
@@ -48,13 +50,24 @@ static const struct setting table[] = {
      "Where timestamps with time zone are shown and read: UTC, or hours east of it."},
     {"transaction_isolation", SETTING_SHOWN, "serializable", NULL,
      "All transactions are serializable."},
+    {"vector_size", SETTING_ROWS, "1024", NULL,
+     "Rows an operator hands on at once, 1 to 1024: the same rows come out, faster or slower."},
+    {"work_mem", SETTING_MEMORY, "64MB", NULL,
+     "What a sort, join or aggregation may hold before it puts rows aside in files; a statement "
+     "may hold four times that, and 256MB at least."},
 };
+
+#define WORK_MEMORY_MIN     ((uint64_t)64 << 10)
+#define WORK_MEMORY_DEFAULT ((uint64_t)64 << 20)
+#define WORK_MEMORY_MAX     ((uint64_t)1 << 40)
 
 enum { SETTING_COUNT = sizeof table / sizeof *table, SETTING_VALUE_MAX = 128 };
 
 struct settings {
     char values[SETTING_COUNT][SETTING_VALUE_MAX];
-    int32_t zone_s; /* what the text of SETTING_ZONE says */
+    int32_t zone_s;       /* what the text of SETTING_ZONE says */
+    size_t work_memory;   /* likewise of SETTING_MEMORY, in bytes */
+    uint32_t vector_rows; /* likewise of SETTING_ROWS */
 };
 
 static void reset(struct settings *settings, size_t i)
@@ -62,6 +75,10 @@ static void reset(struct settings *settings, size_t i)
     snprintf(settings->values[i], SETTING_VALUE_MAX, "%s", table[i].value);
     if (table[i].rule == SETTING_ZONE)
         settings->zone_s = 0;
+    if (table[i].rule == SETTING_MEMORY)
+        settings->work_memory = WORK_MEMORY_DEFAULT;
+    if (table[i].rule == SETTING_ROWS)
+        settings->vector_rows = BATCH_ROWS_MAX;
 }
 
 struct settings *sql__settings_create(void)
@@ -139,6 +156,85 @@ int32_t sql__settings_zone_s(const struct settings *settings)
     return settings->zone_s;
 }
 
+size_t sql__settings_work_memory(const struct settings *settings)
+{
+    return settings->work_memory;
+}
+
+uint32_t sql__settings_vector_rows(const struct settings *settings)
+{
+    return settings->vector_rows;
+}
+
+/* Digits, then whatever: *rest. False: there are none, or far too many. */
+static bool read_number(const char *text, uint64_t *number, const char **rest)
+{
+    enum { DIGITS_MAX = 15 };
+    size_t digits = strspn(text, "0123456789");
+    *number = 0;
+    for (size_t i = 0; i < digits && digits <= DIGITS_MAX; i++)
+        *number = *number * 10 + (uint64_t)(text[i] - '0');
+    *rest = text + digits;
+    return digits > 0 && digits <= DIGITS_MAX;
+}
+
+static status_t refuse_value(const struct setting *setting, const struct ast_set *set,
+                             const char *hint, struct error *error)
+{
+    error_sql(error, "22023", set->value_position, "invalid value for parameter \"%s\": \"%s\"",
+              setting->name, set->value);
+    error_hint(error, "%s", hint);
+    return ERR_SQL;
+}
+
+/* As few digits as are exact. */
+static void show_memory(struct settings *settings, size_t i, uint64_t bytes)
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+    size_t unit = 0;
+    for (; bytes % 1024 == 0 && unit + 1 < sizeof units / sizeof *units; unit++)
+        bytes /= 1024;
+    snprintf(settings->values[i], SETTING_VALUE_MAX, "%llu%s", (unsigned long long)bytes,
+             units[unit]);
+}
+
+static status_t set_memory(struct sql_session *session, size_t i, const struct ast_set *set)
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+    const char *unit;
+    uint64_t bytes;
+    size_t power = 1; /* without a unit: kB */
+    bool known = read_number(set->value, &bytes, &unit);
+    unit += strspn(unit, " ");
+    for (size_t u = 0; *unit && u <= sizeof units / sizeof *units; u++) {
+        power = u;
+        if (u == sizeof units / sizeof *units || strcasecmp(unit, units[u]) == 0)
+            break;
+    }
+    known = known && power < sizeof units / sizeof *units;
+    for (size_t p = 0; known && p < power; p++)
+        known = !__builtin_mul_overflow(bytes, (uint64_t)1024, &bytes);
+    if (!known || bytes < WORK_MEMORY_MIN || bytes > WORK_MEMORY_MAX)
+        return refuse_value(&table[i], set,
+                            "From 64kB to 1TB; the units are B, kB, MB, GB and TB, and kB where "
+                            "there is none.",
+                            &session->error);
+    session->settings->work_memory = (size_t)bytes;
+    show_memory(session->settings, i, bytes);
+    return OK;
+}
+
+static status_t set_rows(struct sql_session *session, size_t i, const struct ast_set *set)
+{
+    const char *rest;
+    uint64_t rows;
+    if (!read_number(set->value, &rows, &rest) || *rest || rows < 1 || rows > BATCH_ROWS_MAX)
+        return refuse_value(&table[i], set, "A number from 1 to 1024.", &session->error);
+    session->settings->vector_rows = (uint32_t)rows;
+    snprintf(session->settings->values[i], SETTING_VALUE_MAX, "%u", (unsigned)rows);
+    return OK;
+}
+
 /* UTC, +05:30, or hours as a number. */
 static status_t set_zone(struct sql_session *session, size_t i, const struct ast_set *set)
 {
@@ -191,6 +287,10 @@ status_t sql__settings_set(struct sql_session *session, const struct ast_set *se
         return set_switch(session, i, set);
     if (setting->rule == SETTING_ZONE)
         return set_zone(session, i, set);
+    if (setting->rule == SETTING_MEMORY)
+        return set_memory(session, i, set);
+    if (setting->rule == SETTING_ROWS)
+        return set_rows(session, i, set);
     ASSERT(setting->rule == SETTING_FREE);
     if (strlen(set->value) >= SETTING_VALUE_MAX)
         return error_sql(error, "22023", set->value_position,

@@ -373,6 +373,8 @@ bool sql__settings_require_primary_key(const struct settings *settings);
 bool sql__settings_sqlite(const struct settings *settings);
 /* The time zone, in seconds east of UTC. */
 int32_t sql__settings_zone_s(const struct settings *settings);
+size_t sql__settings_work_memory(const struct settings *settings);
+uint32_t sql__settings_vector_rows(const struct settings *settings);
 status_t sql__settings_set(struct sql_session *session, const struct ast_set *set);
 void sql__settings_rows(const struct settings *settings, struct sql_rows *rows);
 status_t sql__settings_show(struct sql_session *session, const struct ast_show *show);

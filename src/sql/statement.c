@@ -191,6 +191,16 @@ status_t sql__statement_prepare(struct sql_session *session, bool *is_short)
 
 /* ---- execution ------------------------------------------------------------------------------- */
 
+/* Bytes a statement may hold: operators may hold work_mem each, and there are several. */
+static size_t memory_budget(const struct sql_session *session)
+{
+    enum { OPERATORS = 4 };
+    size_t wanted = OPERATORS * sql__settings_work_memory(session->settings);
+    if (session->memory_budget)
+        return session->memory_budget;
+    return wanted < SQL_MEMORY_DEFAULT ? SQL_MEMORY_DEFAULT : wanted;
+}
+
 void sql__statement_context(struct sql_session *session, struct exec_context *context)
 {
     ASSERT(session->txn && session->catalog);
@@ -204,7 +214,9 @@ void sql__statement_context(struct sql_session *session, struct exec_context *co
         .transaction_us = session->transaction_us,
         .statement_us = env_wall_us(session->engine->env),
         .zone_s = sql__settings_zone_s(session->settings),
-        .memory_budget = session->memory_budget,
+        .memory_budget = memory_budget(session),
+        .work_memory = sql__settings_work_memory(session->settings),
+        .batch_rows = sql__settings_vector_rows(session->settings),
         .spill_directory = session->engine->spill_directory,
         .spill_next = &session->engine->spill_next,
         .cancel = &session->cancel,
@@ -265,12 +277,12 @@ static status_t hold_batch(struct sql_session *session, const struct batch *batc
             row[c].as.text = arena_copy(&session->run_arena, row[c].as.text);
         }
     }
-    size_t budget = session->memory_budget ? session->memory_budget : SQL_MEMORY_DEFAULT;
+    size_t budget = memory_budget(session);
     if (*held <= budget)
         return OK;
     error_set(&session->error, ERR_NOMEM, "out of memory: RETURNING gives more than %zu bytes",
               budget);
-    error_hint(&session->error, "Return less at once, or raise the memory allowed to a statement.");
+    error_hint(&session->error, "Return less at once, or raise work_mem.");
     return ERR_NOMEM;
 }
 

@@ -3,10 +3,14 @@
  * A key table numbers the groups; each aggregate has an array of states by group number. Without
  * GROUP BY there is one group, there even of no rows.
  *
+ * When the groups take more memory than they may, no more are begun: rows of those there are go on
+ * being taken in, the others are put aside, shared out by the hashes of their groups
+ * (spill_split.c). When the groups have gone out, each part is aggregated in its turn.
+ *
  * An aggregate whose result depends on the order of its rows and has an ORDER BY takes them in at
  * the end: until then they are kept with their groups and sort keys. */
 #include "base/mem.h"
-#include "sql/exec/exec_int.h"
+#include "sql/exec/spill_int.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +45,11 @@ struct aggregation {
     struct arena texts; /* of min and max */
     size_t charged;
     bool ready;
+    bool full; /* no more groups are begun */
+    struct split *splits;
+    bool in_part; /* rows come from a part, not from the input */
+    struct split_reader reader;
+    uint32_t *known; /* rows of the batch whose groups are there */
     uint32_t at;
     struct batch *out;
 };
@@ -140,9 +149,63 @@ static status_t accumulate(struct aggregation *aggregation, struct accumulator *
                              &aggregation->texts, error);
 }
 
-/* The groups of a batch's rows, into group_of. */
-static status_t groups_find(struct aggregation *aggregation, const struct batch *in,
-                            struct error *error)
+/* What is held for the groups. */
+static size_t memory_held(const struct aggregation *aggregation)
+{
+    size_t size =
+        aggregation->table.charged + aggregation->table.keys.charged + aggregation->charged;
+    for (uint32_t a = 0; a < aggregation->accumulator_count; a++) {
+        const struct accumulator *accumulator = &aggregation->accumulators[a];
+        size += accumulator->seen.charged + accumulator->seen.keys.charged;
+        size += accumulator->kept.charged;
+    }
+    return size;
+}
+
+static bool becomes_full(const struct aggregation *aggregation)
+{
+    const struct split *split = aggregation->splits;
+    return aggregation->group_count > 0 && !(split && split->level + 1 == SPLIT_LEVELS) &&
+           memory_held(aggregation) > exec__work_memory(aggregation->op.exec);
+}
+
+/* Leaves of a batch, whose group columns are in group_vectors, the rows whose groups are there; the
+ * others are put aside. */
+static status_t groups_known(struct aggregation *aggregation, struct batch *in, struct error *error)
+{
+    uint64_t hashes[BATCH_ROWS_MAX];
+    struct exec *exec = aggregation->op.exec;
+    const struct plan *below = aggregation->op.plan->left;
+    const struct vector **columns =
+        arena_alloc(&aggregation->scratch, (in->column_count + 1) * sizeof *columns);
+    exec__key_table_find(&aggregation->table, aggregation->group_vectors, in->selection,
+                         in->selected, aggregation->numbers);
+    exec__hash_rows(aggregation->group_vectors, aggregation->group_count, in->selection,
+                    in->selected, hashes);
+    for (uint32_t c = 0; c < in->column_count; c++)
+        columns[c] = &in->columns[c];
+    if (!aggregation->known)
+        aggregation->known = arena_alloc(exec->arena, BATCH_ROWS_MAX * sizeof(uint32_t));
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < in->selected; i++) {
+        uint32_t row = batch_row(in, i);
+        if (aggregation->numbers[i] != EXEC_NO_ROW) {
+            aggregation->group_of[row] = aggregation->numbers[i];
+            aggregation->known[count++] = row;
+            continue;
+        }
+        status_t status = exec__split_put(exec, aggregation->splits, 0, below->types,
+                                          below->column_count, columns, row, hashes[i], error);
+        if (status != OK)
+            return status;
+    }
+    in->selection = aggregation->known;
+    in->selected = count;
+    return OK;
+}
+
+/* The groups of a batch's rows, into group_of; of the batch those rows are left that have one. */
+static status_t groups_find(struct aggregation *aggregation, struct batch *in, struct error *error)
 {
     for (uint32_t g = 0; g < aggregation->group_count; g++) {
         status_t status =
@@ -150,6 +213,8 @@ static status_t groups_find(struct aggregation *aggregation, const struct batch 
         if (status != OK)
             return status;
     }
+    if (aggregation->full)
+        return groups_known(aggregation, in, error);
     status_t status =
         exec__key_table_put(&aggregation->table, aggregation->group_vectors, in->selection,
                             in->selected, aggregation->numbers, NULL, error);
@@ -190,12 +255,19 @@ static status_t states_reserve(struct aggregation *aggregation, struct error *er
 static status_t batch_take(struct aggregation *aggregation, const struct batch *in,
                            struct error *error)
 {
+    struct batch known = *in;
     arena_reset(&aggregation->scratch);
-    status_t status = aggregation->group_count ? groups_find(aggregation, in, error) : OK;
+    status_t status = aggregation->group_count ? groups_find(aggregation, &known, error) : OK;
     if (status == OK)
         status = states_reserve(aggregation, error);
+    if (known.selected == 0)
+        return status;
     for (uint32_t a = 0; a < aggregation->accumulator_count && status == OK; a++)
-        status = accumulate(aggregation, &aggregation->accumulators[a], in, error);
+        status = accumulate(aggregation, &aggregation->accumulators[a], &known, error);
+    if (status == OK && !aggregation->full && becomes_full(aggregation)) {
+        aggregation->full = true;
+        exec__split_push(&aggregation->splits);
+    }
     return status;
 }
 
@@ -297,6 +369,13 @@ static status_t rows_count(struct aggregation *aggregation, struct error *error)
     return status;
 }
 
+static status_t input_next(struct aggregation *aggregation, struct batch **in, struct error *error)
+{
+    if (aggregation->in_part)
+        return exec__split_read(&aggregation->reader, aggregation->op.exec, in, error);
+    return exec__operator_next(aggregation->op.left, in, error);
+}
+
 static status_t all_take(struct aggregation *aggregation, struct error *error)
 {
     aggregation->ready = true;
@@ -304,7 +383,7 @@ static status_t all_take(struct aggregation *aggregation, struct error *error)
         return rows_count(aggregation, error);
     for (;;) {
         struct batch *in;
-        status_t status = exec__operator_next(aggregation->op.left, &in, error);
+        status_t status = input_next(aggregation, &in, error);
         if (status == OK && !in)
             break;
         if (status == OK)
@@ -313,11 +392,44 @@ static status_t all_take(struct aggregation *aggregation, struct error *error)
             return status;
     }
     status_t status = states_reserve(aggregation, error);
+    if (status == OK && aggregation->full)
+        status = exec__split_end(aggregation->splits, 0, error);
     for (uint32_t a = 0; a < aggregation->accumulator_count && status == OK; a++) {
         if (aggregation->accumulators[a].keys)
             status = ordered_take(aggregation, &aggregation->accumulators[a], error);
     }
     return status;
+}
+
+static void groups_free(struct aggregation *aggregation)
+{
+    for (uint32_t a = 0; a < aggregation->accumulator_count; a++) {
+        struct accumulator *accumulator = &aggregation->accumulators[a];
+        exec__key_table_free(&accumulator->seen);
+        exec__collection_free(&accumulator->kept);
+        mem_free(accumulator->states);
+        accumulator->states = NULL;
+        accumulator->state_count = accumulator->state_capacity = 0;
+    }
+    exec__key_table_free(&aggregation->table);
+    arena_reset(&aggregation->texts);
+    exec__memory_release(aggregation->op.exec, aggregation->charged);
+    aggregation->charged = 0;
+}
+
+/* The groups have gone out: the next part becomes groups, if there is one. */
+static status_t part_take(struct aggregation *aggregation, bool *any, struct error *error)
+{
+    exec__split_reader_free(&aggregation->reader);
+    *any = exec__split_next(&aggregation->splits, 1);
+    if (!*any)
+        return OK;
+    groups_free(aggregation);
+    aggregation->full = false;
+    aggregation->at = 0;
+    aggregation->in_part = true;
+    exec__split_reader_init(&aggregation->reader, aggregation->splits, 0);
+    return all_take(aggregation, error);
 }
 
 /* ---- results ------------------------------------------------------------------------------------
@@ -330,6 +442,13 @@ static status_t aggregate_next(struct operator* op, struct batch **out, struct e
     if (status != OK)
         return status;
     uint32_t groups = aggregation->group_count ? aggregation->table.keys.row_count : 1;
+    if (aggregation->at == groups && aggregation->splits) {
+        bool any;
+        status = part_take(aggregation, &any, error);
+        groups = aggregation->table.keys.row_count;
+        if (status != OK || !any)
+            return status;
+    }
     uint32_t count = groups - aggregation->at;
     if (count == 0)
         return OK;
@@ -361,17 +480,11 @@ static status_t aggregate_next(struct operator* op, struct batch **out, struct e
 static void aggregate_close(struct operator* op)
 {
     struct aggregation *aggregation = (struct aggregation *)op;
-    for (uint32_t a = 0; a < aggregation->accumulator_count; a++) {
-        exec__key_table_free(&aggregation->accumulators[a].seen);
-        exec__collection_free(&aggregation->accumulators[a].kept);
-        mem_free(aggregation->accumulators[a].states);
-        aggregation->accumulators[a].states = NULL;
-    }
-    exec__key_table_free(&aggregation->table);
+    groups_free(aggregation);
+    exec__split_reader_free(&aggregation->reader);
+    exec__split_free(&aggregation->splits);
     arena_free(&aggregation->scratch);
     arena_free(&aggregation->texts);
-    exec__memory_release(op->exec, aggregation->charged);
-    aggregation->charged = 0;
 }
 
 static const struct operator_ops aggregate_ops = {aggregate_next, aggregate_close};

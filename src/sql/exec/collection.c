@@ -147,8 +147,10 @@ static void chunk_widen(struct collection *collection, uint32_t rows)
 {
     ASSERT(collection->chunk_count == 1);
     struct batch *old = collection->chunks[0];
-    uint32_t capacity =
-        old->row_count + rows <= EXEC_BATCH_FIRST ? EXEC_BATCH_FIRST : BATCH_ROWS_MAX;
+    uint32_t needed = old->row_count + rows;
+    uint32_t capacity = needed <= EXEC_BATCH_FIRST       ? EXEC_BATCH_FIRST
+                        : needed <= 4 * EXEC_BATCH_FIRST ? 4 * EXEC_BATCH_FIRST
+                                                         : BATCH_ROWS_MAX;
     struct batch *wide =
         batch_create(&collection->arena, collection->types, collection->column_count, capacity);
     for (uint32_t c = 0; c < collection->column_count; c++)
@@ -188,6 +190,7 @@ status_t exec__collection_append(struct collection *collection, const struct vec
                                  const uint32_t *rows, uint32_t count, struct error *error)
 {
     uint32_t done = 0;
+    bool moves = !collection->stable || collection->exec->top->put_aside;
     if (collection->row_count > EXEC_NO_ROW - 2 - count)
         return error_set(error, ERR_NOMEM, "out of memory: too many rows to hold");
     while (done < count) {
@@ -204,7 +207,7 @@ status_t exec__collection_append(struct collection *collection, const struct vec
             else
                 for (uint32_t i = 0; i < take; i++)
                     exec__vector_gather(dst, at + i, columns[c], &(uint32_t){done + i}, 1);
-            if (type_is_slice(dst->type) && !(collection->stable && collection->stable[c]))
+            if (type_is_slice(dst->type) && (moves || !collection->stable[c]))
                 text_keep(&collection->arena, dst, at, take);
         }
         chunk->row_count += take;

@@ -1,17 +1,28 @@
 /* DISTINCT: of each batch the rows not seen before, in the order they came; DISTINCT ON: those
- * whose keys were not. */
-#include "sql/exec/exec_int.h"
+ * whose keys were not.
+ *
+ * When the table of what has been seen takes more memory than it may, nothing more is put into it:
+ * rows that are in it are dropped as before, the others are put aside, shared out by their hashes
+ * (spill_split.c), and each part is worked off in its turn. Where rows with equal keys come one
+ * after the other no table is needed at all. */
+#include "sql/exec/spill_int.h"
 
 struct distinct {
     struct operator op;
-    struct key_table seen;
-    struct eval **keys; /* DISTINCT ON, or NULL: all columns */
+    struct key_table seen; /* when ordered: the last keys of the batch before */
+    struct eval **keys;    /* DISTINCT ON, or NULL: all columns */
     struct arena scratch;
-    const struct vector **columns;
+    const struct vector **columns; /* rows are told apart by these */
+    uint32_t column_count;
     uint32_t *numbers;
     bool *is_new;
     uint32_t *selection;
     struct batch out;
+    bool full; /* nothing more is put into the table */
+    struct split *splits;
+    bool in_part; /* rows come from a part, not from the input */
+    struct split_reader reader;
+    const struct vector **all; /* columns, of a row put aside */
 };
 
 /* What a batch's rows are told apart by. */
@@ -31,18 +42,123 @@ static status_t columns_find(struct distinct *distinct, const struct batch *in, 
     return OK;
 }
 
+/* ---- with a table -----------------------------------------------------------------------------
+ */
+
+static bool becomes_full(const struct distinct *distinct)
+{
+    const struct split *split = distinct->splits;
+    return !(split && split->level + 1 == SPLIT_LEVELS) &&
+           distinct->seen.charged + distinct->seen.keys.charged >
+               exec__work_memory(distinct->op.exec);
+}
+
+/* Those not in the table are put aside: none is known to be new. */
+static status_t rows_put_aside(struct distinct *distinct, const struct batch *in,
+                               struct error *error)
+{
+    uint64_t hashes[BATCH_ROWS_MAX];
+    const struct plan *plan = distinct->op.plan;
+    exec__key_table_find(&distinct->seen, distinct->columns, in->selection, in->selected,
+                         distinct->numbers);
+    exec__hash_rows(distinct->columns, distinct->column_count, in->selection, in->selected, hashes);
+    for (uint32_t c = 0; c < plan->column_count; c++)
+        distinct->all[c] = &in->columns[c];
+    for (uint32_t i = 0; i < in->selected; i++) {
+        distinct->is_new[i] = false;
+        if (distinct->numbers[i] != EXEC_NO_ROW)
+            continue;
+        status_t status =
+            exec__split_put(distinct->op.exec, distinct->splits, 0, plan->types, plan->column_count,
+                            distinct->all, batch_row(in, i), hashes[i], error);
+        if (status != OK)
+            return status;
+    }
+    return OK;
+}
+
+/* is_new of each row. */
+static status_t rows_look_up(struct distinct *distinct, const struct batch *in, struct error *error)
+{
+    if (distinct->full)
+        return rows_put_aside(distinct, in, error);
+    status_t status = exec__key_table_put(&distinct->seen, distinct->columns, in->selection,
+                                          in->selected, distinct->numbers, distinct->is_new, error);
+    distinct->full = status == OK && becomes_full(distinct);
+    if (distinct->full)
+        exec__split_push(&distinct->splits);
+    return status;
+}
+
+/* ---- in order ---------------------------------------------------------------------------------
+ */
+
+static bool row_repeats(const struct distinct *distinct, const struct vector *const *others,
+                        uint32_t other, uint32_t row)
+{
+    for (uint32_t c = 0; c < distinct->column_count; c++) {
+        if (!exec__entries_equal(others[c], other, distinct->columns[c], row))
+            return false;
+    }
+    return true;
+}
+
+static status_t rows_compare(struct distinct *distinct, const struct batch *in, struct error *error)
+{
+    struct collection *last = &distinct->seen.keys;
+    const struct vector **others =
+        arena_alloc(&distinct->scratch, (distinct->column_count + 1) * sizeof *others);
+    for (uint32_t c = 0; c < distinct->column_count && last->row_count > 0; c++)
+        others[c] = exec__collection_vector(last, c, 0);
+    for (uint32_t i = 0; i < in->selected; i++) {
+        uint32_t row = batch_row(in, i);
+        distinct->is_new[i] =
+            i > 0 ? !row_repeats(distinct, distinct->columns, batch_row(in, i - 1), row)
+                  : last->row_count == 0 || !row_repeats(distinct, others, 0, row);
+    }
+    uint32_t row = batch_row(in, in->selected - 1);
+    exec__collection_free(last);
+    return exec__collection_append(last, distinct->columns, &row, 1, error);
+}
+
+/* ---- the operator -----------------------------------------------------------------------------
+ */
+
+/* *in stays NULL at the end. */
+static status_t input_next(struct distinct *distinct, struct batch **in, struct error *error)
+{
+    struct exec *exec = distinct->op.exec;
+    for (;;) {
+        status_t status = distinct->in_part ? exec__split_read(&distinct->reader, exec, in, error)
+                                            : exec__operator_next(distinct->op.left, in, error);
+        if (status != OK || *in)
+            return status;
+        if (distinct->full)
+            status = exec__split_end(distinct->splits, 0, error);
+        if (status != OK)
+            return status;
+        exec__split_reader_free(&distinct->reader);
+        if (!exec__split_next(&distinct->splits, 1))
+            return OK;
+        exec__key_table_free(&distinct->seen);
+        distinct->full = false;
+        distinct->in_part = true;
+        exec__split_reader_init(&distinct->reader, distinct->splits, 0);
+    }
+}
+
 static status_t distinct_next(struct operator* op, struct batch **out, struct error *error)
 {
     struct distinct *distinct = (struct distinct *)op;
     for (;;) {
         struct batch *in;
-        status_t status = exec__operator_next(op->left, &in, error);
+        status_t status = input_next(distinct, &in, error);
         if (status != OK || !in)
             return status;
         if ((status = columns_find(distinct, in, error)) != OK)
             return status;
-        status = exec__key_table_put(&distinct->seen, distinct->columns, in->selection,
-                                     in->selected, distinct->numbers, distinct->is_new, error);
+        status = op->plan->as.distinct.ordered ? rows_compare(distinct, in, error)
+                                               : rows_look_up(distinct, in, error);
         if (status != OK)
             return status;
         distinct->out = *in;
@@ -63,6 +179,8 @@ static void distinct_close(struct operator* op)
 {
     struct distinct *distinct = (struct distinct *)op;
     exec__key_table_free(&distinct->seen);
+    exec__split_reader_free(&distinct->reader);
+    exec__split_free(&distinct->splits);
     arena_free(&distinct->scratch);
 }
 
@@ -78,6 +196,7 @@ status_t exec__distinct_open(struct exec *exec, const struct plan *plan, struct 
     uint32_t columns = plan->left->column_count;
     uint32_t keys = plan->as.distinct.key_count;
     exec__collection_shape(exec, plan->left, plan->as.distinct.keys, keys, &types, &stable);
+    distinct->column_count = keys > 0 ? keys : columns;
     if (keys > 0) {
         exec__key_table_init(&distinct->seen, exec, types + columns, stable + columns, keys);
         status_t status = exec__eval_compile_all(exec, plan->as.distinct.keys, keys,
@@ -88,6 +207,7 @@ status_t exec__distinct_open(struct exec *exec, const struct plan *plan, struct 
         exec__key_table_init(&distinct->seen, exec, types, stable, columns);
     }
     distinct->columns = arena_alloc(exec->arena, (columns + keys + 1) * sizeof *distinct->columns);
+    distinct->all = arena_alloc(exec->arena, (columns + 1) * sizeof *distinct->all);
     distinct->numbers = arena_alloc(exec->arena, BATCH_ROWS_MAX * sizeof(uint32_t));
     distinct->is_new = arena_alloc(exec->arena, BATCH_ROWS_MAX * sizeof(bool));
     distinct->selection = arena_alloc(exec->arena, BATCH_ROWS_MAX * sizeof(uint32_t));

@@ -143,7 +143,7 @@ status_t exec__memory_charge(struct exec *exec, size_t bytes, struct error *erro
         return OK;
     error_set(error, ERR_NOMEM, "out of memory: statement needs more than %zu bytes",
               exec->memory_budget);
-    error_hint(error, "Select less at once, or raise the memory allowed to a statement.");
+    error_hint(error, "Select less at once, or raise work_mem.");
     return ERR_NOMEM;
 }
 
@@ -262,6 +262,8 @@ static void note_figures(struct exec *top, const struct operator* op)
     measured->figures.rows += op->figures.rows;
     measured->figures.batches += op->figures.batches;
     measured->figures.time_us += op->figures.time_us;
+    measured->figures.spilled += op->figures.spilled;
+    measured->figures.parts += op->figures.parts;
     if (measured->figures.memory < op->figures.memory)
         measured->figures.memory = op->figures.memory;
 }

@@ -3,8 +3,9 @@
  * Pull-based: each exec_next gives one batch of up to 1024 rows as columns; an operator's state
  * survives between calls, so a SELECT of any size streams with back-pressure. Vectors are sized by
  * need: a point query allocates for one row. Text in results points into the store's snapshot or
- * the arena. Every operator that collects (hash join, aggregate, sort, distinct, the change list of
- * UPDATE) counts what it holds against memory_budget: over it the statement ends with SQLSTATE
+ * the arena. Every operator that collects counts what it holds. What sorts or hashes puts rows
+ * aside in files when it would hold more than work_memory; what cannot (a nested loop's right side,
+ * the change list of UPDATE) is held by memory_budget: over it the statement ends with SQLSTATE
  * 53200. The cancel flag is looked at between batches and in every long loop (57014). */
 #ifndef SQL_EXEC_EXEC_H
 #define SQL_EXEC_EXEC_H
@@ -44,11 +45,12 @@ struct exec_context {
     uint64_t statement_us;   /* likewise at the statement's */
     int32_t zone_s;          /* the session's time zone, seconds east of UTC */
     size_t memory_budget;    /* bytes, 0: 256 MiB */
-    /* Where a sort that needs more than its share of the budget puts rows aside; NULL: nowhere, it
-       fails. spill_next numbers the files. */
+    size_t work_memory;      /* bytes; 0, or more than it: a quarter of the budget */
+    /* Where an operator that would hold more than work_memory puts rows aside; NULL: nowhere, it
+       goes on and fails over the budget. spill_next numbers the files. */
     const char *spill_directory;
     _Atomic uint64_t *spill_next;
-    uint32_t batch_rows;       /* 0: BATCH_ROWS_MAX; tests set 1 */
+    uint32_t batch_rows;       /* 0: BATCH_ROWS_MAX */
     const atomic_bool *cancel; /* or NULL */
     struct arena *arena;       /* lives until after exec_close */
     bool no_lengths;           /* declared lengths and ranges are not held, as in SQLite */
@@ -61,6 +63,8 @@ struct exec_figures {
     uint64_t batches; /* likewise */
     uint64_t time_us; /* in it and below it */
     uint64_t memory;  /* bytes it held at most */
+    uint64_t spilled; /* bytes it put aside in files */
+    uint64_t parts;   /* into how many parts or runs */
 };
 
 struct exec;

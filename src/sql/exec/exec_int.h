@@ -64,6 +64,7 @@ struct exec {
     uint32_t batch_rows;
     size_t memory_budget;
     size_t memory_used;
+    bool put_aside; /* of top: an operator has files, and the text of its rows is theirs */
     uint64_t rows_affected;
     bool written;
     bool takes_values; /* of sequences */
@@ -346,53 +347,6 @@ static inline struct value exec__collection_value(const struct collection *colle
     return vector_get(exec__collection_vector(collection, column, row), row % BATCH_ROWS_MAX);
 }
 
-/* ---- rows put aside in files (spill.c, sort_spill.c) -------------------------------------------
- */
-
-struct spill;
-/* Only when the context has a spill directory. *out is to be destroyed also after an error. */
-status_t exec__spill_create(struct exec *exec, const enum sql_type *types, uint32_t column_count,
-                            struct spill **out, struct error *error);
-/* Removes the file. NULL is allowed. */
-void exec__spill_destroy(struct spill *spill);
-uint32_t exec__spill_columns(const struct spill *spill);
-status_t exec__spill_put(struct spill *spill, const struct value *values, struct error *error);
-status_t exec__spill_put_row(struct spill *spill, const struct collection *collection, uint32_t row,
-                             struct error *error);
-/* All that was put is in the file, whose size is then that. */
-status_t exec__spill_end(struct spill *spill, uint64_t *size, struct error *error);
-
-/* Reads a part of a file; several may read at the same time. */
-struct spill_reader {
-    struct spill *spill;
-    struct arena arena;
-    struct buffer bytes;
-    size_t at; /* in `bytes` */
-    uint64_t next;
-    uint64_t end;
-    struct batch *row; /* one row, good until the next call; text points into `bytes` */
-    struct vector **targets;
-};
-void exec__spill_reader_init(struct spill_reader *reader, struct spill *spill, uint64_t from,
-                             uint64_t to);
-void exec__spill_reader_free(struct spill_reader *reader);
-status_t exec__spill_next(struct spill_reader *reader, bool *found, struct error *error);
-
-struct sort_spill;
-/* Of a PLAN_SORT or PLAN_TOP_N. *out is to be destroyed also after an error. */
-status_t exec__sort_spill_create(struct exec *exec, const struct plan *plan,
-                                 const uint32_t *key_columns, const enum sql_type *types,
-                                 uint32_t column_count, struct sort_spill **out,
-                                 struct error *error);
-/* NULL is allowed. */
-void exec__sort_spill_destroy(struct sort_spill *spill);
-/* Writes rows, whose order is sorted, as a run. */
-status_t exec__sort_spill_run(struct sort_spill *spill, const struct collection *rows,
-                              const uint32_t *order, uint32_t count, struct error *error);
-/* No more runs: from now on exec__sort_spill_next gives the rows in order, NULL at the end. */
-status_t exec__sort_spill_merge(struct sort_spill *spill, struct error *error);
-status_t exec__sort_spill_next(struct sort_spill *spill, struct batch **row, struct error *error);
-
 /* ---- hashing (hash.c) --------------------------------------------------------------------------
  */
 
@@ -615,6 +569,7 @@ struct join {
     bool keep_right;     /* RIGHT, FULL */
     bool is_semi;        /* a left row comes out once, and only its columns do */
     bool is_anti;        /* only left rows without a partner come out */
+    bool notes_left;     /* left_matched is wanted in any case */
     bool row_paired;     /* the left row being looked at has got a pair */
     uint32_t *left_rows; /* pairs: row of the left batch, row of the right side */
     uint32_t *right_rows;
@@ -666,6 +621,8 @@ status_t exec__join_emit(struct join *join, const struct batch *left, struct joi
                          struct batch **batch, struct error *error);
 /* keep_right: begins the bitmap over the collected rows, when they are all there. */
 status_t exec__join_right_ready(struct join *join, uint32_t rows, struct error *error);
+/* Loses the bitmap: other rows will be collected. */
+void exec__join_right_forget(struct join *join);
 /* keep_right: *batch of right rows that found no partner; NULL at the end. */
 status_t exec__join_right_rest(struct join *join, const struct collection *right,
                                struct batch **batch, struct error *error);

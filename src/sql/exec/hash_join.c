@@ -4,47 +4,17 @@
  * The table is an array of chain heads (by the hash's low bits) and one array each of hashes and
  * next rows, by row number: 16 bytes a row and no pointers. Rows are put in from last to first, so
  * a chain is in the order of the right input. A row with a NULL among its keys equals nothing and
- * is not put in. */
+ * is not put in.
+ *
+ * A right side that does not fit is joined in passes, each with a table that does: see
+ * hash_join_spill.c. */
 #include "base/mem.h"
-#include "sql/exec/exec_int.h"
+#include "sql/exec/hash_join_int.h"
 
 #define CHAIN_START (EXEC_NO_ROW - 1) /* the left row's chain has not been entered yet */
 
-struct hash_join {
-    struct operator op;
-    struct join join;
-    bool built;
-    bool left_done;
-    struct collection rows; /* right columns, then keys that are not one of them */
-    struct eval **extra_keys;
-    uint32_t extra_count;
-    struct eval **left_keys;
-    uint32_t key_count;
-    uint32_t *key_columns; /* of `rows` */
-    uint64_t *hashes;
-    uint32_t *next;
-    uint32_t *heads;
-    uint32_t head_count;
-    size_t charged;
-    struct arena scratch;
-    struct batch *left; /* being joined, or NULL */
-    uint32_t left_at;
-    uint32_t chain;
-    const struct vector **left_vectors;
-    uint64_t *left_hashes; /* by place in the selection */
-};
-
 /* ---- build --------------------------------------------------------------------------------------
  */
-
-static bool any_null(const struct vector *const *keys, uint32_t count, uint32_t row)
-{
-    for (uint32_t k = 0; k < count; k++) {
-        if (vector_is_null(keys[k], row))
-            return true;
-    }
-    return false;
-}
 
 static status_t table_allocate(struct hash_join *hash, struct error *error)
 {
@@ -67,7 +37,7 @@ static status_t table_allocate(struct hash_join *hash, struct error *error)
 
 static status_t table_fill(struct hash_join *hash, struct error *error)
 {
-    const struct vector **keys = arena_alloc(hash->op.exec->arena, hash->key_count * sizeof *keys);
+    const struct vector **keys = hash->left_vectors; /* no left batch is being joined yet */
     for (uint32_t c = hash->rows.chunk_count; c-- > 0;) {
         status_t status = exec__cancel_check(hash->op.exec, error);
         if (status != OK)
@@ -78,7 +48,7 @@ static status_t table_fill(struct hash_join *hash, struct error *error)
             keys[k] = &chunk->columns[hash->key_columns[k]];
         exec__hash_rows(keys, hash->key_count, NULL, chunk->row_count, hash->hashes + first);
         for (uint32_t row = chunk->row_count; row-- > 0;) {
-            if (any_null(keys, hash->key_count, row))
+            if (exec__hash_any_null(keys, hash->key_count, row))
                 continue;
             uint32_t *head = &hash->heads[hash->hashes[first + row] & (hash->head_count - 1)];
             hash->next[first + row] = *head;
@@ -88,11 +58,75 @@ static status_t table_fill(struct hash_join *hash, struct error *error)
     return OK;
 }
 
+void exec__hash_table_free(struct hash_join *hash)
+{
+    exec__join_right_forget(&hash->join);
+    exec__collection_free(&hash->rows);
+    exec__memory_release(hash->op.exec, hash->charged);
+    hash->charged = 0;
+    mem_free(hash->hashes);
+    mem_free(hash->next);
+    mem_free(hash->heads);
+    hash->hashes = NULL;
+    hash->next = hash->heads = NULL;
+    hash->built = false;
+}
+
+status_t exec__hash_right_take(struct hash_join *hash, struct batch **batch, struct error *error)
+{
+    const struct plan *plan = hash->op.plan->right;
+    struct exec *exec = hash->op.exec;
+    status_t status = hash->in_part ? exec__split_read(&hash->right_reader, exec, batch, error)
+                                    : exec__operator_next(hash->op.right, batch, error);
+    if (status != OK || !*batch)
+        return status;
+    uint32_t stored = plan->column_count + (hash->in_part ? hash->extra_count : 0);
+    for (uint32_t c = 0; c < stored; c++)
+        hash->right_vectors[c] = &(*batch)->columns[c];
+    if (hash->in_part)
+        return OK;
+    arena_reset(&hash->scratch);
+    for (uint32_t k = 0; k < hash->extra_count && status == OK; k++)
+        status =
+            exec__eval_column(hash->extra_keys[k], *batch, &hash->right_vectors[stored + k], error);
+    return status;
+}
+
+/* Collects right rows until there are no more, or more than may be held. */
+static status_t rows_load(struct hash_join *hash, bool *fits, struct error *error)
+{
+    enum { TABLE_ROW = sizeof(uint64_t) + 3 * sizeof(uint32_t) };
+    size_t most = exec__work_memory(hash->op.exec);
+    *fits = true;
+    while (*fits) {
+        struct batch *batch;
+        status_t status = exec__hash_right_take(hash, &batch, error);
+        if (status == OK && batch)
+            status = exec__collection_append(&hash->rows, hash->right_vectors, batch->selection,
+                                             batch->selected, error);
+        if (status != OK || !batch)
+            return status;
+        *fits = hash->rows.charged + (size_t)hash->rows.row_count * TABLE_ROW <= most;
+    }
+    return OK;
+}
+
+/* The next pass: its table is built, or a part has become several (and nothing is built). */
 static status_t build(struct hash_join *hash, struct error *error)
 {
-    hash->built = true;
-    status_t status = exec__collect(hash->op.right, hash->extra_keys, hash->extra_count,
-                                    &hash->scratch, &hash->rows, error);
+    bool fits;
+    status_t status = rows_load(hash, &fits, error);
+    if (status == OK && !fits && exec__hash_can_split(hash))
+        return exec__hash_split(hash, error);
+    if (status == OK) {
+        hash->in_blocks |= !fits;
+        hash->right_more = !fits;
+        hash->pass++;
+        hash->built = true;
+        hash->left = NULL;
+        hash->left_done = false;
+        status = exec__hash_block_begin(hash, error);
+    }
     if (status == OK)
         status = table_allocate(hash, error);
     if (status == OK)
@@ -105,12 +139,14 @@ static status_t build(struct hash_join *hash, struct error *error)
 /* ---- probe --------------------------------------------------------------------------------------
  */
 
-static status_t left_take(struct hash_join *hash, struct error *error)
+status_t exec__hash_left_take(struct hash_join *hash, struct batch **batch, struct error *error)
 {
-    status_t status = exec__operator_next(hash->op.left, &hash->left, error);
-    if (status != OK || !hash->left)
+    struct exec *exec = hash->op.exec;
+    status_t status = hash->in_part ? exec__split_read(&hash->left_reader, exec, batch, error)
+                                    : exec__operator_next(hash->op.left, batch, error);
+    if (status != OK || !*batch)
         return status;
-    const struct batch *left = hash->left;
+    const struct batch *left = *batch;
     arena_reset(&hash->scratch);
     for (uint32_t k = 0; k < hash->key_count; k++) {
         status = exec__eval_column(hash->left_keys[k], left, &hash->left_vectors[k], error);
@@ -118,11 +154,21 @@ static status_t left_take(struct hash_join *hash, struct error *error)
             return status;
     }
     if (!hash->left_hashes)
-        hash->left_hashes = arena_alloc(hash->op.exec->arena, BATCH_ROWS_MAX * sizeof(uint64_t));
+        hash->left_hashes = arena_alloc(exec->arena, BATCH_ROWS_MAX * sizeof(uint64_t));
     exec__hash_rows(hash->left_vectors, hash->key_count, left->selection, left->selected,
                     hash->left_hashes);
-    exec__join_left_batch(&hash->join,
-                          left->selected < EXEC_BATCH_FIRST ? EXEC_BATCH_FIRST : BATCH_ROWS_MAX);
+    return OK;
+}
+
+static status_t left_begin(struct hash_join *hash, struct error *error)
+{
+    status_t status = exec__hash_left_take(hash, &hash->left, error);
+    if (status != OK || !hash->left)
+        return status;
+    uint32_t rows = hash->left->selected;
+    exec__join_left_batch(&hash->join, rows < EXEC_BATCH_FIRST ? EXEC_BATCH_FIRST : BATCH_ROWS_MAX);
+    if (hash->in_blocks)
+        exec__hash_block_left_begin(hash);
     hash->left_at = 0;
     hash->chain = CHAIN_START;
     return OK;
@@ -149,7 +195,7 @@ static void pairs_fill(struct hash_join *hash)
         uint32_t row = batch_row(left, hash->left_at);
         uint64_t code = hash->left_hashes[hash->left_at];
         if (hash->chain == CHAIN_START)
-            hash->chain = any_null(hash->left_vectors, hash->key_count, row)
+            hash->chain = exec__hash_any_null(hash->left_vectors, hash->key_count, row)
                               ? EXEC_NO_ROW
                               : hash->heads[code & (hash->head_count - 1)];
         for (; hash->chain != EXEC_NO_ROW && !exec__join_full(join);
@@ -167,20 +213,21 @@ static void pairs_fill(struct hash_join *hash)
     }
 }
 
-static status_t hash_join_next(struct operator* op, struct batch **out, struct error *error)
+/* Joins the left rows with the table. */
+static status_t probe(struct hash_join *hash, struct batch **out, struct error *error)
 {
-    struct hash_join *hash = (struct hash_join *)op;
-    status_t status = hash->built ? OK : build(hash, error);
+    struct exec *exec = hash->op.exec;
+    status_t status = OK;
     /* Nothing on the right: only rows without a partner can come. */
-    if (status == OK && hash->rows.row_count == 0 && !hash->join.keep_left)
+    if (hash->rows.row_count == 0 && !hash->join.keep_left)
         return OK;
     while (status == OK && !hash->left_done) {
         if (!hash->left) {
-            status = left_take(hash, error);
+            status = left_begin(hash, error);
             hash->left_done = status == OK && !hash->left;
             continue;
         }
-        status = exec__cancel_check(op->exec, error);
+        status = exec__cancel_check(exec, error);
         if (status != OK)
             break;
         pairs_fill(hash);
@@ -188,24 +235,58 @@ static status_t hash_join_next(struct operator* op, struct batch **out, struct e
                                  (struct join_right){.collection = &hash->rows}, out, error);
         if (status != OK || *out)
             return status;
-        if (hash->left_at == hash->left->selected)
+        if (hash->left_at == hash->left->selected) {
+            if (hash->in_blocks)
+                exec__hash_block_left_end(hash);
             hash->left = NULL;
+        }
     }
+    return status == OK ? exec__join_right_rest(&hash->join, &hash->rows, out, error) : status;
+}
+
+status_t exec__hash_passes_next(struct hash_join *hash, struct batch **out, struct error *error)
+{
+    while (!hash->done) {
+        status_t status = hash->built ? OK : build(hash, error);
+        if (status == OK && hash->built)
+            status = probe(hash, out, error);
+        if (status != OK || *out)
+            return status;
+        bool next_block = hash->built && hash->right_more;
+        if (hash->built && !hash->splits) {
+            hash->done = true; /* it did fit: the table stays, its text is in what came out */
+            return OK;
+        }
+        exec__hash_table_free(hash);
+        if (!next_block)
+            hash->done = !exec__hash_part_next(hash);
+    }
+    return OK;
+}
+
+static status_t hash_join_next(struct operator* op, struct batch **out, struct error *error)
+{
+    struct hash_join *hash = (struct hash_join *)op;
+    bool first = hash->pass == 0 && !hash->splits;
+    status_t status = first ? build(hash, error) : OK;
     if (status != OK)
         return status;
-    return exec__join_right_rest(&hash->join, &hash->rows, out, error);
+    if (first && hash->splits) {
+        hash->done = !exec__hash_part_next(hash);
+        if (op->plan->as.join.keeps_order)
+            status = exec__hash_ordered_collect(hash, error);
+    }
+    if (status == OK && hash->ordered)
+        return exec__hash_ordered_next(hash, out, error);
+    return status == OK ? exec__hash_passes_next(hash, out, error) : status;
 }
 
 static void hash_join_close(struct operator* op)
 {
     struct hash_join *hash = (struct hash_join *)op;
+    exec__hash_spill_close(hash);
+    exec__hash_table_free(hash);
     exec__join_free(&hash->join);
-    exec__collection_free(&hash->rows);
-    exec__memory_release(op->exec, hash->charged);
-    hash->charged = 0;
-    mem_free(hash->hashes);
-    mem_free(hash->next);
-    mem_free(hash->heads);
     arena_free(&hash->scratch);
 }
 
@@ -234,8 +315,9 @@ static status_t keys_open(struct hash_join *hash, struct error *error)
     enum sql_type *types;
     bool *stable;
     exec__collection_shape(exec, plan->right, extra, hash->extra_count, &types, &stable);
-    exec__collection_init(&hash->rows, exec, types, stable,
-                          plan->right->column_count + hash->extra_count);
+    uint32_t columns = plan->right->column_count + hash->extra_count;
+    exec__collection_init(&hash->rows, exec, types, stable, columns);
+    hash->right_vectors = arena_alloc(exec->arena, (columns + 1) * sizeof *hash->right_vectors);
     status_t status = exec__eval_compile_all(exec, extra, hash->extra_count, &hash->scratch,
                                              &hash->extra_keys, error);
     if (status != OK)
@@ -252,6 +334,8 @@ status_t exec__hash_join_open(struct exec *exec, const struct plan *plan, struct
     status_t status = exec__join_init(&hash->join, &hash->op, error);
     if (status == OK)
         status = keys_open(hash, error);
+    if (status == OK)
+        exec__hash_spill_open(hash);
     if (status == OK)
         status = exec__operator_open(exec, plan->left, &hash->op.left, error);
     if (status == OK)

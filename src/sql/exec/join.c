@@ -39,14 +39,20 @@ status_t exec__join_init(struct join *join, struct operator* op, struct error *e
                               error);
 }
 
-void exec__join_free(struct join *join)
+void exec__join_right_forget(struct join *join)
 {
-    arena_free(&join->scratch);
     mem_free(join->right_matched);
     join->right_matched = NULL;
     if (join->op)
         exec__memory_release(join->op->exec, join->right_matched_size);
     join->right_matched_size = 0;
+    join->right_place = 0;
+}
+
+void exec__join_free(struct join *join)
+{
+    arena_free(&join->scratch);
+    exec__join_right_forget(join);
 }
 
 static void pairs_reserve(struct join *join, uint32_t pairs)
@@ -211,7 +217,7 @@ status_t exec__join_emit(struct join *join, const struct batch *left, struct joi
         if (status != OK)
             return status;
     }
-    if (join->condition || join->keep_left || join->keep_right || join->is_semi)
+    if (join->condition || join->keep_left || join->keep_right || join->is_semi || join->notes_left)
         pairs_compact(join, survivors);
     pairs_output(join, left, right, batch);
     return OK;

@@ -11,12 +11,12 @@
  * Where the rows need more than a share of the statement's memory and there is a directory for it,
  * sorted runs of them are put into a file and merged at the end (sort_spill.c). */
 #include "base/mem.h"
-#include "sql/exec/exec_int.h"
+#include "sql/exec/spill_int.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { INSERTION_MAX = 12, MERGE_CANCEL_CHECK = 4096, TOP_N_SLACK = 1024, SPILL_SHARE = 4 };
+enum { INSERTION_MAX = 12, MERGE_CANCEL_CHECK = 4096, TOP_N_SLACK = 1024 };
 
 struct entry {
     uint64_t first;     /* the first key; equal ones of text need a second look */
@@ -298,8 +298,9 @@ static status_t rows_put_aside(struct sort *sort, struct error *error)
 {
     status_t status = entries_sort(sort, error);
     if (status == OK && !sort->spill)
-        status = exec__sort_spill_create(sort->op.exec, sort->op.plan, sort->key_columns,
-                                         sort->types, sort->rows.column_count, &sort->spill, error);
+        status =
+            exec__sort_spill_create(sort->op.exec, sort->keys, sort->key_columns, sort->key_count,
+                                    sort->types, sort->rows.column_count, &sort->spill, error);
     if (status != OK)
         return status;
     uint32_t *order = mem_alloc((sort->entry_count + 1) * sizeof *order);
@@ -316,13 +317,11 @@ static status_t rows_put_aside(struct sort *sort, struct error *error)
     return status;
 }
 
-/* A sort takes at most a share of the statement's memory: other operators need some, too. */
 static bool wants_to_put_aside(const struct sort *sort)
 {
-    const struct exec *top = sort->op.exec->top;
     size_t entries = (size_t)sort->rows.row_count * 2 * sizeof(struct entry);
-    return top->context.spill_directory && sort->rows.row_count > 0 &&
-           sort->rows.charged + entries > top->memory_budget / SPILL_SHARE;
+    return sort->rows.row_count > 0 &&
+           sort->rows.charged + entries > exec__work_memory(sort->op.exec);
 }
 
 /* The next rows of the merge; *out stays NULL at the end. */
@@ -334,21 +333,17 @@ static status_t merged_next(struct sort *sort, struct batch **out, struct error 
     arena_reset(&sort->texts);
     struct batch *batch = sort->out;
     while (batch->row_count < limit && sort->merged < sort->wanted) {
+        bool found;
         struct batch *row;
-        status_t status = exec__sort_spill_next(sort->spill, &row, error);
+        status_t status =
+            sort->merged < sort->skip
+                ? exec__sort_spill_next(sort->spill, &row, error)
+                : exec__sort_spill_row(sort->spill, batch, &sort->texts, &found, error);
         if (status != OK)
             return status;
-        if (!row)
+        if (sort->merged < sort->skip ? !row : !found)
             break;
-        if (sort->merged++ < sort->skip)
-            continue;
-        for (uint32_t c = 0; c < plan->column_count; c++) {
-            struct value value = vector_get(&row->columns[c], 0);
-            if (!value.null && type_is_slice(value.type))
-                value.as.text = arena_copy(&sort->texts, value.as.text);
-            vector_set(&batch->columns[c], batch->row_count, &value);
-        }
-        batch->row_count++;
+        sort->merged++;
     }
     batch->selected = batch->row_count;
     *out = batch->row_count > 0 ? batch : NULL;

@@ -4,7 +4,7 @@
  * runs, so the sort stays stable. More than FAN_IN runs are first merged, the earliest ones, into
  * longer ones, so that the memory for reading stays bounded. */
 #include "base/mem.h"
-#include "sql/exec/exec_int.h"
+#include "sql/exec/spill_int.h"
 
 enum { FAN_IN = 32 };
 
@@ -31,16 +31,14 @@ struct sort_spill {
     bool advance; /* the top's row has been given out */
 };
 
-status_t exec__sort_spill_create(struct exec *exec, const struct plan *plan,
-                                 const uint32_t *key_columns, const enum sql_type *types,
-                                 uint32_t column_count, struct sort_spill **out,
-                                 struct error *error)
+status_t exec__sort_spill_create(struct exec *exec, const struct sort_key *keys,
+                                 const uint32_t *key_columns, uint32_t key_count,
+                                 const enum sql_type *types, uint32_t column_count,
+                                 struct sort_spill **out, struct error *error)
 {
     struct sort_spill *spill = mem_zalloc(1, sizeof *spill);
-    *spill = (struct sort_spill){.exec = exec,
-                                 .keys = plan->as.sort.keys,
-                                 .key_columns = key_columns,
-                                 .key_count = plan->as.sort.key_count};
+    *spill = (struct sort_spill){
+        .exec = exec, .keys = keys, .key_columns = key_columns, .key_count = key_count};
     *out = spill;
     return exec__spill_create(exec, types, column_count, &spill->spill, error);
 }
@@ -73,18 +71,10 @@ void exec__sort_spill_destroy(struct sort_spill *spill)
 static bool comes_before(const struct sort_spill *spill, uint32_t a, uint32_t b)
 {
     for (uint32_t k = 0; k < spill->key_count; k++) {
-        const struct sort_key *key = &spill->keys[k];
         uint32_t column = spill->key_columns[k];
         struct value x = vector_get(&spill->readers[a].row->columns[column], 0);
         struct value y = vector_get(&spill->readers[b].row->columns[column], 0);
-        int order;
-        if (x.null || y.null) {
-            order = (int)x.null - (int)y.null;
-            order = key->nulls_first ? -order : order;
-        } else {
-            order = value_compare(&x, &y);
-            order = key->descending ? -order : order;
-        }
+        int order = exec__sort_key_order(&spill->keys[k], &x, &y);
         if (order)
             return order < 0;
     }
@@ -148,6 +138,25 @@ status_t exec__sort_spill_next(struct sort_spill *spill, struct batch **row, str
     return OK;
 }
 
+status_t exec__sort_spill_row(struct sort_spill *spill, struct batch *out, struct arena *texts,
+                              bool *found, struct error *error)
+{
+    struct batch *row;
+    status_t status = exec__sort_spill_next(spill, &row, error);
+    *found = status == OK && row;
+    if (!*found)
+        return status;
+    ASSERT(out->column_count <= row->column_count);
+    for (uint32_t c = 0; c < out->column_count; c++) {
+        struct value value = vector_get(&row->columns[c], 0);
+        if (!value.null && type_is_slice(value.type))
+            value.as.text = arena_copy(texts, value.as.text);
+        vector_set(&out->columns[c], out->row_count, &value);
+    }
+    out->row_count++;
+    return OK;
+}
+
 /* ---- runs -------------------------------------------------------------------------------------
  */
 
@@ -195,10 +204,26 @@ static status_t runs_merge(struct sort_spill *spill, struct error *error)
     return status == OK ? run_end(spill, from, FAN_IN, error) : status;
 }
 
+status_t exec__sort_spill_put(struct sort_spill *spill, const struct value *values,
+                              struct error *error)
+{
+    return exec__spill_put(spill->spill, values, error);
+}
+
+status_t exec__sort_spill_run_end(struct sort_spill *spill, struct error *error)
+{
+    struct operator* op = spill->exec->top->at_work;
+    if (op)
+        op->figures.parts++;
+    status_t status = run_end(spill, spill->written, 0, error);
+    if (status == OK && spill->run_count == 2 * FAN_IN)
+        status = runs_merge(spill, error);
+    return status;
+}
+
 status_t exec__sort_spill_run(struct sort_spill *spill, const struct collection *rows,
                               const uint32_t *order, uint32_t count, struct error *error)
 {
-    uint64_t from = spill->written;
     for (uint32_t i = 0; i < count; i++) {
         status_t status = i % BATCH_ROWS_MAX == 0 ? exec__cancel_check(spill->exec, error) : OK;
         if (status == OK)
@@ -206,10 +231,7 @@ status_t exec__sort_spill_run(struct sort_spill *spill, const struct collection 
         if (status != OK)
             return status;
     }
-    status_t status = run_end(spill, from, 0, error);
-    if (status == OK && spill->run_count == 2 * FAN_IN)
-        status = runs_merge(spill, error);
-    return status;
+    return exec__sort_spill_run_end(spill, error);
 }
 
 status_t exec__sort_spill_merge(struct sort_spill *spill, struct error *error)

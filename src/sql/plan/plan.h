@@ -485,6 +485,7 @@ struct plan {
             struct expr **right_keys;
             uint32_t key_count;
             struct expr *condition; /* the rest of ON, over left columns then right; or NULL */
+            bool keeps_order;       /* somebody relies on the order of the left rows */
             /* PLAN_LOOKUP_JOIN: right->kind is PLAN_SCAN with one range whose expressions are over
                the left columns; it is executed once a left row. kind is INNER or LEFT. */
         } join;
@@ -525,6 +526,7 @@ struct plan {
         struct {
             struct expr **keys; /* PLAN_DISTINCT: the first row of each of their values */
             uint32_t key_count; /* 0: of all columns */
+            bool ordered;       /* rows with equal keys come one after the other */
         } distinct;
         struct {
             bool all; /* repetitions are rows of their own; otherwise each row comes out once */

@@ -58,6 +58,28 @@ void plan__put_over(struct planner *planner, enum plan_kind kind, struct stage *
     stage->plan->rows_estimate = stage->rows;
 }
 
+void plan__rely_on_order(struct plan *plan)
+{
+    for (; plan; plan = plan->left) {
+        switch (plan->kind) {
+        case PLAN_HASH_JOIN:
+            plan->as.join.keeps_order = true;
+            break;
+        case PLAN_FILTER:
+        case PLAN_PROJECT:
+        case PLAN_LIMIT:
+        case PLAN_WINDOW:
+        case PLAN_NESTED_LOOP_JOIN:
+        case PLAN_LOOKUP_JOIN:
+        case PLAN_MERGE_JOIN:
+        case PLAN_LATERAL_JOIN:
+            break;
+        default: /* has an order of its own, or none */
+            return;
+        }
+    }
+}
+
 /* Nothing passes: what is below need not run. */
 static void make_empty(struct planner *planner, struct stage *stage)
 {
@@ -310,6 +332,7 @@ static void add_distinct_on(struct planner *planner, struct query *query, struct
     plan__put_over(planner, PLAN_DISTINCT, stage);
     stage->plan->as.distinct.keys = keys;
     stage->plan->as.distinct.key_count = count;
+    stage->plan->as.distinct.ordered = query->order_count >= count;
 }
 
 /* Sort and limit, in one operator where both are there. */
@@ -335,6 +358,8 @@ static void add_sort_and_limit(struct planner *planner, struct query *query, str
             stage->plan->as.sort.limit = query->limit;
             stage->plan->as.sort.offset = query->offset;
         }
+    } else if (query->order_count > 0) {
+        plan__rely_on_order(stage->plan);
     }
     if (query->distinct_on.count > 0)
         add_distinct_on(planner, query, stage);

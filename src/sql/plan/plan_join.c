@@ -386,6 +386,8 @@ static void lay_out_merge(const struct join *join, struct stage *out)
     uint32_t count = merge_columns(join);
     ASSERT(count > 0 && count <= sizeof used / sizeof *used);
     put_beside(join, PLAN_MERGE_JOIN, &join->right, out);
+    plan__rely_on_order(out->plan->left);
+    plan__rely_on_order(out->plan->right);
     for (uint32_t i = 0; i < count; i++) {
         used[i] = link_of(join, join->left.order[i], join->right.order[i]);
         plan__append(planner, &left_keys,

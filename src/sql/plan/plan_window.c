@@ -557,6 +557,8 @@ void plan__add_windows(struct planner *planner, struct query *query, struct stag
         bool sorted = i == 0 ? stage->ordered : count <= have_count && same_keys(keys, have, count);
         if (!sorted && count > 0)
             add_window_sort(planner, query, stage, keys, count);
+        else if (i == 0 && count > 0)
+            plan__rely_on_order(stage->plan);
         if (!sorted || i == 0) {
             have = keys;
             have_count = count;

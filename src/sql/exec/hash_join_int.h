@@ -1,0 +1,100 @@
+/* What the files of the hash join share. */
+#ifndef SQL_EXEC_HASH_JOIN_INT_H
+#define SQL_EXEC_HASH_JOIN_INT_H
+
+#include "sql/exec/spill_int.h"
+
+enum { HASH_LEFT, HASH_RIGHT }; /* sides of a split */
+
+struct hash_join {
+    struct operator op;
+    struct join join;
+    bool built; /* the table of this pass */
+    bool left_done;
+    bool done;                           /* nothing more comes */
+    struct collection rows;              /* right columns, then keys that are not one of them */
+    const struct vector **right_vectors; /* of a batch on its way into `rows` */
+    struct eval **extra_keys;
+    uint32_t extra_count;
+    struct eval **left_keys;
+    uint32_t key_count;
+    uint32_t *key_columns; /* of `rows` */
+    uint64_t *hashes;
+    uint32_t *next;
+    uint32_t *heads;
+    uint32_t head_count;
+    size_t charged;
+    struct arena scratch;
+    struct batch *left; /* being joined, or NULL */
+    uint32_t left_at;
+    uint32_t chain;
+    const struct vector **left_vectors;
+    uint64_t *left_hashes; /* by place in the selection */
+
+    /* More than fits (hash_join_spill.c). */
+    struct split *splits;
+    bool in_part; /* rows come from a part, not from the inputs */
+    struct split_reader right_reader;
+    struct split_reader left_reader;
+    bool keeps_left;      /* as join.keep_left is but for the last block */
+    bool in_blocks;       /* the part's right rows do not fit and cannot be split further */
+    bool right_more;      /* this block is not the last */
+    uint64_t *left_found; /* by left row of the part: which have had a partner */
+    size_t left_found_size;
+    uint64_t left_place;       /* of the left batch's first row */
+    enum sql_type *left_types; /* as they are put aside */
+    const struct vector **left_columns;
+    struct vector left_number; /* of a left batch's rows, when the order is kept */
+    int64_t left_count;
+    uint64_t pass;              /* counts tables built */
+    uint64_t null_count;        /* rows put aside that equal nothing */
+    struct sort_spill *ordered; /* what came out, to be merged by the left rows' numbers */
+    struct sort_key ordered_key;
+    uint32_t ordered_column;
+    enum sql_type *ordered_types;
+    struct arena ordered_texts;
+    struct batch *ordered_out;
+};
+
+/* A row with a NULL among its keys equals none. */
+static inline bool exec__hash_any_null(const struct vector *const *keys, uint32_t count,
+                                       uint32_t row)
+{
+    for (uint32_t k = 0; k < count; k++) {
+        if (vector_is_null(keys[k], row))
+            return true;
+    }
+    return false;
+}
+
+/* The next rows of the right side, from the input or the part, columns and keys in right_vectors.
+ */
+status_t exec__hash_right_take(struct hash_join *hash, struct batch **batch, struct error *error);
+/* The next rows of the left side, with their keys in left_vectors and hashes in left_hashes. */
+status_t exec__hash_left_take(struct hash_join *hash, struct batch **batch, struct error *error);
+/* Loses what was collected of the right side, and the table. */
+void exec__hash_table_free(struct hash_join *hash);
+/* All that is still to come out, pass by pass. */
+status_t exec__hash_passes_next(struct hash_join *hash, struct batch **out, struct error *error);
+
+/* ---- more than fits (hash_join_spill.c) -------------------------------------------------------
+ */
+
+void exec__hash_spill_open(struct hash_join *hash);
+void exec__hash_spill_close(struct hash_join *hash);
+/* Can what does not fit be shared out further? */
+bool exec__hash_can_split(const struct hash_join *hash);
+/* Shares out both sides: the right rows that were collected and all that were not yet taken. */
+status_t exec__hash_split(struct hash_join *hash, struct error *error);
+/* The next part is what is joined; false: there is none. */
+bool exec__hash_part_next(struct hash_join *hash);
+/* Before a block's table is used: the part's left rows are read from the first one again. */
+status_t exec__hash_block_begin(struct hash_join *hash, struct error *error);
+/* Before and after a left batch of a block: which of its rows have had a partner. */
+void exec__hash_block_left_begin(struct hash_join *hash);
+void exec__hash_block_left_end(struct hash_join *hash);
+/* What the parts give, in the order of the left rows. */
+status_t exec__hash_ordered_collect(struct hash_join *hash, struct error *error);
+status_t exec__hash_ordered_next(struct hash_join *hash, struct batch **out, struct error *error);
+
+#endif

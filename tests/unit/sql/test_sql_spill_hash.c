@@ -1,0 +1,347 @@
+/* What hashes and does not fit into its memory: joins of every kind, groups, DISTINCT and set
+ * operations give the same rows as with enough of it, also of one giant key, with nothing left
+ * behind however they end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "env_sim.h"
+#include "sql_driver.h"
+
+#define DIRECTORY "/data/spill"
+
+enum { ROOMY, TIGHT }; /* sessions */
+
+struct world {
+    struct env_sim *sim;
+    struct env *env;
+    struct sql_driver driver;
+};
+
+static struct error error;
+
+static const char *run(struct world *world, uint32_t session, const char *sql, struct buffer *out)
+{
+    buffer_reset(out);
+    sql_driver_run(&world->driver, sql_driver_session(&world->driver, session),
+                   slice_from_string(sql), NULL, 0, out);
+    buffer_append_byte(out, 0);
+    return (const char *)out->data;
+}
+
+/* t: 9000 rows, 3000 values of k and NULLs; u: 3000 rows, 1700 values of k, a name each; one: a
+ * single value. */
+static void open_world(struct world *world)
+{
+    static const char fill_t[] =
+        "insert into t select i, case when i % 10 = 0 then null else i * 7919 % 3000 end,"
+        " 'name ' || (i * 13 % 500), i * 31 % 4001 / 7.0 from generate_series(1, 9000) as s(i)";
+    static const char fill_u[] =
+        "insert into u select i, case when i % 7 = 0 then null else i * 17 % 1700 * 2 end,"
+        " 'label ' || (i % 400) from generate_series(1, 3000) as s(i)";
+    static const char fill_one[] =
+        "insert into one select i, 5, 'some text for the memory ' || i from"
+        " generate_series(1, 3000) as s(i)";
+    static const char *const setup[] = {
+        "create table t (id int primary key, k int, name text, x double precision)",
+        fill_t,
+        "create table u (id int primary key, k int, label text)",
+        fill_u,
+        "create table one (id int primary key, k int, pad text)",
+        fill_one,
+    };
+    struct buffer out = {0};
+    world->sim = env_sim_create(5);
+    world->env = env_sim_env(world->sim);
+    assert_int_equal(env_dir_create(world->env, DIRECTORY, &error), OK);
+    sql_driver_init(&world->driver, world->env);
+    assert_int_equal(sql_engine_spill_set(world->driver.engine, DIRECTORY, &error), OK);
+    for (size_t i = 0; i < sizeof setup / sizeof *setup; i++)
+        assert_null(strstr(run(world, ROOMY, setup[i], &out), "ERROR"));
+    assert_null(strstr(run(world, TIGHT, "set work_mem = '64kB'", &out), "ERROR"));
+    buffer_free(&out);
+}
+
+static void count_file(void *context, const char *name)
+{
+    *(uint32_t *)context += strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+static uint32_t files(struct world *world)
+{
+    uint32_t count = 0;
+    assert_int_equal(env_dir_list(world->env, DIRECTORY, count_file, &count, &error), OK);
+    return count;
+}
+
+static void close_world(struct world *world)
+{
+    assert_int_equal(files(world), 0);
+    sql_driver_free(&world->driver);
+    env_sim_destroy(world->sim);
+}
+
+static int compare_lines(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The lines in order: what has no ORDER BY may come in any. */
+static void sort_lines(struct buffer *text)
+{
+    enum { LINES_MAX = 1 << 16 };
+    char **lines = mem_zalloc(LINES_MAX, sizeof *lines);
+    struct buffer sorted = {0};
+    size_t count = 0;
+    char *rest = (char *)text->data;
+    for (char *line = strsep(&rest, "\n"); line && count < LINES_MAX; line = strsep(&rest, "\n"))
+        lines[count++] = line;
+    assert_true(count < LINES_MAX);
+    qsort(lines, count, sizeof *lines, compare_lines);
+    for (size_t i = 0; i < count; i++)
+        buffer_printf(&sorted, "%s\n", lines[i]);
+    mem_free(lines);
+    buffer_append_byte(&sorted, 0);
+    buffer_free(text);
+    *text = sorted;
+}
+
+/* The same rows; `spills`: and some of them by way of a file. */
+static void check(struct world *world, const char *sql, bool spills)
+{
+    struct buffer roomy = {0}, tight = {0}, plan = {0}, explain = {0};
+    run(world, ROOMY, sql, &roomy);
+    run(world, TIGHT, sql, &tight);
+    assert_null(strstr((const char *)roomy.data, "ERROR"));
+    if (!strstr(sql, "order by")) {
+        sort_lines(&roomy);
+        sort_lines(&tight);
+    }
+    if (strcmp((const char *)tight.data, (const char *)roomy.data) != 0)
+        fail_msg("%s\n%.600s\n/\n%.600s", sql, (const char *)tight.data, (const char *)roomy.data);
+    buffer_printf(&explain, "explain analyze %s", sql);
+    buffer_append_byte(&explain, 0);
+    run(world, TIGHT, (const char *)explain.data, &plan);
+    if (spills && !strstr((const char *)plan.data, " spilled="))
+        fail_msg("%s", (const char *)plan.data);
+    assert_int_equal(files(world), 0);
+    buffer_free(&roomy);
+    buffer_free(&tight);
+    buffer_free(&plan);
+    buffer_free(&explain);
+}
+
+static void test_joins(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"join", "left join", "right join", "full join"};
+    static const char few_keys[] =
+        "select a.id, b.id, b.pad from (select * from one where id < 12) as a %s one as b"
+        " on a.k = b.k";
+    static const char giant_key[] =
+        "select a.id, b.id from one as a %s (select *, id %% 3 as r from one) as b"
+        " on a.k = b.k and a.id = b.id + r";
+    static const char *const queries[] = {
+        "select t.id, u.id, name, label from t %s u on t.k = u.k",
+        "select t.id, u.id, x, label from u %s t on t.k = u.k and t.x < u.id",
+        few_keys,
+        giant_key,
+        "select a.id, count(b.id), max(b.pad) from t as a %s one as b on a.k = b.k group by a.id",
+    };
+    struct world world;
+    open_world(&world);
+    for (size_t q = 0; q < sizeof queries / sizeof *queries; q++) {
+        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+            struct buffer sql = {0};
+            buffer_printf(&sql, queries[q], kinds[k]); // NOLINT
+            buffer_append_byte(&sql, 0);
+            check(&world, (const char *)sql.data, q != 2); /* there few rows may be hashed */
+            buffer_free(&sql);
+        }
+    }
+    close_world(&world);
+}
+
+static const char groups_of_join[] =
+    "select t.id, max(label), sum(u.id) filter (where u.id > 5) from t left join u on t.k = u.k"
+    " group by t.id";
+
+static const char *const queries[] = {
+    /* semi and anti joins, with and without a condition beside the keys */
+    "select id, name from t where k in (select k from u where id > 10)",
+    "select id from t where not exists (select 1 from u where u.k = t.k)",
+    "select id from t where exists (select 1 from u where u.k = t.k and u.id > t.id)",
+    "select id from t where not exists (select 1 from u where u.k = t.k and u.id > t.id)",
+    "select id from t where exists (select 1 from one where one.k = t.k and one.id < t.id - 2990)",
+    "select id from t where not exists (select 1 from one where one.k = t.k and one.id < t.id)",
+    /* groups */
+    "select k, count(*), sum(x), min(name), max(name) from t group by k",
+    "select id, k, avg(x), bool_and(x > 3), stddev(x) from t group by id, k",
+    "select name, k, count(distinct id % 5) from t group by name, k having count(*) > 0",
+    "select id, string_agg(name, ',' ORDER BY name) from t group by id",
+    groups_of_join,
+    "select count(*), sum(c) from (select id, count(*) as c from t group by id) as s",
+    /* DISTINCT */
+    "select distinct id, name from t",
+    "select distinct k, name from t",
+    "select count(*) from (select distinct id % 4000, name from t) as s",
+    "select distinct on (id) id, name from t",
+    "select distinct on (k, name) k, name, id from t order by k, name, id",
+    /* set operations */
+    "select k, name from t union select k, label from u",
+    "select id, k from t intersect select id, k from t where id > 30",
+    "select k, id % 50 from t intersect all select k, id % 50 from t where id > 30",
+    "select id, k from t except select id, k from u",
+    "select k, name from t except all select k, name from t where id % 3 <> 0",
+    "select k, name from t except select k, name from t where id > 8800",
+};
+
+static void test_the_rest(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world);
+    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
+        /* Rows with equal keys that come one after the other need no table, only the sort does. */
+        check(&world, queries[i], true);
+    }
+    close_world(&world);
+}
+
+/* An ORDER BY that an index satisfies below the join. */
+static void test_order_of_the_left_rows(void **state)
+{
+    (void)state;
+    static const char left_join[] =
+        "select t.id, name, u.label from t left join u on t.k = u.k and u.id > 5 order by t.id"
+        " limit 5000";
+    static const char anti_join[] =
+        "select a.id from t as a where not exists (select 1 from one where one.k = a.k and"
+        " one.id > a.id) order by a.id limit 8000";
+    static const char *const ordered[] = {
+        "select t.id, u.id, label from t join u on t.k = u.k order by t.id limit 2000",
+        left_join,
+        "select t.id, name from t where k in (select k from u) order by t.id limit 2000",
+        anti_join,
+    };
+    struct world world;
+    struct buffer plan = {0};
+    open_world(&world);
+    bool unsorted = false;
+    for (size_t i = 0; i < sizeof ordered / sizeof *ordered; i++) {
+        struct buffer explain = {0};
+        check(&world, ordered[i], true);
+        buffer_printf(&explain, "explain %s", ordered[i]);
+        buffer_append_byte(&explain, 0);
+        run(&world, TIGHT, (const char *)explain.data, &plan);
+        unsorted |=
+            !strstr((const char *)plan.data, "Sort") && !strstr((const char *)plan.data, "Top");
+        buffer_free(&explain);
+    }
+    assert_true(unsorted);
+    buffer_free(&plan);
+    close_world(&world);
+}
+
+static const char join_of_all[] =
+    "select t.id, u.id, name, label from t full join u on t.k = u.k and t.id > u.id";
+
+/* Every so many events, at whatever the join is then. */
+static void test_cancelled(void **state)
+{
+    (void)state;
+    struct world world;
+    struct buffer out = {0};
+    open_world(&world);
+    world.driver.cancel_after = 5;
+    assert_non_null(strstr(run(&world, TIGHT, join_of_all, &out), "ERROR 57014"));
+    assert_int_equal(files(&world), 0);
+    buffer_free(&out);
+    close_world(&world);
+}
+
+static void test_full_disk(void **state)
+{
+    (void)state;
+    struct world world;
+    struct buffer out = {0};
+    open_world(&world);
+    for (uint64_t room = 0; room <= 60; room += 20) {
+        env_sim_set_capacity(world.sim, (room << 10) + 1);
+        assert_non_null(strstr(run(&world, TIGHT, join_of_all, &out), "ERROR 53100"));
+        assert_int_equal(files(&world), 0);
+        assert_non_null(strstr(run(&world, TIGHT, queries[7], &out), "ERROR 53100"));
+        assert_int_equal(files(&world), 0);
+    }
+    env_sim_set_capacity(world.sim, 0);
+    assert_null(strstr(run(&world, TIGHT, join_of_all, &out), "ERROR"));
+    buffer_free(&out);
+    close_world(&world);
+}
+
+static void test_settings(void **state)
+{
+    (void)state;
+    static const char *const given[][2] = {
+        {"set work_mem = 64", "64kB"},         {"set work_mem = '65536B'", "64kB"},
+        {"set work_mem to '1 gb'", "1GB"},     {"set work_mem = '1500kB'", "1500kB"},
+        {"set work_mem = 2048", "2MB"},        {"reset work_mem", "64MB"},
+        {"set work_mem = '65537B'", "65537B"},
+    };
+    static const char *const refused[] = {
+        "set work_mem = 63",      "set work_mem = '63kB'",
+        "set work_mem = '2TB'",   "set work_mem = '1 parsec'",
+        "set work_mem = ''",      "set work_mem = '99999999999999999999'",
+        "set vector_size = 0",    "set vector_size = 1025",
+        "set vector_size = '1x'", "set vector_size = 'all'",
+    };
+    struct world world;
+    struct buffer out = {0};
+    open_world(&world);
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
+        assert_null(strstr(run(&world, ROOMY, given[i][0], &out), "ERROR"));
+        assert_non_null(strstr(run(&world, ROOMY, "show work_mem", &out), given[i][1]));
+    }
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        assert_non_null(strstr(run(&world, ROOMY, refused[i], &out), "ERROR 22023"));
+    buffer_free(&out);
+    close_world(&world);
+}
+
+static void test_rows_a_batch(void **state)
+{
+    (void)state;
+    struct world world;
+    struct buffer out = {0};
+    open_world(&world);
+    const char *sql = "explain analyze select * from u";
+    assert_non_null(strstr(run(&world, ROOMY, sql, &out), "rows=3000 batches="));
+    assert_null(strstr((const char *)out.data, "batches=3000"));
+    run(&world, ROOMY, "set vector_size = 1", &out);
+    assert_non_null(strstr(run(&world, ROOMY, sql, &out), "rows=3000 batches=3000"));
+    run(&world, TIGHT, "set vector_size = 3", &out);
+    check(&world, "select k, count(*), max(name) from t group by k", true);
+    check(&world, "select t.id, u.id, label from t right join u on t.k = u.k", true);
+    buffer_free(&out);
+    close_world(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_joins),
+        cmocka_unit_test(test_the_rest),
+        cmocka_unit_test(test_order_of_the_left_rows),
+        cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_rows_a_batch),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
