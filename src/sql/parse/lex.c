@@ -5,6 +5,7 @@
  * operator characters, which ends before a comment and may end in + or - only when it holds one of
  * ~ ! @ # % ^ & | ` ? (so that "a=-1" needs no space). */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,15 +147,26 @@ static size_t skip_digits(const struct parse *parse, size_t at)
     return at;
 }
 
-/* A numeric, unless that has too few digits for it. */
+static bool fits_numeric(const char *text, double real, struct numeric *numeric)
+{
+    return numeric_parse(slice_from_string(text), numeric) == OK &&
+           numeric_to_double(*numeric) == real;
+}
+
+/* A numeric, unless that has too few digits for it. One with more digits than a double tells apart
+ * counts as what that double prints as, so that a literal printed is the literal it was. */
 static void lex_decimal(struct parse *parse, struct token *token, const char *text)
 {
     struct numeric numeric;
+    char shortest[PARSE__DOUBLE_SIZE];
     double real = strtod(text, NULL);
     if (real > 1.7976931348623157e308)
         parse__lex_error(parse, token, token->end, "22003", "number is out of range");
-    bool fits = numeric_parse(slice_from_string(text), &numeric) == OK &&
-                numeric_to_double(numeric) == real;
+    bool fits = fits_numeric(text, real, &numeric);
+    if (!fits && isfinite(real)) {
+        parse__double_text(real, shortest);
+        fits = fits_numeric(shortest, real, &numeric);
+    }
     token->number = fits ? value_numeric(numeric) : value_double(real);
 }
 

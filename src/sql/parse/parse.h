@@ -240,6 +240,7 @@ struct ast_order {
     struct ast_expr *expr; /* may be a literal integer (a position) or a plain name (an alias) */
     bool descending;
     bool nulls_first; /* the default for DESC already put in */
+    bool nulls_named; /* that was written */
 };
 
 enum ast_frame_mode { AST_FRAME_RANGE, AST_FRAME_ROWS, AST_FRAME_GROUPS };
@@ -297,6 +298,7 @@ struct ast_select {
     /* left UNION right: of the rest only orders, limit and offset stand here. */
     enum ast_set_kind set;
     bool set_all;          /* UNION ALL */
+    bool in_parentheses;   /* as an operand of UNION and the like */
     uint32_t set_position; /* of the word */
     struct ast_select *left;
     struct ast_select *right;

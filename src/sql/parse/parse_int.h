@@ -523,5 +523,8 @@ void parse__print_target(const struct ast_target *target, struct buffer *out);
 void parse__print_names(const struct ast_name *names, uint32_t count, struct buffer *out);
 void parse__print_text(const char *text, struct buffer *out);
 void parse__print_string(struct slice text, struct buffer *out);
+/* The fewest digits, at least 15 if there are as many, that read back as this double; finite. */
+enum { PARSE__DOUBLE_SIZE = 40 };
+void parse__double_text(double real, char text[static PARSE__DOUBLE_SIZE]);
 
 #endif

@@ -92,15 +92,20 @@ void parse__print_text(const char *text, struct buffer *out)
     parse__print_string(slice_from_string(text), out);
 }
 
-/* With a point or an exponent, so that it does not read back as an integer. */
-static void print_double(double real, struct buffer *out)
+void parse__double_text(double real, char text[static PARSE__DOUBLE_SIZE])
 {
-    char text[40];
     int precision = 15;
     ASSERT(isfinite(real));
     do {
-        snprintf(text, sizeof text, "%.*g", precision, real);
+        snprintf(text, PARSE__DOUBLE_SIZE, "%.*g", precision, real);
     } while (strtod(text, NULL) != real && ++precision <= 17);
+}
+
+/* With a point or an exponent, so that it does not read back as an integer. */
+static void print_double(double real, struct buffer *out)
+{
+    char text[PARSE__DOUBLE_SIZE];
+    parse__double_text(real, text);
     buffer_append_string(out, text);
     if (!strpbrk(text, ".e"))
         buffer_append_string(out, ".0");

@@ -102,7 +102,8 @@ static bool parse_order(struct parse *parse, struct ast_order *order)
     if (!order->descending)
         parse__accept_keyword(parse, KEYWORD_ASC);
     order->nulls_first = order->descending;
-    if (!parse__accept_keyword(parse, KEYWORD_NULLS))
+    order->nulls_named = parse__accept_keyword(parse, KEYWORD_NULLS);
+    if (!order->nulls_named)
         return true;
     order->nulls_first = parse__accept_keyword(parse, KEYWORD_FIRST);
     return order->nulls_first || parse__expect_keyword(parse, KEYWORD_LAST);

@@ -43,7 +43,10 @@ static struct ast_select *parse_plain(struct parse *parse, bool *in_parentheses)
     if (!*in_parentheses)
         return parse__select_plain(parse);
     struct ast_select *select = parse__select(parse);
-    return select && parse__expect(parse, TOKEN_RIGHT_PAREN) ? select : NULL;
+    if (!select || !parse__expect(parse, TOKEN_RIGHT_PAREN))
+        return NULL;
+    select->in_parentheses = true;
+    return select;
 }
 
 static struct ast_select *parse_set(struct parse *parse, struct ast_select *left,

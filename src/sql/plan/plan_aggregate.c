@@ -121,6 +121,8 @@ static enum sql_type argument_type(enum aggregate_kind kind, enum sql_type type)
 static status_t type_aggregate(struct planner *planner, struct aggregate *aggregate,
                                const char *name, uint32_t position)
 {
+    if (plan__lenient_nulls(planner, &aggregate->argument, 1, 1))
+        aggregate->argument = plan__cast_implicit(planner, aggregate->argument, SQL_INTEGER);
     enum sql_type given = aggregate->argument->type;
     enum sql_type type = argument_type(aggregate->kind, given);
     const struct expr *separator = aggregate->separator;
@@ -164,7 +166,7 @@ static status_t bind_aggregate_orders(struct scope *scope, const struct ast_expr
     for (uint32_t i = 0; i < count; i++) {
         const struct ast_order *order = &ast->as.call.orders[i];
         keys[i].descending = order->descending;
-        keys[i].nulls_first = order->nulls_first;
+        keys[i].nulls_first = plan__nulls_first(planner, order);
         status_t status = plan__bind_expr(scope, order->expr, &keys[i].expr);
         if (!status)
             status = plan__settle(planner, &keys[i].expr);

@@ -154,7 +154,7 @@ static status_t bind_order(struct scope *scope, const struct ast_order *ast, str
 {
     struct query *query = scope->query;
     key->descending = ast->descending;
-    key->nulls_first = ast->nulls_first;
+    key->nulls_first = plan__nulls_first(scope->planner, ast);
     status_t status = order_output(scope, ast->expr, output);
     if (status)
         return status;

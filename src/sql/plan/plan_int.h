@@ -309,6 +309,14 @@ status_t plan__lenient_division(struct planner *planner, struct expr **expr);
 /* A literal that is no number, compared with one: as texts. */
 status_t plan__lenient_comparison(struct planner *planner, enum expr_call call, struct expr **left,
                                   struct expr **right);
+/* Is it asked for, and are items[0], items[stride], ... all NULL? Then they are integers. */
+bool plan__lenient_nulls(const struct planner *planner, struct expr *const *items, uint32_t count,
+                         uint32_t stride);
+/* UNION, EXCEPT and INTERSECT bind alike: the query with all that is in no parentheses leaning to
+ * the left. */
+const struct ast_select *plan__lenient_set(struct planner *planner, const struct ast_select *ast);
+/* NULLs are the greatest values, or the least ones with SQLite's ways. */
+bool plan__nulls_first(const struct planner *planner, const struct ast_order *order);
 
 /* ---- functions: plan_function.c -------------------------------------------------------------- */
 

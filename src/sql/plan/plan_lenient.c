@@ -3,6 +3,11 @@
  * columns that are neither grouped nor aggregated (plan_aggregate.c), the last of several
  * assignments to a column (plan_modify.c), the first row of a scalar subquery (plan_subquery.c).
  *
+ * A cast of a double to an integer cuts (plan_type.c).
+ *
+ * NULLs come first in an order that ascends, UNION, EXCEPT and INTERSECT bind alike, and what can
+ * only be NULL is an integer, with which there is arithmetic, instead of a text.
+ *
  * Division. SQLite's values have types, its expressions have none: COALESCE(a, 0.5) / 2 is a
  * division of integers in the rows where a is one. Here such an expression is a double, made of
  * implicit casts; whether it is an integer in disguise is a condition that can be read off its
@@ -175,4 +180,68 @@ status_t plan__lenient_comparison(struct planner *planner, enum expr_call call, 
     if (is_number((*left)->type) && is_unreadable(planner, *right, (*left)->type))
         return plan__type_cast(planner, *left, text, (*left)->position, left);
     return OK;
+}
+
+/* ---- NULLs ------------------------------------------------------------------------------------
+ */
+
+bool plan__lenient_nulls(const struct planner *planner, struct expr *const *items, uint32_t count,
+                         uint32_t stride)
+{
+    ASSERT(stride > 0);
+    if (!planner->options->sqlite)
+        return false;
+    for (uint32_t i = 0; i < count * stride; i += stride)
+        if (items[i]->type != SQL_UNKNOWN || !plan__is_constant(items[i]) ||
+            !items[i]->constant.null)
+            return false;
+    return count > 0;
+}
+
+bool plan__nulls_first(const struct planner *planner, const struct ast_order *order)
+{
+    return planner->options->sqlite && !order->nulls_named ? !order->descending
+                                                           : order->nulls_first;
+}
+
+/* ---- set operations ---------------------------------------------------------------------------
+ */
+
+/* Puts the operands of `ast` on *left one after the other: `last` is the operation that stands
+ * before its first one, NULL before the first of all. */
+static void lean_left(struct planner *planner, const struct ast_select *ast, bool outermost,
+                      const struct ast_select *last, struct ast_select **left)
+{
+    if (ast->set && (outermost || !ast->in_parentheses)) {
+        lean_left(planner, ast->left, false, last, left);
+        lean_left(planner, ast->right, false, ast, left);
+        return;
+    }
+    struct ast_select *operand = arena_alloc(planner->arena, sizeof *operand);
+    *operand = *ast;
+    if (!last) {
+        *left = operand;
+        return;
+    }
+    struct ast_select *node = arena_zalloc(planner->arena, sizeof *node);
+    node->position = last->position;
+    node->set_position = last->set_position;
+    node->height = last->height;
+    node->set = last->set;
+    node->set_all = last->set_all;
+    node->in_parentheses = true;
+    node->left = *left;
+    node->right = operand;
+    *left = node;
+}
+
+const struct ast_select *plan__lenient_set(struct planner *planner, const struct ast_select *ast)
+{
+    ASSERT(ast->set != AST_SET_NONE);
+    if (ast->right->in_parentheses || !ast->right->set)
+        return ast; /* as are the operations to its left, which come here by themselves */
+    struct ast_select *leaning = NULL;
+    lean_left(planner, ast, true, NULL, &leaning);
+    ASSERT(leaning && leaning->set);
+    return leaning;
 }

@@ -69,6 +69,8 @@ status_t plan__unify_set(struct planner *planner, const struct ast_select *ast, 
 status_t plan__bind_set(struct planner *planner, const struct ast_select *ast, struct query *query)
 {
     ASSERT(ast->set != AST_SET_NONE);
+    if (planner->options->sqlite)
+        ast = plan__lenient_set(planner, ast);
     query->set = ast->set;
     query->set_all = ast->set_all;
     planner->keep_unknown = true;

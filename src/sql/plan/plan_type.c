@@ -127,7 +127,7 @@ status_t plan__unify(struct planner *planner, const char *what, struct expr **it
         common = both;
     }
     if (common == SQL_UNKNOWN)
-        common = SQL_TEXT;
+        common = plan__lenient_nulls(planner, items, count, stride) ? SQL_INTEGER : SQL_TEXT;
     for (uint32_t i = 0; i < count * stride; i += stride) {
         status_t status = plan__coerce(planner, &items[i], common);
         if (status)
@@ -318,6 +318,10 @@ status_t plan__type_cast(struct planner *planner, struct expr *operand, struct t
     if (!type_can_cast(operand->type, spec.kind))
         return error_sql(planner->error, "42846", position, "cannot cast type %s to %s",
                          type_name(operand->type), type_name(spec.kind));
+    if (planner->options->sqlite && operand->type == SQL_DOUBLE && spec.kind == SQL_INTEGER) {
+        operand = plan__call1(planner, CALL_TRUNC, SQL_DOUBLE, position, operand);
+        operand->name = "trunc";
+    }
     struct expr *expr = operand;
     if (operand->type != spec.kind || (spec.kind != SQL_TEXT && spec.length_max > 0)) {
         expr = cast_node(planner, operand, spec.kind, position);

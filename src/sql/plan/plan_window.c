@@ -137,7 +137,7 @@ static status_t bind_definition(struct scope *scope, const struct definition *de
     out->keys = arena_zalloc(planner->arena, out->key_count * sizeof *out->keys);
     for (uint32_t i = 0; i < out->key_count; i++) {
         out->keys[i].descending = orders->orders[i].descending;
-        out->keys[i].nulls_first = orders->orders[i].nulls_first;
+        out->keys[i].nulls_first = plan__nulls_first(planner, &orders->orders[i]);
         if ((status = bind_settled(scope, orders->orders[i].expr, &out->keys[i].expr)))
             return status;
     }

@@ -243,6 +243,31 @@ static void test_print_name(void **state)
     }
 }
 
+static void assert_fixpoint(const char *text)
+{
+    struct buffer printed[2] = {{0}};
+    struct fixture f = {0};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(parse_text(&f, text), OK);
+        ast_print(f.statement, &printed[i]);
+        text = arena_strndup(&f.arena, (const char *)printed[i].data, printed[i].size);
+    }
+    assert_true(slice_equal(buffer_slice(&printed[0]), buffer_slice(&printed[1])));
+    buffer_free(&printed[0]);
+    buffer_free(&printed[1]);
+    fixture_free(&f);
+}
+
+/* What fuzzing found: printed, these were read as something else. */
+static void test_print_is_a_fixpoint(void **state)
+{
+    (void)state;
+    /* More digits than a numeric holds, fewer when printed: a double, then a numeric. */
+    assert_fixpoint("select 0.000000000000000000020621900000161020000000000000000001");
+    assert_fixpoint("select 123456789012345678901234567890.123456789012345678901234567890");
+    assert_fixpoint("select 1e300, 1e-300, 1e-5, 1e10, 0.1e1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +281,7 @@ int main(void)
         cmocka_unit_test(test_wide),
         cmocka_unit_test(test_text_limits),
         cmocka_unit_test(test_print_name),
+        cmocka_unit_test(test_print_is_a_fixpoint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
