@@ -119,6 +119,8 @@ static status_t add_unique(struct sql_session *session, const struct table *tabl
     struct key_definition definition;
     uint16_t index_id = 0;
     uint32_t id = table->id;
+    if (sql__job_builds(session))
+        return sql__job_finish(session);
     status_t status = sql__convert_key(session, key, &definition);
     definition.label = "key";
     if (!status)

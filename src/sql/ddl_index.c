@@ -1,5 +1,6 @@
 /* CREATE INDEX and REINDEX. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "sql_int.h"
@@ -80,28 +81,66 @@ status_t sql__fill_index(struct sql_session *session, uint32_t table_id, uint16_
     return exec_build_index(&context, table, index, &session->error);
 }
 
+static status_t define_unique(struct sql_session *session, const struct table **table,
+                              struct key_definition *definition)
+{
+    const struct ast_alter_table *alter = session->statement->as.alter_table;
+    status_t status = sql__table_find(session->catalog, &alter->table, table, &session->error);
+    if (!status)
+        status = sql__convert_key(session, &alter->actions[0].constraints->uniques[0], definition);
+    definition->label = "key";
+    return status;
+}
+
+status_t sql__index_definition(struct sql_session *session, const struct table **table,
+                               struct key_definition *definition, bool *unique)
+{
+    *definition = (struct key_definition){0};
+    *unique = true;
+    if (session->statement->kind == AST_ALTER_TABLE)
+        return define_unique(session, table, definition);
+    const struct ast_create_index *create = session->statement->as.create_index;
+    *unique = create->unique;
+    status_t status = sql__table_find(session->catalog, &create->table, table, &session->error);
+    if (!status)
+        status = convert_predicate(session, *table, create);
+    return status ? status : convert_index(session, *table, create, definition);
+}
+
+bool sql__index_is(const struct table *table, const struct index *index,
+                   const struct key_definition *definition, bool unique)
+{
+    const char *predicate = index->predicate ? index->predicate : "";
+    bool same = index->unique == unique && index->column_count == definition->column_count &&
+                index->included_count == definition->included_count &&
+                strcmp(predicate, definition->predicate ? definition->predicate : "") == 0;
+    for (uint32_t i = 0; i < index->column_count && same; i++)
+        same = index->descending[i] == definition->descending[i] &&
+               strcmp(table->columns[index->columns[i]].name, definition->columns[i]) == 0;
+    return same;
+}
+
 status_t sql__create_index(struct sql_session *session)
 {
     const struct ast_create_index *create = session->statement->as.create_index;
     const struct table *table;
     struct key_definition definition;
     uint16_t index_id = 0;
+    bool unique;
     snprintf(session->tag, sizeof session->tag, "CREATE INDEX");
+    if (sql__job_builds(session))
+        return sql__job_finish(session);
     if (create->if_not_exists && create->index.text) {
         const struct table *owner;
         if (catalog_index(session->catalog, create->index.text, &owner))
             return OK;
     }
-    status_t status = sql__table_find(session->catalog, &create->table, &table, &session->error);
-    if (!status)
-        status = convert_predicate(session, table, create);
-    if (!status)
-        status = convert_index(session, table, create, &definition);
+    status_t status = sql__index_definition(session, &table, &definition, &unique);
     if (status)
         return status;
     uint32_t table_id = table->id;
-    status = catalog_create_index(session->txn, session->catalog, table, &definition,
-                                  create->unique, &index_id, &session->error);
+    status = catalog_create_index(session->txn, session->catalog, table, &definition, unique,
+                                  &index_id, &session->error);
     if (!status)
         status = sql__reload_catalog(session);
     return status ? status : sql__fill_index(session, table_id, index_id);
@@ -112,8 +151,8 @@ status_t sql__create_index(struct sql_session *session)
 static status_t rebuild(struct sql_session *session, const struct table *table,
                         const struct index *index)
 {
-    if (index->id == 0)
-        return OK; /* the rows themselves */
+    if (index->id == 0 || index->building)
+        return OK; /* the rows themselves; somebody else's work */
     status_t status = catalog_clear_index(session->txn, table, index, &session->error);
     if (status)
         return status;

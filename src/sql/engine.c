@@ -96,6 +96,15 @@ static void offer(struct sql_engine *engine, struct catalog *catalog)
     catalog_release(replaced);
 }
 
+void sql__engine_forget(struct sql_engine *engine)
+{
+    env_mutex_lock(engine->mutex);
+    struct catalog *catalog = engine->catalog;
+    engine->catalog = NULL;
+    env_mutex_unlock(engine->mutex);
+    catalog_release(catalog);
+}
+
 status_t sql__engine_catalog(struct sql_engine *engine, struct store_txn *txn,
                              struct catalog **catalog, struct error *error)
 {

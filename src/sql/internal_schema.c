@@ -158,7 +158,7 @@ static void columns(struct sql_session *session, struct sql_rows *rows)
 static bool is_constraint(const struct table *table, uint32_t i)
 {
     const struct index *index = &table->indexes[i];
-    return i >= first_index(table) && index->unique && !index->predicate &&
+    return i >= first_index(table) && index->unique && !index->predicate && !index->building &&
            index_is_plain(table, index);
 }
 

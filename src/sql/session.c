@@ -15,10 +15,12 @@ static const uint32_t successors[PHASE_COUNT] = {
     [PHASE_BEGIN] = AFTER(BEGIN_WAIT) | AFTER(FAIL),
     [PHASE_BEGIN_WAIT] = AFTER(PREPARE) | AFTER(FAIL),
     [PHASE_PREPARE] = AFTER(RUN) | AFTER(CHORE_BEGIN) | AFTER(FAIL),
-    [PHASE_CHORE_BEGIN] = AFTER(CHORE_BEGIN_WAIT) | AFTER(FAIL),
-    [PHASE_CHORE_BEGIN_WAIT] = AFTER(CHORE_RUN) | AFTER(FAIL),
-    [PHASE_CHORE_RUN] = AFTER(CHORE_COMMIT_WAIT) | AFTER(FAIL),
-    [PHASE_CHORE_COMMIT_WAIT] = AFTER(PREPARE) | AFTER(CHORE_BEGIN) | AFTER(FAIL),
+    [PHASE_CHORE_BEGIN] = AFTER(CHORE_BEGIN) | AFTER(CHORE_BEGIN_WAIT) | AFTER(FAIL),
+    [PHASE_CHORE_BEGIN_WAIT] =
+        AFTER(CHORE_RUN) | AFTER(CHORE_EXECUTE) | AFTER(CHORE_BEGIN) | AFTER(FAIL),
+    [PHASE_CHORE_EXECUTE] = AFTER(CHORE_RUN),
+    [PHASE_CHORE_RUN] = AFTER(CHORE_COMMIT_WAIT) | AFTER(CHORE_BEGIN) | AFTER(FAIL),
+    [PHASE_CHORE_COMMIT_WAIT] = AFTER(PREPARE) | AFTER(CHORE_BEGIN) | AFTER(BEGIN) | AFTER(FAIL),
     [PHASE_RUN] = AFTER(CHORE_BEGIN) | AFTER(ROWS) | AFTER(CLOSE) | AFTER(FAIL),
     [PHASE_ROWS] = AFTER(CLOSE) | AFTER(FAIL),
     [PHASE_CLOSE] = AFTER(COMMIT_WAIT) | AFTER(RESULT) | AFTER(BEGIN) | AFTER(FAIL),
@@ -42,7 +44,8 @@ static void check_invariants(const struct sql_session *session)
     ASSERT(!(phase == PHASE_PREPARE || phase == PHASE_RUN || phase == PHASE_ROWS) || session->txn);
     ASSERT(!(phase == PHASE_BEGIN || phase == PHASE_BEGIN_WAIT || phase == PHASE_COMMIT_WAIT) ||
            !session->txn);
-    ASSERT((phase == PHASE_CHORE_RUN) == (session->held != NULL));
+    ASSERT(!session->held || phase == PHASE_CHORE_RUN);
+    ASSERT(phase != PHASE_CHORE_RUN || session->held || session->job.kind != JOB_NONE);
     ASSERT(phase == PHASE_ROWS || phase == PHASE_RUN || phase == PHASE_FAIL || !session->exec);
 }
 
@@ -104,6 +107,7 @@ void sql__session_reset_statement(struct sql_session *session)
     session->statement = NULL;
     session->attempt = 0;
     session->sequences.too_few = 0;
+    sql__job_reset(session);
     arena_renew(&session->statement_arena);
 }
 
@@ -228,12 +232,13 @@ void sql_begun(struct sql_session *session, struct store_txn *txn, bool confirme
             error_set(&session->error, status, "%s", status_text(status));
             if (error)
                 session->error = *error;
-            sql__session_fail(session);
+            sql__chore_fail(session);
             return;
         }
         session->held = session->txn;
         session->txn = txn;
-        sql__session_move(session, PHASE_CHORE_RUN);
+        sql__session_move(session,
+                          sql__chore_is_job(session) ? PHASE_CHORE_EXECUTE : PHASE_CHORE_RUN);
         return;
     }
     ASSERT(session->phase == PHASE_BEGIN_WAIT && !session->txn);
@@ -263,20 +268,57 @@ static bool may_retry(const struct sql_session *session, status_t status)
            session->attempt + 1 < SQL_ATTEMPTS_MAX;
 }
 
-static void chore_committed(struct sql_session *session, status_t status, const struct error *error)
+bool sql__chore_is_job(const struct sql_session *session)
 {
-    if (status == OK) {
-        sql__sequences_taken(session);
-        sql__session_move(session, PHASE_PREPARE);
-    } else if ((status == ERR_CONFLICT || status == ERR_TOO_OLD) &&
-               session->chore_attempt + 1 < SQL_ATTEMPTS_MAX) {
-        session->chore_attempt++;
+    return session->job.kind != JOB_NONE && !session->job.done;
+}
+
+void sql__chore_fail(struct sql_session *session)
+{
+    ASSERT(session->error.status != OK);
+    if (sql__chore_is_job(session) && sql__job_failed(session)) {
+        session->chore_attempt = 0;
         sql__session_move(session, PHASE_CHORE_BEGIN);
     } else {
+        sql__session_fail(session);
+    }
+}
+
+bool sql__chore_retry(struct sql_session *session, status_t status)
+{
+    bool again = (status == ERR_CONFLICT || status == ERR_TOO_OLD) &&
+                 session->chore_attempt + 1 < SQL_ATTEMPTS_MAX;
+    if (!again)
+        return false;
+    session->chore_attempt++;
+    if (sql__chore_is_job(session))
+        sql__job_conflict(session);
+    error_clear(&session->error);
+    sql__session_move(session, PHASE_CHORE_BEGIN);
+    return true;
+}
+
+static void job_committed(struct sql_session *session)
+{
+    session->chore_attempt = 0;
+    if (!sql__job_committed(session))
+        sql__session_fail(session);
+    else
+        sql__session_move(session, session->job.done ? PHASE_BEGIN : PHASE_CHORE_BEGIN);
+}
+
+static void chore_committed(struct sql_session *session, status_t status, const struct error *error)
+{
+    if (status == OK && sql__chore_is_job(session)) {
+        job_committed(session);
+    } else if (status == OK) {
+        sql__sequences_taken(session);
+        sql__session_move(session, PHASE_PREPARE);
+    } else if (!sql__chore_retry(session, status)) {
         error_set(&session->error, status, "%s", status_text(status));
         if (error)
             session->error = *error;
-        sql__session_fail(session);
+        sql__chore_fail(session);
     }
 }
 

@@ -1,6 +1,7 @@
 /* SET and SHOW. Few settings do anything yet; the others are those that drivers set when they
  * connect, and may only be set to what is true anyway. A SET is not undone by ROLLBACK. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -9,13 +10,14 @@
 #include "sql_int.h"
 
 enum setting_rule {
-    SETTING_FIXED,  /* can be set to `value` or one of `also` */
-    SETTING_FREE,   /* any text */
-    SETTING_SWITCH, /* on or off */
-    SETTING_ZONE,   /* UTC or an offset from it */
-    SETTING_MEMORY, /* work_mem: kilobytes, or with a unit */
-    SETTING_ROWS,   /* vector_size: a number */
-    SETTING_SHOWN,  /* cannot be set */
+    SETTING_FIXED,    /* can be set to `value` or one of `also` */
+    SETTING_FREE,     /* any text */
+    SETTING_SWITCH,   /* on or off */
+    SETTING_ZONE,     /* UTC or an offset from it */
+    SETTING_MEMORY,   /* work_mem: kilobytes, or with a unit */
+    SETTING_ROWS,     /* vector_size: a number */
+    SETTING_COUNT_OF, /* a number, not negative */
+    SETTING_SHOWN,    /* cannot be set */
 };
 
 struct setting {
@@ -37,6 +39,8 @@ static const struct setting table[] = {
      "All transactions are serializable, which satisfies every level."},
     {"extra_float_digits", SETTING_FREE, "1", NULL,
      "Doubles are always shown in the shortest form that reads back."},
+    {"online_index_rows", SETTING_COUNT_OF, "2000", NULL,
+     "A table of more rows gets an index by many transactions, which let others change it."},
     {"require_primary_key", SETTING_SWITCH, "on", NULL,
      "CREATE TABLE must give a primary key; off: a hidden row id serves without one."},
     {"search_path", SETTING_FIXED, "public", "\"$user\", public", "There is one schema."},
@@ -149,6 +153,13 @@ bool sql__settings_require_primary_key(const struct settings *settings)
 bool sql__settings_sqlite(const struct settings *settings)
 {
     return is_on(settings, "sqlite_compatibility");
+}
+
+uint64_t sql__settings_online_index_rows(const struct settings *settings)
+{
+    size_t i = find("online_index_rows");
+    ASSERT(i < SETTING_COUNT && table[i].rule == SETTING_COUNT_OF);
+    return strtoull(settings->values[i], NULL, 10);
 }
 
 int32_t sql__settings_zone_s(const struct settings *settings)
@@ -264,6 +275,17 @@ static status_t set_switch(struct sql_session *session, size_t i, const struct a
     return OK;
 }
 
+static status_t set_count(struct sql_session *session, size_t i, const struct ast_set *set)
+{
+    enum { DIGITS_MAX = 18 };
+    size_t digits = strspn(set->value, "0123456789");
+    if (digits == 0 || digits > DIGITS_MAX || set->value[digits] != '\0')
+        return error_sql(&session->error, "22023", set->value_position,
+                         "parameter \"%s\" requires a number that is not negative", table[i].name);
+    snprintf(session->settings->values[i], SETTING_VALUE_MAX, "%s", set->value);
+    return OK;
+}
+
 status_t sql__settings_set(struct sql_session *session, const struct ast_set *set)
 {
     struct error *error = &session->error;
@@ -291,6 +313,8 @@ status_t sql__settings_set(struct sql_session *session, const struct ast_set *se
         return set_memory(session, i, set);
     if (setting->rule == SETTING_ROWS)
         return set_rows(session, i, set);
+    if (setting->rule == SETTING_COUNT_OF)
+        return set_count(session, i, set);
     ASSERT(setting->rule == SETTING_FREE);
     if (strlen(set->value) >= SETTING_VALUE_MAX)
         return error_sql(error, "22023", set->value_position,

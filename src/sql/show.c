@@ -111,7 +111,7 @@ static bool has_descending(const struct index *index)
 /* Is it what a UNIQUE makes? */
 static bool is_constraint(const struct table *table, const struct index *index)
 {
-    return index->unique && !has_descending(index) && !index->predicate &&
+    return index->unique && !has_descending(index) && !index->predicate && !index->building &&
            index_is_plain(table, index);
 }
 
@@ -223,7 +223,8 @@ static void print_create_table(const struct table *table, const struct catalog *
     buffer_append_string(out, "\n)");
     for (uint32_t i = 1; i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
-        if (!is_constraint(table, index) && !belongs_to_foreign_key(table, index))
+        if (!index->building && !is_constraint(table, index) &&
+            !belongs_to_foreign_key(table, index))
             print_index(table, index, out);
     }
     buffer_append_string(out, ";");

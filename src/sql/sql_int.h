@@ -7,9 +7,11 @@
  *     BEGIN     a transaction is to be asked for
  *     BEGIN_WAIT    ... and has been: sql_begun answers
  *     PREPARE   it has its transaction; schema and plan are to be found
- *     CHORE_BEGIN   a transaction of its own is to do something for the statement first:
- *               sequences. The statement's, if begun, waits in `held`
+ *     CHORE_BEGIN   a transaction of its own is to do something for the statement first: take
+ *               values of sequences, when the statement's waits in `held`; or a piece of a job,
+ *               when that has been given back, and is begun again when the job is done
  *     CHORE_BEGIN_WAIT, CHORE_RUN, CHORE_COMMIT_WAIT    as for the statement itself; then PREPARE
+ *     CHORE_EXECUTE     before CHORE_RUN: it is not short
  *     RUN       planned; the work is to be done
  *     ROWS      rows of the executor are being given out
  *     CLOSE     the work is done; its transaction is to be ended, when it is the statement's own
@@ -94,6 +96,9 @@ struct sql_engine {
  * caller holds a reference. Not for a transaction that has changed the schema itself. */
 status_t sql__engine_catalog(struct sql_engine *engine, struct store_txn *txn,
                              struct catalog **catalog, struct error *error);
+
+/* Drops the cached picture, which is loaded again when it is asked for. */
+void sql__engine_forget(struct sql_engine *engine);
 
 /* ---- plan cache (plan_cache.c) --------------------------------------------------------------- */
 
@@ -181,6 +186,27 @@ struct result {
 
 /* ---- session --------------------------------------------------------------------------------- */
 
+/* A statement's part of job.c: what is done for it by other transactions. */
+enum job_kind { JOB_NONE, JOB_INDEX, JOB_CLEAN };
+enum job_step { JOB_START, JOB_FILL, JOB_DROP };
+struct job {
+    enum job_kind kind;
+    enum job_step step;
+    bool done; /* the statement's own transaction comes now */
+    uint32_t table_id;
+    uint16_t index_id;
+    int64_t owner;
+    uint32_t rows;          /* for the next chore */
+    struct buffer position; /* how far those that are committed have come */
+    struct buffer next;     /* ... and the one at hand */
+    bool last;              /* it is the last one */
+    bool there;             /* there is such an index by now */
+    bool lost;              /* the index is not ours any more */
+    bool more;              /* of this garbage: */
+    const struct garbage *garbage;
+    struct error failure; /* to be told when the index is gone */
+};
+
 enum phase {
     PHASE_IDLE,
     PHASE_PARSE,
@@ -189,6 +215,7 @@ enum phase {
     PHASE_PREPARE,
     PHASE_CHORE_BEGIN,
     PHASE_CHORE_BEGIN_WAIT,
+    PHASE_CHORE_EXECUTE,
     PHASE_CHORE_RUN,
     PHASE_CHORE_COMMIT_WAIT,
     PHASE_RUN,
@@ -231,6 +258,7 @@ struct sql_session {
     bool catalog_own;
 
     struct sequence_hold sequences;
+    struct job job;
 
     /* The text. */
     struct arena text_arena; /* text, parameters */
@@ -268,6 +296,13 @@ struct sql_session {
 void sql__session_move(struct sql_session *session, enum phase phase);
 /* Ends with `session->error`, which the caller has filled. */
 void sql__session_fail(struct sql_session *session);
+/* Is the chore a piece of a job, and not for sequences? */
+bool sql__chore_is_job(const struct sql_session *session);
+/* Ends a chore with `session->error`: the statement fails, at once or when it has been cleaned up
+ * behind it. */
+void sql__chore_fail(struct sql_session *session);
+/* False: it is no use to try the chore again. */
+bool sql__chore_retry(struct sql_session *session, status_t status);
 /* Drops what an attempt has made. */
 void sql__session_reset_run(struct sql_session *session);
 /* Drops the statement as well. */
@@ -315,6 +350,11 @@ status_t sql__too_many_columns(struct sql_session *session, uint32_t position);
 /* ddl_index.c */
 status_t sql__create_index(struct sql_session *session);
 status_t sql__reindex(struct sql_session *session);
+/* The index that CREATE INDEX or ADD CONSTRAINT UNIQUE wants, and whether one is that. */
+status_t sql__index_definition(struct sql_session *session, const struct table **table,
+                               struct key_definition *definition, bool *unique);
+bool sql__index_is(const struct table *table, const struct index *index,
+                   const struct key_definition *definition, bool unique);
 /* ddl_alter.c */
 status_t sql__alter_table(struct sql_session *session);
 /* 23502 when a column has NULLs, or with `column` NULL when there is any row; `name` is the column
@@ -360,6 +400,23 @@ void sql__sequences_taken(struct sql_session *session);
 const struct exec_sequences *sql__sequences_functions(struct sql_session *session);
 void sql__sequences_free(struct sql_session *session);
 
+/* job.c: is there something to be done by other transactions before the statement's own, which is
+ * to be given back then? */
+bool sql__job_wanted(struct sql_session *session);
+/* A piece of it, in a chore's transaction. */
+status_t sql__job_run(struct sql_session *session);
+/* Its commit was done; false: the statement has failed. */
+bool sql__job_committed(struct sql_session *session);
+/* Its commit was refused, and is tried again. */
+void sql__job_conflict(struct sql_session *session);
+/* It failed; true: one chore more is to clean up. */
+bool sql__job_failed(struct sql_session *session);
+bool sql__job_heeds_cancel(const struct sql_session *session);
+/* Is there an index to be finished by the statement's own transaction? And that. */
+bool sql__job_builds(const struct sql_session *session);
+status_t sql__job_finish(struct sql_session *session);
+void sql__job_reset(struct sql_session *session);
+
 /* show.c: SHOW TABLES, COLUMNS, INDEXES, CREATE TABLE into the result. */
 status_t sql__show_schema(struct sql_session *session);
 /* 42P01 with the nearest name for a hint. */
@@ -371,6 +428,8 @@ struct settings *sql__settings_create(void);
 void sql__settings_destroy(struct settings *settings);
 bool sql__settings_require_primary_key(const struct settings *settings);
 bool sql__settings_sqlite(const struct settings *settings);
+/* A table of more rows gets its indexes by many transactions. */
+uint64_t sql__settings_online_index_rows(const struct settings *settings);
 /* The time zone, in seconds east of UTC. */
 int32_t sql__settings_zone_s(const struct settings *settings);
 size_t sql__settings_work_memory(const struct settings *settings);

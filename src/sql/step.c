@@ -105,6 +105,9 @@ static status_t check_statement(struct sql_session *session)
         return error_sql(&session->error, "25P02", 0,
                          "current transaction is aborted, commands ignored until end of "
                          "transaction block");
+    if (session->state == SQL_IN_TRANSACTION && statement->kind == AST_VACUUM)
+        return error_sql(&session->error, "25001", statement->position,
+                         "VACUUM cannot run inside a transaction block");
     if (session->state == SQL_IN_TRANSACTION && session->read_only &&
         (sql__statement_is_ddl(statement) || sql__statement_is_dml(statement)))
         return error_sql(&session->error, "25006", statement->position,
@@ -225,6 +228,11 @@ static bool step_prepare(struct sql_session *session, struct sql_event *event)
         return false;
     }
     session->prepared = true;
+    if (sql__job_wanted(session)) {
+        give_back(session, event, SQL_EVENT_ROLLBACK);
+        sql__session_move(session, PHASE_CHORE_BEGIN);
+        return true;
+    }
     if (!sql__sequences_ready(session)) {
         sql__session_move(session, PHASE_CHORE_BEGIN);
         return false;
@@ -239,8 +247,11 @@ static bool step_prepare(struct sql_session *session, struct sql_event *event)
 
 static bool step_chore_begin(struct sql_session *session, struct sql_event *event)
 {
-    if (was_cancelled(session))
+    if (sql__job_heeds_cancel(session) && atomic_load(&session->cancel)) {
+        error_set(&session->error, ERR_CANCELED, "%s", status_text(ERR_CANCELED));
+        sql__chore_fail(session);
         return false;
+    }
     event->kind = SQL_EVENT_BEGIN;
     event->chore = true;
     event->autocommit = true;
@@ -249,20 +260,29 @@ static bool step_chore_begin(struct sql_session *session, struct sql_event *even
     return true;
 }
 
+static bool step_chore_execute(struct sql_session *session, struct sql_event *event)
+{
+    event->kind = SQL_EVENT_EXECUTE;
+    event->chore = true;
+    sql__session_move(session, PHASE_CHORE_RUN);
+    return true;
+}
+
 /* Its transaction goes out with the event, and the statement's takes its place. */
 static bool step_chore_run(struct sql_session *session, struct sql_event *event)
 {
-    ASSERT(session->txn && session->held);
-    status_t status = sql__sequences_take(session, session->txn);
+    ASSERT(session->txn);
+    status_t status = sql__chore_is_job(session) ? sql__job_run(session)
+                                                 : sql__sequences_take(session, session->txn);
     event->kind = status ? SQL_EVENT_ROLLBACK : SQL_EVENT_COMMIT;
     event->chore = true;
     event->txn = session->txn;
     session->txn = session->held;
     session->held = NULL;
-    if (status)
-        sql__session_fail(session);
-    else
+    if (!status)
         sql__session_move(session, PHASE_CHORE_COMMIT_WAIT);
+    else if (!sql__chore_is_job(session) || !sql__chore_retry(session, status))
+        sql__chore_fail(session);
     return true;
 }
 
@@ -462,6 +482,7 @@ void sql_step(struct sql_session *session, struct sql_event *event)
         [PHASE_PARSE] = step_parse,
         [PHASE_BEGIN] = step_begin,
         [PHASE_CHORE_BEGIN] = step_chore_begin,
+        [PHASE_CHORE_EXECUTE] = step_chore_execute,
         [PHASE_CHORE_RUN] = step_chore_run,
         [PHASE_PREPARE] = step_prepare,
         [PHASE_RUN] = step_run,

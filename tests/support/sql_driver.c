@@ -11,14 +11,19 @@ void sql_driver_init(struct sql_driver *driver, struct env *env)
     };
 }
 
+static void session_drop(struct sql_session *session)
+{
+    struct store_txn *txn;
+    while ((txn = sql_session_abort(session)) != NULL)
+        store_memory_rollback(txn);
+}
+
 void sql_driver_free(struct sql_driver *driver)
 {
     for (uint32_t i = 0; i < SQL_DRIVER_SESSIONS; i++) {
-        struct sql_session *session = driver->sessions[i];
-        struct store_txn *txn;
-        while (session && (txn = sql_session_abort(session)))
-            store_memory_rollback(txn);
-        sql_session_destroy(session);
+        if (driver->sessions[i])
+            session_drop(driver->sessions[i]);
+        sql_session_destroy(driver->sessions[i]);
     }
     if (driver->stale)
         store_memory_rollback(driver->stale);
@@ -67,11 +72,27 @@ static void answer_begin(struct sql_driver *driver, struct sql_session *session,
     sql_begun(session, txn, confirmed, driver->now_us, OK, NULL);
 }
 
+static void run_between(struct sql_driver *driver, struct buffer *out)
+{
+    const char *text = driver->between;
+    if (!text || --driver->between_after > 0)
+        return;
+    bool traced = driver->trace;
+    driver->between = NULL;
+    driver->trace = false;
+    buffer_append_string(out, "  (meanwhile)\n");
+    sql_driver_run(driver, sql_driver_session(driver, SQL_DRIVER_SESSIONS - 1),
+                   slice_from_string(text), NULL, 0, out);
+    driver->trace = traced;
+}
+
 static void answer_commit(struct sql_driver *driver, struct sql_session *session,
                           const struct sql_event *event, struct buffer *out)
 {
     if (!driver->refuse_commits) {
         store_memory_commit(event->txn);
+        if (event->chore)
+            run_between(driver, out);
         sql_committed(session, OK, NULL);
         return;
     }
@@ -191,6 +212,12 @@ void sql_driver_run(struct sql_driver *driver, struct sql_session *session, stru
             write_error(&event.error, out);
             break;
         case SQL_EVENT_EXECUTE:
+            if (driver->drop_after && --driver->drop_after == 0) {
+                session_drop(session);
+                buffer_append_string(out, "(dropped)\n");
+                return;
+            }
+            break;
         case SQL_EVENT_DONE:
             break;
         }

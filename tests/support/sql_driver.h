@@ -21,6 +21,11 @@ struct sql_driver {
     uint32_t refuse_begins;
     /* What the next unconfirmed transaction sees instead of the newest state; NULL: that. */
     struct store_txn *stale;
+    /* The session that runs is dropped when it has asked that often for EXECUTE; 0: not. */
+    uint32_t drop_after;
+    /* Run in a session of its own when that many chores have been committed; NULL: nothing. */
+    const char *between;
+    uint32_t between_after;
     /* The text that runs is cancelled when it has made that many events; 0: not. */
     uint32_t cancel_after;
     /* That many transactions that may be unconfirmed are. */

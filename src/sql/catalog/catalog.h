@@ -54,6 +54,7 @@ struct index {
     uint32_t
         included_count;    /* the last columns, which INCLUDE has put behind; not in a unique one */
     const char *predicate; /* a partial index: only of rows for which this is true; or NULL */
+    bool building;         /* kept by every change, but not to be read: not all rows are in it */
 };
 
 enum foreign_key_action { FK_NO_ACTION, FK_RESTRICT, FK_CASCADE, FK_SET_NULL, FK_SET_DEFAULT };
@@ -138,6 +139,13 @@ struct sequence {
     uint32_t epoch; /* one more each time it is set: values taken before are void */
 };
 
+/* Keys of what was dropped, which are still to be removed: of an index, or of all of a table's. */
+enum { GARBAGE_ALL_INDEXES = 65535 };
+struct garbage {
+    uint32_t table_id;
+    uint32_t index_id;
+};
+
 struct catalog {
     uint64_t version;
     struct table **tables;       /* sorted by name */
@@ -147,6 +155,8 @@ struct catalog {
     uint32_t view_count;
     struct sequence **sequences; /* sorted by id */
     uint32_t sequence_count;
+    struct garbage *garbage; /* as it was when this was read */
+    uint32_t garbage_count;
     struct arena arena;
     _Atomic uint32_t references;
 };
@@ -234,6 +244,7 @@ struct key_definition {
     enum sql_type computed[CATALOG_KEY_COLUMNS_MAX];
     bool descending[CATALOG_KEY_COLUMNS_MAX];
     uint32_t included_count; /* as in struct index; only of CREATE INDEX */
+    bool building;           /* likewise: it is to be filled by other transactions */
     const char *predicate;
 };
 
@@ -372,6 +383,26 @@ status_t catalog_create_index(struct store_txn *txn, const struct catalog *catal
 status_t catalog_change_index(struct store_txn *txn, const struct table *table,
                               const struct index *index, const char *predicate,
                               const char *const *computed, struct error *error);
+/* An index that is being built: by whom, from where on (a key of a row; empty: from the first), and
+ * when that was last true, by the wall clock of the node that did it. */
+struct index_build {
+    int64_t owner;
+    struct slice position; /* got: valid until the transaction ends */
+    uint64_t touched_us;
+};
+status_t catalog_build_get(struct store_txn *txn, uint32_t table_id, uint16_t index_id, bool *found,
+                           struct index_build *out, struct error *error);
+status_t catalog_build_put(struct store_txn *txn, uint32_t table_id, uint16_t index_id,
+                           const struct index_build *build, struct error *error);
+/* It has all its entries: from now on queries use it. */
+status_t catalog_finish_index(struct store_txn *txn, const struct table *table,
+                              const struct index *index, struct error *error);
+/* Does the key belong to what was dropped? */
+bool catalog_is_garbage(const struct catalog *catalog, struct slice key);
+/* Removes some of it, from *position on (empty: from the first), which moves. *more: there is more
+ * to be done, in another transaction. The schema does not change by it. */
+status_t catalog_garbage_remove(struct store_txn *txn, const struct garbage *garbage,
+                                struct buffer *position, bool *more, struct error *error);
 /* Removes the entries of a secondary index, to be filled anew. */
 status_t catalog_clear_index(struct store_txn *txn, const struct table *table,
                              const struct index *index, struct error *error);

@@ -7,7 +7,7 @@
  *   2 tables                id                    | name, ordinal_next, index_next
  *   3 columns               table, ordinal        | name, type, length_max, not_null, default,
  *                                                   hidden, missing (as text), identity
- *   4 indexes               table, id             | name, unique, included, predicate
+ *   4 indexes               table, id             | name, unique, included, predicate, building
  *   5 index_columns         table, index, place   | ordinal (0 of an expression), descending,
  *                                                   text of the expression, its type
  *   6 foreign_keys          table, id             | name, parent table, parent index, child index,
@@ -19,10 +19,12 @@
  *  10 view_uses             view, relation        | ordinal_end
  *  11 checks                table, id             | name, SQL
  *  12 sequences             id                    | name, start, increment, low, high, cache,
- * cycle, bits, owner, owner's ordinal, epoch 60 sequence_values       id                    | last
- * value, whether it was given
+ *                                                   cycle, bits, owner, owner's ordinal, epoch
+ *  13 garbage               table, index          | (65535: all indexes)
+ *  60 sequence_values       id                    | last value, whether it was given
+ *  61 index_builds          table, index          | owner, position, when
  *
- * The last one is not read with the others: it changes without the schema changing. */
+ * The last two are not read with the others: they change without the schema changing. */
 #ifndef SQL_CATALOG_CATALOG_INT_H
 #define SQL_CATALOG_CATALOG_INT_H
 
@@ -31,7 +33,7 @@
 enum {
     KEY_SPACE_SQL = 0x20, /* first byte of all keys of SQL */
     TABLE_ID_USER_MIN = 100,
-    INDEX_ID_END = 65536,
+    INDEX_ID_END = 65535, /* GARBAGE_ALL_INDEXES */
     SYSTEM_COLUMNS_MAX = 12,
 };
 
@@ -48,8 +50,10 @@ enum system_table {
     SYSTEM_VIEW_USES,
     SYSTEM_CHECKS,
     SYSTEM_SEQUENCES,
+    SYSTEM_GARBAGE,
     SYSTEM_LOADED_END,
     SYSTEM_SEQUENCE_VALUES = 60,
+    SYSTEM_INDEX_BUILDS,
     SYSTEM_TABLE_END
 };
 
@@ -101,6 +105,19 @@ status_t catalog__check_write(struct store_txn *txn, const struct table *table,
 /* 2BP01 when a view is made of a relation; `what` is "table t" or "view v". */
 status_t catalog__no_view_depends(const struct catalog *catalog, uint32_t relation_id,
                                   const char *what, const char *name, struct error *error);
+
+/* Removes up to `max` keys that begin with `prefix`, from `from` on. *more: there may be others,
+ * behind *last, which gets the last one removed. */
+status_t catalog__keys_remove(struct store_txn *txn, struct slice prefix, struct slice from,
+                              uint64_t max, struct buffer *last, bool *more, struct error *error);
+
+/* ---- build.c ----------------------------------------------------------------------------------
+ */
+
+/* The keys of an index, or with GARBAGE_ALL_INDEXES of a table, which the schema has no more: what
+ * is too much for one transaction becomes garbage. */
+status_t catalog__data_remove(struct store_txn *txn, uint32_t table_id, uint32_t index_id,
+                              struct error *error);
 
 /* ---- names.c ----------------------------------------------------------------------------------
  */

@@ -1,4 +1,5 @@
-/* DROP TABLE and DROP INDEX: schema rows and data go in the same transaction. */
+/* DROP TABLE and DROP INDEX: the schema rows go, and with them the data, or what one transaction
+ * can take of it: see build.c. */
 #include "base/check.h"
 #include "sql/catalog/catalog_int.h"
 
@@ -21,15 +22,6 @@ static status_t table_free_to_drop(const struct catalog *catalog, const struct t
     return OK;
 }
 
-/* Everything of the table lies under its first five bytes, whatever the index. */
-static status_t data_remove(struct store_txn *txn, const struct table *table, struct error *error)
-{
-    ASSERT(table->id >= TABLE_ID_USER_MIN);
-    uint8_t prefix[5] = {KEY_SPACE_SQL};
-    put_u32_be(prefix + 1, table->id);
-    return catalog__prefix_remove(txn, slice_make(prefix, sizeof prefix), error);
-}
-
 status_t catalog_drop_table(struct store_txn *txn, const struct catalog *catalog,
                             const struct table *table, bool leave_views, struct error *error)
 {
@@ -44,7 +36,9 @@ status_t catalog_drop_table(struct store_txn *txn, const struct catalog *catalog
     if (status == OK)
         status = catalog__sequences_drop(txn, catalog, table, NULL, error);
     if (status == OK)
-        status = data_remove(txn, table, error);
+        status = catalog__rows_remove(txn, SYSTEM_INDEX_BUILDS, &id, 1, error);
+    if (status == OK)
+        status = catalog__data_remove(txn, table->id, GARBAGE_ALL_INDEXES, error);
     if (status == OK)
         status = catalog__version_bump(txn, error);
     return status;
@@ -54,7 +48,9 @@ status_t catalog_truncate_table(struct store_txn *txn, const struct table *table
                                 struct error *error)
 {
     ASSERT(txn && table);
-    return data_remove(txn, table, error);
+    uint8_t prefix[5] = {KEY_SPACE_SQL};
+    put_u32_be(prefix + 1, table->id);
+    return catalog__prefix_remove(txn, slice_make(prefix, sizeof prefix), error);
 }
 
 static status_t index_needed(const struct index *index, const char *constraint, const char *table,
@@ -107,7 +103,9 @@ status_t catalog_drop_index(struct store_txn *txn, const struct catalog *catalog
     if (status == OK)
         status = catalog__rows_remove(txn, SYSTEM_INDEX_COLUMNS, key, 2, error);
     if (status == OK)
-        status = catalog_clear_index(txn, table, index, error);
+        status = catalog__rows_remove(txn, SYSTEM_INDEX_BUILDS, key, 2, error);
+    if (status == OK)
+        status = catalog__data_remove(txn, table->id, index->id, error);
     if (status == OK)
         status = catalog__version_bump(txn, error);
     return status;

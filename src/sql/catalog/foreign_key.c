@@ -82,7 +82,7 @@ static bool index_fits(struct resolving *r, const struct index *index)
 {
     uint32_t count = r->fk.column_count;
     uint32_t child[CATALOG_KEY_COLUMNS_MAX];
-    if (!index->unique || index->predicate || index->column_count != count)
+    if (!index->unique || index->predicate || index->building || index->column_count != count)
         return false;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t k = 0;
@@ -144,7 +144,7 @@ static status_t name_take(struct resolving *r, struct arena *arena)
 
 static bool index_begins_with(const struct index *index, const struct foreign_key *fk)
 {
-    return !index->predicate && index->column_count >= fk->column_count &&
+    return !index->predicate && !index->building && index->column_count >= fk->column_count &&
            memcmp(index->columns, fk->child_columns,
                   fk->column_count * sizeof *fk->child_columns) == 0;
 }

@@ -29,6 +29,7 @@ struct loader {
     uint32_t capacity;
     uint32_t view_capacity;
     uint32_t sequence_capacity;
+    uint32_t garbage_capacity;
     struct growing *at; /* the table of the last row, or NULL */
     struct arena scratch;
     struct batch *decoded[SYSTEM_TABLE_END]; /* one row each */
@@ -224,6 +225,7 @@ static bool load_index(struct loader *loader)
     if (!loader->row[4].null && !number(loader, 4, CATALOG_KEY_COLUMNS_MAX, &index->included_count))
         return false;
     index->predicate = string(loader, 5);
+    index->building = !loader->row[6].null && loader->row[6].as.boolean;
     index->id = (uint16_t)id;
     table->index_count++;
     return true;
@@ -393,6 +395,19 @@ static bool load_sequence(struct loader *loader)
            (count == 0 || catalog->sequences[count - 1]->id < sequence->id);
 }
 
+static bool load_garbage(struct loader *loader)
+{
+    struct catalog *catalog = loader->catalog;
+    struct garbage garbage;
+    if (!number(loader, 0, u32_end, &garbage.table_id) || garbage.table_id < TABLE_ID_USER_MIN ||
+        !number(loader, 1, GARBAGE_ALL_INDEXES + 1, &garbage.index_id))
+        return false;
+    catalog->garbage = arena_grow(&catalog->arena, catalog->garbage, &loader->garbage_capacity,
+                                  catalog->garbage_count + 1, sizeof *catalog->garbage);
+    catalog->garbage[catalog->garbage_count++] = garbage;
+    return true;
+}
+
 static status_t entry_load(struct loader *loader, const struct store_entry *entry,
                            struct error *error)
 {
@@ -411,6 +426,7 @@ static status_t entry_load(struct loader *loader, const struct store_entry *entr
         [SYSTEM_VIEW_USES] = {"view uses", load_view_use},
         [SYSTEM_CHECKS] = {"checks", load_check},
         [SYSTEM_SEQUENCES] = {"sequences", load_sequence},
+        [SYSTEM_GARBAGE] = {"garbage", load_garbage},
     };
     uint32_t which = entry->key.size < 5 ? 0 : get_u32_be(entry->key.data + 1);
     if (which >= SYSTEM_TABLE_END || !loads[which].load)

@@ -21,9 +21,10 @@ static const struct system_layout layouts[SYSTEM_TABLE_END] = {
                         2,
                         {SQL_INTEGER, SQL_INTEGER, SQL_TEXT, SQL_INTEGER, SQL_INTEGER, SQL_BOOLEAN,
                          SQL_TEXT, SQL_BOOLEAN, SQL_TEXT, SQL_INTEGER}},
-    [SYSTEM_INDEXES] = {6,
+    [SYSTEM_INDEXES] = {7,
                         2,
-                        {SQL_INTEGER, SQL_INTEGER, SQL_TEXT, SQL_BOOLEAN, SQL_INTEGER, SQL_TEXT}},
+                        {SQL_INTEGER, SQL_INTEGER, SQL_TEXT, SQL_BOOLEAN, SQL_INTEGER, SQL_TEXT,
+                         SQL_BOOLEAN}},
     [SYSTEM_INDEX_COLUMNS] = {7,
                               3,
                               {SQL_INTEGER, SQL_INTEGER, SQL_INTEGER, SQL_INTEGER, SQL_BOOLEAN,
@@ -42,7 +43,9 @@ static const struct system_layout layouts[SYSTEM_TABLE_END] = {
                           {SQL_INTEGER, SQL_TEXT, SQL_INTEGER, SQL_INTEGER, SQL_INTEGER,
                            SQL_INTEGER, SQL_INTEGER, SQL_BOOLEAN, SQL_INTEGER, SQL_INTEGER,
                            SQL_INTEGER, SQL_INTEGER}},
+    [SYSTEM_GARBAGE] = {2, 2, {SQL_INTEGER, SQL_INTEGER}},
     [SYSTEM_SEQUENCE_VALUES] = {3, 1, {SQL_INTEGER, SQL_INTEGER, SQL_BOOLEAN}},
+    [SYSTEM_INDEX_BUILDS] = {5, 2, {SQL_INTEGER, SQL_INTEGER, SQL_INTEGER, SQL_BYTEA, SQL_INTEGER}},
 };
 
 const struct system_layout *catalog__layout(enum system_table table)
@@ -147,23 +150,40 @@ static status_t batch_remove(struct store_txn *txn, struct slice low, struct sli
     return status;
 }
 
-status_t catalog__prefix_remove(struct store_txn *txn, struct slice prefix, struct error *error)
+status_t catalog__keys_remove(struct store_txn *txn, struct slice prefix, struct slice from,
+                              uint64_t max, struct buffer *last, bool *more, struct error *error)
 {
-    ASSERT(txn && prefix.size > 0);
+    ASSERT(txn && prefix.size > 0 && last && more);
     struct buffer high = {0};
     buffer_append_slice(&high, prefix);
     bool bounded = key_prefix_end(&high);
     ASSERT(bounded); /* no key of SQL begins with ff */
     /* The next batch begins at the last key removed, so that what is gone is not walked again. */
-    struct slice low = prefix;
+    struct slice low = from;
     struct arena keys = {0};
+    uint64_t all = 0;
     uint32_t removed;
     status_t status;
     do {
         status = batch_remove(txn, low, buffer_slice(&high), &keys, &low, &removed, error);
-    } while (status == OK && removed > 0);
+        all += removed;
+    } while (status == OK && removed > 0 && all < max);
+    *more = status == OK && removed > 0;
+    buffer_reset(last);
+    if (*more)
+        buffer_append_slice(last, low);
     arena_free(&keys);
     buffer_free(&high);
+    return status;
+}
+
+status_t catalog__prefix_remove(struct store_txn *txn, struct slice prefix, struct error *error)
+{
+    struct buffer last = {0};
+    bool more;
+    status_t status = catalog__keys_remove(txn, prefix, prefix, UINT64_MAX, &last, &more, error);
+    ASSERT(status != OK || !more);
+    buffer_free(&last);
     return status;
 }
 
@@ -292,7 +312,8 @@ status_t catalog__index_write(struct store_txn *txn, const struct table *table,
                              string(index->name),
                              value_boolean(index->unique),
                              value_integer(index->included_count),
-                             string(index->predicate)};
+                             string(index->predicate),
+                             value_boolean(index->building)};
     status_t status = catalog__row_put(txn, SYSTEM_INDEXES, values, error);
     for (uint32_t i = 0; i < index->column_count && status == OK; i++) {
         const struct column *key = &table->columns[index->columns[i]];

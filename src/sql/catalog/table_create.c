@@ -256,7 +256,8 @@ status_t catalog_create_index(struct store_txn *txn, const struct catalog *catal
     struct index index = {.unique = unique,
                           .name = definition->name,
                           .included_count = definition->included_count,
-                          .predicate = definition->predicate};
+                          .predicate = definition->predicate,
+                          .building = definition->building};
     struct table after = *table;
     status_t status = catalog__key_resolve(table, definition, "index", &index, error);
     if (status == OK)

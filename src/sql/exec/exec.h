@@ -94,6 +94,12 @@ void exec_close(struct exec *exec);
 /* Fills an index that has just been added to the schema (uniqueness is checked: 23505). */
 status_t exec_build_index(const struct exec_context *context, const struct table *table,
                           const struct index *index, struct error *error);
+/* The same in pieces, each in a transaction of its own, of an index that is being built: up to
+ * rows_max rows behind *position (a key; empty: from the first), which moves. *done: there are no
+ * more, and what was read proves it. */
+status_t exec_fill_index(const struct exec_context *context, const struct table *table,
+                         const struct index *index, uint32_t rows_max, struct buffer *position,
+                         bool *done, struct error *error);
 
 /* Puts the rows under the primary key that `table` has by now; they are still under the row id it
  * had. Other indexes are filled anew (23505). */

@@ -2,7 +2,7 @@
 #include "base/mem.h"
 #include "sql/exec/modify_int.h"
 
-enum { BUILD_BATCH = 256 };
+enum { BUILD_BATCH = 256, FILL_BYTES_MAX = 1 << 20 };
 
 struct build {
     const struct exec_context *context;
@@ -14,17 +14,24 @@ struct build {
     struct row_rules *rules;
     struct buffer key;
     struct buffer value;
+    size_t written; /* bytes */
+    size_t written_max;
+    uint32_t rows_left;     /* that this transaction may take */
+    struct buffer position; /* the last row's key */
+    bool done;
 };
 
 static status_t entry_put(struct build *build, bool checked, struct error *error)
 {
     struct store_txn *txn = build->context->txn;
     bool found = false;
-    struct slice ignored;
+    struct slice there = {0};
     status_t status =
-        checked ? store_get(txn, buffer_slice(&build->key), &found, &ignored, error) : OK;
-    if (status != OK)
+        checked ? store_get(txn, buffer_slice(&build->key), &found, &there, error) : OK;
+    /* The row's own, put by a change since the index is known. */
+    if (status != OK || (found && slice_equal(there, buffer_slice(&build->value))))
         return status;
+    build->written += build->key.size + build->value.size;
     if (!found)
         return store_put(txn, buffer_slice(&build->key), buffer_slice(&build->value), error);
     struct buffer text = {0};
@@ -69,27 +76,39 @@ static status_t rows_write(struct build *build, struct store_cursor *cursor, str
 {
     exec__rows_init(&build->rows, build->table, BUILD_BATCH, &build->arena);
     struct store_entry entries[BUILD_BATCH];
-    for (;;) {
+    while (build->rows_left > 0 && build->written < build->written_max) {
         const atomic_bool *cancel = build->context->cancel;
         if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
             return error_set(error, ERR_CANCELED, "canceling statement due to user request");
         uint32_t count;
-        status_t status = store_scan_next(cursor, entries, BUILD_BATCH, &count, error);
+        uint32_t max = build->rows_left < BUILD_BATCH ? build->rows_left : BUILD_BATCH;
+        status_t status = store_scan_next(cursor, entries, max, &count, error);
+        build->done = status == OK && count == 0;
         if (status != OK || count == 0)
             return status;
+        buffer_reset(&build->position);
+        buffer_append_slice(&build->position, entries[count - 1].key);
+        build->rows_left -= count;
         status = batch_write(build, entries, count, error);
         if (status != OK)
             return status;
     }
+    return OK;
 }
 
-status_t exec_build_index(const struct exec_context *context, const struct table *table,
-                          const struct index *index, struct error *error)
+/* All rows behind build->position, or from the first on. */
+static status_t rows_index(struct build *build, struct error *error)
 {
-    ASSERT(index->id != 0);
-    struct build build = {.context = context, .table = table, .index = index};
+    const struct exec_context *context = build->context;
+    const struct table *table = build->table;
     struct buffer low = {0}, high = {0};
-    index_key_prefix(table, &table->indexes[0], &low);
+    ASSERT(build->index->id != 0);
+    if (build->position.size > 0) {
+        buffer_append_slice(&low, buffer_slice(&build->position));
+        buffer_append_byte(&low, 0);
+    } else {
+        index_key_prefix(table, &table->indexes[0], &low);
+    }
     index_key_prefix(table, &table->indexes[0], &high);
     bool any_above = key_prefix_end(&high);
     ASSERT(any_above);
@@ -97,19 +116,50 @@ status_t exec_build_index(const struct exec_context *context, const struct table
     struct store_cursor *cursor = NULL;
     struct exec exec = {0}; /* never opened: what predicates are asked with */
     exec__init(&exec, context);
-    status_t status = exec__rules_open(&exec, table, NULL, &build.rules, error);
+    status_t status = exec__rules_open(&exec, table, NULL, &build->rules, error);
     if (status == OK)
         status = store_scan_open(context->txn, buffer_slice(&low), buffer_slice(&high), false,
                                  &cursor, error);
     if (status == OK)
-        status = rows_write(&build, cursor, error);
+        status = rows_write(build, cursor, error);
     store_scan_close(cursor);
-    exec__rules_close(build.rules);
-    arena_free(&build.arena);
-    buffer_free(&build.key);
-    buffer_free(&build.value);
+    exec__rules_close(build->rules);
+    arena_free(&build->arena);
+    buffer_free(&build->key);
+    buffer_free(&build->value);
     buffer_free(&low);
     buffer_free(&high);
+    return status;
+}
+
+status_t exec_build_index(const struct exec_context *context, const struct table *table,
+                          const struct index *index, struct error *error)
+{
+    struct build build = {.context = context,
+                          .table = table,
+                          .index = index,
+                          .rows_left = UINT32_MAX,
+                          .written_max = SIZE_MAX};
+    status_t status = rows_index(&build, error);
+    ASSERT(status != OK || build.done);
+    buffer_free(&build.position);
+    return status;
+}
+
+status_t exec_fill_index(const struct exec_context *context, const struct table *table,
+                         const struct index *index, uint32_t rows_max, struct buffer *position,
+                         bool *done, struct error *error)
+{
+    ASSERT(index->building && rows_max > 0 && position && done);
+    struct build build = {.context = context,
+                          .table = table,
+                          .index = index,
+                          .rows_left = rows_max,
+                          .written_max = FILL_BYTES_MAX,
+                          .position = *position};
+    status_t status = rows_index(&build, error);
+    *position = build.position;
+    *done = build.done;
     return status;
 }
 

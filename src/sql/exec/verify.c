@@ -178,9 +178,12 @@ static status_t strays_tell(struct verify *verify, void *context, const struct s
 {
     MAYBE(context && error);
     char bytes[BYTES_TEXT_SIZE];
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
+        if (catalog_is_garbage(verify->exec.context.catalog, entries[i].key))
+            continue;
         problem_add(verify->problems, "key %s: belongs to no table",
                     bytes_print(entries[i].key, bytes));
+    }
     return OK;
 }
 

@@ -340,6 +340,7 @@ enum ast_statement_kind {
     AST_CREATE_VIEW,
     AST_DROP_VIEW,
     AST_REINDEX,
+    AST_VACUUM,
     AST_ALTER_TABLE,
     AST_BEGIN,
     AST_COMMIT,
@@ -667,7 +668,7 @@ struct ast_statement {
         struct ast_copy *copy;
         struct ast_set *set;
         struct ast_show *show;
-    } as; /* nothing for COMMIT and ROLLBACK */
+    } as; /* nothing for COMMIT, ROLLBACK and VACUUM */
 };
 
 /* ---- parsing ----------------------------------------------------------------------------------

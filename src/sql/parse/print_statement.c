@@ -450,6 +450,9 @@ void ast_print(const struct ast_statement *statement, struct buffer *out)
     case AST_DROP_VIEW:
         print_drop(statement->as.drop, "VIEW", out);
         break;
+    case AST_VACUUM:
+        buffer_append_string(out, "VACUUM");
+        break;
     case AST_REINDEX:
         buffer_printf(out, "REINDEX %s",
                       statement->as.reindex->is_index   ? "INDEX "

@@ -270,6 +270,10 @@ bool parse__statement(struct parse *parse, struct ast_statement *statement)
         return parse_show(parse, statement);
     case KEYWORD_TRUNCATE:
         return parse__truncate(parse, statement);
+    case KEYWORD_VACUUM:
+        parse__advance(parse);
+        statement->kind = AST_VACUUM;
+        return !parse->failed;
     case KEYWORD_COPY:
         return parse__copy(parse, statement);
     case KEYWORD_ANALYZE:
@@ -289,7 +293,6 @@ bool parse__statement(struct parse *parse, struct ast_statement *statement)
     case KEYWORD_REVOKE:
     case KEYWORD_SAVEPOINT:
     case KEYWORD_TABLE:
-    case KEYWORD_VACUUM:
         return refuse_statement(parse);
     default:
         return unknown_statement(parse);

@@ -42,7 +42,7 @@ static double distinct_values(struct planner *planner, const struct query *query
     const struct column_statistics *column = plan__column_statistics(planner, query, expr);
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
-        if (index->unique && !index->predicate && index->column_count == 1 &&
+        if (index->unique && !index->predicate && !index->building && index->column_count == 1 &&
             index->columns[0] == slot->place) {
             *unique = true;
             return rows;

@@ -227,7 +227,7 @@ static bool try_index(const struct access *access, const struct index *index, bo
                       struct path *path)
 {
     *path = (struct path){.index = index};
-    if (!plan__predicate_implied(access, index, NULL))
+    if (index->building || !plan__predicate_implied(access, index, NULL))
         return false;
     if (by_ranges)
         match_index(access, path);
@@ -279,7 +279,7 @@ static bool uses_left(const struct path *path)
 bool plan__lookup_path(const struct access *access, const struct index *index, struct path *path)
 {
     *path = (struct path){.index = index};
-    if (!plan__predicate_implied(access, index, NULL))
+    if (index->building || !plan__predicate_implied(access, index, NULL))
         return false;
     match_index(access, path);
     path->index_only = is_index_only(access, path);

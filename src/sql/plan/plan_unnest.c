@@ -291,7 +291,7 @@ static bool is_indexed(const struct query *query, const struct expr *expr)
     const struct slot *slot = &query->slots[expr->index];
     const struct table *table = query->relations[slot->relation].table;
     for (uint32_t i = 0; table && i < table->index_count; i++) {
-        if (table->indexes[i].columns[0] == slot->place)
+        if (!table->indexes[i].building && table->indexes[i].columns[0] == slot->place)
             return true;
     }
     return false;

@@ -67,6 +67,10 @@ static void print_reason(const struct access *access, const struct path *chosen,
         buffer_append_string(out, "not used: indexes are switched off");
         return;
     }
+    if (index->building) {
+        buffer_append_string(out, "not used: it is being built");
+        return;
+    }
     bool serves = access->outside != 0 ? plan__lookup_path(access, index, &path)
                                        : plan__index_path(access, index, &path);
     if (!plan__predicate_implied(access, index, NULL)) {

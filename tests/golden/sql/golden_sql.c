@@ -83,6 +83,9 @@ static void run_copy(struct sql_driver *driver, struct sql_session *session,
     sql_driver_run(driver, session, slice_make(c->input, size), &data, 1, out);
 }
 
+static char between[1024];
+static struct env_sim *machine;
+
 static void run(void *context, const struct golden_case *c, struct buffer *out)
 {
     static const char *const states[] = {"idle", "in transaction", "failed"};
@@ -104,6 +107,14 @@ static void run(void *context, const struct golden_case *c, struct buffer *out)
         sql_driver_keep_stale(driver);
     } else if (strcmp(c->command, "cancel") == 0) {
         driver->cancel_after = last_number(c->args);
+    } else if (strcmp(c->command, "drop") == 0) {
+        driver->drop_after = last_number(c->args);
+    } else if (strcmp(c->command, "seconds") == 0) {
+        env_sim_advance_us(machine, last_number(c->args) * UINT64_C(1000000));
+    } else if (strcmp(c->command, "between") == 0) {
+        snprintf(between, sizeof between, "%s", c->input);
+        driver->between = between;
+        driver->between_after = last_number(c->args);
     } else if (strcmp(c->command, "state") == 0) {
         buffer_printf(out, "%s\n", states[sql_session_state(session)]);
     } else {
@@ -143,6 +154,7 @@ int main(int count, char **arguments)
     }
     /* Its clock stands still, so that figures of time are alike in each run. */
     struct env_sim *sim = env_sim_create(1);
+    machine = sim;
     sql_driver_init(&driver, env_sim_env(sim));
     snprintf(path, sizeof path, "%s/tests/golden/sql/%s.golden", root, arguments[1]);
     int mismatches = golden_run(path, run, &driver);
