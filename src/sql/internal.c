@@ -95,6 +95,42 @@ static void rows_end(struct sql_rows *rows)
 /* ---- toydb_internal ---------------------------------------------------------------------------
  */
 
+/* "text, integer [, text]". */
+static void print_arguments(const struct plan_function *function, struct buffer *out)
+{
+    if (!function->arguments) {
+        buffer_append_string(out, "any");
+        return;
+    }
+    for (uint32_t i = 0; i < function->arguments_max; i++) {
+        bool optional = i >= function->arguments_min;
+        buffer_printf(out, "%s%s%s%s", optional && i ? " " : "", optional ? "[" : "", i ? ", " : "",
+                      type_name(function->arguments[i]));
+    }
+    for (uint32_t i = function->arguments_min; i < function->arguments_max; i++)
+        buffer_append_string(out, "]");
+}
+
+static void functions(struct sql_rows *rows)
+{
+    struct plan_function function;
+    sql_rows_column(rows, "name", SQL_TEXT);
+    sql_rows_column(rows, "kind", SQL_TEXT);
+    sql_rows_column(rows, "arguments", SQL_TEXT);
+    sql_rows_column(rows, "result", SQL_TEXT);
+    for (uint32_t i = 0; plan_function_at(i, &function); i++) {
+        struct buffer arguments = {0};
+        print_arguments(&function, &arguments);
+        buffer_append_byte(&arguments, 0);
+        sql_rows_begin(rows);
+        sql_rows_text(rows, function.name);
+        sql_rows_text(rows, function.kind);
+        sql_rows_text(rows, (const char *)arguments.data);
+        sql_rows_text(rows, function.result == SQL_UNKNOWN ? "any" : type_name(function.result));
+        buffer_free(&arguments);
+    }
+}
+
 static bool fill_internal(struct sql_session *session, const char *table, struct sql_rows *rows)
 {
     if (strcmp(table, "settings") == 0) {
@@ -103,6 +139,10 @@ static bool fill_internal(struct sql_session *session, const char *table, struct
     }
     if (strcmp(table, "statements") == 0) {
         sql__cache_rows(session->engine, rows);
+        return true;
+    }
+    if (strcmp(table, "functions") == 0) {
+        functions(rows);
         return true;
     }
     const struct sql_engine *engine = session->engine;

@@ -100,7 +100,7 @@ static void column_row(struct sql_rows *rows, const char *relation, const char *
     spelled[length] = '\0';
     sql_rows_text(rows, spelled);
     if (type.kind == SQL_TEXT && type.length_max > 0)
-        sql_rows_integer(rows, type.length_max);
+        sql_rows_integer(rows, type.length_max & ~TYPE_LENGTH_CHAR);
     else
         sql_rows_text(rows, NULL);
 }

@@ -714,4 +714,18 @@ static inline bool expr_order_holds(enum expr_call call, int order)
 /* The comparison with its sides exchanged; the same for what is not one. */
 enum expr_call expr_call_mirrored(enum expr_call call);
 
+/* ---- what functions there are ---------------------------------------------------------------- */
+
+struct plan_function {
+    const char *name;
+    const char *kind;               /* "function", "aggregate", "window", "set" (of rows) */
+    const enum sql_type *arguments; /* or NULL: various */
+    uint32_t arguments_min;
+    uint32_t arguments_max; /* UINT32_MAX: any number, or not told */
+    enum sql_type result;   /* SQL_UNKNOWN: that of the arguments, or not told */
+};
+
+/* Function number i, from 0; false when there is none. One of several types comes several times. */
+bool plan_function_at(uint32_t i, struct plan_function *out);
+
 #endif

@@ -41,7 +41,9 @@ static const char *cast_name(struct type_spec spec)
     case SQL_UUID:
         return type_name(spec.kind);
     default:
-        return spec.length_max ? "varchar" : "text";
+        return !spec.length_max                     ? "text"
+               : spec.length_max & TYPE_LENGTH_CHAR ? "bpchar"
+                                                    : "varchar";
     }
 }
 

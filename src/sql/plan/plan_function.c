@@ -173,32 +173,35 @@ static const struct function functions[] = {
 #undef U
 #undef Y
 
+static const struct {
+    const char *name;
+    enum aggregate_kind kind;
+} aggregates[] = {
+    {"count", AGGREGATE_COUNT},
+    {"sum", AGGREGATE_SUM},
+    {"avg", AGGREGATE_AVG},
+    {"min", AGGREGATE_MIN},
+    {"max", AGGREGATE_MAX},
+    {"bool_and", AGGREGATE_BOOL_AND},
+    {"bool_or", AGGREGATE_BOOL_OR},
+    {"every", AGGREGATE_BOOL_AND},
+    {"bit_and", AGGREGATE_BIT_AND},
+    {"bit_or", AGGREGATE_BIT_OR},
+    {"bit_xor", AGGREGATE_BIT_XOR},
+    {"variance", AGGREGATE_VAR_SAMP},
+    {"var_samp", AGGREGATE_VAR_SAMP},
+    {"var_pop", AGGREGATE_VAR_POP},
+    {"stddev", AGGREGATE_STDDEV_SAMP},
+    {"stddev_samp", AGGREGATE_STDDEV_SAMP},
+    {"stddev_pop", AGGREGATE_STDDEV_POP},
+    {"string_agg", AGGREGATE_STRING},
+};
+
+enum { AGGREGATE_NAMES = sizeof aggregates / sizeof *aggregates };
+
 bool plan__aggregate_by_name(const char *name, enum aggregate_kind *kind)
 {
-    static const struct {
-        const char *name;
-        enum aggregate_kind kind;
-    } aggregates[] = {
-        {"count", AGGREGATE_COUNT},
-        {"sum", AGGREGATE_SUM},
-        {"avg", AGGREGATE_AVG},
-        {"min", AGGREGATE_MIN},
-        {"max", AGGREGATE_MAX},
-        {"bool_and", AGGREGATE_BOOL_AND},
-        {"bool_or", AGGREGATE_BOOL_OR},
-        {"every", AGGREGATE_BOOL_AND},
-        {"bit_and", AGGREGATE_BIT_AND},
-        {"bit_or", AGGREGATE_BIT_OR},
-        {"bit_xor", AGGREGATE_BIT_XOR},
-        {"variance", AGGREGATE_VAR_SAMP},
-        {"var_samp", AGGREGATE_VAR_SAMP},
-        {"var_pop", AGGREGATE_VAR_POP},
-        {"stddev", AGGREGATE_STDDEV_SAMP},
-        {"stddev_samp", AGGREGATE_STDDEV_SAMP},
-        {"stddev_pop", AGGREGATE_STDDEV_POP},
-        {"string_agg", AGGREGATE_STRING},
-    };
-    for (size_t i = 0; i < sizeof aggregates / sizeof *aggregates; i++) {
+    for (size_t i = 0; i < AGGREGATE_NAMES; i++) {
         if (strcmp(aggregates[i].name, name) == 0) {
             *kind = aggregates[i].kind;
             return true;
@@ -395,4 +398,60 @@ status_t plan__type_function(struct planner *planner, const char *name, struct e
     if (best->call == CALL_NEXTVAL)
         plan__note_nextvals(planner, *out, false);
     return OK;
+}
+
+/* ---- the list of them -------------------------------------------------------------------------
+ */
+
+static void of_row(const struct function *function, struct plan_function *out)
+{
+    *out = (struct plan_function){.name = function->name,
+                                  .kind = "function",
+                                  .arguments = function->arguments,
+                                  .arguments_min = function->arguments_min,
+                                  .arguments_max = function->arguments_max,
+                                  .result = function->result};
+}
+
+bool plan_function_at(uint32_t i, struct plan_function *out)
+{
+    enum { FUNCTIONS = sizeof functions / sizeof *functions };
+    enum { POLYMORPHICS = sizeof polymorphics / sizeof *polymorphics };
+    uint32_t datetime_count;
+    const struct function *of_datetime = plan__datetime_functions(&datetime_count);
+    *out = (struct plan_function){.kind = "function", .arguments_max = UINT32_MAX};
+    if (i < FUNCTIONS) {
+        of_row(&functions[i], out);
+        return true;
+    }
+    if ((i -= FUNCTIONS) < datetime_count) {
+        of_row(&of_datetime[i], out);
+        return true;
+    }
+    if ((i -= datetime_count) < POLYMORPHICS) {
+        out->name = polymorphics[i].name;
+        out->arguments_min = polymorphics[i].least;
+        out->arguments_max = polymorphics[i].most;
+        return true;
+    }
+    if ((i -= POLYMORPHICS) < AGGREGATE_NAMES) {
+        out->name = aggregates[i].name;
+        out->kind = "aggregate";
+        return true;
+    }
+    i -= AGGREGATE_NAMES;
+    if ((out->name = plan__window_name(i)) != NULL) {
+        out->kind = "window";
+        return true;
+    }
+    /* Two that the planner has a place of its own for. */
+    out->name = "pg_typeof";
+    out->arguments_min = out->arguments_max = 1;
+    if (i-- == plan__window_count())
+        return true;
+    out->name = "generate_series";
+    out->kind = "set";
+    out->arguments_min = 2;
+    out->arguments_max = 3;
+    return i == plan__window_count();
 }

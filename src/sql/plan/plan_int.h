@@ -403,6 +403,8 @@ status_t plan__check_grouping(struct planner *planner, struct query *query);
 /* ---- windows: plan_window.c --------------------------------------------------------------------
  */
 
+uint32_t plan__window_count(void);
+const char *plan__window_name(uint32_t i); /* NULL behind the last */
 bool plan__window_by_name(const char *name, enum window_kind *kind);
 /* A call with OVER. */
 status_t plan__bind_window(struct scope *scope, const struct ast_expr *ast, struct expr **out);

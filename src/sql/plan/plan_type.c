@@ -329,10 +329,14 @@ status_t plan__type_cast(struct planner *planner, struct expr *operand, struct t
     }
     if (spec.kind == SQL_TEXT && spec.length_max > 0) {
         /* An explicit cast to varchar(n) cuts. */
-        struct expr *length =
-            plan__constant(planner, value_integer((int64_t)spec.length_max), position);
+        int64_t characters = spec.length_max & ~TYPE_LENGTH_CHAR;
+        struct expr *length = plan__constant(planner, value_integer(characters), position);
         expr = plan__call2(planner, CALL_LEFT, SQL_TEXT, position, expr, length);
         expr->name = "left";
+        if (spec.length_max & TYPE_LENGTH_CHAR) {
+            expr = plan__call1(planner, CALL_RTRIM, SQL_TEXT, position, expr);
+            expr->name = "rtrim";
+        }
     }
     *out = expr;
     return OK;

@@ -39,6 +39,16 @@ bool plan__window_by_name(const char *name, enum window_kind *kind)
     return false;
 }
 
+uint32_t plan__window_count(void)
+{
+    return sizeof window_functions / sizeof *window_functions;
+}
+
+const char *plan__window_name(uint32_t i)
+{
+    return i < plan__window_count() ? window_functions[i].name : NULL;
+}
+
 struct expr **plan__window_expr(struct window *window, uint32_t i)
 {
     if (i < window->partitions.count)

@@ -29,7 +29,7 @@ struct spelling {
 };
 
 /* INT and INTEGER hold 64 bits here, so that a script written for 64-bit integers runs unchanged;
- * the spellings that state a size are held to it. CHAR(n) is not padded: it is VARCHAR(n). */
+ * the spellings that state a size are held to it. */
 static const struct spelling spellings[] = {
     {"boolean", {.kind = SQL_BOOLEAN}, LENGTH_NONE},
     {"bool", {.kind = SQL_BOOLEAN}, LENGTH_NONE},
@@ -54,8 +54,8 @@ static const struct spelling spellings[] = {
     {"varchar", {.kind = SQL_TEXT}, LENGTH_CHARACTERS},
     {"character varying", {.kind = SQL_TEXT}, LENGTH_CHARACTERS},
     {"char varying", {.kind = SQL_TEXT}, LENGTH_CHARACTERS},
-    {"character", {.kind = SQL_TEXT, .length_max = 1}, LENGTH_CHARACTERS},
-    {"char", {.kind = SQL_TEXT, .length_max = 1}, LENGTH_CHARACTERS},
+    {"character", {.kind = SQL_TEXT, .length_max = TYPE_LENGTH_CHAR | 1}, LENGTH_CHARACTERS},
+    {"char", {.kind = SQL_TEXT, .length_max = TYPE_LENGTH_CHAR | 1}, LENGTH_CHARACTERS},
     {"bytea", {.kind = SQL_BYTEA}, LENGTH_NONE},
     {"blob", {.kind = SQL_BYTEA}, LENGTH_NONE},
     {"date", {.kind = SQL_DATE}, LENGTH_NONE},
@@ -95,7 +95,8 @@ void type_spec_name(struct type_spec spec, char *out, size_t size)
 {
     ASSERT(out && size > 0);
     if (spec.kind == SQL_TEXT && spec.length_max)
-        snprintf(out, size, "character varying(%u)", spec.length_max);
+        snprintf(out, size, "character%s(%u)", spec.length_max & TYPE_LENGTH_CHAR ? "" : " varying",
+                 spec.length_max & ~TYPE_LENGTH_CHAR);
     else if (spec.kind == SQL_INTEGER && spec.length_max)
         snprintf(out, size, "%s", spec.length_max == 16 ? "smallint" : "int4");
     else if (spec.kind == SQL_NUMERIC && spec.length_max)
@@ -136,7 +137,7 @@ bool type_spec_parse(const char *name, int64_t length, int64_t scale, struct typ
         return false;
     switch (found->length) {
     case LENGTH_CHARACTERS:
-        out->length_max = (uint32_t)length;
+        out->length_max = (uint32_t)length | (found->spec.length_max & TYPE_LENGTH_CHAR);
         return length >= 1 && length <= VARCHAR_LENGTH_MAX;
     case LENGTH_BITS:
         out->kind = length <= REAL_PRECISION_MAX ? SQL_REAL : SQL_DOUBLE;

@@ -74,10 +74,14 @@ static inline bool type_key_is_exact(enum sql_type type)
     return storage != SQL_DOUBLE && storage != SQL_NUMERIC && storage != SQL_INTERVAL;
 }
 
+/* In the length of a text: blanks at the end mean nothing, and are not kept. */
+#define TYPE_LENGTH_CHAR (UINT32_C(1) << 31)
+
 /* A declared column type: `kind` and what limits its values. */
 struct type_spec {
     enum sql_type kind;
-    uint32_t length_max; /* SQL_TEXT: characters, 0: no limit.  SQL_INTEGER: 16 or 32 for SMALLINT
+    uint32_t length_max; /* SQL_TEXT: characters, 0: no limit; of CHAR(n) with
+                            TYPE_LENGTH_CHAR.  SQL_INTEGER: 16 or 32 for SMALLINT
                             and INT4, 0: all 64 bits.  SQL_NUMERIC: precision * 256 + scale, 0: no
                             limit.  Times, timestamps: digits of the second + 1, 0: all six */
 };
@@ -88,7 +92,7 @@ const char *type_name(enum sql_type type);
 void type_spec_name(struct type_spec spec, char *out, size_t size);
 /* Understands every spelling of the SQL reference (int, int2, int4, int8, bigint, float, float8,
  * real, double precision, string, varchar, char varying, bool, decimal, timestamptz, ...), any
- * case, words separated by one space. INT and INTEGER are 64 bits; CHAR(n) is VARCHAR(n). `length`
+ * case, words separated by one space. INT and INTEGER are 64 bits. `length`
  * and `scale` are the numbers in parentheses or -1. False: no such type, or not with those numbers.
  */
 bool type_spec_parse(const char *name, int64_t length, int64_t scale, struct type_spec *out);

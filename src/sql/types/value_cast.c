@@ -302,16 +302,21 @@ status_t value_cast_at(const struct value *value, enum sql_type type, const stru
     return value__number_cast(value, type, position, out, error);
 }
 
-/* As the standard has it: blanks over the limit are cut off quietly, anything else is an error. */
+/* As the standard has it: blanks over the limit are cut off quietly, anything else is an error. Of
+ * a CHAR(n) all blanks at the end are cut off. */
 static status_t text_fit(struct value *value, struct type_spec spec, uint32_t position,
                          struct error *error)
 {
-    ASSERT(spec.length_max);
+    uint32_t length_max = spec.length_max & ~TYPE_LENGTH_CHAR;
+    ASSERT(length_max);
     struct slice text = value->as.text;
-    if (text.size <= spec.length_max || utf8_length(text) <= spec.length_max)
+    while (spec.length_max & TYPE_LENGTH_CHAR && text.size && text.data[text.size - 1] == ' ')
+        text.size--;
+    value->as.text = text;
+    if (text.size <= length_max || utf8_length(text) <= length_max)
         return OK;
     size_t keep = 0;
-    for (uint32_t i = 0; i < spec.length_max; i++) {
+    for (uint32_t i = 0; i < length_max; i++) {
         size_t size = utf8_decode(slice_make(text.data + keep, text.size - keep), NULL);
         ASSERT(size);
         keep += size;
