@@ -106,6 +106,7 @@ struct replica_message {
     uint64_t version;
     status_t status;
     struct slice body;
+    uint32_t certify_us, replicate_us; /* REPLICA_COMMIT_RESPONSE; as in struct replica_commit */
     const struct raft_message *raft;
 };
 
@@ -275,6 +276,8 @@ struct replica_commit {
     uint32_t reply_size;
     uint8_t conflict_key[MVCC_KEY_MAX];
     uint32_t conflict_key_size;
+    uint32_t certify_us;   /* how long the leader took to judge it, */
+    uint32_t replicate_us; /* and then until a majority had it on disk; 0: not known */
     /* the replica's own */
     struct replica_commit *next;
     uint64_t id;

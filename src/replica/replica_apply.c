@@ -199,6 +199,7 @@ void replica__apply(struct replica *r)
     bool any = false;
     r->apply_retry = false;
     /* A checkpoint must not be ahead of the log: one that is due waits for it here. */
+    uint64_t committed_us = r->proposals.count ? env_monotonic_us(r->env) : 0;
     uint64_t limit = replica__checkpoint_due(r) ? replica__durable_index(r) : UINT64_MAX;
     while (r->committed.count && !r->failed) {
         struct replica__committed *burst = replica__ring_at(&r->committed, 0);
@@ -229,7 +230,7 @@ void replica__apply(struct replica *r)
         if (entry->term == r->term && r->role == RAFT_LEADER)
             r->own_term_applied = entry->term;
         any = true;
-        replica__proposal_applied(r, entry->index, version);
+        replica__proposal_applied(r, entry->index, version, committed_us);
         if (r->check_index == r->applied_index && !r->failed) {
             applied_publish(r);
             any = false;

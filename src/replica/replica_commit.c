@@ -43,6 +43,7 @@ void replica_commit_begin(struct replica *r, struct replica_commit *commit)
     commit->version = 0;
     commit->reply_size = 0;
     commit->conflict_key_size = 0;
+    commit->certify_us = commit->replicate_us = 0;
     commit->next = r->commits;
     r->commits = commit;
     if (r->leader)
@@ -117,6 +118,8 @@ void replica__commit_response(struct replica *r, const struct replica_message *m
         return;
     if (message->status == OK) {
         commit->version = message->version;
+        commit->certify_us = message->certify_us;
+        commit->replicate_us = message->replicate_us;
         if (message->body.size <= sizeof commit->reply) {
             commit->reply_size = (uint32_t)message->body.size;
             if (message->body.size)

@@ -53,6 +53,8 @@ struct replica__proposal {
     uint64_t node;    /* who asked */
     uint64_t id;      /* its id for the request */
     uint64_t sending; /* and the number of its sending */
+    uint64_t proposed_us;
+    uint32_t certify_us;
     uint8_t origin[TXN_ORIGIN_MAX];
     uint32_t origin_size;
     uint64_t sequence;
@@ -428,8 +430,10 @@ void replica__commits_fail(struct replica *r, status_t status);
 
 /* replica_judge.c: the leader */
 void replica__commit_request(struct replica *r, const struct replica_message *message);
-/* The entry at `index` was applied; version 0: it was no effect of ours. */
-void replica__proposal_applied(struct replica *r, uint64_t index, uint64_t version);
+/* The entry at `index`, which was known as committed at `committed_us`, was applied; version 0: it
+ * was no effect of ours. */
+void replica__proposal_applied(struct replica *r, uint64_t index, uint64_t version,
+                               uint64_t committed_us);
 /* Leadership was lost: what was proposed is in the hands of the next leader. */
 void replica__proposals_drop(struct replica *r);
 bool replica__may_judge(const struct replica *r);

@@ -20,9 +20,11 @@ bool replica__may_judge(const struct replica *r)
     return r->role == RAFT_LEADER && r->own_term_applied == r->term && !r->failed;
 }
 
-/* Whom an answer is for, and to which sending of which request. */
+/* Whom an answer is for, to which sending of which request, and what is known of its times. */
 struct asker {
     uint64_t node, id, sending;
+    uint64_t received_us;
+    uint32_t certify_us, replicate_us;
 };
 
 static void answer(struct replica *r, struct asker to, status_t status, uint64_t version,
@@ -34,6 +36,8 @@ static void answer(struct replica *r, struct asker to, status_t status, uint64_t
                                       .index = to.sending,
                                       .status = status,
                                       .version = version,
+                                      .certify_us = to.certify_us,
+                                      .replicate_us = to.replicate_us,
                                       .body = body};
     replica__send(r, &message);
 }
@@ -106,6 +110,12 @@ static status_t judge_possible(struct replica *r)
     return replica__gives_way(r) ? ERR_BUSY : ERR_DISK_FULL;
 }
 
+static uint32_t us_between(uint64_t from_us, uint64_t to_us)
+{
+    uint64_t us = to_us > from_us ? to_us - from_us : 0;
+    return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
 /* An effect, or a refusal. */
 static status_t propose(struct replica *r, struct asker from, const struct txn_request *request,
                         uint64_t version, bool refuse)
@@ -126,11 +136,14 @@ static status_t propose(struct replica *r, struct asker from, const struct txn_r
     r->version_last = version;
     if (!refuse)
         txn_certifier_note(r->certifier, request->writes, version);
+    uint64_t now_us = env_monotonic_us(r->env);
     struct replica__proposal proposal = {.index = index,
                                          .version = version,
                                          .node = from.node,
                                          .id = from.id,
                                          .sending = from.sending,
+                                         .proposed_us = now_us,
+                                         .certify_us = us_between(from.received_us, now_us),
                                          .origin_size = (uint32_t)request->id.origin.size,
                                          .sequence = request->id.sequence};
     memcpy(proposal.origin, request->id.origin.data, request->id.origin.size);
@@ -165,7 +178,10 @@ static void judge(struct replica *r, struct asker from, const struct txn_request
 
 void replica__commit_request(struct replica *r, const struct replica_message *message)
 {
-    struct asker from = {.node = message->from, .id = message->id, .sending = message->version};
+    struct asker from = {.node = message->from,
+                         .id = message->id,
+                         .sending = message->version,
+                         .received_us = env_monotonic_us(r->env)};
     struct txn_request request;
     if (!replica__may_judge(r) || message->index != r->term) {
         answer(r, from, ERR_NOT_LEADER, 0, (struct slice){0});
@@ -177,7 +193,8 @@ void replica__commit_request(struct replica *r, const struct replica_message *me
     }
 }
 
-void replica__proposal_applied(struct replica *r, uint64_t index, uint64_t version)
+void replica__proposal_applied(struct replica *r, uint64_t index, uint64_t version,
+                               uint64_t committed_us)
 {
     while (r->proposals.count) {
         struct replica__proposal proposal;
@@ -198,7 +215,11 @@ void replica__proposal_applied(struct replica *r, uint64_t index, uint64_t versi
             return;
         }
         ASSERT(outcome.sequence == proposal.sequence);
-        struct asker to = {.node = proposal.node, .id = proposal.id, .sending = proposal.sending};
+        struct asker to = {.node = proposal.node,
+                           .id = proposal.id,
+                           .sending = proposal.sending,
+                           .certify_us = proposal.certify_us,
+                           .replicate_us = us_between(proposal.proposed_us, committed_us)};
         outcome_answer(r, to, &outcome);
     }
 }

@@ -80,6 +80,8 @@ static void replica_pack(const struct replica_message *message, PeerMessage *who
     packed.status = message->status;
     packed.body.data = (uint8_t *)(uintptr_t)message->body.data;
     packed.body.len = message->body.size;
+    packed.certify_us = message->certify_us;
+    packed.replicate_us = message->replicate_us;
     ReplicaMessage *one = &packed;
     whole->n_replica = 1;
     whole->replica = &one;
@@ -170,6 +172,8 @@ static void replica_message_receive(struct node *node, struct replica_message *m
     message->version = packed->version;
     message->status = (status_t)packed->status;
     message->body = slice_make(packed->body.data, packed->body.len);
+    message->certify_us = packed->certify_us;
+    message->replicate_us = packed->replicate_us;
     replica_receive(node->replica, message);
 }
 

@@ -179,6 +179,7 @@ static void on_commit(struct replica_commit *commit, status_t status)
     else if (s->request_id_size && !s->event.chore)
         s->request_commits++;
     buffer_reset(&s->commit.request);
+    sql_commit_took(s->sql, commit->certify_us, commit->replicate_us);
     sql_committed(s->sql, status, status == OK ? NULL : &error);
     session__ready(s);
 }

@@ -322,6 +322,12 @@ static void chore_committed(struct sql_session *session, status_t status, const 
     }
 }
 
+void sql_commit_took(struct sql_session *session, uint64_t certify_us, uint64_t replicate_us)
+{
+    session->certify_us = certify_us;
+    session->replicate_us = replicate_us;
+}
+
 void sql_committed(struct sql_session *session, status_t status, const struct error *error)
 {
     if (session->phase == PHASE_CHORE_COMMIT_WAIT) {

@@ -161,6 +161,9 @@ void sql_step(struct sql_session *session, struct sql_event *event);
  * `error` becomes the statement's. */
 void sql_begun(struct sql_session *session, struct store_txn *txn, bool confirmed, uint64_t now_us,
                status_t status, const struct error *error);
+/* Before sql_committed, by who knows it: how long the leader took to judge the commit, and then
+ * until it was replicated. EXPLAIN ANALYZE tells. */
+void sql_commit_took(struct sql_session *session, uint64_t certify_us, uint64_t replicate_us);
 /* Answers SQL_EVENT_COMMIT. */
 void sql_committed(struct sql_session *session, status_t status, const struct error *error);
 

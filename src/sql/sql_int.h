@@ -250,7 +250,9 @@ struct sql_session {
     uint64_t transaction_us;
     uint64_t asked_us;  /* when BEGIN or COMMIT was asked for, monotonic */
     uint64_t begin_us;  /* how long the read version took to come */
-    uint64_t commit_us; /* ... and the answer to COMMIT */
+    uint64_t commit_us; /* ... and the answer to COMMIT; of that, on the leader: */
+    uint64_t certify_us;
+    uint64_t replicate_us;
     /* The schema as the transaction sees it; kept from one transaction to the next unless it is
        the transaction's own. catalog_fresh: it is known to be this transaction's. */
     struct catalog *catalog;
