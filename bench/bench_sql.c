@@ -4,7 +4,7 @@
  *
  *   bench_sql DIRECTORY [PART...]
  *
- * Parts: point, scan, join, plan, tpch; all without one. What is said of both sides'
+ * Parts: point, write, scan, join, plan, tpch; all without one. What is said of both sides'
  * durability: bench_sql_side.h. */
 #include <inttypes.h>
 #include <math.h>
@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/prng.h"
 #include "bench_sql_side.h"
 #include "env/env.h"
 #include "sql/sql_int.h"
@@ -24,7 +23,7 @@ static double now_s(void)
     return (double)env_monotonic_us(env_real()) / 1e6;
 }
 
-static void line(const char *what, double ours, double sqlite, const char *unit)
+void line(const char *what, double ours, double sqlite, const char *unit)
 {
     printf("%-44s %11.4g %11.4g %s/s  ratio %.2f\n", what, ours, sqlite, unit, ours / sqlite);
     (void)fflush(stdout);
@@ -99,70 +98,6 @@ static void fill_both(struct side *ours, struct side *sqlite, const char *table,
     char what[64];
     (void)snprintf(what, sizeof what, "load %u rows by INSERT of 500", rows);
     line(what, rows / (middle - start), rows / (end - middle), "row");
-}
-
-/* ---- points -------------------------------------------------------------------------------------
- */
-
-static double point_selects(struct side *side, uint32_t count)
-{
-    struct prng prng;
-    struct answer answer = {0};
-    prng_seed(&prng, 1);
-    double start = now_s();
-    for (uint32_t i = 0; i < count; i++) {
-        struct value key = value_integer((int64_t)prng_below(&prng, MIDDLE_ROWS));
-        side_run_with(side, "SELECT v, name FROM middle WHERE k = $1", &key, 1, &answer);
-        demand(answer.rows == 1, "a row is missing");
-    }
-    double seconds = now_s() - start;
-    answer_free(&answer);
-    return count / seconds;
-}
-
-static double point_inserts(struct side *side, uint32_t from, uint32_t count)
-{
-    double start = now_s();
-    for (uint32_t i = from; i < from + count; i++) {
-        struct value row[] = {value_integer(i), value_integer(i * 7),
-                              value_text(slice_from_string("some text of a row"))};
-        side_run_with(side, "INSERT INTO points VALUES ($1, $2, $3)", row, 3, NULL);
-    }
-    return count / (now_s() - start);
-}
-
-static double points_in_transactions(struct side *side, uint32_t from, uint32_t count)
-{
-    double start = now_s();
-    for (uint32_t i = from; i < from + count; i += 1000) {
-        side_run(side, "BEGIN", NULL);
-        point_inserts(side, i, 1000);
-        side_run(side, "COMMIT", NULL);
-    }
-    return count / (now_s() - start);
-}
-
-static void measure_points(struct side *ours, struct side *sqlite)
-{
-    static const char create[] =
-        "CREATE TABLE points (k INTEGER PRIMARY KEY, v INTEGER, name TEXT)";
-    enum { SELECTS = 200000, INSERTS = 5000, GROUPED = 100000 };
-    double a[3] = {0}, b[3] = {0};
-    side_run(ours, create, NULL);
-    side_run(sqlite, create, NULL);
-    for (uint32_t round = 0; round < ROUNDS; round++) {
-        a[0] = fmax(a[0], point_selects(ours, SELECTS));
-        b[0] = fmax(b[0], point_selects(sqlite, SELECTS));
-        uint32_t from = round * (INSERTS + GROUPED);
-        a[1] = fmax(a[1], point_inserts(ours, from, INSERTS));
-        b[1] = fmax(b[1], point_inserts(sqlite, from, INSERTS));
-        from += INSERTS;
-        a[2] = fmax(a[2], points_in_transactions(ours, from, GROUPED));
-        b[2] = fmax(b[2], points_in_transactions(sqlite, from, GROUPED));
-    }
-    line("point select, prepared", a[0], b[0], "statement");
-    line("insert, prepared, a synced commit each", a[1], b[1], "statement");
-    line("insert, prepared, 1000 a commit", a[2], b[2], "statement");
 }
 
 /* ---- scans and joins ----------------------------------------------------------------------------
@@ -285,7 +220,7 @@ static bool wanted(int count, char **arguments, const char *part)
 
 int main(int count, char **arguments)
 {
-    demand(count > 1, "usage: bench_sql DIRECTORY [point|scan|join|plan|tpch]...");
+    demand(count > 1, "usage: bench_sql DIRECTORY [point|write|scan|join|plan|tpch]...");
     struct side *ours = side_open_ours(arguments[1]);
     struct side *sqlite = side_open_sqlite(arguments[1]);
     bool scan = wanted(count, arguments, "scan"), join = wanted(count, arguments, "join");
@@ -294,7 +229,9 @@ int main(int count, char **arguments)
     if (join || point || plan)
         fill_both(ours, sqlite, "middle", MIDDLE_ROWS);
     if (point)
-        measure_points(ours, sqlite);
+        point_measure_selects(ours, sqlite);
+    if (wanted(count, arguments, "write"))
+        point_measure_writes(ours, sqlite);
     if (scan || join)
         fill_both(ours, sqlite, "big", BIG_ROWS);
     if (scan)

@@ -222,7 +222,9 @@ struct side *side_open_ours(const char *directory)
                                     .id = 1,
                                     .tick_us = TICK_US,
                                     .election_timeout_ticks = 12,
-                                    .heartbeat_ticks = 2};
+                                    .heartbeat_ticks = 2,
+                                    /* no more than valgrind can give */
+                                    .kv = {.map_size_max = (uint64_t)16 << 30}};
     config.members.count = 1;
     config.members.items[0] = (struct replica_member){.id = 1, .voter = true};
     struct replica_host host = {

@@ -55,6 +55,16 @@ struct sql_engine *side_engine(struct side *side);
 
 void demand(bool condition, const char *what);
 
+/* A line of the report: rates of ours and of SQLite's, and the ratio. */
+void line(const char *what, double ours, double sqlite, const char *unit);
+
+/* ---- rows one by one (bench_sql_point.c) -------------------------------------------------------
+ */
+
+/* From `middle`, which is filled. */
+void point_measure_selects(struct side *ours, struct side *sqlite);
+void point_measure_writes(struct side *ours, struct side *sqlite);
+
 /* ---- TPC-H (bench_sql_tpch.c) -----------------------------------------------------------------
  */
 
