@@ -79,7 +79,7 @@ static void change(struct kv *kv, struct prng *prng, uint64_t *version)
             key = (uint32_t)prng_below(prng, KEYS);
         *version += same;
         assert_ok(mvcc_write(kv, key_of(key, bytes), *version,
-                             prng_chance(prng, 1, 3) ? NULL : &value, &error));
+                             prng_chance(prng, 1, 3) ? NULL : &value, NULL, &error));
         key = same ? key : (key + 1) % KEYS;
     }
 }
@@ -112,7 +112,7 @@ static void test_random(void **state)
         uint8_t bytes[KEY_SIZE];
         struct slice value = slice_from_string("a value of some bytes");
         for (uint32_t key = 0; key < KEYS; key++)
-            assert_ok(mvcc_write(kv, key_of(key, bytes), version, &value, &error));
+            assert_ok(mvcc_write(kv, key_of(key, bytes), version, &value, NULL, &error));
         for (uint32_t round = 0; round < ROUNDS; round++) {
             struct mvcc_view view = {0};
             change(kv, &prng, &version);
@@ -177,7 +177,7 @@ static void test_beside_a_writer(void **state)
     uint8_t bytes[KEY_SIZE];
     assert_ok(kv_open(env_real(), path, NULL, &beside.kv, &error));
     for (uint32_t key = 0; key < KEYS; key++)
-        assert_ok(mvcc_write(beside.kv, key_of(2 * key, bytes), 1, &value, &error));
+        assert_ok(mvcc_write(beside.kv, key_of(2 * key, bytes), 1, &value, NULL, &error));
     assert_ok(kv_publish(beside.kv, &error));
     struct env_thread *readers[READERS];
     for (int i = 0; i < READERS; i++)
@@ -185,9 +185,9 @@ static void test_beside_a_writer(void **state)
     for (uint64_t version = 2; version < VERSIONS || atomic_load(&beside.counts) < VERSIONS;
          version++) {
         uint32_t key = (uint32_t)(version * 7919 % KEYS) * 2;
-        assert_ok(mvcc_write(beside.kv, key_of(key, bytes), version, &value, &error));
+        assert_ok(mvcc_write(beside.kv, key_of(key, bytes), version, &value, NULL, &error));
         assert_ok(mvcc_write(beside.kv, key_of((uint32_t)version * 2 + 1, bytes), version, &value,
-                             &error));
+                             NULL, &error));
         assert_ok(kv_publish(beside.kv, &error));
         if (version % 64 == 0)
             assert_ok(kv_checkpoint(beside.kv, (struct slice){0}, &error));
