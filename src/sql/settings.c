@@ -72,6 +72,7 @@ struct settings {
     int32_t zone_s;       /* what the text of SETTING_ZONE says */
     size_t work_memory;   /* likewise of SETTING_MEMORY, in bytes */
     uint32_t vector_rows; /* likewise of SETTING_ROWS */
+    bool sqlite;          /* likewise of sqlite_compatibility, which every statement asks */
 };
 
 static void reset(struct settings *settings, size_t i)
@@ -152,7 +153,7 @@ bool sql__settings_require_primary_key(const struct settings *settings)
 
 bool sql__settings_sqlite(const struct settings *settings)
 {
-    return is_on(settings, "sqlite_compatibility");
+    return settings->sqlite;
 }
 
 uint64_t sql__settings_online_index_rows(const struct settings *settings)
@@ -272,6 +273,7 @@ static status_t set_switch(struct sql_session *session, size_t i, const struct a
         return error_sql(&session->error, "22023", set->value_position,
                          "parameter \"%s\" requires a Boolean value", table[i].name);
     snprintf(session->settings->values[i], SETTING_VALUE_MAX, "%s", on ? "on" : "off");
+    session->settings->sqlite = is_on(session->settings, "sqlite_compatibility");
     return OK;
 }
 
@@ -299,6 +301,7 @@ status_t sql__settings_set(struct sql_session *session, const struct ast_set *se
     snprintf(session->tag, sizeof session->tag, "SET");
     if (!set->value) {
         reset(session->settings, i);
+        session->settings->sqlite = is_on(session->settings, "sqlite_compatibility");
         return OK;
     }
     if (setting->rule == SETTING_FIXED) {

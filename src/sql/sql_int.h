@@ -331,6 +331,8 @@ status_t sql__statement_open(struct sql_session *session);
 /* The last lines of EXPLAIN ANALYZE of what has been committed. */
 void sql__explain_committed(struct sql_session *session);
 bool sql__statement_streams(const struct sql_session *session);
+/* The tag of a statement that counts its rows: "UPDATE 3". */
+void sql__tag_counted(struct sql_session *session, const char *name, uint64_t count);
 /* Does all of the work of a statement whose rows (if any) are held back. */
 status_t sql__statement_run(struct sql_session *session);
 /* The next batch that has rows, NULL at the end. */

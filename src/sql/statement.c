@@ -123,6 +123,25 @@ static status_t cast_parameters(struct sql_session *session)
     return OK;
 }
 
+/* Would other statistics make another plan? Not for VALUES, nor where a unique key is given. */
+static bool is_weighed(const struct plan *plan)
+{
+    switch (plan->kind) {
+    case PLAN_VALUES:
+        return false;
+    case PLAN_SCAN:
+        return !plan_is_lookup(plan);
+    case PLAN_INSERT:
+    case PLAN_UPDATE:
+    case PLAN_DELETE:
+    case PLAN_PROJECT:
+    case PLAN_FILTER:
+        return !plan->left || is_weighed(plan->left);
+    default:
+        return true;
+    }
+}
+
 /* The plan of a cached text, made now if need be. */
 static status_t find_plan(struct sql_session *session, const struct plan_options *options)
 {
@@ -130,7 +149,9 @@ static status_t find_plan(struct sql_session *session, const struct plan_options
     ASSERT(!session->cached_plan);
     session->cached_plan = sql__cache_plan(engine, session->cached_text, session->catalog,
                                            options->parameter_types, options->parameter_count);
-    if (session->cached_plan && session->cached_plan->uses % PLAN_USES_CHECK == 0)
+    if (session->cached_plan && session->cached_plan->uses % PLAN_USES_CHECK == 0 &&
+        (session->cached_plan->planned.subplan_count > 0 ||
+         is_weighed(session->cached_plan->planned.root)))
         sql__statistics_refresh(session, &session->cached_plan->planned);
     status_t status = OK;
     if (!session->cached_plan)
@@ -310,6 +331,21 @@ static void close_plan(struct sql_session *session)
     session->exec = NULL;
 }
 
+/* "INSERT 0 1", for which printf would take as long as for all else that ends a statement. */
+void sql__tag_counted(struct sql_session *session, const char *name, uint64_t count)
+{
+    char digits[20];
+    size_t first = sizeof digits, size = strlen(name);
+    do
+        digits[--first] = (char)('0' + count % 10);
+    while (count /= 10);
+    ASSERT(size + 1 + sizeof digits < sizeof session->tag);
+    memcpy(session->tag, name, size);
+    session->tag[size++] = ' ';
+    memcpy(session->tag + size, digits + first, sizeof digits - first);
+    session->tag[size + sizeof digits - first] = '\0';
+}
+
 static status_t run_dml(struct sql_session *session)
 {
     static const char *const tags[] = {[AST_INSERT] = "INSERT 0",
@@ -324,8 +360,7 @@ static status_t run_dml(struct sql_session *session)
         return status;
     session->rows = exec_rows_affected(session->exec);
     close_plan(session);
-    snprintf(session->tag, sizeof session->tag, "%s %llu", tags[session->statement->kind],
-             (unsigned long long)session->rows);
+    sql__tag_counted(session, tags[session->statement->kind], session->rows);
     return OK;
 }
 

@@ -32,7 +32,7 @@ static bool give_back(struct sql_session *session, struct sql_event *event,
     ASSERT(session->txn);
     event->kind = kind;
     event->txn = session->txn;
-    snprintf(event->tag, sizeof event->tag, "%s", session->tag);
+    memcpy(event->tag, session->tag, sizeof event->tag);
     event->rows = session->rows;
     event->more = !parse_at_end(&session->parser);
     sql__session_end_transaction(session);
@@ -356,8 +356,7 @@ static bool step_rows(struct sql_session *session, struct sql_event *event)
     session->exec = NULL;
     bool copy = session->statement->kind == AST_COPY;
     uint64_t rows = session->rows - (copy && session->statement->as.copy->format.header);
-    snprintf(session->tag, sizeof session->tag, "%s %llu", copy ? "COPY" : "SELECT",
-             (unsigned long long)rows);
+    sql__tag_counted(session, copy ? "COPY" : "SELECT", rows);
     sql__session_move(session, PHASE_CLOSE);
     return false;
 }
@@ -427,7 +426,7 @@ static bool step_complete(struct sql_session *session, struct sql_event *event)
     event->rows = session->rows;
     event->more = !parse_at_end(&session->parser);
     ASSERT(session->tag[0]);
-    snprintf(event->tag, sizeof event->tag, "%s", session->tag);
+    memcpy(event->tag, session->tag, sizeof event->tag);
     if (!event->more)
         return end_text(session, event, SQL_EVENT_COMPLETE);
     sql__session_move(session, PHASE_PARSE);

@@ -275,6 +275,50 @@ static bool may_run_out(const struct operator* op)
     return op->exec->takes_values && op->plan->left->kind != PLAN_VALUES;
 }
 
+/* Rows of a VALUES that need not be seen together go in one by one, without an operator that puts
+ * them into batches first. EXPLAIN ANALYZE shows the operator. */
+static bool is_direct(const struct exec *exec, const struct plan *plan)
+{
+    return plan->kind == PLAN_INSERT && plan->left->kind == PLAN_VALUES &&
+           plan->as.modify.conflict == CONFLICT_ERROR &&
+           plan->as.modify.table->foreign_key_count == 0 && exec->subquery_count == 0 &&
+           !exec->context.measure;
+}
+
+static status_t new_row_insert(struct modify *modify, struct error *error)
+{
+    status_t status =
+        exec__check_row(modify->op.exec, modify->table, modify->new_row, &modify->scratch, error);
+    return status == OK ? row_insert(modify, error) : status;
+}
+
+static status_t insert_values(struct modify *modify, struct error *error)
+{
+    struct exec *exec = modify->op.exec;
+    const struct plan *values = modify->op.plan->left;
+    struct expr *const *row = values->as.values.rows;
+    ASSERT(!modify->op.left && values->column_count >= modify->table->column_count);
+    exec->written = true;
+    for (uint32_t i = 0; i < values->as.values.row_count; i++, row += values->column_count) {
+        status_t status = OK;
+        if (i % ROWS_BETWEEN_CANCEL_CHECKS == 0)
+            status = exec__cancel_check(exec, error);
+        arena_reset(&modify->scratch);
+        for (uint32_t c = 0; c < modify->table->column_count && status == OK; c++) {
+            struct value *value = &modify->new_row[c];
+            status = exec__expr_value(exec, row[c], value, error);
+            if (status == OK && value->null)
+                *value = value_null(values->types[c]);
+        }
+        if (status == OK)
+            status = new_row_insert(modify, error);
+        if (status != OK)
+            return status;
+    }
+    exec->rows_affected += values->as.values.row_count;
+    return OK;
+}
+
 static status_t insert_batches(struct modify *modify, struct error *error)
 {
     uint32_t column_count = modify->table->column_count;
@@ -289,10 +333,7 @@ static status_t insert_batches(struct modify *modify, struct error *error)
             arena_reset(&modify->scratch);
             for (uint32_t c = 0; c < column_count; c++)
                 modify->new_row[c] = vector_get(&batch->columns[c], row);
-            status = exec__check_row(modify->op.exec, modify->table, modify->new_row,
-                                     &modify->scratch, error);
-            if (status == OK)
-                status = row_insert(modify, error);
+            status = new_row_insert(modify, error);
             if (status != OK)
                 return status;
         }
@@ -346,8 +387,9 @@ static status_t modify_next(struct operator* op, struct batch **out, struct erro
         bool in_batches = op->plan->kind == PLAN_INSERT && modify->table->foreign_key_count == 0 &&
                           !modify->upsert && op->exec->subquery_count == 0 &&
                           !plan_reads(op->plan->left) && !may_run_out(op);
-        status_t status =
-            in_batches ? insert_batches(modify, error) : modify_collected(modify, error);
+        status_t status = !op->left    ? insert_values(modify, error)
+                          : in_batches ? insert_batches(modify, error)
+                                       : modify_collected(modify, error);
         if (status != OK)
             return status;
     }
@@ -448,5 +490,7 @@ status_t exec__modify_open(struct exec *exec, const struct plan *plan, struct op
         if (status != OK)
             return status;
     }
+    if (is_direct(exec, plan))
+        return OK;
     return exec__operator_open(exec, plan->left, &modify->op.left, error);
 }

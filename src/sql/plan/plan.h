@@ -672,6 +672,8 @@ status_t plan_default(const struct column *column, struct arena *arena, struct e
 status_t plan_rules(const struct table *table, struct arena *arena, const struct plan_rules **out,
                     struct error *error);
 
+/* Of a PLAN_SCAN: are the rows found by whole unique keys? Then each range has one at most. */
+bool plan_is_lookup(const struct plan *scan);
 /* Draws the tree, one line a row, into `out`:
  *     Project: o.id, c.name
  *     └─ Hash Join (inner): o.customer_id = c.id

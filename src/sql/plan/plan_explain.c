@@ -44,9 +44,9 @@ static void print_range(const struct plan *scan, const struct key_range *range, 
     buffer_append_byte(out, ')');
 }
 
-/* A whole unique key is looked up, anything else is scanned. */
-static bool is_lookup(const struct plan *scan)
+bool plan_is_lookup(const struct plan *scan)
 {
+    ASSERT(scan->kind == PLAN_SCAN);
     const struct index *index = scan->as.scan.index;
     return index->unique && scan->as.scan.range_count > 0 &&
            scan->as.scan.ranges[0].equal_count == index->column_count;
@@ -60,7 +60,7 @@ static void print_scan(const struct plan *scan, struct buffer *out)
     const char *by = !primary ? (scan->as.scan.index_only ? "Index Only " : "Index ")
                      : whole  ? ""
                               : "Key ";
-    buffer_printf(out, "%s%s: %s", by, is_lookup(scan) ? "Lookup" : "Scan", table->name);
+    buffer_printf(out, "%s%s: %s", by, plan_is_lookup(scan) ? "Lookup" : "Scan", table->name);
     if (scan->as.scan.alias && strcmp(scan->as.scan.alias, table->name) != 0)
         buffer_printf(out, " %s", scan->as.scan.alias);
     if (!primary)
@@ -271,7 +271,7 @@ static bool shows_estimate(const struct plan *plan)
 {
     switch (plan->kind) {
     case PLAN_SCAN:
-        return !is_lookup(plan);
+        return !plan_is_lookup(plan);
     case PLAN_FILTER:
     case PLAN_HASH_JOIN:
     case PLAN_NESTED_LOOP_JOIN:
