@@ -137,6 +137,7 @@ static void stop_progress(struct node *node)
     if (!node->stopping || node->stopped)
         return;
     uint64_t now_us = env_monotonic_us(node->env);
+    node_housekeeping_stop(node);
     sessions_shutdown(node, now_us >= node->drain_end_us);
     bool over = now_us >= node->drain_end_us + STOP_FLUSH_US || node->failed;
     if (node->handing_over && (over || node_hand_over_hopeless(node)))
@@ -208,6 +209,7 @@ static void on_tick(uv_timer_t *timer)
     replica_tick(node->replica);
     peers_tick(node, now_us);
     node_admin_tick(node, now_us);
+    node_housekeeping_tick(node, now_us);
     conns_tick(node, now_us);
     checkpoint_start(node);
 }

@@ -103,6 +103,9 @@ struct node {
     bool announcing, handing_over;
     uint64_t announce_us; /* not before */
     struct replica_admin announce, handover;
+    /* housekeeper.c */
+    struct session *housekeeping; /* NULL: nothing runs */
+    uint64_t look_us, unasked_us; /* not before */
 };
 
 /* node.c */
@@ -125,6 +128,11 @@ const char *node_role(const struct node *node, const struct replica_status *stat
                       const struct replica_member *member);
 bool node_match_index(const struct replica_status *status, const struct replica_member *member,
                       uint64_t *match);
+
+/* housekeeper.c */
+void node_housekeeping_tick(struct node *node, uint64_t now_us);
+/* Ends what runs, if anything does. */
+void node_housekeeping_stop(struct node *node);
 
 /* node_internal.c: a sql_internal_fn; `context` is the node. */
 bool node_internal(void *context, const char *table, struct sql_rows *rows);

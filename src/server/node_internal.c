@@ -79,7 +79,7 @@ static void sessions_fill(const struct node *node, struct sql_rows *rows)
     sql_rows_column(rows, "statement_us", SQL_INTEGER);
     sql_rows_column(rows, "opened_us", SQL_INTEGER);
     for (const struct session *s = node->sessions; s; s = s->next) {
-        if (s->closing)
+        if (s->closing || s == node->housekeeping)
             continue;
         bool runs = s->state != SESSION_IDLE;
         sql_rows_begin(rows);
@@ -103,7 +103,7 @@ static void transactions_fill(const struct node *node, struct sql_rows *rows)
     sql_rows_column(rows, "read_only", SQL_BOOLEAN);
     sql_rows_column(rows, "open_us", SQL_INTEGER);
     for (const struct session *s = node->sessions; s; s = s->next) {
-        if (!s->txn)
+        if (!s->txn || s == node->housekeeping)
             continue;
         sql_rows_begin(rows);
         sql_rows_integer(rows, (int64_t)s->number);

@@ -120,7 +120,7 @@ static void on_message(struct grpc_call *call, struct slice bytes)
     storage.log_bytes = status.wal.bytes + status.wal.spare_bytes;
     storage.checkpoint_index = status.checkpoint_index;
     out.storage = &storage;
-    out.sessions = node->session_count;
+    out.sessions = node->session_count - (node->housekeeping != NULL);
     size_t size = status_response__get_packed_size(&out);
     uint8_t *packed = arena_alloc(&arena, size);
     status_response__pack(&out, packed);

@@ -50,7 +50,11 @@ static bool describe_entry(const struct catalog *catalog, struct slice key, stru
         buffer_append_string(out, "the schema");
         return true;
     }
-    const struct table *table = catalog_table_by_id(catalog, table_id);
+    const struct table *table = NULL;
+    for (uint32_t i = 0; i < catalog->table_count && !table; i++) {
+        if (table_storage(catalog->tables[i]) == table_id)
+            table = catalog->tables[i];
+    }
     const struct index *index = table ? table_index_by_id(table, index_id) : NULL;
     if (!index)
         return false;

@@ -96,6 +96,25 @@ static void offer(struct sql_engine *engine, struct catalog *catalog)
     catalog_release(replaced);
 }
 
+/* Of an index that is being built nobody here knows whether somebody is at it. */
+static bool has_leftovers(const struct catalog *catalog)
+{
+    bool found = catalog->garbage_count > 0;
+    for (uint32_t t = 0; t < catalog->table_count && !found; t++) {
+        for (uint32_t i = 0; i < catalog->tables[t]->index_count && !found; i++)
+            found = catalog->tables[t]->indexes[i].building;
+    }
+    return found;
+}
+
+bool sql_engine_has_leftovers(struct sql_engine *engine)
+{
+    env_mutex_lock(engine->mutex);
+    bool found = engine->catalog && has_leftovers(engine->catalog);
+    env_mutex_unlock(engine->mutex);
+    return found;
+}
+
 void sql__engine_forget(struct sql_engine *engine)
 {
     env_mutex_lock(engine->mutex);

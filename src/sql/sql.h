@@ -72,6 +72,9 @@ status_t sql_engine_spill_set(struct sql_engine *engine, const char *directory,
 /* All sessions must be gone. */
 void sql_engine_destroy(struct sql_engine *engine);
 
+/* Has the schema as last seen anything for VACUUM to remove? Thread-safe. */
+bool sql_engine_has_leftovers(struct sql_engine *engine);
+
 /* Appends what a key of the store is in the schema as last seen, for messages: `row (id)=(7) of
  * table "accounts"`, `the schema`, or the bytes in hexadecimal when it is not known. Thread-safe.
  */

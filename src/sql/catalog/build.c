@@ -74,16 +74,15 @@ static void garbage_prefix(uint32_t table_id, uint32_t index_id, struct buffer *
 }
 
 status_t catalog__data_remove(struct store_txn *txn, uint32_t table_id, uint32_t index_id,
-                              struct error *error)
+                              bool *left, struct error *error)
 {
     struct buffer prefix = {0}, last = {0};
-    bool more = false;
     garbage_prefix(table_id, index_id, &prefix);
     status_t status = catalog__keys_remove(txn, buffer_slice(&prefix), buffer_slice(&prefix),
-                                           REMOVED_AT_ONCE, &last, &more, error);
+                                           REMOVED_AT_ONCE, &last, left, error);
     buffer_free(&prefix);
     buffer_free(&last);
-    if (status != OK || !more)
+    if (status != OK || !*left)
         return status;
     struct value row[] = {value_integer(table_id), value_integer(index_id)};
     return catalog__row_put(txn, SYSTEM_GARBAGE, row, error);

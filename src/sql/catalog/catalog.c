@@ -117,6 +117,12 @@ const struct index *catalog_index(const struct catalog *catalog, const char *nam
     return NULL;
 }
 
+uint32_t table_storage(const struct table *table)
+{
+    ASSERT(table);
+    return table->storage_id ? table->storage_id : table->id;
+}
+
 uint32_t table_visible_count(const struct table *table)
 {
     ASSERT(table && table->column_count > 0);

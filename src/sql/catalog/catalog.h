@@ -5,10 +5,11 @@
  * shared between sessions and threads. DDL writes system rows through a transaction and bumps the
  * schema version key; a transaction that changed the schema loads its own picture.
  *
- * Key space (all keys of SQL begin with this byte):  0x20 | table id u32 BE | index id u16 BE |
- * encoded columns. Index 0 of a table is its primary key and holds the rows. A secondary index
- * entry holds, behind its own columns, the primary key's columns, unless it is unique and no column
- * is NULL: then the value holds the primary key. Table ids below 100 are system tables. */
+ * Key space (all keys of SQL begin with this byte):  0x20 | table id u32 BE (table_storage) | index
+ * id u16 BE | encoded columns. Index 0 of a table is its primary key and holds the rows. A
+ * secondary index entry holds, behind its own columns, the primary key's columns, unless it is
+ * unique and no column is NULL: then the value holds the primary key. Table ids below 100 are
+ * system tables. */
 #ifndef SQL_CATALOG_CATALOG_H
 #define SQL_CATALOG_CATALOG_H
 
@@ -86,6 +87,7 @@ struct check {
 
 struct table {
     uint32_t id;
+    uint32_t storage_id; /* what its keys begin with since it was truncated; 0: with its id */
     const char *name;
     struct column *columns; /* in declared order; the place in this array is what others refer to */
     uint32_t column_count;
@@ -192,6 +194,8 @@ uint32_t table_visible_count(const struct table *table);
 /* Place of a visible column by name, or -1. */
 int32_t table_column(const struct table *table, const char *name);
 const struct index *table_index_by_id(const struct table *table, uint16_t id);
+/* The table id its keys have. */
+uint32_t table_storage(const struct table *table);
 /* Whether all its keys are columns. */
 bool index_is_plain(const struct table *table, const struct index *index);
 /* The nearest name to a misspelt one for a hint, or NULL when none is near. */
@@ -330,7 +334,8 @@ status_t catalog_drop_view(struct store_txn *txn, const struct catalog *catalog,
  * cannot be used until there is something of that name again. */
 status_t catalog_drop_table(struct store_txn *txn, const struct catalog *catalog,
                             const struct table *table, bool leave_views, struct error *error);
-/* Removes all rows and index entries; the schema stays as it is. */
+/* Removes all rows and index entries; or, when they are many, gives the table other keys and leaves
+ * these to be removed as garbage. The schema stays as it is otherwise. */
 status_t catalog_truncate_table(struct store_txn *txn, const struct table *table,
                                 struct error *error);
 /* ALTER TABLE. Nothing of the data is touched: rows without the added column read as `missing`,

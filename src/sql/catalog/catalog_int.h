@@ -4,7 +4,7 @@
  * made of is found by a prefix of their keys. Columns are named by ordinal, which never changes.
  *
  *   1 meta                  name                  | number
- *   2 tables                id                    | name, ordinal_next, index_next
+ *   2 tables                id                    | name, ordinal_next, index_next, storage
  *   3 columns               table, ordinal        | name, type, length_max, not_null, default,
  *                                                   hidden, missing (as text), identity
  *   4 indexes               table, id             | name, unique, included, predicate, building
@@ -115,9 +115,9 @@ status_t catalog__keys_remove(struct store_txn *txn, struct slice prefix, struct
  */
 
 /* The keys of an index, or with GARBAGE_ALL_INDEXES of a table, which the schema has no more: what
- * is too much for one transaction becomes garbage. */
+ * is too much for one transaction becomes garbage, *left. */
 status_t catalog__data_remove(struct store_txn *txn, uint32_t table_id, uint32_t index_id,
-                              struct error *error);
+                              bool *left, struct error *error);
 
 /* ---- names.c ----------------------------------------------------------------------------------
  */

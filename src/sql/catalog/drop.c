@@ -31,14 +31,15 @@ status_t catalog_drop_table(struct store_txn *txn, const struct catalog *catalog
     if (status == OK && !leave_views)
         status = catalog__no_view_depends(catalog, table->id, "table", table->name, error);
     struct value id = value_integer(table->id);
-    for (int which = SYSTEM_TABLES; which < SYSTEM_LOADED_END && status == OK; which++)
+    bool left;
+    for (int which = SYSTEM_TABLES; which < SYSTEM_GARBAGE && status == OK; which++)
         status = catalog__rows_remove(txn, (enum system_table)which, &id, 1, error);
     if (status == OK)
         status = catalog__sequences_drop(txn, catalog, table, NULL, error);
     if (status == OK)
         status = catalog__rows_remove(txn, SYSTEM_INDEX_BUILDS, &id, 1, error);
     if (status == OK)
-        status = catalog__data_remove(txn, table->id, GARBAGE_ALL_INDEXES, error);
+        status = catalog__data_remove(txn, table_storage(table), GARBAGE_ALL_INDEXES, &left, error);
     if (status == OK)
         status = catalog__version_bump(txn, error);
     return status;
@@ -48,9 +49,16 @@ status_t catalog_truncate_table(struct store_txn *txn, const struct table *table
                                 struct error *error)
 {
     ASSERT(txn && table);
-    uint8_t prefix[5] = {KEY_SPACE_SQL};
-    put_u32_be(prefix + 1, table->id);
-    return catalog__prefix_remove(txn, slice_make(prefix, sizeof prefix), error);
+    bool left = false;
+    struct table after = *table;
+    status_t status =
+        catalog__data_remove(txn, table_storage(table), GARBAGE_ALL_INDEXES, &left, error);
+    if (status != OK || !left)
+        return status;
+    status = catalog__table_id_next(txn, &after.storage_id, error);
+    if (status == OK)
+        status = catalog__table_row_write(txn, &after, error);
+    return status == OK ? catalog__version_bump(txn, error) : status;
 }
 
 static status_t index_needed(const struct index *index, const char *constraint, const char *table,
@@ -98,6 +106,7 @@ status_t catalog_drop_index(struct store_txn *txn, const struct catalog *catalog
     ASSERT(table_index_by_id(table, index->id) == index);
     status_t status = index_free_to_drop(catalog, table, index, error);
     struct value key[] = {value_integer(table->id), value_integer(index->id)};
+    bool left;
     if (status == OK)
         status = catalog__rows_remove(txn, SYSTEM_INDEXES, key, 2, error);
     if (status == OK)
@@ -105,7 +114,7 @@ status_t catalog_drop_index(struct store_txn *txn, const struct catalog *catalog
     if (status == OK)
         status = catalog__rows_remove(txn, SYSTEM_INDEX_BUILDS, key, 2, error);
     if (status == OK)
-        status = catalog__data_remove(txn, table->id, index->id, error);
+        status = catalog__data_remove(txn, table_storage(table), index->id, &left, error);
     if (status == OK)
         status = catalog__version_bump(txn, error);
     return status;

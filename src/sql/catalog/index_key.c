@@ -16,7 +16,7 @@ enum { INDEX_PREFIX_SIZE = 7 };
 void index_key_prefix(const struct table *table, const struct index *index, struct buffer *key)
 {
     ASSERT(table && index);
-    catalog__key_prefix(key, table->id, index->id);
+    catalog__key_prefix(key, table_storage(table), index->id);
 }
 
 /* Appends the index's columns of a row; says whether one of them is NULL. */

@@ -149,6 +149,9 @@ static bool load_table(struct loader *loader)
         !number(loader, 2, u32_end, &table->ordinal_next) ||
         !number(loader, 3, INDEX_ID_END + 1, &table->index_next))
         return false;
+    /* NULL in rows of the time before. */
+    if (!loader->row[4].null && !number(loader, 4, u32_end, &table->storage_id))
+        return false;
     uint32_t count = catalog->table_count;
     if (count && loader->tables[count - 1].table->id >= table->id)
         return false;

@@ -16,7 +16,7 @@ static const char meta_table_next[] = "table_id_next";
 
 static const struct system_layout layouts[SYSTEM_TABLE_END] = {
     [SYSTEM_META] = {2, 1, {SQL_TEXT, SQL_INTEGER}},
-    [SYSTEM_TABLES] = {4, 1, {SQL_INTEGER, SQL_TEXT, SQL_INTEGER, SQL_INTEGER}},
+    [SYSTEM_TABLES] = {5, 1, {SQL_INTEGER, SQL_TEXT, SQL_INTEGER, SQL_INTEGER, SQL_INTEGER}},
     [SYSTEM_COLUMNS] = {10,
                         2,
                         {SQL_INTEGER, SQL_INTEGER, SQL_TEXT, SQL_INTEGER, SQL_INTEGER, SQL_BOOLEAN,
@@ -373,7 +373,8 @@ status_t catalog__table_row_write(struct store_txn *txn, const struct table *tab
                                   struct error *error)
 {
     struct value values[] = {value_integer(table->id), string(table->name),
-                             value_integer(table->ordinal_next), value_integer(table->index_next)};
+                             value_integer(table->ordinal_next), value_integer(table->index_next),
+                             value_integer(table->storage_id)};
     return catalog__row_put(txn, SYSTEM_TABLES, values, error);
 }
 

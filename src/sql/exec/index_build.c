@@ -103,11 +103,14 @@ static status_t rows_index(struct build *build, struct error *error)
     const struct table *table = build->table;
     struct buffer low = {0}, high = {0};
     ASSERT(build->index->id != 0);
-    if (build->position.size > 0) {
-        buffer_append_slice(&low, buffer_slice(&build->position));
+    index_key_prefix(table, &table->indexes[0], &low);
+    struct slice position = buffer_slice(&build->position);
+    /* A table that was truncated has other keys: then it is begun again. */
+    if (position.size > low.size &&
+        slice_equal(slice_make(position.data, low.size), buffer_slice(&low))) {
+        buffer_reset(&low);
+        buffer_append_slice(&low, position);
         buffer_append_byte(&low, 0);
-    } else {
-        index_key_prefix(table, &table->indexes[0], &low);
     }
     index_key_prefix(table, &table->indexes[0], &high);
     bool any_above = key_prefix_end(&high);

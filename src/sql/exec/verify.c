@@ -1,15 +1,15 @@
 /* Proof of what is stored for SQL.
  *
- * The key space is walked from one end to the other, in one pass over the tables by their ids:
+ * The key space is walked from one end to the other, in one pass over the tables by their keys:
  *
  *     nothing | system tables | nothing | rows of a table | its indexes | nothing | next table ...
  *
  * System tables are what the catalogue is loaded from, which checks them. Rows are decoded with all
  * their columns, must have the key that their values make, and are looked up in each index
  * (verify_index.c) and in the parents of their foreign keys. */
-#include <string.h>
-
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "sql/exec/verify_int.h"
 
@@ -201,9 +201,21 @@ static status_t gap_verify(struct verify *verify, struct buffer *at, const struc
     return judge(verify, status, "table", table->name, error);
 }
 
+static int by_storage(const void *a, const void *b)
+{
+    uint32_t left = table_storage(*(const struct table *const *)a);
+    uint32_t right = table_storage(*(const struct table *const *)b);
+    return (left > right) - (left < right);
+}
+
 static status_t strays_verify(struct verify *verify, struct buffer *at, struct error *error)
 {
     const struct catalog *catalog = verify->exec.context.catalog;
+    size_t size = catalog->table_count * sizeof(struct table *);
+    struct table **tables = arena_alloc(verify->exec.arena, size);
+    if (size > 0)
+        memcpy(tables, catalog->tables, size);
+    qsort(tables, catalog->table_count, sizeof(struct table *), by_storage);
     static const struct index primary;
     struct table system = {.id = SYSTEM_MIN, .name = "system tables"};
     status_t status = gap_verify(verify, at, &system, &primary, error);
@@ -211,7 +223,7 @@ static status_t strays_verify(struct verify *verify, struct buffer *at, struct e
     buffer_reset(at);
     index_key_prefix(&system, &primary, at);
     for (uint32_t i = 0; i < catalog->table_count && status == OK; i++) {
-        const struct table *table = catalog->tables_by_id[i];
+        const struct table *table = tables[i];
         for (uint32_t k = 0; k < table->index_count && status == OK; k++)
             status = gap_verify(verify, at, table, &table->indexes[k], error);
     }
