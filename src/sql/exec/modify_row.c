@@ -82,6 +82,13 @@ static status_t entry_remove(struct modify *modify, const struct index *index, s
     return store_remove(modify->op.exec->context.txn, buffer_slice(&modify->old_key), error);
 }
 
+/* What an update does to the entry of an index; nothing is the same when there is only one. */
+struct entry_change {
+    bool checked; /* the one after must be free */
+    bool same_key;
+    bool same_value;
+};
+
 static status_t row_keys(struct modify *modify, bool *same, struct error *error)
 {
     buffer_reset(&modify->key);
@@ -93,19 +100,25 @@ static status_t row_keys(struct modify *modify, bool *same, struct error *error)
     return status;
 }
 
-static status_t entry_keys(struct modify *modify, const struct index *index, bool *checked,
-                           bool *same_key, bool *same_value, struct error *error)
+/* The entries of an index that covers the row before, or after, or both. A row it does not cover
+ * has no entry, and what the index is over was not computed for it. */
+static status_t entry_keys(struct modify *modify, const struct index *index, bool before,
+                           bool after, struct entry_change *change, struct error *error)
 {
     bool old_checked;
-    status_t status =
-        entry_make(modify, index, modify->new_row, &modify->key, &modify->value, checked, error);
-    if (status == OK)
+    status_t status = OK;
+    *change = (struct entry_change){0};
+    if (after)
+        status = entry_make(modify, index, modify->new_row, &modify->key, &modify->value,
+                            &change->checked, error);
+    if (before && status == OK)
         status = entry_make(modify, index, modify->old_row, &modify->old_key, &modify->old_value,
                             &old_checked, error);
-    if (status != OK)
+    if (status != OK || !before || !after)
         return status;
-    *same_key = slice_equal(buffer_slice(&modify->key), buffer_slice(&modify->old_key));
-    *same_value = slice_equal(buffer_slice(&modify->value), buffer_slice(&modify->old_value));
+    change->same_key = slice_equal(buffer_slice(&modify->key), buffer_slice(&modify->old_key));
+    change->same_value =
+        slice_equal(buffer_slice(&modify->value), buffer_slice(&modify->old_value));
     return OK;
 }
 
@@ -183,7 +196,7 @@ status_t exec__row_vacate(struct modify *modify, struct error *error)
 {
     const struct table *table = modify->table;
     struct store_txn *txn = modify->op.exec->context.txn;
-    bool same = true, same_value, checked;
+    bool same = true;
     status_t status = modify->primary_touched ? row_keys(modify, &same, error) : OK;
     if (status == OK && !same)
         status = store_remove(txn, buffer_slice(&modify->old_key), error);
@@ -194,8 +207,9 @@ status_t exec__row_vacate(struct modify *modify, struct error *error)
         status = covers_both(modify, i, &before, &after, error);
         if (status != OK || !before)
             continue;
-        status = entry_keys(modify, &table->indexes[i], &checked, &same, &same_value, error);
-        if (status == OK && (!same || !after))
+        struct entry_change change;
+        status = entry_keys(modify, &table->indexes[i], before, after, &change, error);
+        if (status == OK && !change.same_key)
             status = store_remove(txn, buffer_slice(&modify->old_key), error);
     }
     return status;
@@ -214,17 +228,17 @@ status_t exec__row_settle(struct modify *modify, struct error *error)
         status = row_put(modify, error);
     for (uint32_t i = 1; i < table->index_count && status == OK; i++) {
         const struct index *index = &table->indexes[i];
-        bool checked, same_value;
         if (!modify->index_touched[i])
             continue;
         bool before, after;
         status = covers_both(modify, i, &before, &after, error);
         if (status != OK || !after)
             continue;
-        status = entry_keys(modify, index, &checked, &same, &same_value, error);
-        if (status != OK || (before && same && same_value))
+        struct entry_change change;
+        status = entry_keys(modify, index, before, after, &change, error);
+        if (status != OK || (change.same_key && change.same_value))
             continue;
-        if ((!before || !same) && checked)
+        if (!change.same_key && change.checked)
             status = key_must_be_free(modify, index, error);
         if (status == OK)
             status =

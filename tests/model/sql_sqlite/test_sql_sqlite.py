@@ -15,7 +15,8 @@ import multiprocessing
 import re
 import sys
 
-from generator import Generator, Toydb
+from dialect import Dialect
+from generator import Toydb
 
 try:
     import sqlite3
@@ -48,7 +49,7 @@ def table_of(rows, ordered):
 
 class Comparison:
     def __init__(self, toydb, seed):
-        self.generator = Generator(seed)
+        self.generator = Dialect(seed)
         self.toydb = toydb
         self.sqlite = sqlite3.connect(":memory:", isolation_level=None)
         self.sqlite.execute("PRAGMA foreign_keys = ON")
@@ -93,7 +94,7 @@ class Comparison:
 
     def change(self, text):
         """What differs, and whether the two can go on."""
-        (_, tag, error), _, count, failure = self.both(text)
+        (rows, tag, error), given, count, failure = self.both(text)
         self.compared += 1
         if bool(error) != bool(failure):
             if self.apart_on_purpose(text, error, failure):
@@ -101,11 +102,17 @@ class Comparison:
             return f"{error} / {failure}", False
         if error:
             self.roll_back()
+        elif " RETURNING " in text:
+            if table_of(rows, False) != table_of(given, False):
+                return f"{rows} / {given}", False
         elif int(tag.split()[-1]) != count:
             return f"{tag} / {count} rows", False
         name = re.match(r"(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)", text).group(1)
-        difference = self.query(f"SELECT * FROM {name}", False)
-        return difference, difference is None
+        for changed in self.generator.tables if self.generator.actions else [name]:
+            difference = self.query(f"SELECT * FROM {changed}", False)
+            if difference:
+                return difference, False
+        return None, True
 
     def run(self):
         """The first difference, or None."""
@@ -143,7 +150,11 @@ def compare(job):
     compared, different = 0, []
     for seed in seeds:
         comparison = Comparison(toydb, seed)
-        difference = comparison.run()
+        try:
+            difference = comparison.run()
+        except RuntimeError as crash:
+            difference = str(crash)
+            toydb = Toydb(program)
         compared += comparison.compared
         if difference:
             last = "\n".join(f"# seed {seed}: {text}" for text in comparison.log[-2:])
