@@ -13,7 +13,8 @@
  *
  * How many different values there are is estimated from the sample as Haas and Stokes do
  * ("Estimating the number of classes in a finite population", 1998, estimator Duj1): n d / (n - f1
- * + f1 n / N), where of n sampled of N values d are different and f1 occur once. */
+ * + f1 n / N), where of n sampled of N values d are different and f1 occur once; but from the
+ * lengths of stretches where the values follow the order of the table. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -251,13 +252,20 @@ static int compare_commons(const void *a, const void *b)
     return (x->first > y->first) - (x->first < y->first);
 }
 
-static double distinct_estimate(uint32_t sampled, uint32_t different, uint32_t once, double rows)
+/* `stretches`: of equal neighbours in the order of the sample. Where hardly a value has more than
+ * one, and they are longer than one row, the values follow the order of the table, and there are as
+ * many in the whole as there are stretches. */
+static double distinct_estimate(uint32_t sampled, uint32_t different, uint32_t once,
+                                uint32_t stretches, double rows)
 {
     if (sampled == 0)
         return 0;
     if (rows <= sampled)
         return different;
     double n = sampled;
+    bool follows = different > 0.98 * stretches && stretches < 0.9 * n;
+    if (follows)
+        return fmax(different, rows * stretches / n);
     double estimate = n * different / (n - once + once * n / rows);
     return fmin(fmax(estimate, different), rows);
 }
@@ -283,10 +291,12 @@ static void bounds_make(struct arena *arena, const struct value *values, const b
 static void column_make(struct arena *arena, struct value *values, uint32_t rows, double table_rows,
                         struct column_statistics *out)
 {
-    uint32_t count = 0;
+    uint32_t count = 0, stretches = 0;
     for (uint32_t i = 0; i < rows; i++) {
-        if (!values[i].null)
-            values[count++] = values[i];
+        if (values[i].null)
+            continue;
+        stretches += count == 0 || value_compare(&values[count - 1], &values[i]) != 0;
+        values[count++] = values[i];
     }
     *out = (struct column_statistics){.known = true};
     out->null_fraction = rows ? (double)(rows - count) / rows : 0;
@@ -305,7 +315,7 @@ static void column_make(struct arena *arena, struct value *values, uint32_t rows
         i = end;
     }
     out->distinct =
-        distinct_estimate(count, different, once, table_rows * (1 - out->null_fraction));
+        distinct_estimate(count, different, once, stretches, table_rows * (1 - out->null_fraction));
     qsort(runs, different, sizeof *runs, compare_commons);
     /* Common is what occurs clearly more often than the average value; few values are all kept. */
     double average = (double)count / different;

@@ -593,6 +593,8 @@ struct plan_options {
     /* Rewrites that may be switched off, for tests and EXPLAIN; all on by default. */
     bool no_fold, no_pushdown, no_index, no_hash_join, no_lookup_join, no_top_n, no_unnest;
     bool no_merge_join;
+    bool no_decorrelate;
+    bool no_extremes;   /* min and max by index */
     bool no_join_order; /* inputs are joined as they are written */
     /* Appends the text of the query that stands for a table of another schema than "public", which
      * has its rows in it. ERR_NOT_FOUND: the schema has no such table; ERR_UNSUPPORTED: there is no

@@ -241,35 +241,35 @@ void plan__resolve_aggregate(struct planner *planner, struct aggregate *aggregat
         *place = *place ? plan__resolve(planner, *place, positions) : NULL;
 }
 
-static void add_aggregate(struct planner *planner, struct query *query, struct stage *stage)
+void plan__add_aggregates(struct planner *planner, struct query *query, uint32_t first,
+                          uint32_t count, struct stage *stage)
 {
     uint32_t groups = query->groups.count;
-    uint32_t count = groups + query->aggregate_count;
+    uint32_t columns = groups + count;
     uint32_t *positions = plan__positions(planner, query, stage, NULL);
+    ASSERT(first + count <= query->aggregate_count);
     /* Copies: the query's own stay over slots. */
     struct expr **exprs = arena_alloc(planner->arena, (groups + 1) * sizeof *exprs);
-    struct aggregate *aggregates =
-        arena_alloc(planner->arena, (query->aggregate_count + 1) * sizeof *aggregates);
-    stage->plan = plan__operator(planner, PLAN_AGGREGATE, count, stage->plan, NULL);
+    struct aggregate *aggregates = arena_alloc(planner->arena, (count + 1) * sizeof *aggregates);
+    stage->plan = plan__operator(planner, PLAN_AGGREGATE, columns, stage->plan, NULL);
     stage->plan->as.aggregate.groups = exprs;
     stage->plan->as.aggregate.group_count = groups;
     stage->plan->as.aggregate.aggregates = aggregates;
-    stage->plan->as.aggregate.aggregate_count = query->aggregate_count;
-    for (uint32_t i = 0; i < groups; i++)
+    stage->plan->as.aggregate.aggregate_count = count;
+    stage->slots = arena_alloc(planner->arena, (columns + 1) * sizeof *stage->slots);
+    for (uint32_t i = 0; i < groups; i++) {
         exprs[i] = plan__resolve(planner, query->groups.items[i], positions);
-    for (uint32_t i = 0; i < query->aggregate_count; i++) {
-        aggregates[i] = query->aggregates[i];
-        plan__resolve_aggregate(planner, &aggregates[i], positions);
+        stage->slots[i] = query->group_slots[i];
     }
-    stage->slots = arena_alloc(planner->arena, (count + 1) * sizeof *stage->slots);
-    if (groups > 0)
-        memcpy(stage->slots, query->group_slots, groups * sizeof *stage->slots);
-    if (query->aggregate_count > 0)
-        memcpy(stage->slots + groups, query->aggregate_slots,
-               query->aggregate_count * sizeof *stage->slots);
+    for (uint32_t i = 0; i < count; i++) {
+        aggregates[i] = query->aggregates[first + i];
+        plan__resolve_aggregate(planner, &aggregates[i], positions);
+        stage->slots[groups + i] = query->aggregate_slots[first + i];
+    }
     stage->cost += stage->rows;
     stage->rows = groups == 0 ? 1 : plan__group_rows(planner, query, &query->groups, stage->rows);
     stage->ordered = query->order_count == 0;
+    stage->order_count = 0;
     plan__describe(planner, query, stage);
 }
 
@@ -435,12 +435,14 @@ status_t plan__choose_query(struct planner *planner, struct query *query, struct
     drop_null_limit(&query->limit);
     drop_null_limit(&query->offset);
     mark_query(query);
-    status_t status = choose_base(planner, query, out);
-    if (status)
-        return status;
-    plan__add_filter(planner, query, out, &query->where);
-    if (query->aggregated)
-        add_aggregate(planner, query, out);
+    if (!plan__choose_extremes(planner, query, out)) {
+        status_t status = choose_base(planner, query, out);
+        if (status)
+            return status;
+        plan__add_filter(planner, query, out, &query->where);
+        if (query->aggregated)
+            plan__add_aggregates(planner, query, 0, query->aggregate_count, out);
+    }
     plan__add_filter(planner, query, out, &query->having);
     if (query->window_count > 0) {
         out->ordered &= !query->aggregated && query->from;

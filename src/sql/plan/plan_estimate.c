@@ -32,6 +32,12 @@ double plan__table_rows(struct planner *planner, const struct table *table)
     return fmax(1, options->table_rows(options->table_rows_context, table));
 }
 
+bool plan__has_statistics(struct planner *planner, const struct table *table)
+{
+    const struct table_statistics *statistics = table_statistics(planner, table);
+    return statistics && statistics->column_count > 0;
+}
+
 const struct column_statistics *
 plan__column_statistics(struct planner *planner, const struct query *query, const struct expr *expr)
 {
@@ -48,6 +54,31 @@ plan__column_statistics(struct planner *planner, const struct query *query, cons
         return NULL;
     const struct column_statistics *column = &statistics->columns[ordinal];
     return column->distinct > 0 || column->null_fraction > 0 ? column : NULL;
+}
+
+static double call_guess(enum expr_call call)
+{
+    switch (call) {
+    case CALL_EQ:
+    case CALL_IS_NULL:
+    case CALL_IS_NOT_DISTINCT:
+        return EQUAL_GUESS;
+    case CALL_NE:
+    case CALL_IS_NOT_NULL:
+    case CALL_IS_DISTINCT:
+        return 1 - EQUAL_GUESS;
+    case CALL_LT:
+    case CALL_LE:
+    case CALL_GT:
+    case CALL_GE:
+        return BOUND_GUESS;
+    case CALL_LIKE:
+    case CALL_ILIKE:
+    case CALL_STARTS_WITH:
+        return 0.05;
+    default:
+        return 0.5;
+    }
 }
 
 /* ---- one column against one value --------------------------------------------------------------
@@ -147,6 +178,29 @@ static double bound_fraction(const struct column_statistics *column, enum expr_c
     return sum + other_fraction(column) * (less ? below : 1 - below);
 }
 
+enum { TEXTS_MIN = 16 }; /* of fewer bounds a pattern's share is not told */
+
+/* The part of the texts that match a pattern: the common ones, and the bounds for all others. */
+static double like_fraction(const struct column_statistics *column, enum expr_call call,
+                            const struct value *pattern)
+{
+    bool fold = call == CALL_ILIKE, valid;
+    double sum = 0;
+    uint32_t matches = 0;
+    if (!pattern || pattern->type != SQL_TEXT ||
+        (column->bound_count < TEXTS_MIN && other_fraction(column) > 0.01))
+        return call_guess(call);
+    for (uint32_t i = 0; i < column->common_count; i++) {
+        if (column->common[i].type == SQL_TEXT &&
+            like_match(column->common[i].as.text, pattern->as.text, '\\', fold, &valid))
+            sum += column->common_fraction[i];
+    }
+    for (uint32_t i = 0; i < column->bound_count; i++)
+        matches += column->bounds[i].type == SQL_TEXT &&
+                   like_match(column->bounds[i].as.text, pattern->as.text, '\\', fold, &valid);
+    return sum + other_fraction(column) * (matches + 0.5) / (column->bound_count + 1);
+}
+
 /* ---- conditions -------------------------------------------------------------------------------
  */
 
@@ -168,31 +222,6 @@ static const struct column_statistics *compared(struct planner *planner, const s
     }
     *value = plan__is_constant(right) ? &right->constant : NULL;
     return column;
-}
-
-static double call_guess(enum expr_call call)
-{
-    switch (call) {
-    case CALL_EQ:
-    case CALL_IS_NULL:
-    case CALL_IS_NOT_DISTINCT:
-        return EQUAL_GUESS;
-    case CALL_NE:
-    case CALL_IS_NOT_NULL:
-    case CALL_IS_DISTINCT:
-        return 1 - EQUAL_GUESS;
-    case CALL_LT:
-    case CALL_LE:
-    case CALL_GT:
-    case CALL_GE:
-        return BOUND_GUESS;
-    case CALL_LIKE:
-    case CALL_ILIKE:
-    case CALL_STARTS_WITH:
-        return 0.05;
-    default:
-        return 0.5;
-    }
 }
 
 static double call_selectivity(struct planner *planner, const struct query *query,
@@ -224,6 +253,10 @@ static double call_selectivity(struct planner *planner, const struct query *quer
     case CALL_GT:
     case CALL_GE:
         return bound_fraction(column, call, value);
+    case CALL_LIKE:
+    case CALL_ILIKE:
+        return condition->arguments[0]->kind == EXPR_COLUMN ? like_fraction(column, call, value)
+                                                            : call_guess(call);
     default:
         return call_guess(condition->call);
     }

@@ -54,6 +54,7 @@ struct subquery {
     uint32_t cell_capacity;
     struct expr **values; /* of the cells, over the block around */
     uint32_t value_capacity;
+    struct expr *replaced; /* by this, which is not correlated; or NULL */
 };
 
 /* Bound once though GROUP BY 1 names it a second time. */
@@ -262,6 +263,7 @@ bool plan__is_false_or_null(const struct expr *expr);
 uint64_t plan__relations(const struct query *query, const struct expr *expr);
 bool plan__has_columns(const struct expr *expr);
 bool plan__has_outer(const struct expr *expr); /* EXPR_OUTER */
+bool plan__has_subquery(const struct expr *expr);
 /* Marks every slot that occurs as used. */
 void plan__mark_used(struct query *query, const struct expr *expr);
 /* A copy in which every slot s is column positions[s] of the input. Unchanged parts are shared. */
@@ -443,10 +445,25 @@ struct expr *plan__simplify(struct planner *planner, struct expr *expr);
 void plan__simplify_conjuncts(struct planner *planner, struct exprs *list);
 void plan__rewrite_query(struct planner *planner, struct query *query);
 void plan__push_down(struct planner *planner, struct query *query);
-/* Does the block take anything from those around it? */
-bool plan__query_has_outer(const struct query *query);
+/* Does the block take anything from those around it? `but_where`: elsewhere than in WHERE. */
+bool plan__query_has_outer(const struct query *query, bool but_where);
 /* Conditions that are subqueries become joins where they can; before anything else is rewritten. */
 void plan__unnest(struct planner *planner, struct query *query);
+
+/* An inner block on its way into the one around it. */
+struct unnesting {
+    struct planner *planner;
+    struct query *query;           /* the block around */
+    const struct subplan *subplan; /* whose query is taken over */
+    struct expr **values;          /* of its cells */
+    struct expr **columns;         /* what each of its slots is in the block around */
+    uint32_t slot_count;
+    uint32_t relation_first;
+};
+/* An expression of the inner block as one of the block around. */
+struct expr *plan__taken_over(const struct unnesting *unnesting, struct expr *expr);
+/* Scalar subqueries that aggregate become joins with all groups where that costs less. */
+void plan__decorrelate(struct planner *planner, struct query *query);
 
 /* ---- choosing: plan_estimate.c, plan_scan.c, plan_join.c, plan_choose.c ------------------------
  */
@@ -483,6 +500,11 @@ void plan__describe(struct planner *planner, const struct query *query, struct s
 /* The copy of an aggregate gets its expressions over an input's columns. */
 void plan__resolve_aggregate(struct planner *planner, struct aggregate *aggregate,
                              const uint32_t *positions);
+/* Groups the rows of a stage, and computes `count` of the block's aggregates from `first` on. */
+void plan__add_aggregates(struct planner *planner, struct query *query, uint32_t first,
+                          uint32_t count, struct stage *stage);
+/* The block's aggregates, when they are the ends of indexes. */
+bool plan__choose_extremes(struct planner *planner, struct query *query, struct stage *out);
 /* A scan of a table under its conditions, by the cheapest path. */
 void plan__choose_scan(struct planner *planner, struct query *query, uint32_t relation,
                        const struct exprs *conditions, const struct wish *wish, struct stage *out);
@@ -492,9 +514,15 @@ void plan__choose_scan(struct planner *planner, struct query *query, uint32_t re
 bool plan__choose_lookup(struct planner *planner, struct query *query, uint32_t relation,
                          const struct exprs *conditions, const struct stage *left,
                          uint64_t left_relations, struct stage *out, struct exprs *rest);
-/* What one look-up of such a join costs; false when no key serves. */
-bool plan__lookup_cost(struct planner *planner, struct query *query, uint32_t relation,
-                       const struct exprs *conditions, uint64_t left_relations, double *cost);
+/* One look-up of a join: what it costs to begin, the rows it is thought to find, and each of them.
+ * Zeros: no key serves. */
+struct lookup {
+    double seek_cost;
+    double rows;
+    double row_cost;
+};
+struct lookup plan__weigh_lookup(struct planner *planner, struct query *query, uint32_t relation,
+                                 const struct exprs *conditions, uint64_t left_relations);
 status_t plan__choose_from(struct planner *planner, struct query *query, struct from_node *node,
                            const struct wish *wish, struct stage *out);
 /* A set of inputs, in the order that costs least (plan_order.c). */
@@ -527,6 +555,8 @@ double plan__join_rows(enum join_kind kind, double left, double right, double se
 double plan__join_selectivity(struct planner *planner, const struct query *query,
                               const struct expr *condition);
 double plan__table_rows(struct planner *planner, const struct table *table);
+/* Of its columns. */
+bool plan__has_statistics(struct planner *planner, const struct table *table);
 /* positions[slot] of the columns of one or two stages side by side; NOWHERE for others. */
 uint32_t *plan__positions(struct planner *planner, const struct query *query,
                           const struct stage *left, const struct stage *right);
@@ -557,16 +587,16 @@ struct join {
     const struct link **links;
     uint32_t link_count;
     double rows;
-    double fraction;    /* of the left rows that a LIMIT above will ask for */
-    double lookup_cost; /* of one, or 0: no key serves */
+    double fraction; /* of the left rows that a LIMIT above will ask for */
+    struct lookup lookup;
 };
 
 struct link plan__link(struct planner *planner, const struct query *query, struct expr *condition);
 /* Links between the same two tables say less together than each by itself. */
 void plan__correlate_links(struct planner *planner, const struct query *query, struct link *links,
                            uint32_t count);
-/* May the right side be looked up, what does it cost? */
-void plan__weigh_lookup(struct join *join);
+/* Fills join->lookup. */
+void plan__weigh_join_lookup(struct join *join);
 /* The cheapest method; rows, cost and order of what comes of it into *out, which has no plan. */
 enum plan_kind plan__join_method(const struct join *join, struct stage *out);
 /* The join by that method, whose inputs have plans. */
@@ -606,6 +636,8 @@ struct path {
     uint32_t range_count; /* 0: all of it */
     double scanned;       /* rows or entries read */
     double cost;
+    double seek_cost; /* of a range, and of a row in it */
+    double row_cost;
     bool index_only;
     bool ordered;
     bool reverse;

@@ -15,8 +15,8 @@
 
 #include "sql/plan/plan_int.h"
 
-static const double COST_BUILD = 1.5; /* a row into a hash table */
-static const double COST_PROBE = 0.5;
+static const double COST_BUILD = 2.5; /* a row into a hash table */
+static const double COST_PROBE = 0.7;
 static const double COST_MERGE = 0.3; /* a row of either side */
 static const double COST_PAIR = 0.2;  /* a pair of rows looked at by a nested loop */
 static const double COST_ROW = 0.2;   /* a row that comes out */
@@ -236,6 +236,16 @@ static bool has_hash_key(const struct join *join)
     return false;
 }
 
+/* Of one. What comes out was found: columns of a key are not independent of each other. */
+static double lookup_cost(const struct join *join)
+{
+    const struct lookup *lookup = &join->lookup;
+    if (lookup->seek_cost == 0)
+        return INFINITY;
+    double found = fmax(lookup->rows, join->rows / fmax(1, join->left.rows));
+    return lookup->seek_cost + found * lookup->row_cost;
+}
+
 static double method_cost(const struct join *join, enum plan_kind method)
 {
     const struct stage *left = &join->left;
@@ -245,7 +255,7 @@ static double method_cost(const struct join *join, enum plan_kind method)
     double asked = left->rows * join->fraction;
     switch (method) {
     case PLAN_LOOKUP_JOIN:
-        return join->lookup_cost > 0 ? left->cost + asked * join->lookup_cost : INFINITY;
+        return left->cost + asked * lookup_cost(join);
     case PLAN_MERGE_JOIN:
         if (options->no_merge_join || join->kind == JOIN_FULL || merge_columns(join) == 0)
             return INFINITY;
@@ -299,20 +309,17 @@ static void lookup_conditions(const struct join *join, struct exprs *out)
         plan__append(join->planner, out, join->right_node->filters.items[i]);
 }
 
-void plan__weigh_lookup(struct join *join)
+void plan__weigh_join_lookup(struct join *join)
 {
-    struct planner *planner = join->planner;
     const struct from_node *node = join->right_node;
-    join->lookup_cost = 0;
+    join->lookup = (struct lookup){0};
     if (!node || !node->leaf || !join->query->relations[node->relation].table ||
         join->kind == JOIN_FULL)
         return;
     struct exprs conditions = {0};
     lookup_conditions(join, &conditions);
-    double cost;
-    if (plan__lookup_cost(planner, join->query, node->relation, &conditions, join->left_relations,
-                          &cost))
-        join->lookup_cost = cost;
+    join->lookup = plan__weigh_lookup(join->planner, join->query, node->relation, &conditions,
+                                      join->left_relations);
 }
 
 /* ---- laid out ---------------------------------------------------------------------------------
@@ -522,7 +529,7 @@ static status_t choose_outer(struct planner *planner, struct query *query, struc
         selectivity *= links[i].selectivity;
     join.fraction = fraction_asked(&join.left, left_wish);
     join.rows = plan__join_rows(node->kind, join.left.rows, join.right.rows, selectivity);
-    plan__weigh_lookup(&join);
+    plan__weigh_join_lookup(&join);
     enum plan_kind method = plan__join_method(&join, out);
     plan__lay_out_join(&join, method, out);
     plan__add_filter(planner, query, out, &node->filters);

@@ -76,12 +76,12 @@ struct expr *plan__and(struct planner *planner, struct expr **items, uint32_t co
     return expr;
 }
 
-static bool has_subquery(const struct expr *expr)
+bool plan__has_subquery(const struct expr *expr)
 {
     if (expr->kind == EXPR_SUBQUERY)
         return true;
     for (uint32_t i = 0; i < expr->argument_count; i++) {
-        if (has_subquery(expr->arguments[i]))
+        if (plan__has_subquery(expr->arguments[i]))
             return true;
     }
     return false;
@@ -92,7 +92,7 @@ struct expr *plan__predicate(struct planner *planner, const struct exprs *condit
     struct exprs ordered = {0};
     for (int subqueries = 0; subqueries < 2; subqueries++) {
         for (uint32_t i = 0; i < conditions->count; i++) {
-            if (has_subquery(conditions->items[i]) == (subqueries == 1))
+            if (plan__has_subquery(conditions->items[i]) == (subqueries == 1))
                 plan__append(planner, &ordered, conditions->items[i]);
         }
     }

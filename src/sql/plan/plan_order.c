@@ -49,7 +49,7 @@ struct ways {
 /* Of one input, the look-ups that were weighed: what they cost depends on what is to the left. */
 struct weighed {
     uint64_t left;
-    double cost;
+    struct lookup lookup;
     const struct weighed *next;
 };
 
@@ -267,13 +267,13 @@ static void weigh_lookup(struct cluster *cluster, uint64_t left, uint32_t input,
     left &= cluster->neighbors[input] | cluster->needs[input];
     for (const struct weighed *known = cluster->weighed[input]; known; known = known->next) {
         if (known->left == left) {
-            join->lookup_cost = known->cost;
+            join->lookup = known->lookup;
             return;
         }
     }
-    plan__weigh_lookup(join);
+    plan__weigh_join_lookup(join);
     struct weighed *weighed = arena_alloc(cluster->planner->arena, sizeof *weighed);
-    *weighed = (struct weighed){left, join->lookup_cost, cluster->weighed[input]};
+    *weighed = (struct weighed){left, join->lookup, cluster->weighed[input]};
     cluster->weighed[input] = weighed;
 }
 
@@ -415,8 +415,11 @@ static void choose_for_merge(struct cluster *cluster, uint32_t input)
     if (!node->leaf || !relation->table || cluster->planner->options->no_merge_join)
         return;
     for (uint32_t i = 0; i < relation->table->index_count; i++) {
-        uint32_t slot = relation->slot_first + relation->table->indexes[i].columns[0];
+        uint32_t place = relation->table->indexes[i].columns[0];
+        uint32_t slot = relation->slot_first + place;
         bool links = false;
+        if (place >= relation->table->column_count)
+            continue; /* an expression has no slot */
         for (uint32_t k = 0; k < cluster->link_count && !links; k++)
             links = equates_slot(&cluster->links[k], slot);
         if (!links)

@@ -9,8 +9,12 @@
 
 #include "sql/plan/plan_int.h"
 
-static const double COST_SEEK = 8;    /* to find the beginning of a range */
-static const double COST_FETCH = 3;   /* a row through a secondary index, on top of the entry */
+static const double COST_SEEK = 8;  /* to find the beginning of a range */
+static const double COST_FETCH = 3; /* a row through a secondary index, on top of the entry */
+/* The same of look-ups as a clock has them. Where nothing is known of a table they are taken for
+ * cheaper than they are: it may be larger than it is taken for, and the reads are narrow. */
+static const double COST_SEEK_MEASURED = 40;
+static const double COST_FETCH_MEASURED = 20;
 static const double FEW_RANGES = 100; /* for more the whole table is thought of, too */
 enum { RANGES_MAX = 4096 };           /* products of IN lists beyond this are filtered instead */
 
@@ -199,7 +203,11 @@ static void estimate(const struct access *access, struct path *path)
         scanned = path->range_count;
     path->scanned = scanned;
     bool fetches = path->index != &access->table->indexes[0] && !path->index_only;
-    path->cost = COST_SEEK * path->range_count + scanned * (fetches ? 1 + COST_FETCH : 1);
+    bool measured = access->outside != 0 && plan__has_statistics(access->planner, access->table);
+    double fetch = measured ? COST_FETCH_MEASURED : COST_FETCH;
+    path->seek_cost = measured ? COST_SEEK_MEASURED : COST_SEEK;
+    path->row_cost = fetches ? 1 + fetch : 1;
+    path->cost = path->seek_cost * path->range_count + scanned * path->row_cost;
     const struct wish *wish = access->wish;
     double rows = fmin(access->rows, scanned);
     bool stops_early = wish->limit > 0 && wish->limit < rows;

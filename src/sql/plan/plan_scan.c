@@ -101,8 +101,11 @@ static void note_order(const struct access *access, const struct path *path, str
     if (path->range_count > 1 || path->reverse)
         return;
     uint32_t *order = arena_alloc(access->planner->arena, CATALOG_KEY_COLUMNS_MAX * sizeof *order);
-    for (uint32_t i = path->equal_count; i < index->column_count && !index->descending[i]; i++)
+    for (uint32_t i = path->equal_count; i < index->column_count && !index->descending[i]; i++) {
+        if (index->columns[i] >= access->table->column_count)
+            break; /* by an expression, which has no slot */
         order[out->order_count++] = access->relation->slot_first + index->columns[i];
+    }
     out->order = order;
 }
 
@@ -221,15 +224,14 @@ static bool find_lookup(struct planner *planner, struct query *query, uint32_t r
     return path->index != NULL;
 }
 
-bool plan__lookup_cost(struct planner *planner, struct query *query, uint32_t relation,
-                       const struct exprs *conditions, uint64_t left_relations, double *cost)
+struct lookup plan__weigh_lookup(struct planner *planner, struct query *query, uint32_t relation,
+                                 const struct exprs *conditions, uint64_t left_relations)
 {
     struct access access;
     struct path path;
     if (!find_lookup(planner, query, relation, conditions, left_relations, &access, &path))
-        return false;
-    *cost = path.cost;
-    return true;
+        return (struct lookup){0};
+    return (struct lookup){path.seek_cost, path.scanned, path.row_cost};
 }
 
 bool plan__choose_lookup(struct planner *planner, struct query *query, uint32_t relation,

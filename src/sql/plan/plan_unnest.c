@@ -11,7 +11,8 @@
  * values to the rows that have them: such a one becomes an ordinary join with the different values,
  * whose order is chosen by cost.
  *
- * What remains is run as a subquery. */
+ * Queries that give one aggregate for each row around: plan_decorrelate.c. What remains is run as a
+ * subquery. */
 #include <string.h>
 
 #include "sql/plan/plan_int.h"
@@ -28,13 +29,11 @@ static bool any_outer(struct expr *const *items, uint32_t count)
     return false;
 }
 
-static bool query_has_outer(const struct query *query, bool but_where);
-
 static bool from_has_outer(const struct query *query, const struct from_node *node)
 {
     if (node->leaf) {
         const struct query *derived = query->relations[node->relation].derived;
-        return derived && query_has_outer(derived, false);
+        return derived && plan__query_has_outer(derived, false);
     }
     for (uint32_t i = 0; i < node->input_count; i++) {
         if (from_has_outer(query, node->inputs[i]))
@@ -43,11 +42,10 @@ static bool from_has_outer(const struct query *query, const struct from_node *no
     return any_outer(node->on.items, node->on.count);
 }
 
-/* Whether the block takes anything from those around it; `but_where`: elsewhere than in WHERE. */
-static bool query_has_outer(const struct query *query, bool but_where)
+bool plan__query_has_outer(const struct query *query, bool but_where)
 {
     for (int i = 0; i < 2 && query->set; i++) {
-        if (query_has_outer(query->inputs[i], false))
+        if (plan__query_has_outer(query->inputs[i], false))
             return true;
     }
     for (uint32_t a = 0; a < query->aggregate_count; a++) {
@@ -81,11 +79,6 @@ static bool query_has_outer(const struct query *query, bool but_where)
            (query->from && from_has_outer(query, query->from));
 }
 
-bool plan__query_has_outer(const struct query *query)
-{
-    return query_has_outer(query, false);
-}
-
 static bool any_volatile(const struct exprs *list)
 {
     for (uint32_t i = 0; i < list->count; i++) {
@@ -106,21 +99,10 @@ static bool is_plain(const struct query *query)
 /* ---- taking over ------------------------------------------------------------------------------
  */
 
-struct unnesting {
-    struct planner *planner;
-    struct query *query;           /* the block around */
-    const struct subplan *subplan; /* whose query is taken over */
-    struct expr **values;          /* of its cells */
-    struct expr **columns;         /* what each of its slots is in the block around */
-    uint32_t slot_count;
-    uint32_t relation_first;
-};
-
-/* An expression of the inner block as one of the block around. */
-static struct expr *taken_over(const struct unnesting *unnesting, struct expr *expr)
+struct expr *plan__taken_over(const struct unnesting *unnesting, struct expr *expr)
 {
     if (expr->kind == EXPR_COLUMN) {
-        ASSERT(expr->index < unnesting->slot_count);
+        ASSERT(expr->index < unnesting->slot_count && unnesting->columns[expr->index]);
         return unnesting->columns[expr->index];
     }
     if (expr->kind == EXPR_OUTER) {
@@ -137,7 +119,7 @@ static struct expr *taken_over(const struct unnesting *unnesting, struct expr *e
     copy->arguments =
         arena_alloc(unnesting->planner->arena, expr->argument_count * sizeof(struct expr *));
     for (uint32_t i = 0; i < expr->argument_count; i++)
-        copy->arguments[i] = taken_over(unnesting, expr->arguments[i]);
+        copy->arguments[i] = plan__taken_over(unnesting, expr->arguments[i]);
     return copy;
 }
 
@@ -145,7 +127,7 @@ static void take_over_list(const struct unnesting *unnesting, const struct exprs
                            struct exprs *to)
 {
     for (uint32_t i = 0; i < from->count; i++)
-        plan__append(unnesting->planner, to, taken_over(unnesting, from->items[i]));
+        plan__append(unnesting->planner, to, plan__taken_over(unnesting, from->items[i]));
 }
 
 static void take_over_from(const struct unnesting *unnesting, struct from_node *node)
@@ -259,7 +241,7 @@ static bool try_semi(struct planner *planner, struct query *query, struct subque
                      const struct expr *expr, enum join_kind kind)
 {
     struct query *inner = subquery->query;
-    if (!is_plain(inner) || query_has_outer(inner, true) ||
+    if (!is_plain(inner) || plan__query_has_outer(inner, true) ||
         query->relation_count + inner->relation_count > RELATIONS_MAX)
         return false;
     /* EXISTS without a name of the block around is one question for all rows. */
@@ -275,9 +257,9 @@ static bool try_semi(struct planner *planner, struct query *query, struct subque
     take_over_from(&unnesting, inner->from);
     take_over_list(&unnesting, &inner->where, &on);
     if (is_in)
-        plan__append(
-            planner, &on,
-            equality(planner, expr->arguments[0], taken_over(&unnesting, inner->outputs.items[0])));
+        plan__append(planner, &on,
+                     equality(planner, expr->arguments[0],
+                              plan__taken_over(&unnesting, inner->outputs.items[0])));
     put_join(planner, query, kind, inner->from, &on);
     subquery->query = NULL;
     return true;
@@ -350,4 +332,5 @@ void plan__unnest(struct planner *planner, struct query *query)
             query->where.items[kept++] = condition;
     }
     query->where.count = kept;
+    plan__decorrelate(planner, query);
 }

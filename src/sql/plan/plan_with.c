@@ -195,7 +195,7 @@ static bool may_share(const struct with *with, const struct query *query, bool r
 {
     if (reads_working || with->ast->materialized == AST_NOT_MATERIALIZED)
         return false;
-    if (plan__query_has_outer(query))
+    if (plan__query_has_outer(query, false))
         return false;
     return with->ast->materialized == AST_MATERIALIZED || !is_cheap(query);
 }

@@ -556,4 +556,13 @@ status_t interval_to_char(struct interval interval, struct slice pattern, struct
 status_t timestamp_from_char(struct slice text, struct slice pattern, int64_t *us, bool *zoned,
                              struct error *error);
 
+/* ---- patterns (like.c) ------------------------------------------------------------------------
+ */
+
+enum { LIKE_ESCAPE_NONE = 0x110000 }; /* above every character */
+
+/* Does the text match the pattern of LIKE, or, with `fold`, of ILIKE? False in *valid: the pattern
+ * ends with its escape character. */
+bool like_match(struct slice text, struct slice pattern, uint32_t escape, bool fold, bool *valid);
+
 #endif

@@ -158,6 +158,8 @@ static struct plan_options options_of(struct world *world, const struct golden_c
                                  .no_hash_join = strstr(without, "hash"),
                                  .no_lookup_join = strstr(without, "lookup"),
                                  .no_merge_join = strstr(without, "merge"),
+                                 .no_decorrelate = strstr(without, "decorrelate"),
+                                 .no_extremes = strstr(without, "extremes"),
                                  .no_join_order = strstr(without, "order"),
                                  .no_top_n = strstr(without, "top"),
                                  .no_unnest = strstr(without, "unnest"),

@@ -142,7 +142,18 @@ static void other_condition(struct buffer *sql, uint32_t first, uint32_t count)
     }
 }
 
-/* A query as a condition; # stands for a column around it. */
+/* # stands for a column. */
+static void with_columns(struct buffer *sql, const char *text, uint32_t first, uint32_t count)
+{
+    for (; *text; text++) {
+        if (*text == '#')
+            column(sql, first, count);
+        else
+            buffer_append_byte(sql, (uint8_t)*text);
+    }
+}
+
+/* A query as a condition. */
 static void subquery(struct buffer *sql, uint32_t first, uint32_t count)
 {
     static const char *const tests[] = {
@@ -158,13 +169,19 @@ static void subquery(struct buffer *sql, uint32_t first, uint32_t count)
         "# = (SELECT min(a) + count(*) FROM t WHERE t.a = # AND t.id > 3)",
         "(SELECT sum(y) FROM u WHERE u.x = # AND u.t_id = #) IS NULL",
     };
-    const char *test = tests[below(sizeof tests / sizeof *tests)];
-    for (; *test; test++) {
-        if (*test == '#')
-            column(sql, first, count);
-        else
-            buffer_append_byte(sql, (uint8_t)*test);
-    }
+    with_columns(sql, tests[below(sizeof tests / sizeof *tests)], first, count);
+}
+
+/* A query as a value. */
+static void scalar(struct buffer *sql, uint32_t first, uint32_t count)
+{
+    static const char *const values[] = {
+        "(SELECT count(*) FROM u WHERE u.t_id = #)",
+        "(SELECT max(y) FROM u WHERE u.x = # AND u.y < 3)",
+        "(SELECT count(k) + min(w) FROM v WHERE v.k = #)",
+        "(SELECT sum(a) FROM t WHERE t.id = # + 1)",
+    };
+    with_columns(sql, values[below(sizeof values / sizeof *values)], first, count);
 }
 
 static void atom(struct buffer *sql, uint32_t first, uint32_t count)
@@ -304,6 +321,8 @@ static void query(struct buffer *sql)
                 column(sql, 0, item_count);
                 buffer_append_string(sql, ")");
             }
+        } else if (below(10) == 0) {
+            scalar(sql, 0, item_count);
         } else {
             column(sql, 0, item_count);
             buffer_append_string(sql, below(5) ? "" : " + 1");
@@ -383,6 +402,8 @@ static const struct {
     {"lookup join", offsetof(struct plan_options, no_lookup_join)},
     {"join order", offsetof(struct plan_options, no_join_order)},
     {"top n", offsetof(struct plan_options, no_top_n)},
+    {"decorrelate", offsetof(struct plan_options, no_decorrelate)},
+    {"extremes", offsetof(struct plan_options, no_extremes)},
     {"unnest", offsetof(struct plan_options, no_unnest)},
 };
 enum { RULES = sizeof rules / sizeof *rules };
