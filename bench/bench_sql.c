@@ -4,8 +4,9 @@
  *
  *   bench_sql DIRECTORY [PART...]
  *
- * Parts: point, write, scan, join, plan, tpch; all without one. What is said of both sides'
- * durability: bench_sql_side.h. */
+ * Parts: point, write, scan, join, plan, tpch, slt; all of these without one. And slt-all, every
+ * script of the corpus, whose place the variable SLT_CORPUS of the environment tells. What is said
+ * of both sides' durability: bench_sql_side.h. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -220,7 +221,8 @@ static bool wanted(int count, char **arguments, const char *part)
 
 int main(int count, char **arguments)
 {
-    demand(count > 1, "usage: bench_sql DIRECTORY [point|write|scan|join|plan|tpch]...");
+    demand(count > 1,
+           "usage: bench_sql DIRECTORY [point|write|scan|join|plan|tpch|slt|slt-all]...");
     struct side *ours = side_open_ours(arguments[1]);
     struct side *sqlite = side_open_sqlite(arguments[1]);
     bool scan = wanted(count, arguments, "scan"), join = wanted(count, arguments, "join");
@@ -246,5 +248,8 @@ int main(int count, char **arguments)
         tpch_measure(ours, sqlite, 0.1);
     side_close(ours);
     side_close(sqlite);
+    bool all = count > 2 && wanted(count, arguments, "slt-all");
+    if (all || wanted(count, arguments, "slt"))
+        slt_measure(arguments[1], getenv("SLT_CORPUS"), all);
     return 0;
 }

@@ -65,6 +65,13 @@ void line(const char *what, double ours, double sqlite, const char *unit);
 void point_measure_selects(struct side *ours, struct side *sqlite);
 void point_measure_writes(struct side *ours, struct side *sqlite);
 
+/* ---- sqllogictest (bench_sql_slt.c) ------------------------------------------------------------
+ */
+
+/* Scripts of the corpus at `corpus` (NULL, or nothing there: says so and skips them), some or all,
+ * with databases of their own below `scratch`. */
+void slt_measure(const char *scratch, const char *corpus, bool all);
+
 /* ---- TPC-H (bench_sql_tpch.c) -----------------------------------------------------------------
  */
 
