@@ -122,11 +122,13 @@ static bool take_index(void *context, const struct toydb_event *event)
     return true;
 }
 
-/* Lines of the text that hold `mark` go below `title`, without "CONSTRAINT" and the comma. */
+/* Lines of the text that hold `mark` go below `title`, without what begins them ("CONSTRAINT",
+ * "COMMENT ON") and the comma. */
 static void take_constraints(struct buffer *out, const char *text, const char *mark,
                              const char *title)
 {
     static const char lead[] = "CONSTRAINT ";
+    static const char comment[] = "COMMENT ON ";
     bool any = false;
     for (const char *line = text; *line; line += *line == '\n') {
         size_t size = strcspn(line, "\n");
@@ -138,6 +140,8 @@ static void take_constraints(struct buffer *out, const char *text, const char *m
             continue;
         if (strncmp(from, lead, strlen(lead)) == 0)
             from += strlen(lead);
+        else if (strncmp(from, comment, strlen(comment)) == 0)
+            from += strlen(comment);
         buffer_printf(out, "%s    ", any ? "" : title);
         bin__text_show(out, slice_make(from, (size_t)(end - from)), false);
         buffer_append_byte(out, '\n');
@@ -154,6 +158,7 @@ static bool take_create(void *context, const struct toydb_event *event)
     const char *text = text_of(&event->values[1]);
     take_constraints(&description->below, text, " FOREIGN KEY (", "Foreign keys:\n");
     take_constraints(&description->below, text, " CHECK (", "Checks:\n");
+    take_constraints(&description->below, text, "COMMENT ON ", "Comments:\n");
     return true;
 }
 

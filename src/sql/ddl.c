@@ -273,6 +273,8 @@ status_t sql__ddl_run(struct sql_session *session)
         return sql__sequence_ddl(session);
     case AST_TRUNCATE:
         return sql__truncate(session);
+    case AST_COMMENT:
+        return sql__comment(session);
     default:
         ASSERT(session->statement->kind == AST_DROP_INDEX);
         return drop_indexes(session);

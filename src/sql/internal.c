@@ -141,6 +141,10 @@ static bool fill_internal(struct sql_session *session, const char *table, struct
         sql__cache_rows(session->engine, rows);
         return true;
     }
+    if (strcmp(table, "comments") == 0) {
+        sql__comment_rows(session->catalog, rows);
+        return true;
+    }
     if (strcmp(table, "functions") == 0) {
         functions(rows);
         return true;

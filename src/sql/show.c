@@ -227,6 +227,7 @@ static void print_create_table(const struct table *table, const struct catalog *
             !belongs_to_foreign_key(table, index))
             print_index(table, index, out);
     }
+    sql__comments_print(catalog, table, out);
     buffer_append_string(out, ";");
 }
 

@@ -389,6 +389,12 @@ status_t sql__drop_views(struct sql_session *session);
 status_t sql__create_table_as(struct sql_session *session);
 
 /* ddl_truncate.c */
+/* COMMENT ON, and the rows of toydb_internal.comments. */
+status_t sql__comment(struct sql_session *session);
+void sql__comment_rows(const struct catalog *catalog, struct sql_rows *rows);
+/* Statements that make the comments of a table, its columns and indexes, behind "...;". */
+void sql__comments_print(const struct catalog *catalog, const struct table *table,
+                         struct buffer *out);
 status_t sql__truncate(struct sql_session *session);
 /* ddl_sequence.c */
 status_t sql__sequence_ddl(struct sql_session *session);

@@ -22,6 +22,7 @@ bool sql__statement_is_ddl(const struct ast_statement *statement)
     case AST_ALTER_SEQUENCE:
     case AST_DROP_SEQUENCE:
     case AST_TRUNCATE:
+    case AST_COMMENT:
         return true;
     default:
         return false;

@@ -91,6 +91,7 @@ static const char *verb(const struct ast_statement *statement)
         [AST_ALTER_SEQUENCE] = "ALTER SEQUENCE",
         [AST_DROP_SEQUENCE] = "DROP SEQUENCE",
         [AST_TRUNCATE] = "TRUNCATE",
+        [AST_COMMENT] = "COMMENT",
         [AST_COPY] = "COPY FROM",
     };
     ASSERT(statement->kind < sizeof verbs / sizeof *verbs && verbs[statement->kind]);

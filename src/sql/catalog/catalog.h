@@ -148,6 +148,17 @@ struct garbage {
     uint32_t index_id;
 };
 
+/* What a comment is about: a relation itself (id 0), a column (its ordinal, of a view its place),
+ * an index (its id). The numbers are part of the stored format. */
+enum comment_kind { COMMENT_RELATION, COMMENT_COLUMN, COMMENT_INDEX };
+
+struct comment {
+    uint32_t relation_id; /* table, view or sequence */
+    enum comment_kind kind;
+    uint32_t id;
+    const char *text;
+};
+
 struct catalog {
     uint64_t version;
     struct table **tables;       /* sorted by name */
@@ -157,6 +168,8 @@ struct catalog {
     uint32_t view_count;
     struct sequence **sequences; /* sorted by id */
     uint32_t sequence_count;
+    struct comment *comments; /* sorted by relation, kind, id */
+    uint32_t comment_count;
     struct garbage *garbage; /* as it was when this was read */
     uint32_t garbage_count;
     struct arena arena;
@@ -334,6 +347,13 @@ status_t catalog_drop_view(struct store_txn *txn, const struct catalog *catalog,
  * cannot be used until there is something of that name again. */
 status_t catalog_drop_table(struct store_txn *txn, const struct catalog *catalog,
                             const struct table *table, bool leave_views, struct error *error);
+/* COMMENT ON: `text` is NULL to take it away. Whether the object exists is the caller's business.
+ */
+status_t catalog_comment_put(struct store_txn *txn, const struct comment *comment,
+                             struct error *error);
+/* NULL when there is none. */
+const char *catalog_comment(const struct catalog *catalog, uint32_t relation_id,
+                            enum comment_kind kind, uint32_t id);
 /* Removes all rows and index entries; or, when they are many, gives the table other keys and leaves
  * these to be removed as garbage. The schema stays as it is otherwise. */
 status_t catalog_truncate_table(struct store_txn *txn, const struct table *table,

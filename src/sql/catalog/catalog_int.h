@@ -21,6 +21,7 @@
  *  12 sequences             id                    | name, start, increment, low, high, cache,
  *                                                   cycle, bits, owner, owner's ordinal, epoch
  *  13 garbage               table, index          | (65535: all indexes)
+ *  14 comments              relation, kind, id    | text
  *  60 sequence_values       id                    | last value, whether it was given
  *  61 index_builds          table, index          | owner, position, when
  *
@@ -51,6 +52,7 @@ enum system_table {
     SYSTEM_CHECKS,
     SYSTEM_SEQUENCES,
     SYSTEM_GARBAGE,
+    SYSTEM_COMMENTS,
     SYSTEM_LOADED_END,
     SYSTEM_SEQUENCE_VALUES = 60,
     SYSTEM_INDEX_BUILDS,
@@ -101,6 +103,9 @@ status_t catalog__foreign_key_write(struct store_txn *txn, const struct table *t
                                     const struct foreign_key *fk, struct error *error);
 status_t catalog__check_write(struct store_txn *txn, const struct table *table,
                               const struct check *check, struct error *error);
+
+/* All of a relation, which is dropped. */
+status_t catalog__comments_remove(struct store_txn *txn, uint32_t relation_id, struct error *error);
 
 /* 2BP01 when a view is made of a relation; `what` is "table t" or "view v". */
 status_t catalog__no_view_depends(const struct catalog *catalog, uint32_t relation_id,

@@ -111,6 +111,9 @@ status_t catalog_drop_index(struct store_txn *txn, const struct catalog *catalog
         status = catalog__rows_remove(txn, SYSTEM_INDEXES, key, 2, error);
     if (status == OK)
         status = catalog__rows_remove(txn, SYSTEM_INDEX_COLUMNS, key, 2, error);
+    struct value about[] = {key[0], value_integer(COMMENT_INDEX), key[1]};
+    if (status == OK)
+        status = catalog__rows_remove(txn, SYSTEM_COMMENTS, about, 3, error);
     if (status == OK)
         status = catalog__rows_remove(txn, SYSTEM_INDEX_BUILDS, key, 2, error);
     if (status == OK)

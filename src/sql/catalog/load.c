@@ -30,6 +30,7 @@ struct loader {
     uint32_t view_capacity;
     uint32_t sequence_capacity;
     uint32_t garbage_capacity;
+    uint32_t comment_capacity;
     struct growing *at; /* the table of the last row, or NULL */
     struct arena scratch;
     struct batch *decoded[SYSTEM_TABLE_END]; /* one row each */
@@ -411,6 +412,21 @@ static bool load_garbage(struct loader *loader)
     return true;
 }
 
+static bool load_comment(struct loader *loader)
+{
+    struct catalog *catalog = loader->catalog;
+    struct comment comment = {.text = string(loader, 3)};
+    uint32_t kind;
+    if (!comment.text || !number(loader, 0, u32_end, &comment.relation_id) ||
+        !number(loader, 1, COMMENT_INDEX + 1, &kind) || !number(loader, 2, u32_end, &comment.id))
+        return false;
+    comment.kind = (enum comment_kind)kind;
+    catalog->comments = arena_grow(&catalog->arena, catalog->comments, &loader->comment_capacity,
+                                   catalog->comment_count + 1, sizeof *catalog->comments);
+    catalog->comments[catalog->comment_count++] = comment;
+    return true;
+}
+
 static status_t entry_load(struct loader *loader, const struct store_entry *entry,
                            struct error *error)
 {
@@ -430,6 +446,7 @@ static status_t entry_load(struct loader *loader, const struct store_entry *entr
         [SYSTEM_CHECKS] = {"checks", load_check},
         [SYSTEM_SEQUENCES] = {"sequences", load_sequence},
         [SYSTEM_GARBAGE] = {"garbage", load_garbage},
+        [SYSTEM_COMMENTS] = {"comments", load_comment},
     };
     uint32_t which = entry->key.size < 5 ? 0 : get_u32_be(entry->key.data + 1);
     if (which >= SYSTEM_TABLE_END || !loads[which].load)

@@ -205,6 +205,8 @@ status_t catalog_drop_sequence(struct store_txn *txn, const struct catalog *cata
     }
     if (status == OK)
         status = sequence_remove(txn, sequence, error);
+    if (status == OK)
+        status = catalog__comments_remove(txn, sequence->id, error);
     arena_free(&arena);
     return status == OK ? catalog__version_bump(txn, error) : status;
 }
@@ -241,9 +243,12 @@ status_t catalog__sequences_drop(struct store_txn *txn, const struct catalog *ca
     status_t status = OK;
     for (uint32_t i = 0; i < catalog->sequence_count && status == OK; i++) {
         const struct sequence *sequence = catalog->sequences[i];
-        if (sequence->owner_id == table->id &&
-            (!column || sequence->owner_ordinal == column->ordinal))
-            status = sequence_remove(txn, sequence, error);
+        if (sequence->owner_id != table->id ||
+            (column && sequence->owner_ordinal != column->ordinal))
+            continue;
+        status = sequence_remove(txn, sequence, error);
+        if (status == OK)
+            status = catalog__comments_remove(txn, sequence->id, error);
     }
     return status;
 }

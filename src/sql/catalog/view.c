@@ -108,5 +108,7 @@ status_t catalog_drop_view(struct store_txn *txn, const struct catalog *catalog,
         status = catalog__no_view_depends(catalog, view->id, "view", view->name, error);
     if (status == OK)
         status = rows_remove(txn, view->id, error);
+    if (status == OK)
+        status = catalog__comments_remove(txn, view->id, error);
     return status == OK ? catalog__version_bump(txn, error) : status;
 }

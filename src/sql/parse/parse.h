@@ -354,6 +354,7 @@ enum ast_statement_kind {
     AST_ALTER_SEQUENCE,
     AST_DROP_SEQUENCE,
     AST_TRUNCATE,
+    AST_COMMENT,
 };
 
 struct ast_assignment {
@@ -367,6 +368,20 @@ struct ast_index_key {
     struct ast_expr *expr; /* or NULL */
     uint32_t position;
     bool descending;
+};
+
+/* COMMENT ON: what, and its text or NULL. */
+struct ast_comment {
+    enum {
+        AST_COMMENT_TABLE,
+        AST_COMMENT_VIEW,
+        AST_COMMENT_SEQUENCE,
+        AST_COMMENT_INDEX,
+        AST_COMMENT_COLUMN
+    } on;
+    struct ast_name name; /* of a column: of its table */
+    struct ast_name column;
+    const char *text; /* or NULL */
 };
 
 enum ast_conflict {
@@ -660,6 +675,7 @@ struct ast_statement {
         struct ast_reindex *reindex;
         struct ast_sequence *sequence; /* AST_CREATE_SEQUENCE, AST_ALTER_SEQUENCE */
         struct ast_truncate *truncate;
+        struct ast_comment *comment;
         struct ast_alter_table *alter_table;
         struct ast_create_index *create_index;
         struct ast_begin *begin;
@@ -709,6 +725,8 @@ typedef void ast_column_fn(void *context, struct ast_expr *column);
 void ast_each_column(struct ast_expr *expr, ast_column_fn *visit, void *context);
 /* Appends an identifier, quoted when it must be (keywords, upper case, odd characters). */
 void ast_print_name(const char *name, struct buffer *out);
+/* A literal, with its quotes. */
+void ast_print_text(const char *text, struct buffer *out);
 /* "a", "lower(a)" or "(a + b)", as an index has it; without its order. */
 void ast_print_index_key(const struct ast_index_key *key, struct buffer *out);
 /* "+", "IS DISTINCT FROM", "NOT", ... */

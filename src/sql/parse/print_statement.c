@@ -507,5 +507,8 @@ void ast_print(const struct ast_statement *statement, struct buffer *out)
     case AST_TRUNCATE:
         print_truncate(statement->as.truncate, out);
         break;
+    case AST_COMMENT:
+        parse__print_comment(statement->as.comment, out);
+        break;
     }
 }

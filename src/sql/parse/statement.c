@@ -280,6 +280,7 @@ bool parse__statement(struct parse *parse, struct ast_statement *statement)
     case KEYWORD_ANALYSE:
         return parse__analyze(parse, statement);
     case KEYWORD_COMMENT:
+        return parse__comment(parse, statement);
     case KEYWORD_DEALLOCATE:
     case KEYWORD_DECLARE:
     case KEYWORD_DO:

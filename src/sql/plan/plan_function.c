@@ -339,6 +339,43 @@ static status_t settle_all(struct planner *planner, struct expr **arguments, uin
     return OK;
 }
 
+/* obj_description(relation) and col_description(relation, column's place), which are looked up when
+ * the statement is planned: a plan is of one picture of the schema. */
+static status_t type_description(struct planner *planner, bool column, struct expr **arguments,
+                                 uint32_t count, uint32_t position, struct expr **out)
+{
+    const char *text = NULL;
+    for (uint32_t i = 0; i < count; i++)
+        if (arguments[i]->kind != EXPR_CONSTANT || arguments[i]->constant.null)
+            return error_sql(planner->error, "0A000", arguments[i]->position,
+                             "the arguments of a description must be literals");
+    const struct value *relation = &arguments[0]->constant;
+    bool fits =
+        type_is_slice(relation->type) && (!column || arguments[1]->constant.type == SQL_INTEGER);
+    if (!fits)
+        return error_sql(planner->error, "42883", position,
+                         "a description is of a relation's name%s",
+                         column ? " and the place of a column" : "");
+    const char *name =
+        arena_strndup(planner->arena, (const char *)relation->as.text.data, relation->as.text.size);
+    const struct table *table = catalog_table(planner->catalog, name);
+    const struct view *view = catalog_view(planner->catalog, name);
+    const struct sequence *sequence = catalog_sequence(planner->catalog, name);
+    uint32_t id = table ? table->id : view ? view->id : sequence ? sequence->id : 0;
+    int64_t place = column ? arguments[1]->constant.as.integer - 1 : 0;
+    int64_t places = table ? table_visible_count(table) : view ? view->column_count : 0;
+    if (!column)
+        text = catalog_comment(planner->catalog, id, COMMENT_RELATION, 0);
+    else if (place >= 0 && place < places)
+        text = catalog_comment(planner->catalog, id, COMMENT_COLUMN,
+                               table ? table->columns[place].ordinal : (uint32_t)place);
+    struct value value =
+        text ? value_text(slice_from_string(arena_strndup(planner->arena, text, strlen(text))))
+             : value_null(SQL_TEXT);
+    *out = plan__constant(planner, value, position);
+    return OK;
+}
+
 /* *known tells whether it is one of them. */
 static status_t type_polymorphic(struct planner *planner, const char *name, struct expr **arguments,
                                  uint32_t count, uint32_t position, bool *known, struct expr **out)
@@ -349,6 +386,10 @@ static status_t type_polymorphic(struct planner *planner, const char *name, stru
         *out = plan__constant(planner, value_text(slice_from_string(type)), position);
         return OK;
     }
+    bool of_column = strcmp(name, "col_description") == 0 && count == 2;
+    *known = of_column || (strcmp(name, "obj_description") == 0 && (count == 1 || count == 2));
+    if (*known)
+        return type_description(planner, of_column, arguments, count, position, out);
     for (size_t i = 0; i < sizeof polymorphics / sizeof *polymorphics; i++) {
         const struct polymorphic *function = &polymorphics[i];
         if (strcmp(function->name, name) != 0 || count < function->least || count > function->most)
@@ -444,14 +485,16 @@ bool plan_function_at(uint32_t i, struct plan_function *out)
         out->kind = "window";
         return true;
     }
-    /* Two that the planner has a place of its own for. */
-    out->name = "pg_typeof";
-    out->arguments_min = out->arguments_max = 1;
-    if (i-- == plan__window_count())
-        return true;
-    out->name = "generate_series";
-    out->kind = "set";
-    out->arguments_min = 2;
-    out->arguments_max = 3;
-    return i == plan__window_count();
+    /* Those that the planner has a place of its own for. */
+    static const struct plan_function others[] = {
+        {.name = "pg_typeof", .kind = "function", .arguments_min = 1, .arguments_max = 1},
+        {.name = "obj_description", .kind = "function", .arguments_min = 1, .arguments_max = 2},
+        {.name = "col_description", .kind = "function", .arguments_min = 2, .arguments_max = 2},
+        {.name = "generate_series", .kind = "set", .arguments_min = 2, .arguments_max = 3},
+    };
+    i -= plan__window_count();
+    if (i >= sizeof others / sizeof *others)
+        return false;
+    *out = others[i];
+    return true;
 }
