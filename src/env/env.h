@@ -172,4 +172,28 @@ bool env_cond_wait_for(struct env_cond *cond, struct env_mutex *mutex, uint64_t 
 void env_cond_signal(struct env_cond *cond);
 void env_cond_broadcast(struct env_cond *cond);
 
+/* ---- a crew (real only) ----------------------------------------------------------------------
+ *
+ * Threads that help with work which its owner would do alone otherwise. */
+
+struct env_crew;
+/* The submitter's; zeroed but for run and argument, and untouched from env_crew_submit to
+ * env_crew_finish. */
+struct env_crew_task {
+    env_thread_fn *run;
+    void *argument;
+    struct env_crew_task *next;
+    int state;
+};
+/* Threads are started by the first task. */
+struct env_crew *env_crew_create(const char *name, uint32_t threads);
+/* No task may be out. NULL is allowed. */
+void env_crew_destroy(struct env_crew *crew);
+/* 0 for NULL. */
+uint32_t env_crew_threads(const struct env_crew *crew);
+/* Any thread. A task must not wait for another one. */
+void env_crew_submit(struct env_crew *crew, struct env_crew_task *task);
+/* Takes it back if nobody has begun it, else waits for its end. True: it was run. */
+bool env_crew_finish(struct env_crew *crew, struct env_crew_task *task);
+
 #endif
