@@ -135,6 +135,10 @@ status_t mvcc_count_step(struct mvcc_count *count, struct error *error);
 /* About how many versions of keys the store has in [low, high): an estimate of the keys. */
 status_t mvcc_estimate(const struct mvcc_view *view, struct slice low, struct slice high,
                        double *keys, struct error *error);
+/* Appends a key that lies at about that share (0 <= share < 1) of those of [low, high); nothing
+ * when none is known. */
+status_t mvcc_share_key(const struct mvcc_view *view, struct slice low, struct slice high,
+                        double share, struct buffer *key, struct error *error);
 /* Up to `max` neighbouring keys of [low, high), some way into it: behind that share (0 <= share <
  * 1) of them. Keys live in `keys`. */
 status_t mvcc_sample(const struct mvcc_view *view, struct slice low, struct slice high,

@@ -399,6 +399,24 @@ status_t mvcc_estimate(const struct mvcc_view *view, struct slice low, struct sl
     return kv_estimate(view->snapshot, low, high, keys, error);
 }
 
+status_t mvcc_share_key(const struct mvcc_view *view, struct slice low, struct slice high,
+                        double share, struct buffer *key, struct error *error)
+{
+    struct kv_cursor cursor;
+    struct slice at;
+    uint64_t version;
+    status_t status = kv_cursor_seek_share(&cursor, view->snapshot, low, high, share, error);
+    if (status != OK || !kv_cursor_valid(&cursor))
+        return status;
+    struct slice stored = kv_cursor_key(&cursor);
+    if (slice_compare(stored, low) <= 0 || (high.size != 0 && slice_compare(stored, high) >= 0))
+        return OK;
+    status = mvcc__split(stored, &at, &version, error);
+    if (status == OK)
+        buffer_append_slice(key, at);
+    return status;
+}
+
 status_t mvcc_sample(const struct mvcc_view *view, struct slice low, struct slice high,
                      double share, struct kv_entry *entries, uint32_t max, uint32_t *count,
                      struct arena *keys, struct error *error)

@@ -40,6 +40,20 @@ static status_t bound_scan_open(struct store_txn *store, struct slice low, struc
     return status;
 }
 
+static status_t bound_part_open(struct store_txn *store, struct slice low, struct slice high,
+                                struct store_cursor **out, struct error *error)
+{
+    struct bound_cursor *bound = mem_alloc(sizeof *bound);
+    bound->cursor.ops = &bound_ops;
+    arena_init(&bound->keys, 0);
+    status_t status = txn_scan_open_part(&bound_of(store)->txn, &bound->scan, low, high, error);
+    if (status == OK)
+        *out = &bound->cursor;
+    else
+        mem_free(bound);
+    return status;
+}
+
 static status_t bound_scan_next(struct store_cursor *cursor, struct store_entry *entries,
                                 uint32_t max, uint32_t *count, struct error *error)
 {
@@ -116,7 +130,21 @@ static status_t bound_sample(struct store_txn *store, struct slice low, struct s
     return status;
 }
 
+static status_t bound_share_key(struct store_txn *store, struct slice low, struct slice high,
+                                double share, struct buffer *key, struct error *error)
+{
+    return mvcc_share_key(&bound_of(store)->txn.view, low, high, share, key, error);
+}
+
+static void bound_note_range(struct store_txn *store, struct slice low, struct slice high)
+{
+    txn_note_range(&bound_of(store)->txn, low, high);
+}
+
 static const struct store_ops bound_ops = {
+    .share_key = bound_share_key,
+    .note_range = bound_note_range,
+    .part_open = bound_part_open,
     .get = bound_get,
     .scan_open = bound_scan_open,
     .scan_next = bound_scan_next,

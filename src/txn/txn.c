@@ -129,6 +129,7 @@ status_t txn_scan_open(struct txn *txn, struct txn_scan *scan, struct slice low,
     scan->last = slice_make(NULL, 0);
     scan->reverse = reverse;
     scan->at_end = false;
+    scan->is_part = false;
     scan->count = NULL;
     status_t status =
         mvcc_scan_begin(&scan->scan, &txn->view, scan->low, scan->high, reverse, error);
@@ -137,6 +138,20 @@ status_t txn_scan_open(struct txn *txn, struct txn_scan *scan, struct slice low,
         bytes_free(scan->high);
         scan->txn = NULL;
     }
+    return status;
+}
+
+void txn_note_range(struct txn *txn, struct slice low, struct slice high)
+{
+    if (!txn->read_only)
+        range_note(txn, low, high, false);
+}
+
+status_t txn_scan_open_part(struct txn *txn, struct txn_scan *scan, struct slice low,
+                            struct slice high, struct error *error)
+{
+    status_t status = txn_scan_open(txn, scan, low, high, false, error);
+    scan->is_part = true;
     return status;
 }
 
@@ -211,14 +226,15 @@ void txn_scan_close(struct txn_scan *scan)
     struct slice low = scan->low;
     struct slice high = scan->high;
     bool nothing = !scan->at_end && !scan->last.data;
-    if (!scan->at_end && scan->last.data && !txn->read_only) {
+    bool is_noted = !nothing && !scan->is_part && !txn->read_only;
+    if (is_noted && !scan->at_end) {
         /* [low, last] or [last, high): what lies beyond was not looked at. */
         if (scan->reverse)
             low = scan->last;
         else
             high = key_behind(&txn->range_bytes, scan->last);
     }
-    if (!nothing && !txn->read_only)
+    if (is_noted)
         range_note(txn, low, high, false);
     bytes_free(scan->low);
     bytes_free(scan->high);

@@ -79,11 +79,18 @@ struct txn_scan {
     struct slice last;      /* last key given out, in `scan` */
     bool reverse;
     bool at_end;
+    bool is_part;             /* noted by somebody else */
     struct mvcc_count *count; /* of txn_scan_count, or NULL */
 };
 
 status_t txn_scan_open(struct txn *txn, struct txn_scan *scan, struct slice low, struct slice high,
                        bool reverse, struct error *error);
+/* Notes all of [low, high) as read. */
+void txn_note_range(struct txn *txn, struct slice low, struct slice high);
+/* As txn_scan_open, ascending, within a range that was noted: on any thread, beside others, while
+ * nobody writes. */
+status_t txn_scan_open_part(struct txn *txn, struct txn_scan *scan, struct slice low,
+                            struct slice high, struct error *error);
 /* ERR_NOT_FOUND (error untouched) at the end. The key is valid until the next call, the value as
  * long as the transaction. */
 status_t txn_scan_next(struct txn_scan *scan, struct slice *key, struct slice *value,

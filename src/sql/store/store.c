@@ -100,3 +100,30 @@ status_t store_sample(struct store_txn *txn, struct slice low, struct slice high
     ASSERT(*count <= max);
     return status;
 }
+
+bool store_has_parts(const struct store_txn *txn)
+{
+    return txn->ops->part_open != NULL;
+}
+
+status_t store_share_key(struct store_txn *txn, struct slice low, struct slice high, double share,
+                         struct buffer *key, struct error *error)
+{
+    ASSERT(store_has_parts(txn) && key);
+    ASSERT(share >= 0 && share < 1);
+    return txn->ops->share_key(txn, low, high, share, key, error);
+}
+
+void store_note_range(struct store_txn *txn, struct slice low, struct slice high)
+{
+    ASSERT(store_has_parts(txn));
+    txn->ops->note_range(txn, low, high);
+}
+
+status_t store_part_open(struct store_txn *txn, struct slice low, struct slice high,
+                         struct store_cursor **cursor, struct error *error)
+{
+    ASSERT(store_has_parts(txn) && cursor);
+    *cursor = NULL;
+    return txn->ops->part_open(txn, low, high, cursor, error);
+}

@@ -49,6 +49,12 @@ struct store_ops {
     status_t (*sample)(struct store_txn *txn, struct slice low, struct slice high, double share,
                        struct store_entry *entries, uint32_t max, uint32_t *count,
                        struct error *error);
+    /* These three may be missing together: then all reading is done by one thread. */
+    status_t (*share_key)(struct store_txn *txn, struct slice low, struct slice high, double share,
+                          struct buffer *key, struct error *error);
+    void (*note_range)(struct store_txn *txn, struct slice low, struct slice high);
+    status_t (*part_open)(struct store_txn *txn, struct slice low, struct slice high,
+                          struct store_cursor **cursor, struct error *error);
 };
 
 /* The first member of an implementation's own transaction, and of its cursors. */
@@ -95,6 +101,22 @@ status_t store_estimate(struct store_txn *txn, struct slice low, struct slice hi
 status_t store_sample(struct store_txn *txn, struct slice low, struct slice high, double share,
                       struct store_entry *entries, uint32_t max, uint32_t *count,
                       struct error *error);
+
+/* ---- reading by several threads --------------------------------------------------------------
+ */
+
+bool store_has_parts(const struct store_txn *txn);
+/* Appends a key at about that share (0 <= share < 1) of [low, high), to divide it there; nothing
+ * when none is known. */
+status_t store_share_key(struct store_txn *txn, struct slice low, struct slice high, double share,
+                         struct buffer *key, struct error *error);
+/* Notes all of a range as read, for what store_part_open reads of it. */
+void store_note_range(struct store_txn *txn, struct slice low, struct slice high);
+/* As store_scan_open, ascending; nothing is noted. Cursors opened so may be used, each by one
+ * thread at a time, on any threads beside each other, as long as nothing else is done with the
+ * transaction. */
+status_t store_part_open(struct store_txn *txn, struct slice low, struct slice high,
+                         struct store_cursor **cursor, struct error *error);
 
 /* ---- a dull store for tests: a sorted array in memory, transactions by copy -------------------
  * One thread; everything stays in memory until store_memory_destroy, which must come after the end

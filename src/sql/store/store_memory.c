@@ -33,7 +33,7 @@ struct memory_txn {
 
 struct memory_cursor {
     struct store_cursor base;
-    struct memory_txn *txn;
+    struct memory_txn *txn; /* NULL: of a part, which holds nothing of the transaction's */
     struct picture *picture;
     uint32_t low; /* entries [low, high) are still to be delivered */
     uint32_t high;
@@ -142,24 +142,64 @@ static status_t memory_remove(struct store_txn *base, struct slice key, struct e
     return OK;
 }
 
+/* The places of [low, high). */
+static void picture_range(const struct picture *picture, struct slice low, struct slice high,
+                          uint32_t *from, uint32_t *to)
+{
+    bool found;
+    *from = picture_find(picture, low, &found);
+    *to = high.size ? picture_find(picture, high, &found) : picture->count;
+    if (*to < *from)
+        *to = *from;
+}
+
+static struct memory_cursor *cursor_make(struct store_txn *base, struct slice low,
+                                         struct slice high)
+{
+    struct memory_cursor *cursor = mem_zalloc(1, sizeof *cursor);
+    cursor->base.ops = base->ops;
+    cursor->picture = txn_from(base)->picture;
+    picture_range(cursor->picture, low, high, &cursor->low, &cursor->high);
+    return cursor;
+}
+
 static status_t memory_scan_open(struct store_txn *base, struct slice low, struct slice high,
                                  bool reverse, struct store_cursor **out, struct error *error)
 {
     (void)error;
-    struct memory_txn *txn = txn_from(base);
-    struct memory_cursor *cursor = mem_zalloc(1, sizeof *cursor);
-    cursor->base.ops = base->ops;
-    cursor->txn = txn;
-    cursor->picture = picture_retain(txn->picture);
+    struct memory_cursor *cursor = cursor_make(base, low, high);
+    cursor->txn = txn_from(base);
+    cursor->txn->cursors++;
+    (void)picture_retain(cursor->picture);
     cursor->reverse = reverse;
-    bool found;
-    cursor->low = picture_find(cursor->picture, low, &found);
-    cursor->high = high.size ? picture_find(cursor->picture, high, &found) : cursor->picture->count;
-    if (cursor->high < cursor->low)
-        cursor->high = cursor->low;
-    txn->cursors++;
     *out = &cursor->base;
     return OK;
+}
+
+static status_t memory_part_open(struct store_txn *base, struct slice low, struct slice high,
+                                 struct store_cursor **out, struct error *error)
+{
+    (void)error;
+    *out = &cursor_make(base, low, high)->base;
+    return OK;
+}
+
+static status_t memory_share_key(struct store_txn *base, struct slice low, struct slice high,
+                                 double share, struct buffer *key, struct error *error)
+{
+    (void)error;
+    const struct picture *picture = txn_from(base)->picture;
+    uint32_t from, to;
+    picture_range(picture, low, high, &from, &to);
+    if (from < to)
+        buffer_append_slice(key, picture->entries[from + (uint32_t)(share * (to - from))].key);
+    return OK;
+}
+
+/* What is read is not noted here at all. */
+static void memory_note_range(struct store_txn *base, struct slice low, struct slice high)
+{
+    (void)base, (void)low, (void)high;
 }
 
 static status_t memory_scan_next(struct store_cursor *base, struct store_entry *entries,
@@ -192,22 +232,13 @@ static status_t memory_scan_next(struct store_cursor *base, struct store_entry *
 static void memory_scan_close(struct store_cursor *base)
 {
     struct memory_cursor *cursor = (struct memory_cursor *)base;
-    ASSERT(cursor->txn->cursors > 0);
-    cursor->txn->cursors--;
-    picture_release(cursor->picture);
+    if (cursor->txn) {
+        ASSERT(cursor->txn->cursors > 0);
+        cursor->txn->cursors--;
+        picture_release(cursor->picture);
+    }
     mem_free(cursor->keys);
     mem_free(cursor);
-}
-
-/* The places of [low, high). */
-static void picture_range(const struct picture *picture, struct slice low, struct slice high,
-                          uint32_t *from, uint32_t *to)
-{
-    bool found;
-    *from = picture_find(picture, low, &found);
-    *to = high.size ? picture_find(picture, high, &found) : picture->count;
-    if (*to < *from)
-        *to = *from;
 }
 
 static status_t memory_estimate(struct store_txn *base, struct slice low, struct slice high,
@@ -241,6 +272,9 @@ static const struct store_ops memory_ops = {
     .scan_close = memory_scan_close,
     .put = memory_put,
     .remove = memory_remove,
+    .share_key = memory_share_key,
+    .note_range = memory_note_range,
+    .part_open = memory_part_open,
     .estimate = memory_estimate,
     .sample = memory_sample,
 };
