@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "env/env.h"
 #include "replica/replica.h"
@@ -233,6 +234,9 @@ struct side *side_open_ours(const char *directory)
     if (replica_open(&config, &host, &side->replica, &error) != OK)
         demand(false, error.message);
     side->engine = sql_engine_create(side->env);
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    if (processors > 1)
+        sql_engine_crew_set(side->engine, env_crew_create("helper", (uint32_t)processors - 1));
     (void)snprintf(dir, sizeof dir, "%s/toydb/spill", directory);
     if (sql_engine_spill_set(side->engine, dir, &error) != OK)
         demand(false, error.message);

@@ -465,6 +465,11 @@ status_t node_create(const struct server_config *config, struct node **out, stru
     node->background_pool = job_pool_create("toydb-backgrnd", 1, &node->mailbox);
     node->workers = job_pool_create("toydb-worker", node->config.worker_threads, &node->mailbox);
     node->engine = sql_engine_create(node->env);
+    unsigned processors = uv_available_parallelism();
+    if (processors > 1) {
+        node->crew = env_crew_create("toydb-helper", processors - 1);
+        sql_engine_crew_set(node->engine, node->crew);
+    }
     sql_engine_internal_set(node->engine, node_internal, node);
     node->grpc = grpc_open(node);
     status_t status = replica_start(node, error);
@@ -553,6 +558,7 @@ void node_destroy(struct node *node)
     sessions_release(node);
     ASSERT(node->session_count == 0);
     sql_engine_destroy(node->engine);
+    env_crew_destroy(node->crew);
     mailbox_close(&node->mailbox);
     bool closed = loop_close(node);
     grpc_server_destroy(node->grpc);

@@ -66,6 +66,7 @@ struct node {
     struct job_pool *checkpoint_pool;
     struct job_pool *background_pool;
     struct job_pool *workers;
+    struct env_crew *crew; /* helps statements of `workers`; or NULL */
     struct log_job log_job;
     struct checkpoint_job checkpoint_job;
     struct background_job background_job;

@@ -34,6 +34,12 @@ void sql_engine_internal_set(struct sql_engine *engine, sql_internal_fn *fill, v
     engine->internal_context = context;
 }
 
+void sql_engine_crew_set(struct sql_engine *engine, struct env_crew *crew)
+{
+    ASSERT(!engine->crew);
+    engine->crew = crew;
+}
+
 /* ---- the spill directory ----------------------------------------------------------------------
  */
 

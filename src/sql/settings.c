@@ -17,6 +17,7 @@ enum setting_rule {
     SETTING_MEMORY,   /* work_mem: kilobytes, or with a unit */
     SETTING_ROWS,     /* vector_size: a number */
     SETTING_COUNT_OF, /* a number, not negative */
+    SETTING_COUNTS,   /* a number of at most SETTING_COUNTS_MAX, or auto */
     SETTING_SHOWN,    /* cannot be set */
 };
 
@@ -41,6 +42,9 @@ static const struct setting table[] = {
      "Doubles are always shown in the shortest form that reads back."},
     {"online_index_rows", SETTING_COUNT_OF, "2000", NULL,
      "A table of more rows gets an index by many transactions, which let others change it."},
+    {"parallel_workers", SETTING_COUNTS, "auto", NULL,
+     "Threads that may read a large table for one statement; 0 and 1: its own alone, auto: one a "
+     "processor."},
     {"require_primary_key", SETTING_SWITCH, "on", NULL,
      "CREATE TABLE must give a primary key; off: a hidden row id serves without one."},
     {"search_path", SETTING_FIXED, "public", "\"$user\", public", "There is one schema."},
@@ -65,7 +69,11 @@ static const struct setting table[] = {
 #define WORK_MEMORY_DEFAULT ((uint64_t)64 << 20)
 #define WORK_MEMORY_MAX     ((uint64_t)1 << 40)
 
-enum { SETTING_COUNT = sizeof table / sizeof *table, SETTING_VALUE_MAX = 128 };
+enum {
+    SETTING_COUNT = sizeof table / sizeof *table,
+    SETTING_VALUE_MAX = 128,
+    SETTING_COUNTS_MAX = 64
+};
 
 struct settings {
     char values[SETTING_COUNT][SETTING_VALUE_MAX];
@@ -73,6 +81,7 @@ struct settings {
     size_t work_memory;   /* likewise of SETTING_MEMORY, in bytes */
     uint32_t vector_rows; /* likewise of SETTING_ROWS */
     bool sqlite;          /* likewise of sqlite_compatibility, which every statement asks */
+    size_t workers;       /* which one is parallel_workers */
 };
 
 static void reset(struct settings *settings, size_t i)
@@ -89,8 +98,11 @@ static void reset(struct settings *settings, size_t i)
 struct settings *sql__settings_create(void)
 {
     struct settings *settings = mem_zalloc(1, sizeof *settings);
-    for (size_t i = 0; i < SETTING_COUNT; i++)
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
         reset(settings, i);
+        if (table[i].rule == SETTING_COUNTS)
+            settings->workers = i;
+    }
     return settings;
 }
 
@@ -161,6 +173,16 @@ uint64_t sql__settings_online_index_rows(const struct settings *settings)
     size_t i = find("online_index_rows");
     ASSERT(i < SETTING_COUNT && table[i].rule == SETTING_COUNT_OF);
     return strtoull(settings->values[i], NULL, 10);
+}
+
+uint32_t sql__settings_threads_max(const struct settings *settings)
+{
+    const char *value = settings->values[settings->workers];
+    if (strcmp(value, "auto") == 0)
+        return 0;
+    unsigned long workers = strtoul(value, NULL, 10);
+    ASSERT(workers <= SETTING_COUNTS_MAX);
+    return workers < 1 ? 1 : (uint32_t)workers;
 }
 
 int32_t sql__settings_zone_s(const struct settings *settings)
@@ -288,6 +310,24 @@ static status_t set_count(struct sql_session *session, size_t i, const struct as
     return OK;
 }
 
+static status_t set_counts(struct sql_session *session, size_t i, const struct ast_set *set)
+{
+    char *end;
+    unsigned long count = strtoul(set->value, &end, 10);
+    bool is_auto = strcasecmp(set->value, "auto") == 0;
+    bool is_number = set->value[0] >= '0' && set->value[0] <= '9' && *end == 0;
+    if (!is_auto && !(is_number && count <= SETTING_COUNTS_MAX))
+        return error_sql(&session->error, "22023", set->value_position,
+                         "parameter \"%s\" requires a number from 0 to %d, or auto", table[i].name,
+                         SETTING_COUNTS_MAX);
+    char *value = session->settings->values[i];
+    if (is_auto)
+        snprintf(value, SETTING_VALUE_MAX, "auto");
+    else
+        snprintf(value, SETTING_VALUE_MAX, "%lu", count);
+    return OK;
+}
+
 status_t sql__settings_set(struct sql_session *session, const struct ast_set *set)
 {
     struct error *error = &session->error;
@@ -312,6 +352,8 @@ status_t sql__settings_set(struct sql_session *session, const struct ast_set *se
         return set_switch(session, i, set);
     if (setting->rule == SETTING_ZONE)
         return set_zone(session, i, set);
+    if (setting->rule == SETTING_COUNTS)
+        return set_counts(session, i, set);
     if (setting->rule == SETTING_MEMORY)
         return set_memory(session, i, set);
     if (setting->rule == SETTING_ROWS)

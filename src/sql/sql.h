@@ -69,6 +69,9 @@ struct sql_engine *sql_engine_create(struct env *env);
  * in it is removed. Without one such statements fail (53200). Before the first session. */
 status_t sql_engine_spill_set(struct sql_engine *engine, const char *directory,
                               struct error *error);
+/* Threads that help statements to read large tables; it must outlive the engine. Without it each
+ * statement is done by one thread. Before the first session. */
+void sql_engine_crew_set(struct sql_engine *engine, struct env_crew *crew);
 /* All sessions must be gone. */
 void sql_engine_destroy(struct sql_engine *engine);
 

@@ -90,6 +90,7 @@ struct sql_engine {
     uint64_t statistics_epoch; /* goes up when some of them change */
     char *spill_directory;     /* or NULL */
     _Atomic uint64_t spill_next;
+    struct env_crew *crew; /* or NULL */
 };
 
 /* The picture of the committed schema as `txn` sees it, from the cache or loaded into it; the
@@ -444,6 +445,8 @@ uint64_t sql__settings_online_index_rows(const struct settings *settings);
 int32_t sql__settings_zone_s(const struct settings *settings);
 size_t sql__settings_work_memory(const struct settings *settings);
 uint32_t sql__settings_vector_rows(const struct settings *settings);
+/* As exec_context has it. */
+uint32_t sql__settings_threads_max(const struct settings *settings);
 status_t sql__settings_set(struct sql_session *session, const struct ast_set *set);
 void sql__settings_rows(const struct settings *settings, struct sql_rows *rows);
 status_t sql__settings_show(struct sql_session *session, const struct ast_show *show);

@@ -242,6 +242,8 @@ void sql__statement_context(struct sql_session *session, struct exec_context *co
         .spill_directory = session->engine->spill_directory,
         .spill_next = &session->engine->spill_next,
         .cancel = &session->cancel,
+        .crew = session->engine->crew,
+        .threads_max = sql__settings_threads_max(session->settings),
         .no_lengths = sql__settings_sqlite(session->settings),
         .arena = &session->run_arena,
     };

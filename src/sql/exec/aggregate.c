@@ -376,22 +376,123 @@ static status_t input_next(struct aggregation *aggregation, struct batch **in, s
     return exec__operator_next(aggregation->op.left, in, error);
 }
 
-static status_t all_take(struct aggregation *aggregation, struct error *error)
+/* ---- by several threads -------------------------------------------------------------------------
+ */
+
+/* Is the result the same, however the rows are divided? Sums of doubles are not: each is rounded.
+ */
+static bool is_parallel(const struct aggregate *aggregate)
 {
-    aggregation->ready = true;
-    if (only_counts(aggregation))
-        return rows_count(aggregation, error);
+    if (aggregate->distinct || aggregate->order_count > 0 ||
+        !exec__parallel_expr(aggregate->argument) || !exec__parallel_expr(aggregate->filter))
+        return false;
+    switch (aggregate->kind) {
+    case AGGREGATE_SUM:
+    case AGGREGATE_AVG:
+        return aggregate->argument->type == SQL_INTEGER || aggregate->argument->type == SQL_NUMERIC;
+    case AGGREGATE_COUNT_ROWS:
+    case AGGREGATE_COUNT:
+    case AGGREGATE_MIN:
+    case AGGREGATE_MAX:
+    case AGGREGATE_BOOL_AND:
+    case AGGREGATE_BOOL_OR:
+    case AGGREGATE_BIT_AND:
+    case AGGREGATE_BIT_OR:
+    case AGGREGATE_BIT_XOR:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static status_t input_take(struct aggregation *aggregation, struct error *error);
+
+/* A parallel_ops.take: results is an array of states, part by part. */
+static status_t range_take(struct operator* op, void *results, uint32_t number, struct error *error)
+{
+    struct aggregation *aggregation = (struct aggregation *)op;
+    uint32_t count = aggregation->accumulator_count;
+    struct aggregate_state *states = (struct aggregate_state *)results + (size_t)number * count;
+    status_t status = input_take(aggregation, error);
+    if (status == OK)
+        status = states_reserve(aggregation, error);
+    for (uint32_t a = 0; a < count && status == OK; a++) {
+        states[a] = aggregation->accumulators[a].states[0];
+        aggregation->accumulators[a].states[0] = (struct aggregate_state){0};
+    }
+    return status;
+}
+
+static const struct parallel_ops aggregate_parallel = {exec__aggregate_open, range_take};
+
+static status_t parts_take(struct aggregation *aggregation, struct parallel *parallel,
+                           struct error *error)
+{
+    uint32_t count = aggregation->accumulator_count;
+    uint32_t parts = exec__parallel_parts(parallel);
+    struct aggregate_state *states =
+        arena_zalloc(aggregation->op.exec->arena, (size_t)parts * count * sizeof *states);
+    status_t status = exec__parallel_run(parallel, &aggregate_parallel, states, error);
+    if (status == OK)
+        status = states_reserve(aggregation, error);
+    for (uint32_t i = 0; i < parts * count && status == OK; i++) {
+        struct accumulator *accumulator = &aggregation->accumulators[i % count];
+        status = exec__state_merge(accumulator->aggregate, &accumulator->states[0], &states[i],
+                                   &aggregation->texts, error);
+    }
+    return status;
+}
+
+/* *done: by several threads; else nothing was done. */
+static status_t parallel_take(struct aggregation *aggregation, bool *done, struct error *error)
+{
+    struct parallel *parallel;
+    *done = false;
+    if (aggregation->group_count > 0)
+        return OK;
+    for (uint32_t a = 0; a < aggregation->accumulator_count; a++) {
+        if (!is_parallel(aggregation->accumulators[a].aggregate))
+            return OK;
+    }
+    status_t status = exec__parallel_begin(&aggregation->op, &parallel, error);
+    if (status == OK && parallel) {
+        *done = true;
+        status = parts_take(aggregation, parallel, error);
+    }
+    exec__parallel_destroy(parallel);
+    return status;
+}
+
+/* ---- all of the input ---------------------------------------------------------------------------
+ */
+
+static status_t input_take(struct aggregation *aggregation, struct error *error)
+{
     for (;;) {
         struct batch *in;
         status_t status = input_next(aggregation, &in, error);
         if (status == OK && !in)
-            break;
+            return OK;
         if (status == OK)
             status = batch_take(aggregation, in, error);
         if (status != OK)
             return status;
     }
-    status_t status = states_reserve(aggregation, error);
+}
+
+static status_t all_take(struct aggregation *aggregation, struct error *error)
+{
+    aggregation->ready = true;
+    if (only_counts(aggregation))
+        return rows_count(aggregation, error);
+    bool done;
+    status_t status = parallel_take(aggregation, &done, error);
+    if (status != OK || done)
+        return status;
+    status = input_take(aggregation, error);
+    if (status != OK)
+        return status;
+    status = states_reserve(aggregation, error);
     if (status == OK && aggregation->full)
         status = exec__split_end(aggregation->splits, 0, error);
     for (uint32_t a = 0; a < aggregation->accumulator_count && status == OK; a++) {

@@ -264,6 +264,8 @@ static void note_figures(struct exec *top, const struct operator* op)
     measured->figures.time_us += op->figures.time_us;
     measured->figures.spilled += op->figures.spilled;
     measured->figures.parts += op->figures.parts;
+    if (measured->figures.threads < op->figures.threads)
+        measured->figures.threads = op->figures.threads;
     if (measured->figures.memory < op->figures.memory)
         measured->figures.memory = op->figures.memory;
 }

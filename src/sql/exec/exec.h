@@ -25,6 +25,8 @@
 
 /* Sequences, by the name a function's argument has: of a whole session, whose latest values currval
  * and lastval tell. */
+enum { EXEC_PARALLEL_ROWS = 50000 };
+
 struct exec_sequences {
     status_t (*nextval)(void *context, struct slice name, int64_t *out, struct error *error);
     status_t (*currval)(void *context, struct slice name, int64_t *out, struct error *error);
@@ -52,6 +54,10 @@ struct exec_context {
     _Atomic uint64_t *spill_next;
     uint32_t batch_rows;       /* 0: BATCH_ROWS_MAX */
     const atomic_bool *cancel; /* or NULL */
+    struct env_crew *crew;     /* threads that help to read large tables, or NULL */
+    uint32_t threads_max;      /* at work for the statement, its own among them; 0: as many as the
+                                  crew allows */
+    uint32_t parallel_rows;    /* a table of less is read by one thread; 0: EXEC_PARALLEL_ROWS */
     struct arena *arena;       /* lives until after exec_close */
     bool no_lengths;           /* declared lengths and ranges are not held, as in SQLite */
     bool measure;              /* count rows and time of each operator, for EXPLAIN ANALYZE */
@@ -65,6 +71,7 @@ struct exec_figures {
     uint64_t memory;  /* bytes it held at most */
     uint64_t spilled; /* bytes it put aside in files */
     uint64_t parts;   /* into how many parts or runs */
+    uint32_t threads; /* that did it, when more than one */
 };
 
 struct exec;

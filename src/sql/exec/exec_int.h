@@ -50,6 +50,7 @@ struct collection;
 /* One run of a plan: the statement's, or a subquery's within it. */
 struct exec {
     struct exec_context context;
+    const struct exec *leader;    /* of one that helps another: that one; see parallel.c */
     struct exec *top;             /* the statement's own, itself included: it counts the memory */
     struct value *cells;          /* of top: values of the rows around subqueries */
     struct subquery **subqueries; /* of top, by number; made when first run */
@@ -103,15 +104,31 @@ uint64_t exec__random(struct exec *exec);
 /* Does text in this output column stay valid until exec_close? */
 bool exec__text_is_stable(const struct plan *plan, uint32_t column);
 
+struct bounds {
+    struct slice low;
+    struct slice high; /* exclusive; empty: no bound */
+    bool is_point;     /* low is one whole key that exists at most once */
+};
+
 /* One for each plan_kind. */
 status_t exec__values_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__scan_open(struct exec *, const struct plan *, struct operator**, struct error *);
+/* Of a scan of one range, before its first row: that range. False: it is no such scan. */
+status_t exec__scan_range(struct operator* scan, struct bounds *range, bool *found,
+                          struct error *error);
+/* Reads that part of a range noted as read next; the bounds are the caller's. */
+void exec__scan_set_part(struct operator* scan, const struct bounds *part);
 /* How many rows a scan gives, without reading them; it is then at its end. */
 status_t exec__scan_count(struct operator* scan, uint64_t *rows, struct error *error);
 status_t exec__filter_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__project_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__hash_join_open(struct exec *, const struct plan *, struct operator**,
                               struct error *);
+/* Collects and hashes the right side now, before the first row. *whole: all of it fits, and others
+ * may look rows up in it. */
+status_t exec__hash_join_build(struct operator* join, bool *whole, struct error *error);
+/* More left rows may come after their end. */
+void exec__hash_join_go_on(struct operator* join);
 status_t exec__nested_loop_open(struct exec *, const struct plan *, struct operator**,
                                 struct error *);
 status_t exec__lookup_join_open(struct exec *, const struct plan *, struct operator**,
@@ -491,12 +508,6 @@ status_t exec__window_charge(struct window *window, struct error *error);
 /* ---- key ranges and reading rows (range.c, scan.c) ---------------------------------------------
  */
 
-struct bounds {
-    struct slice low;
-    struct slice high; /* exclusive; empty: no bound */
-    bool is_point;     /* low is one whole key that exists at most once */
-};
-
 /* A key range made of values: `values` are of the equal columns, then lower, then upper as far as
  * the range has them. *empty when it selects nothing (a NULL, or low above high). The bounds point
  * into `low` and `high`, which are written anew. */
@@ -632,5 +643,32 @@ status_t exec__collect(struct operator* input, struct eval **keys, uint32_t key_
 /* Types and stability of the columns of `input` followed by key expressions. */
 void exec__collection_shape(struct exec *exec, const struct plan *input, struct expr *const *keys,
                             uint32_t key_count, enum sql_type **types, bool **stable);
+
+/* ---- several threads (parallel.c) -------------------------------------------------------------
+ */
+
+/* What each thread does with its own operators. */
+struct parallel_ops {
+    /* Opens a node of the plan for a helper, with what is needed to take its rows. */
+    status_t (*open)(struct exec *helper, const struct plan *plan, struct operator** out,
+                     struct error *error);
+    /* Takes all rows of the input of `op`, which are those of part `number`, into `results`, which
+     * only this call uses. */
+    status_t (*take)(struct operator* op, void *results, uint32_t number, struct error *error);
+};
+enum { PARALLEL_PARTS_MAX = 64 };
+struct parallel;
+/* Can the input of `op` be read by several threads, and is it worth it? *out is NULL when not; to
+ * be destroyed also after an error. */
+status_t exec__parallel_begin(struct operator* op, struct parallel **out, struct error *error);
+uint32_t exec__parallel_parts(const struct parallel *parallel);
+/* Every part is taken by one of the threads. Error: that of the first part that has one. What was
+ * taken is good until exec__parallel_destroy. */
+status_t exec__parallel_run(struct parallel *parallel, const struct parallel_ops *ops,
+                            void *results, struct error *error);
+/* NULL is allowed. */
+void exec__parallel_destroy(struct parallel *parallel);
+/* Gives it the same value on any thread, in any order? */
+bool exec__parallel_expr(const struct expr *expr);
 
 #endif

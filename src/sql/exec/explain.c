@@ -15,6 +15,8 @@ static void node_note(void *context, const struct plan *node, struct buffer *out
         buffer_printf(out, " spilled=%llu kB parts=%llu",
                       (unsigned long long)(figures.spilled + 1023) / 1024,
                       (unsigned long long)figures.parts);
+    if (figures.threads > 1)
+        buffer_printf(out, " threads=%u", figures.threads);
     buffer_append_byte(out, ')');
 }
 

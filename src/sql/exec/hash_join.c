@@ -264,26 +264,50 @@ status_t exec__hash_passes_next(struct hash_join *hash, struct batch **out, stru
     return OK;
 }
 
+static status_t first_build(struct hash_join *hash, struct error *error)
+{
+    bool first = hash->pass == 0 && !hash->splits;
+    status_t status = first ? build(hash, error) : OK;
+    if (status != OK || !first || !hash->splits)
+        return status;
+    hash->done = !exec__hash_part_next(hash);
+    return hash->op.plan->as.join.keeps_order ? exec__hash_ordered_collect(hash, error) : OK;
+}
+
 static status_t hash_join_next(struct operator* op, struct batch **out, struct error *error)
 {
     struct hash_join *hash = (struct hash_join *)op;
-    bool first = hash->pass == 0 && !hash->splits;
-    status_t status = first ? build(hash, error) : OK;
-    if (status != OK)
-        return status;
-    if (first && hash->splits) {
-        hash->done = !exec__hash_part_next(hash);
-        if (op->plan->as.join.keeps_order)
-            status = exec__hash_ordered_collect(hash, error);
-    }
+    status_t status = first_build(hash, error);
     if (status == OK && hash->ordered)
         return exec__hash_ordered_next(hash, out, error);
     return status == OK ? exec__hash_passes_next(hash, out, error) : status;
 }
 
+status_t exec__hash_join_build(struct operator* op, bool *whole, struct error *error)
+{
+    struct hash_join *hash = (struct hash_join *)op;
+    ASSERT(op->plan->kind == PLAN_HASH_JOIN && hash->pass == 0 && !hash->left);
+    status_t status = first_build(hash, error);
+    *whole = status == OK && hash->built && !hash->splits && !hash->in_blocks;
+    return status;
+}
+
+void exec__hash_join_go_on(struct operator* op)
+{
+    struct hash_join *hash = (struct hash_join *)op;
+    ASSERT(op->plan->kind == PLAN_HASH_JOIN && !hash->join.keep_right && !hash->splits);
+    hash->left_done = hash->done = false;
+    hash->left = NULL;
+}
+
 static void hash_join_close(struct operator* op)
 {
     struct hash_join *hash = (struct hash_join *)op;
+    if (hash->is_shared) {
+        hash->rows.exec = NULL;
+        hash->hashes = NULL;
+        hash->next = hash->heads = NULL;
+    }
     exec__hash_spill_close(hash);
     exec__hash_table_free(hash);
     exec__join_free(&hash->join);
@@ -326,6 +350,23 @@ static status_t keys_open(struct hash_join *hash, struct error *error)
                                   &hash->left_keys, error);
 }
 
+/* A helper looks its rows up in the table of the operator it helps, which stays as it is. */
+static void table_share(struct hash_join *hash)
+{
+    const struct operator* op = hash->op.exec->leader->opened;
+    while (op->plan != hash->op.plan)
+        op = op->opened_before;
+    const struct hash_join *other = (const struct hash_join *)op;
+    ASSERT(other->built && other->op.ops == &hash_join_ops);
+    hash->rows = other->rows;
+    hash->hashes = other->hashes;
+    hash->next = other->next;
+    hash->heads = other->heads;
+    hash->head_count = other->head_count;
+    hash->pass = 1;
+    hash->built = hash->is_shared = true;
+}
+
 status_t exec__hash_join_open(struct exec *exec, const struct plan *plan, struct operator** out,
                               struct error *error)
 {
@@ -338,7 +379,9 @@ status_t exec__hash_join_open(struct exec *exec, const struct plan *plan, struct
         exec__hash_spill_open(hash);
     if (status == OK)
         status = exec__operator_open(exec, plan->left, &hash->op.left, error);
-    if (status == OK)
+    if (status == OK && exec->leader)
+        table_share(hash);
+    else if (status == OK)
         status = exec__operator_open(exec, plan->right, &hash->op.right, error);
     return status;
 }

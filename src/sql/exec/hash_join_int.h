@@ -9,7 +9,8 @@ enum { HASH_LEFT, HASH_RIGHT }; /* sides of a split */
 struct hash_join {
     struct operator op;
     struct join join;
-    bool built; /* the table of this pass */
+    bool built;     /* the table of this pass */
+    bool is_shared; /* it is the leader's, see parallel.c */
     bool left_done;
     bool done;                           /* nothing more comes */
     struct collection rows;              /* right columns, then keys that are not one of them */

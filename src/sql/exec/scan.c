@@ -202,6 +202,7 @@ struct scan {
     uint32_t range_count;
     uint32_t current; /* range being read */
     bool ready;       /* ranges are computed */
+    bool is_part;     /* of a range noted as read; see parallel.c */
     struct store_cursor *cursor;
     struct store_entry *entries;
     uint32_t entry_capacity;
@@ -295,7 +296,10 @@ static status_t range_read(struct scan *scan, struct error *error)
     struct batch *batch = scan->batch;
     const struct bounds *bounds = &scan->ranges[scan->current];
     status_t status = OK;
-    if (!scan->cursor)
+    if (!scan->cursor && scan->is_part)
+        status =
+            store_part_open(exec->context.txn, bounds->low, bounds->high, &scan->cursor, error);
+    else if (!scan->cursor)
         status = store_scan_open(exec->context.txn, bounds->low, bounds->high,
                                  scan->op.plan->as.scan.reverse, &scan->cursor, error);
     if (status != OK)
@@ -342,6 +346,33 @@ static status_t scan_next(struct operator* op, struct batch **out, struct error 
     batch->selected = batch->row_count;
     *out = batch->row_count ? batch : NULL;
     return OK;
+}
+
+status_t exec__scan_range(struct operator* op, struct bounds *range, bool *found,
+                          struct error *error)
+{
+    struct scan *scan = (struct scan *)op;
+    ASSERT(op->plan->kind == PLAN_SCAN && !scan->ready);
+    status_t status = scan_prepare(scan, error);
+    *found = status == OK && scan->range_count == 1 && !scan->ranges[0].is_point;
+    if (*found)
+        *range = scan->ranges[0];
+    return status;
+}
+
+void exec__scan_set_part(struct operator* op, const struct bounds *part)
+{
+    struct scan *scan = (struct scan *)op;
+    ASSERT(op->plan->kind == PLAN_SCAN && !op->plan->as.scan.reverse);
+    store_scan_close(scan->cursor);
+    scan->cursor = NULL;
+    scan->ready = true;
+    scan->is_part = true;
+    scan->one = *part;
+    scan->ranges = &scan->one;
+    scan->range_count = 1;
+    scan->current = 0;
+    scan->batch_rows = op->exec->batch_rows;
 }
 
 static status_t range_count(struct scan *scan, uint64_t *rows, struct error *error)

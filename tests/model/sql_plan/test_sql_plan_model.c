@@ -299,6 +299,25 @@ static void from(struct buffer *sql, uint32_t tables)
     }
 }
 
+/* What several threads may put together. */
+static void whole_aggregate(struct buffer *sql)
+{
+    static const char *const functions[] = {"sum(", "min(", "max(", "count(", "bit_or(", "avg("};
+    uint32_t function = below(sizeof functions / sizeof *functions);
+    buffer_append_string(sql, functions[function]);
+    column(sql, 0, item_count);
+    if (below(3) == 0) {
+        buffer_append_string(sql, " * ");
+        column(sql, 0, item_count);
+    }
+    buffer_append_string(sql, ")");
+    if (below(6) == 0) {
+        buffer_append_string(sql, " FILTER (WHERE ");
+        condition(sql, 0, item_count, 1);
+        buffer_append_string(sql, ")");
+    }
+}
+
 /* Ordered by every output, so that a LIMIT has one answer. */
 static void query(struct buffer *sql)
 {
@@ -307,6 +326,7 @@ static void query(struct buffer *sql)
     from(&source, 1 + below(TABLES_MAX));
     buffer_append_byte(&source, 0);
     bool grouped = below(5) == 0;
+    bool whole = !grouped && below(4) == 0;
     buffer_append_string(sql, below(6) ? "SELECT " : "SELECT DISTINCT ");
     uint32_t outputs = 1 + below(3);
     struct buffer group = {0};
@@ -315,7 +335,9 @@ static void query(struct buffer *sql)
     for (uint32_t i = 0; i < outputs; i++) {
         if (i > 0)
             buffer_append_string(sql, ", ");
-        if (grouped) {
+        if (whole) {
+            whole_aggregate(sql);
+        } else if (grouped) {
             buffer_append_string(sql, i ? "sum(" : (const char *)group.data);
             if (i > 0) {
                 column(sql, 0, item_count);

@@ -19,6 +19,7 @@ void world_open(struct world *world)
 
 void world_close(struct world *world)
 {
+    env_crew_destroy(world->crew);
     catalog_release(world->catalog);
     for (uint32_t i = 0; i < world->older_count; i++)
         catalog_release(world->older[i]);
@@ -172,12 +173,18 @@ static void batch_print(const struct batch *batch, struct buffer *out)
 }
 
 static void run_once(struct world *world, const struct planned *planned, uint32_t batch_rows,
-                     struct buffer *out)
+                     bool parallel, struct buffer *out)
 {
     struct exec_context context = world->context;
     struct error error = {0};
     struct exec *exec;
     context.batch_rows = batch_rows;
+    if (parallel) {
+        if (!world->crew)
+            world->crew = env_crew_create("world", 2);
+        context.crew = world->crew;
+        context.parallel_rows = 4;
+    }
     arena_reset(&world->run_arena);
     context.arena = &world->run_arena;
     status_t status = exec_open(planned, &context, &exec, &error);
@@ -207,17 +214,17 @@ const char *world_run(struct world *world, struct plan *plan)
 const char *world_run_planned(struct world *world, const struct planned *planned)
 {
     buffer_reset(&world->text);
-    run_once(world, planned, world->context.batch_rows, &world->text);
+    run_once(world, planned, world->context.batch_rows, false, &world->text);
     if (planned->root->kind >= PLAN_INSERT || world->context.batch_rows)
         return (const char *)world->text.data;
-    static const uint32_t sizes[] = {1, 3};
-    for (int i = 0; i < 2; i++) {
+    static const uint32_t sizes[] = {1, 3, 0};
+    for (int i = 0; i < 3; i++) {
         struct buffer again = {0};
-        run_once(world, planned, sizes[i], &again);
+        run_once(world, planned, sizes[i], sizes[i] == 0, &again);
         if (strcmp((const char *)again.data, (const char *)world->text.data) != 0) {
-            fprintf(stderr, "batches of %u rows answer\n%s\ninstead of\n%s\n", sizes[i],
-                    (const char *)again.data, (const char *)world->text.data);
-            check_failed(__FILE__, __LINE__, "batch sizes agree");
+            fprintf(stderr, "batches of %u rows (0: several threads) answer\n%s\ninstead of\n%s\n",
+                    sizes[i], (const char *)again.data, (const char *)world->text.data);
+            check_failed(__FILE__, __LINE__, "batch sizes and threads agree");
         }
         buffer_free(&again);
     }

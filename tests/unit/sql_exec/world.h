@@ -17,6 +17,7 @@ struct world {
     struct foreign_key_definition next_key; /* of the next table */
     bool has_next_key;
     struct exec_context context;
+    struct env_crew *crew;
     struct buffer text; /* the last answer */
 };
 
@@ -35,7 +36,7 @@ const struct table *world_find(struct world *world, const char *name);
 
 /* Runs a plan; the answer is its rows, "1|a|NULL\n", or "changed 2\n", or
  * "ERROR 22012: division by zero\nDETAIL ...\n". Plans that only read are run with batches of 1, 3
- * and 1024 rows and must answer alike. Valid until the next run. */
+ * and 1024 rows, and by three threads, and must answer alike. Valid until the next run. */
 const char *world_run(struct world *world, struct plan *plan);
 /* The same of a plan with subqueries. */
 const char *world_run_planned(struct world *world, const struct planned *planned);

@@ -1,0 +1,292 @@
+/* Scans by several threads: that they are used, and what they do where something goes wrong. That
+ * they answer as one does is tested with every plan that world_run runs. Meant to be run under the
+ * thread sanitizer too. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+
+enum { ROWS = 3000, TRIES = 10000 };
+
+#define I SQL_INTEGER
+
+static struct world *w;
+
+static int setup(void **state)
+{
+    (void)state;
+    w = calloc(1, sizeof *w);
+    world_open(w);
+    w->context.batch_rows = BATCH_ROWS_MAX; /* world_run: once */
+    const struct table *table = world_table(w, "t", "id integer primary, a integer, b text null");
+    for (int at = 0; at < ROWS; at += 100) {
+        struct expr *exprs[300];
+        for (int i = 0; i < 100; i++) {
+            char text[16];
+            (void)snprintf(text, sizeof text, "text %d", (at + i) * 7919 % ROWS);
+            exprs[3 * i] = e_int(w, at + i);
+            exprs[3 * i + 1] = e_int(w, (at + i) % 50);
+            struct slice copy =
+                arena_copy(&w->arena, slice_make((uint8_t *)text, strlen(text) + 1));
+            exprs[3 * i + 2] = e_text(w, (const char *)copy.data);
+        }
+        assert_string_equal(world_run(w, p_insert(w, table, p_values(w, 3, 100, exprs))),
+                            "changed 100\n");
+    }
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    world_close(w);
+    free(w);
+    return 0;
+}
+
+static struct plan *big(void)
+{
+    return p_scan(w, world_find(w, "t"), NULL, "id,a,b");
+}
+
+static struct exec_context parallel_context(void)
+{
+    struct exec_context context = w->context;
+    if (!w->crew)
+        w->crew = env_crew_create("test", 2);
+    context.crew = w->crew;
+    context.parallel_rows = 100;
+    context.measure = true;
+    arena_reset(&w->run_arena);
+    context.arena = &w->run_arena;
+    return context;
+}
+
+static status_t run(struct plan *plan, const struct exec_context *context, struct value *first,
+                    uint32_t *threads, const struct plan *scan, struct error *error)
+{
+    struct planned planned = {.root = plan};
+    struct exec *exec;
+    struct batch *batch;
+    struct exec_figures figures;
+    assert_int_equal(exec_open(&planned, context, &exec, error), OK);
+    status_t status = exec_next(exec, &batch, error);
+    if (status == OK)
+        *first = vector_get(&batch->columns[0], batch_row(batch, 0));
+    assert_true(exec_figures(exec, scan, &figures));
+    *threads = figures.threads;
+    if (status == OK)
+        assert_int_equal(figures.rows, ROWS);
+    exec_close(exec);
+    return status;
+}
+
+static void test_threads_are_used(void **state)
+{
+    (void)state;
+    struct plan *scan = big();
+    struct plan *filter =
+        p_filter(w, scan, e_call(w, CALL_LT, SQL_BOOLEAN, e_col(w, 1, I), e_int(w, 25), NULL));
+    struct plan *plan = p_aggregate(w, filter, NULL);
+    p_aggregate_add(w, plan, AGGREGATE_SUM, e_col(w, 0, I));
+    struct exec_context context = parallel_context();
+    struct error error;
+    struct value sum;
+    uint32_t threads = 0;
+    int64_t expected = 0;
+    for (int i = 0; i < ROWS; i++)
+        expected += i % 50 < 25 ? i : 0;
+    /* A helper may find everything done before it has woken up: not every time. */
+    for (int i = 0; i < TRIES && threads < 2; i++) {
+        context = parallel_context();
+        assert_int_equal(run(plan, &context, &sum, &threads, scan, &error), OK);
+        assert_int_equal(sum.as.integer, expected);
+    }
+    assert_in_range(threads, 2, 3);
+    context = parallel_context();
+    context.threads_max = 1;
+    assert_int_equal(run(plan, &context, &sum, &threads, scan, &error), OK);
+    assert_int_equal(sum.as.integer, expected);
+    assert_int_equal(threads, 0);
+}
+
+/* Text of an extreme value is the state's own, whichever thread found it. */
+static void test_texts(void **state)
+{
+    (void)state;
+    struct plan *scan = big();
+    struct plan *plan = p_aggregate(w, scan, NULL);
+    p_aggregate_add(w, plan, AGGREGATE_MAX, e_col(w, 2, SQL_TEXT));
+    for (int i = 0; i < 50; i++) {
+        struct exec_context context = parallel_context();
+        struct planned planned = {.root = plan};
+        struct error error;
+        struct exec *exec;
+        struct batch *batch;
+        assert_int_equal(exec_open(&planned, &context, &exec, &error), OK);
+        assert_int_equal(exec_next(exec, &batch, &error), OK);
+        struct value value = vector_get(&batch->columns[0], 0);
+        assert_true(slice_equal(value.as.text, slice_from_string("text 999")));
+        exec_close(exec);
+    }
+}
+
+static void test_shared_join_table(void **state)
+{
+    (void)state;
+    struct plan *scan = big();
+    struct plan *right =
+        p_filter(w, big(), e_call(w, CALL_LT, SQL_BOOLEAN, e_col(w, 0, I), e_int(w, 10), NULL));
+    struct plan *join =
+        p_join(w, PLAN_HASH_JOIN, JOIN_INNER, scan, right, e_col(w, 1, I), e_col(w, 0, I), NULL);
+    struct plan *plan = p_aggregate(w, join, NULL);
+    p_aggregate_add(w, plan, AGGREGATE_SUM, e_col(w, 3, I));
+    struct error error;
+    struct value sum;
+    uint32_t threads;
+    for (int i = 0; i < 50; i++) {
+        struct exec_context context = parallel_context();
+        assert_int_equal(run(plan, &context, &sum, &threads, scan, &error), OK);
+        assert_int_equal(sum.as.integer, ROWS / 50 * 45);
+    }
+}
+
+/* 1 / (id - 2000), and before that 1 % (id - 1000): the row that comes first decides. */
+static void test_first_error_wins(void **state)
+{
+    (void)state;
+    struct expr *late =
+        e_call(w, CALL_DIVIDE, I, e_int(w, 1),
+               e_call(w, CALL_SUBTRACT, I, e_col(w, 0, I), e_int(w, 2000), NULL), NULL);
+    struct expr *huge =
+        e_call(w, CALL_MULTIPLY, I, e_int(w, INT64_MAX),
+               e_call(w, CALL_SUBTRACT, I, e_col(w, 0, I), e_int(w, 1000), NULL), NULL);
+    struct expr *is_huge = e_call(w, CALL_GE, SQL_BOOLEAN, e_col(w, 0, I), e_int(w, 1002), NULL);
+    struct plan *scan = big();
+    struct plan *plan = p_aggregate(w, scan, NULL);
+    p_aggregate_add(w, plan, AGGREGATE_SUM, late);
+    p_aggregate_add(w, plan, AGGREGATE_SUM, huge)->filter = is_huge;
+    for (int i = 0; i < 100; i++) {
+        struct exec_context context = parallel_context();
+        struct error error;
+        struct value value;
+        uint32_t threads;
+        assert_int_equal(run(plan, &context, &value, &threads, scan, &error), ERR_SQL);
+        assert_string_equal(error.sqlstate, "22003");
+    }
+}
+
+static void test_cancel(void **state)
+{
+    (void)state;
+    struct plan *scan = big();
+    struct plan *plan = p_aggregate(w, scan, NULL);
+    p_aggregate_add(w, plan, AGGREGATE_SUM, e_col(w, 0, I));
+    struct exec_context context = parallel_context();
+    struct planned planned = {.root = plan};
+    atomic_bool cancel = false;
+    context.cancel = &cancel;
+    struct error error;
+    struct exec *exec;
+    struct batch *batch;
+    assert_int_equal(exec_open(&planned, &context, &exec, &error), OK);
+    atomic_store(&cancel, true);
+    assert_int_equal(exec_next(exec, &batch, &error), ERR_CANCELED);
+    exec_close(exec);
+}
+
+static void test_memory_budget(void **state)
+{
+    (void)state;
+    struct plan *scan = big();
+    struct plan *plan = p_aggregate(w, scan, NULL);
+    p_aggregate_add(w, plan, AGGREGATE_MAX, e_col(w, 2, SQL_TEXT));
+    struct exec_context context = parallel_context();
+    struct error error;
+    struct value value;
+    uint32_t threads;
+    context.memory_budget = 10;
+    assert_int_equal(run(plan, &context, &value, &threads, scan, &error), ERR_NOMEM);
+    assert_string_equal(error.sqlstate, "53200");
+}
+
+/* ---- the crew -----------------------------------------------------------------------------------
+ */
+
+struct gate {
+    struct env_mutex *mutex;
+    struct env_cond *cond;
+    bool entered;
+    bool open;
+};
+
+static void wait_at(void *argument)
+{
+    struct gate *gate = argument;
+    env_mutex_lock(gate->mutex);
+    gate->entered = true;
+    env_cond_broadcast(gate->cond);
+    while (!gate->open)
+        env_cond_wait(gate->cond, gate->mutex);
+    env_mutex_unlock(gate->mutex);
+}
+
+static void never(void *argument)
+{
+    (void)argument;
+    fail_msg("a task that was taken back has run");
+}
+
+static void test_tasks_are_taken_back(void **state)
+{
+    (void)state;
+    struct env_crew *crew = env_crew_create("crew", 1);
+    struct gate gate = {.mutex = env_mutex_create(), .cond = env_cond_create()};
+    struct env_crew_task first = {.run = wait_at, .argument = &gate};
+    struct env_crew_task more[3] = {{.run = never}, {.run = never}, {.run = never}};
+    assert_int_equal(env_crew_threads(crew), 1);
+    assert_int_equal(env_crew_threads(NULL), 0);
+    env_crew_submit(crew, &first);
+    env_mutex_lock(gate.mutex);
+    while (!gate.entered)
+        env_cond_wait(gate.cond, gate.mutex);
+    env_mutex_unlock(gate.mutex);
+    for (int i = 0; i < 3; i++)
+        env_crew_submit(crew, &more[i]);
+    static const int order[] = {1, 2, 0};
+    for (int i = 0; i < 3; i++)
+        assert_false(env_crew_finish(crew, &more[order[i]]));
+    env_mutex_lock(gate.mutex);
+    gate.open = true;
+    env_cond_broadcast(gate.cond);
+    env_mutex_unlock(gate.mutex);
+    assert_true(env_crew_finish(crew, &first));
+    struct env_crew_task again = {.run = wait_at, .argument = &gate};
+    env_crew_submit(crew, &again);
+    (void)env_crew_finish(crew, &again);
+    env_crew_destroy(crew);
+    env_cond_destroy(gate.cond);
+    env_mutex_destroy(gate.mutex);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_threads_are_used),
+        TEST(test_texts),
+        TEST(test_shared_join_table),
+        TEST(test_first_error_wins),
+        TEST(test_cancel),
+        TEST(test_memory_budget),
+        cmocka_unit_test(test_tasks_are_taken_back),
+    };
+    return cmocka_run_group_tests_name("sql_exec_parallel", tests, NULL, NULL);
+}
