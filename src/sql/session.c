@@ -167,6 +167,11 @@ void sql_session_memory_set(struct sql_session *session, size_t bytes)
     session->memory_budget = bytes;
 }
 
+void sql_session_work_memory_set(struct sql_session *session, size_t bytes)
+{
+    sql__settings_work_memory_set(session->settings, bytes);
+}
+
 void sql_cancel(struct sql_session *session)
 {
     atomic_store(&session->cancel, true);

@@ -195,6 +195,24 @@ size_t sql__settings_work_memory(const struct settings *settings)
     return settings->work_memory;
 }
 
+/* As few digits as are exact. */
+static void show_memory(struct settings *settings, size_t i, uint64_t bytes)
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+    size_t unit = 0;
+    for (; bytes % 1024 == 0 && unit + 1 < sizeof units / sizeof *units; unit++)
+        bytes /= 1024;
+    snprintf(settings->values[i], SETTING_VALUE_MAX, "%llu%s", (unsigned long long)bytes,
+             units[unit]);
+}
+
+void sql__settings_work_memory_set(struct settings *settings, size_t bytes)
+{
+    ASSERT(bytes > 0);
+    settings->work_memory = bytes;
+    show_memory(settings, find("work_mem"), bytes);
+}
+
 uint32_t sql__settings_vector_rows(const struct settings *settings)
 {
     return settings->vector_rows;
@@ -219,17 +237,6 @@ static status_t refuse_value(const struct setting *setting, const struct ast_set
               setting->name, set->value);
     error_hint(error, "%s", hint);
     return ERR_SQL;
-}
-
-/* As few digits as are exact. */
-static void show_memory(struct settings *settings, size_t i, uint64_t bytes)
-{
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
-    size_t unit = 0;
-    for (; bytes % 1024 == 0 && unit + 1 < sizeof units / sizeof *units; unit++)
-        bytes /= 1024;
-    snprintf(settings->values[i], SETTING_VALUE_MAX, "%llu%s", (unsigned long long)bytes,
-             units[unit]);
 }
 
 static status_t set_memory(struct sql_session *session, size_t i, const struct ast_set *set)

@@ -183,5 +183,7 @@ struct store_txn *sql_session_abort(struct sql_session *session);
 
 /* Limits the memory of one statement (0: 256 MiB). */
 void sql_session_memory_set(struct sql_session *session, size_t bytes);
+/* As SET work_mem, but to anything above 0: tests want few rows to be too many. */
+void sql_session_work_memory_set(struct sql_session *session, size_t bytes);
 
 #endif

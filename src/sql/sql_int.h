@@ -444,6 +444,7 @@ uint64_t sql__settings_online_index_rows(const struct settings *settings);
 /* The time zone, in seconds east of UTC. */
 int32_t sql__settings_zone_s(const struct settings *settings);
 size_t sql__settings_work_memory(const struct settings *settings);
+void sql__settings_work_memory_set(struct settings *settings, size_t bytes);
 uint32_t sql__settings_vector_rows(const struct settings *settings);
 /* As exec_context has it. */
 uint32_t sql__settings_threads_max(const struct settings *settings);

@@ -349,6 +349,28 @@ class Generator:
         return query, True
 
 
+def alike(value):
+    """Doubles of other roundings look the same, and integers as the doubles they equal."""
+    if isinstance(value, float):
+        return int(value) if value == int(value) and abs(value) < 1e15 else float(f"{value:.9g}")
+    return value
+
+
+class Settings:
+    """What may change how a statement runs and not what it answers."""
+    VECTORS = [1, 2, 7, 64, 1024]
+    WORK = [1, 300, 2000, 10000, 65536, 64 << 20]  # bytes an operator may hold
+
+    def __init__(self, seed):
+        self.pick = random.Random(-seed).choice
+
+    def choose(self, toydb):
+        vector, work = self.pick(self.VECTORS), self.pick(self.WORK)
+        toydb.run(f"SET vector_size = {vector}")
+        toydb.run(f"work {work}")
+        return f"vector_size {vector}, work_mem {work}"
+
+
 class Toydb:
     def __init__(self, program):
         self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

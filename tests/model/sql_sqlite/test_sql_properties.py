@@ -2,6 +2,8 @@
 
 - Indexes: the same statements on the same tables, once with their indexes and once without those
   that are not unique, give the same rows.
+- Settings: a query gives the same rows with any vector size and with memory so little that operators
+  put rows aside in files.
 - Partition: WHERE p, WHERE NOT p and WHERE p IS NULL share the rows of a query out among them, and
   count, sum, min and max of the three make those of the whole.
 - Condition: as many rows pass WHERE p as make p true where it stands among the columns.
@@ -12,13 +14,13 @@ makes it fail is a plan's own affair.
 import argparse
 import sys
 
-from generator import Generator, Toydb
+from generator import Generator, Settings, Toydb, alike
 
 STATEMENTS = 120
 
 
 def multiset(rows):
-    return sorted(map(repr, rows))
+    return sorted(repr(tuple(map(alike, row))) for row in rows)
 
 
 def may_fail(error):
@@ -28,6 +30,7 @@ def may_fail(error):
 class World:
     def __init__(self, plain, indexed, seed):
         self.generator = Generator(seed)
+        self.settings = Settings(seed)
         self.plain, self.indexed = plain, indexed
         self.checked = 0
 
@@ -118,14 +121,34 @@ class World:
             return None
         return f"SELECT count(*) FROM {source} WHERE {condition}\n#   {filtered} / {counted}"
 
+    def any_settings(self):
+        """The same query under three choices of settings and with none."""
+        text, _ = self.generator.select()
+        self.checked += 1
+        found = []
+        for i in range(4):
+            chosen = self.settings.choose(self.indexed) if i < 3 else "neither"
+            if i == 3:
+                self.indexed.run("RESET vector_size")
+                self.indexed.run("RESET work_mem")
+            rows = self.rows(text)
+            if rows is None:
+                continue
+            found.append((multiset(rows), rows, chosen))
+            if found[0][0] != found[-1][0]:
+                return f"{text}\n#   {found[0][2]} / {chosen}: {found[0][1][:5]} / {rows[:5]}"
+        return None
+
     def run(self):
         difference = self.setup()
         if difference:
             return difference
         for i in range(STATEMENTS):
-            if i % 3 == 0:
+            if i % 6 == 0:
                 text, _ = self.generator.select()
                 difference, _ = self.both(text)
+            elif i % 6 == 3:
+                difference = self.any_settings()
             else:
                 difference = self.partition() if i % 3 == 1 else self.condition()
             if difference:

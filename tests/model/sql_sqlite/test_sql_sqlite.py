@@ -8,6 +8,9 @@ change has done already, and it takes a constant ON of an inner join for a condi
 bug when a RIGHT JOIN follows). It also overlooks the NULL in x NOT IN (SELECT column ...) when the
 column has a descending index: its indexes all ascend here, ours do not.
 
+How many rows operators hand on at once, and how many bytes they may hold before they put rows aside
+in files, changes at random as well: no answer may.
+
 A first line to a seed's failure is the change or query before it; run that seed alone for more.
 """
 import argparse
@@ -16,7 +19,7 @@ import re
 import sys
 
 from dialect import Dialect
-from generator import Toydb
+from generator import Settings, Toydb, alike
 
 try:
     import sqlite3
@@ -28,13 +31,6 @@ if sqlite3.sqlite_version_info < (3, 39):
     sys.exit(0)
 
 STATEMENTS = 150
-
-
-def alike(value):
-    """Doubles of other roundings look the same, and integers as the doubles they equal."""
-    if isinstance(value, float):
-        return int(value) if value == int(value) and abs(value) < 1e15 else float(f"{value:.9g}")
-    return value
 
 
 def sort_key(row):
@@ -50,6 +46,7 @@ def table_of(rows, ordered):
 class Comparison:
     def __init__(self, toydb, seed):
         self.generator = Dialect(seed)
+        self.settings = Settings(seed)
         self.toydb = toydb
         self.sqlite = sqlite3.connect(":memory:", isolation_level=None)
         self.sqlite.execute("PRAGMA foreign_keys = ON")
@@ -122,6 +119,8 @@ class Comparison:
             if bool(error) != bool(failure):
                 return f"{error} / {failure}"
         for i in range(STATEMENTS):
+            if i % 10 == 0:
+                self.log.append(f"-- {self.settings.choose(self.toydb)}")
             dice = self.generator.random.random()
             if dice < 0.02:
                 text = self.generator.pick(["COMMIT", "ROLLBACK"]) if self.in_transaction \
@@ -157,7 +156,7 @@ def compare(job):
             toydb = Toydb(program)
         compared += comparison.compared
         if difference:
-            last = "\n".join(f"# seed {seed}: {text}" for text in comparison.log[-2:])
+            last = "\n".join(f"# seed {seed}: {text}" for text in comparison.log[-3:])
             different.append(f"{last}\n#   {difference}")
     return compared, different, toydb.end()
 
