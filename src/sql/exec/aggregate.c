@@ -12,7 +12,6 @@
 #include "base/mem.h"
 #include "sql/exec/spill_int.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct accumulator {
@@ -275,29 +274,6 @@ static status_t batch_take(struct aggregation *aggregation, const struct batch *
  * ----------------------------------------------------------------
  */
 
-struct ordering {
-    const struct accumulator *accumulator;
-    const struct exec *exec;
-    bool cancelled; /* everything is equal from then on: the sort ends soon */
-};
-
-static int kept_compare(const void *x, const void *y, void *context)
-{
-    struct ordering *ordering = context;
-    const struct accumulator *accumulator = ordering->accumulator;
-    uint32_t a = *(const uint32_t *)x;
-    uint32_t b = *(const uint32_t *)y;
-    ordering->cancelled |= exec__cancel_check(ordering->exec, NULL) != OK;
-    for (uint32_t k = 0; k < accumulator->aggregate->order_count && !ordering->cancelled; k++) {
-        struct value v = exec__collection_value(&accumulator->kept, 3 + k, a);
-        struct value w = exec__collection_value(&accumulator->kept, 3 + k, b);
-        int order = exec__sort_key_order(&accumulator->aggregate->orders[k], &v, &w);
-        if (order)
-            return order;
-    }
-    return (a > b) - (a < b);
-}
-
 /* The rows kept, one by one in their order. */
 static status_t kept_take(struct aggregation *aggregation, struct accumulator *accumulator,
                           const uint32_t *order, struct error *error)
@@ -331,12 +307,9 @@ static status_t ordered_take(struct aggregation *aggregation, struct accumulator
     size_t size = ((size_t)count + 1) * sizeof(uint32_t);
     status_t status = exec__memory_charge(exec, size, error);
     if (status == OK) {
-        struct ordering ordering = {.accumulator = accumulator, .exec = exec};
         uint32_t *order = mem_alloc(size);
-        for (uint32_t i = 0; i < count; i++)
-            order[i] = i;
-        qsort_r(order, count, sizeof *order, kept_compare, &ordering);
-        status = exec__cancel_check(exec, error);
+        status = exec__rows_order(&accumulator->kept, 3, accumulator->aggregate->orders,
+                                  accumulator->aggregate->order_count, order, error);
         if (status == OK)
             status = kept_take(aggregation, accumulator, order, error);
         mem_free(order);

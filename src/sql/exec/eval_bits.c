@@ -177,7 +177,9 @@ static status_t bits_run(struct eval *eval, const struct batch *in, struct error
             vector_set_null(&eval->out, row); /* a harmless value under it */
             continue;
         }
-        status = function(eval, row, error);
+        status = exec__cancel_check(eval->exec, error);
+        if (status == OK)
+            status = function(eval, row, error);
         if (status == OK && eval->scratch->used - before > eval->exec->memory_budget)
             return error_set(error, ERR_NOMEM, "out of memory: bytes of one batch are too large");
     }

@@ -67,12 +67,14 @@ static status_t get_byte_row(struct eval *eval, uint32_t row, struct error *erro
 static const char base64_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/* With a line break after 76 characters, as RFC 2045 has it and PostgreSQL does. */
-static void base64_encode(struct slice bytes, struct buffer *out)
+enum { LINE_BYTES = 57, ENCODE_PIECE = LINE_BYTES << 14 };
+
+/* With a line break after 76 characters, as RFC 2045 has it and PostgreSQL does; `goes_on`: behind
+ * whole lines that are there. */
+static void base64_encode(struct slice bytes, bool goes_on, struct buffer *out)
 {
-    enum { LINE_BYTES = 57 };
     for (size_t i = 0; i < bytes.size; i += 3) {
-        if (i > 0 && i % LINE_BYTES == 0)
+        if ((i > 0 || goes_on) && i % LINE_BYTES == 0)
             buffer_append_byte(out, '\n');
         size_t left = bytes.size - i;
         uint32_t group = (uint32_t)bytes.data[i] << 16;
@@ -152,15 +154,20 @@ static status_t encode_row(struct eval *eval, uint32_t row, struct error *error)
         return status;
     struct slice bytes = bytes_argument(eval, 0, row);
     struct buffer text = {0};
-    if (form == FORM_HEX)
-        bytes_to_hex(bytes, &text);
-    else if (form == FORM_BASE64)
-        base64_encode(bytes, &text);
-    else
-        bytes_to_escaped(bytes, &text);
+    for (size_t at = 0; at < bytes.size && status == OK; at += ENCODE_PIECE) {
+        size_t size = bytes.size - at < ENCODE_PIECE ? bytes.size - at : ENCODE_PIECE;
+        struct slice piece = slice_make(bytes.data + at, size);
+        if (form == FORM_HEX)
+            bytes_to_hex(piece, &text);
+        else if (form == FORM_BASE64)
+            base64_encode(piece, at > 0, &text);
+        else
+            bytes_to_escaped(piece, &text);
+        status = exec__cancel_check(eval->exec, error);
+    }
     eval->out.as.texts[row] = arena_copy(eval->scratch, buffer_slice(&text));
     buffer_free(&text);
-    return OK;
+    return status;
 }
 
 static status_t decode_row(struct eval *eval, uint32_t row, struct error *error)
@@ -224,7 +231,9 @@ static status_t rows_run(struct eval *eval, const struct batch *in, struct error
             vector_set_null(&eval->out, row); /* an empty slice under it */
             continue;
         }
-        status = function(eval, row, error);
+        status = exec__cancel_check(eval->exec, error);
+        if (status == OK)
+            status = function(eval, row, error);
         if (status == OK && eval->scratch->used - before > eval->exec->memory_budget)
             return error_set(error, ERR_NOMEM, "out of memory: bytes of one batch are too large");
     }

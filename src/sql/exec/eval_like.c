@@ -38,9 +38,12 @@ static status_t like_run(struct eval *eval, const struct batch *in, struct error
         if (status != OK)
             return status;
         bool valid;
-        eval->out.as.booleans[row] =
-            like_match(exec__eval_text(eval->arguments[0], row),
-                       exec__eval_text(eval->arguments[1], row), escape, fold, &valid);
+        eval->out.as.booleans[row] = like_match(exec__eval_text(eval->arguments[0], row),
+                                                exec__eval_text(eval->arguments[1], row), escape,
+                                                fold, eval->exec->context.cancel, &valid);
+        status = exec__cancel_check(eval->exec, error);
+        if (status != OK)
+            return status;
         if (!valid)
             return error_sql(error, "22025", eval->expr->position,
                              "LIKE pattern must not end with escape character");

@@ -81,6 +81,9 @@ static status_t compile(const struct eval *eval, struct slice pattern, uint32_t 
 static status_t find(const struct eval *eval, struct regex *regex, struct slice text, size_t start,
                      bool *found, struct error *error)
 {
+    status_t status = exec__cancel_check(eval->exec, error);
+    if (status != OK)
+        return status;
     int rc = pcre2_match(regex->code, text.size ? text.data : (const uint8_t *)"", text.size, start,
                          PCRE2_NO_UTF_CHECK, regex->match, regex->limits);
     *found = rc >= 0;

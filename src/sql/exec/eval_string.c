@@ -154,11 +154,18 @@ static status_t translate(struct eval *eval, uint32_t row, struct error *error)
 {
     struct slice text = text_at(eval, 0, row);
     struct buffer out = {0};
-    while (text.size > 0) {
+    struct pace pace = {.exec = eval->exec};
+    status_t status = OK;
+    while (text.size > 0 && status == OK) {
         struct slice character = slice_make(text.data, char_size(text));
         text = skip(text, character.size);
         translated(text_at(eval, 1, row), text_at(eval, 2, row), character, &character);
         buffer_append_slice(&out, character);
+        status = exec__pace(&pace, 8 * text_at(eval, 1, row).size, error);
+    }
+    if (status != OK) {
+        buffer_free(&out);
+        return status;
     }
     return give(eval, row, &out, error);
 }
@@ -168,8 +175,10 @@ static status_t initcap(struct eval *eval, uint32_t row, struct error *error)
 {
     struct slice text = text_at(eval, 0, row);
     struct buffer out = {0};
+    struct pace pace = {.exec = eval->exec};
     bool inside = false;
-    while (text.size > 0) {
+    status_t status = OK;
+    while (text.size > 0 && status == OK) {
         uint32_t c = 0;
         size_t size = char_size(text);
         uint8_t bytes[4];
@@ -180,6 +189,11 @@ static status_t initcap(struct eval *eval, uint32_t row, struct error *error)
         buffer_append_slice(&out, slice_make(bytes, utf8_encode(c, bytes)));
         inside = letter;
         text = skip(text, size);
+        status = exec__pace(&pace, 16, error);
+    }
+    if (status != OK) {
+        buffer_free(&out);
+        return status;
     }
     return give(eval, row, &out, error);
 }
@@ -436,7 +450,9 @@ static status_t string_run(struct eval *eval, const struct batch *in, struct err
             vector_set_null(&eval->out, row); /* a harmless value under it */
             continue;
         }
-        status = function(eval, row, error);
+        status = exec__cancel_check(eval->exec, error);
+        if (status == OK)
+            status = function(eval, row, error);
         if (status == OK && eval->scratch->used - before > eval->exec->memory_budget)
             return error_set(error, ERR_NOMEM, "out of memory: text of one batch is too large");
     }

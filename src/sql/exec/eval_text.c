@@ -102,8 +102,8 @@ uint32_t exec__char_lower(uint32_t c)
  * same number of bytes. */
 static status_t case_row(struct eval *eval, uint32_t row, struct error *error)
 {
-    (void)error;
     struct slice text = text_argument(eval, 0, row);
+    struct pace pace = {.exec = eval->exec};
     uint8_t *data = arena_alloc(eval->scratch, text.size);
     bool upper = eval->expr->call == CALL_UPPER;
     for (size_t at = 0; at < text.size;) {
@@ -119,9 +119,14 @@ static status_t case_row(struct eval *eval, uint32_t row, struct error *error)
         ASSERT(encoded == size);
         memcpy(data + at, bytes, size);
         at += size;
+        status_t status = exec__pace(&pace, 8, error);
+        if (status != OK)
+            return status;
     }
     return text_result(eval, row, data, text.size);
 }
+
+enum { HIT_STEPS = 32 };
 
 static status_t replace_row(struct eval *eval, uint32_t row, struct error *error)
 {
@@ -129,14 +134,20 @@ static status_t replace_row(struct eval *eval, uint32_t row, struct error *error
     struct slice from = text_argument(eval, 1, row);
     struct slice to = text_argument(eval, 2, row);
     size_t hits = 0;
+    struct pace pace = {.exec = eval->exec};
+    status_t status = OK;
     const uint8_t *end = text.data + text.size;
     if (from.size > 0 && text.size >= from.size) { /* an empty text may have no address */
         const uint8_t *at = text.data;
-        while ((at = memmem(at, (size_t)(end - at), from.data, from.size)) != NULL) {
+        while (status == OK &&
+               (at = memmem(at, (size_t)(end - at), from.data, from.size)) != NULL) {
             hits++;
             at += from.size;
+            status = exec__pace(&pace, HIT_STEPS, error);
         }
     }
+    if (status != OK)
+        return status;
     if (hits == 0)
         return text_result(eval, row, text.data, text.size);
     if (to.size > 0 && hits > EXEC_TEXT_SIZE_MAX / to.size)
@@ -151,6 +162,9 @@ static status_t replace_row(struct eval *eval, uint32_t row, struct error *error
         if (to.size)
             write = (uint8_t *)mempcpy(write, to.data, to.size);
         read = hit + from.size;
+        status = exec__pace(&pace, HIT_STEPS, error);
+        if (status != OK)
+            return status;
     }
     write = (uint8_t *)mempcpy(write, read, (size_t)(end - read));
     ASSERT((size_t)(write - data) == size);
@@ -251,25 +265,30 @@ static bool set_has(struct slice set, const uint8_t *character, size_t size)
 
 static status_t trim_row(struct eval *eval, uint32_t row, struct error *error)
 {
-    (void)error;
+    struct pace pace = {.exec = eval->exec};
+    status_t status = OK;
     struct slice text = text_argument(eval, 0, row);
     struct slice set =
         eval->argument_count > 1 ? text_argument(eval, 1, row) : slice_from_string(" ");
     enum expr_call call = eval->expr->call;
-    while (call != CALL_RTRIM && text.size > 0 && set.size > 0) {
+    while (call != CALL_RTRIM && text.size > 0 && set.size > 0 && status == OK) {
         size_t size = char_offset(text, 1);
         if (!set_has(set, text.data, size))
             break;
         text = slice_make(text.data + size, text.size - size);
+        status = exec__pace(&pace, set.size, error);
     }
-    while (call != CALL_LTRIM && text.size > 0 && set.size > 0) {
+    while (call != CALL_LTRIM && text.size > 0 && set.size > 0 && status == OK) {
         size_t at = text.size - 1;
         while (at > 0 && (text.data[at] & 0xc0) == 0x80)
             at--;
         if (!set_has(set, text.data + at, text.size - at))
             break;
         text.size = at;
+        status = exec__pace(&pace, set.size, error);
     }
+    if (status != OK)
+        return status;
     return text_result(eval, row, text.data, text.size);
 }
 
@@ -415,7 +434,9 @@ static status_t rows_run(struct eval *eval, const struct batch *in, struct error
             vector_set_null(&eval->out, row); /* an empty slice under it */
             continue;
         }
-        status_t status = function(eval, row, error);
+        status_t status = exec__cancel_check(eval->exec, error);
+        if (status == OK)
+            status = function(eval, row, error);
         if (status != OK)
             return status;
         if (eval->scratch->used - before > eval->exec->memory_budget)

@@ -15,7 +15,8 @@
 enum {
     EXEC_BATCH_FIRST = 64, /* rows of the first batch of a scan: most statements want few */
     EXEC_MEMORY_DEFAULT = 256 << 20,
-    EXEC_TEXT_SIZE_MAX = 1 << 26, /* bytes of text a function or an aggregate may make at once */
+    EXEC_TEXT_SIZE_MAX = 1 << 24, /* bytes of text a function or an aggregate may make at once: what
+                                     it does with them cannot be cancelled half-way */
 };
 /* Stands for a row that is not there: its columns are NULL. */
 #define EXEC_NO_ROW UINT32_MAX
@@ -159,6 +160,23 @@ status_t exec__limit_values(struct exec *exec, const struct expr *limit, const s
 
 /* ERR_CANCELED when the cancel flag is up. */
 status_t exec__cancel_check(const struct exec *exec, struct error *error);
+
+/* Work between two looks at the cancel flag, counted in steps of about a nanosecond. */
+struct pace {
+    const struct exec *exec;
+    uint64_t steps;
+};
+
+static inline status_t exec__pace(struct pace *pace, uint64_t steps, struct error *error)
+{
+    enum { STEPS_BETWEEN = 1 << 20 };
+    pace->steps += steps;
+    if (pace->steps < STEPS_BETWEEN)
+        return OK;
+    pace->steps = 0;
+    return exec__cancel_check(pace->exec, error);
+}
+
 /* Counts bytes held; ERR_NOMEM (53200) over the budget, and then they are counted all the same. */
 status_t exec__memory_charge(struct exec *exec, size_t bytes, struct error *error);
 void exec__memory_release(struct exec *exec, size_t bytes);
@@ -363,6 +381,12 @@ static inline struct value exec__collection_value(const struct collection *colle
 {
     return vector_get(exec__collection_vector(collection, column, row), row % BATCH_ROWS_MAX);
 }
+
+/* Fills `order` with the numbers of all rows, sorted by keys that are in the columns from
+ * `first_column` on; equal ones in the order they came. */
+status_t exec__rows_order(const struct collection *rows, uint32_t first_column,
+                          const struct sort_key *keys, uint32_t key_count, uint32_t *order,
+                          struct error *error);
 
 /* ---- hashing (hash.c) --------------------------------------------------------------------------
  */

@@ -72,17 +72,25 @@ static status_t batch_write(struct build *build, const struct store_entry *entri
     return status;
 }
 
+static status_t check_cancelled(const struct build *build, struct error *error)
+{
+    const atomic_bool *cancel = build->context->cancel;
+    if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
+        return error_set(error, ERR_CANCELED, "canceling statement due to user request");
+    return OK;
+}
+
 static status_t rows_write(struct build *build, struct store_cursor *cursor, struct error *error)
 {
     exec__rows_init(&build->rows, build->table, BUILD_BATCH, &build->arena);
     struct store_entry entries[BUILD_BATCH];
     while (build->rows_left > 0 && build->written < build->written_max) {
-        const atomic_bool *cancel = build->context->cancel;
-        if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
-            return error_set(error, ERR_CANCELED, "canceling statement due to user request");
         uint32_t count;
         uint32_t max = build->rows_left < BUILD_BATCH ? build->rows_left : BUILD_BATCH;
-        status_t status = store_scan_next(cursor, entries, max, &count, error);
+        status_t status = check_cancelled(build, error);
+        if (status != OK)
+            return status;
+        status = store_scan_next(cursor, entries, max, &count, error);
         build->done = status == OK && count == 0;
         if (status != OK || count == 0)
             return status;
@@ -191,10 +199,14 @@ static status_t rows_take(struct build *build, struct store_entry **rows, uint32
         for (uint32_t i = *count; i < *count + got; i++) /* a key is the cursor's */
             (*rows)[i].key = arena_copy(&build->arena, (*rows)[i].key);
         *count += got;
+        status = check_cancelled(build, error);
     }
     store_scan_close(cursor);
-    for (uint32_t i = 0; i < *count && status == OK; i++)
-        status = store_remove(txn, (*rows)[i].key, error);
+    for (uint32_t i = 0; i < *count && status == OK; i++) {
+        status = i % BUILD_BATCH == 0 ? check_cancelled(build, error) : OK;
+        if (status == OK)
+            status = store_remove(txn, (*rows)[i].key, error);
+    }
     buffer_free(&low);
     buffer_free(&high);
     return status;
@@ -217,6 +229,8 @@ static status_t rows_rekey(struct build *build, const struct store_entry *rows, 
         status = index_row_key(build->table, build->row, &build->key, error);
         if (status == OK)
             status = entry_put(build, true, error);
+        if (status == OK && i % BUILD_BATCH == 0)
+            status = check_cancelled(build, error);
     }
     return status;
 }

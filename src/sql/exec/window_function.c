@@ -16,6 +16,8 @@
 
 #include "base/mem.h"
 
+enum { ROW_STEPS = 64 };
+
 /* A partition being worked on, and where the function's frame is. */
 struct partition {
     struct window *window;
@@ -79,8 +81,12 @@ static bool rows_equal(const struct window *window, uint32_t first_column, uint3
 static status_t groups_find(struct window *window, uint32_t first, uint32_t end,
                             struct error *error)
 {
+    struct pace pace = {.exec = window->op.exec};
     window->group_count = 0;
     for (uint32_t row = first; row < end; row++) {
+        status_t status = exec__pace(&pace, ROW_STEPS, error);
+        if (status != OK)
+            return status;
         if (row > first && rows_equal(window, window->key_first, window->key_count, row - 1, row))
             continue;
         window->groups = vec_grow(window->groups, &window->group_capacity, window->group_count + 2,
@@ -321,7 +327,11 @@ static status_t run_aggregate(struct partition *at, struct error *error)
     uint32_t last_start = WINDOW_NOTHING;
     uint32_t last_end = 0;
     struct value value = value_null(at->function->plan->type);
+    struct pace pace = {.exec = window->op.exec};
     for (; at->row < at->end; row_advance(at)) {
+        status_t paced = exec__pace(&pace, ROW_STEPS, error);
+        if (paced != OK)
+            return paced;
         frame_move(at);
         if (at->frame_start != last_start || at->frame_end != last_end) {
             status_t status = slide(at, &sliding, &front_base, error);

@@ -192,12 +192,13 @@ static double like_fraction(const struct column_statistics *column, enum expr_ca
         return call_guess(call);
     for (uint32_t i = 0; i < column->common_count; i++) {
         if (column->common[i].type == SQL_TEXT &&
-            like_match(column->common[i].as.text, pattern->as.text, '\\', fold, &valid))
+            like_match(column->common[i].as.text, pattern->as.text, '\\', fold, NULL, &valid))
             sum += column->common_fraction[i];
     }
     for (uint32_t i = 0; i < column->bound_count; i++)
-        matches += column->bounds[i].type == SQL_TEXT &&
-                   like_match(column->bounds[i].as.text, pattern->as.text, '\\', fold, &valid);
+        matches +=
+            column->bounds[i].type == SQL_TEXT &&
+            like_match(column->bounds[i].as.text, pattern->as.text, '\\', fold, NULL, &valid);
     return sum + other_fraction(column) * (matches + 0.5) / (column->bound_count + 1);
 }
 

@@ -66,7 +66,8 @@ static bool literal_matches(struct slice text, struct slice literal, bool fold)
     return memcmp(text.data, literal.data, literal.size) == 0;
 }
 
-bool like_match(struct slice text, struct slice pattern, uint32_t escape, bool fold, bool *valid)
+bool like_match(struct slice text, struct slice pattern, uint32_t escape, bool fold,
+                const atomic_bool *cancel, bool *valid)
 {
     ASSERT(valid && escape <= LIKE_ESCAPE_NONE);
     size_t t = 0, p = 0;
@@ -100,7 +101,8 @@ bool like_match(struct slice text, struct slice pattern, uint32_t escape, bool f
         } else if (t == text.size || run_p == p) {
             return true;
         }
-        if (run_p == SIZE_MAX || run_t >= text.size)
+        if (run_p == SIZE_MAX || run_t >= text.size ||
+            (cancel && atomic_load_explicit(cancel, memory_order_relaxed)))
             return false;
         run_t += char_size(slice_from(text, run_t), &ignored);
         t = run_t;

@@ -13,6 +13,7 @@
 #ifndef SQL_TYPES_TYPES_H
 #define SQL_TYPES_TYPES_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -562,7 +563,9 @@ status_t timestamp_from_char(struct slice text, struct slice pattern, int64_t *u
 enum { LIKE_ESCAPE_NONE = 0x110000 }; /* above every character */
 
 /* Does the text match the pattern of LIKE, or, with `fold`, of ILIKE? False in *valid: the pattern
- * ends with its escape character. */
-bool like_match(struct slice text, struct slice pattern, uint32_t escape, bool fold, bool *valid);
+ * ends with its escape character. It may take the product of both sizes: when `cancel` (may be
+ * NULL) is up it soon ends with whatever. */
+bool like_match(struct slice text, struct slice pattern, uint32_t escape, bool fold,
+                const atomic_bool *cancel, bool *valid);
 
 #endif
