@@ -59,6 +59,8 @@ void sql__session_move(struct sql_session *session, enum phase phase)
 void sql__session_fail(struct sql_session *session)
 {
     ASSERT(session->error.status != OK);
+    if (session->execute_position) /* places in the prepared text mean nothing to the client */
+        session->error.position = session->execute_position;
     sql__session_move(session, PHASE_FAIL);
 }
 
@@ -105,6 +107,11 @@ void sql__session_reset_statement(struct sql_session *session)
     sql__cache_release_text(session->engine, session->cached_text, us);
     session->cached_text = NULL;
     session->statement = NULL;
+    if (session->execute_position) {
+        session->execute_position = 0;
+        session->parameters = NULL;
+        session->parameter_count = 0;
+    }
     session->attempt = 0;
     session->sequences.too_few = 0;
     sql__job_reset(session);
@@ -151,6 +158,7 @@ void sql_session_destroy(struct sql_session *session)
     catalog_release(session->catalog);
     sql__settings_destroy(session->settings);
     sql__sequences_free(session);
+    sql__prepared_free(session);
     arena_free(&session->run_arena);
     arena_free(&session->statement_arena);
     arena_free(&session->text_arena);

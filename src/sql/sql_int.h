@@ -260,6 +260,7 @@ struct sql_session {
     bool catalog_fresh;
     bool catalog_own;
 
+    struct prepared_statement *prepared_list; /* of PREPARE; prepared.c */
     struct sequence_hold sequences;
     struct job job;
 
@@ -272,6 +273,7 @@ struct sql_session {
     /* The statement. */
     struct arena statement_arena; /* its tree */
     const struct ast_statement *statement;
+    uint32_t execute_position; /* of EXECUTE, when `statement` is what it executes; otherwise 0 */
     struct cached_text *cached_text; /* whose tree it is, or NULL */
     uint64_t cached_us;              /* monotonic: when it was found */
     uint32_t attempt;
@@ -390,6 +392,13 @@ status_t sql__drop_views(struct sql_session *session);
 status_t sql__create_table_as(struct sql_session *session);
 
 /* ddl_truncate.c */
+/* PREPARE and DEALLOCATE. */
+status_t sql__prepare(struct sql_session *session);
+status_t sql__deallocate(struct sql_session *session);
+/* EXECUTE: the prepared statement takes the place of session->statement, and the arguments that of
+ * the text's parameters, until the statement is reset. */
+status_t sql__execute(struct sql_session *session);
+void sql__prepared_free(struct sql_session *session);
 /* COMMENT ON, and the rows of toydb_internal.comments. */
 status_t sql__comment(struct sql_session *session);
 void sql__comment_rows(const struct catalog *catalog, struct sql_rows *rows);

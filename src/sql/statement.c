@@ -47,6 +47,8 @@ bool sql__statement_needs_transaction(const struct ast_statement *statement)
     case AST_COMMIT:
     case AST_ROLLBACK:
     case AST_SET:
+    case AST_PREPARE:
+    case AST_DEALLOCATE:
         return false;
     case AST_SHOW:
         return statement->as.show->kind != AST_SHOW_SETTING &&

@@ -120,6 +120,8 @@ static status_t check_statement(struct sql_session *session)
                                     "from the lines behind the statement.");
         return ERR_SQL;
     }
+    if (session->execute_position)
+        return OK; /* the number of its parameters has been looked at */
     if (session->parameter_count && !parse_at_end(&session->parser))
         return error_sql(&session->error, "42601", 0,
                          "parameters are allowed with a single statement only");
@@ -136,8 +138,13 @@ static status_t check_statement(struct sql_session *session)
 /* The statement has been read; where to? True when that makes an event. */
 static bool dispatch(struct sql_session *session, struct sql_event *event)
 {
-    const struct ast_statement *statement = session->statement;
     status_t status = check_statement(session);
+    if (!status && session->statement->kind == AST_EXECUTE) {
+        status = sql__execute(session);
+        if (!status)
+            status = check_statement(session);
+    }
+    const struct ast_statement *statement = session->statement;
     if (!status && (statement->kind == AST_COMMIT || statement->kind == AST_ROLLBACK))
         return end_block(session, event);
     if (!status && sql__statement_needs_transaction(statement)) {
@@ -148,6 +155,10 @@ static bool dispatch(struct sql_session *session, struct sql_event *event)
         status = begin_block(session);
     else if (!status && statement->kind == AST_SET)
         status = sql__settings_set(session, statement->as.set);
+    else if (!status && statement->kind == AST_PREPARE)
+        status = sql__prepare(session);
+    else if (!status && statement->kind == AST_DEALLOCATE)
+        status = sql__deallocate(session);
     else if (!status)
         status = sql__settings_show(session, statement->as.show);
     if (status)

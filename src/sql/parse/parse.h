@@ -355,6 +355,9 @@ enum ast_statement_kind {
     AST_DROP_SEQUENCE,
     AST_TRUNCATE,
     AST_COMMENT,
+    AST_PREPARE,
+    AST_EXECUTE,
+    AST_DEALLOCATE,
 };
 
 struct ast_assignment {
@@ -382,6 +385,15 @@ struct ast_comment {
     struct ast_name name; /* of a column: of its table */
     struct ast_name column;
     const char *text; /* or NULL */
+};
+
+/* PREPARE name [(types)] AS statement; EXECUTE name [(arguments)]; DEALLOCATE name or ALL. */
+struct ast_prepared {
+    struct ast_name name;            /* missing: DEALLOCATE ALL */
+    struct type_spec *types;         /* of PREPARE */
+    struct ast_statement *statement; /* of PREPARE */
+    struct ast_expr **arguments;     /* of EXECUTE */
+    uint32_t count;                  /* types or arguments */
 };
 
 enum ast_conflict {
@@ -676,6 +688,7 @@ struct ast_statement {
         struct ast_sequence *sequence; /* AST_CREATE_SEQUENCE, AST_ALTER_SEQUENCE */
         struct ast_truncate *truncate;
         struct ast_comment *comment;
+        struct ast_prepared *prepared; /* AST_PREPARE, AST_EXECUTE, AST_DEALLOCATE */
         struct ast_alter_table *alter_table;
         struct ast_create_index *create_index;
         struct ast_begin *begin;

@@ -495,6 +495,8 @@ bool parse__alter_sequence(struct parse *parse, struct ast_statement *statement)
 bool parse__serial(struct parse *parse, struct ast_column_definition *column, bool *found);
 /* GENERATED ... AS IDENTITY; the current token is GENERATED. */
 bool parse__identity(struct parse *parse, struct ast_column_definition *column);
+bool parse__prepared(struct parse *parse, struct ast_statement *statement);
+void parse__print_prepared(const struct ast_statement *statement, struct buffer *out);
 bool parse__comment(struct parse *parse, struct ast_statement *statement);
 void parse__print_comment(const struct ast_comment *comment, struct buffer *out);
 bool parse__truncate(struct parse *parse, struct ast_statement *statement);

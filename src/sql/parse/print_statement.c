@@ -510,5 +510,10 @@ void ast_print(const struct ast_statement *statement, struct buffer *out)
     case AST_COMMENT:
         parse__print_comment(statement->as.comment, out);
         break;
+    case AST_PREPARE:
+    case AST_EXECUTE:
+    case AST_DEALLOCATE:
+        parse__print_prepared(statement, out);
+        break;
     }
 }

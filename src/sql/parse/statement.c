@@ -281,15 +281,16 @@ bool parse__statement(struct parse *parse, struct ast_statement *statement)
         return parse__analyze(parse, statement);
     case KEYWORD_COMMENT:
         return parse__comment(parse, statement);
+    case KEYWORD_PREPARE:
+    case KEYWORD_EXECUTE:
     case KEYWORD_DEALLOCATE:
+        return parse__prepared(parse, statement);
     case KEYWORD_DECLARE:
     case KEYWORD_DO:
-    case KEYWORD_EXECUTE:
     case KEYWORD_FETCH:
     case KEYWORD_GRANT:
     case KEYWORD_LOCK:
     case KEYWORD_MERGE:
-    case KEYWORD_PREPARE:
     case KEYWORD_RELEASE:
     case KEYWORD_REVOKE:
     case KEYWORD_SAVEPOINT:
