@@ -111,17 +111,20 @@ static status_t rows_index(struct build *build, struct error *error)
     const struct table *table = build->table;
     struct buffer low = {0}, high = {0};
     ASSERT(build->index->id != 0);
+    bool any_above;
     index_key_prefix(table, &table->indexes[0], &low);
     struct slice position = buffer_slice(&build->position);
     /* A table that was truncated has other keys: then it is begun again. */
     if (position.size > low.size &&
         slice_equal(slice_make(position.data, low.size), buffer_slice(&low))) {
+        /* No key begins with another: behind it is what does not begin with it. */
         buffer_reset(&low);
         buffer_append_slice(&low, position);
-        buffer_append_byte(&low, 0);
+        any_above = key_prefix_end(&low);
+        ASSERT(any_above);
     }
     index_key_prefix(table, &table->indexes[0], &high);
-    bool any_above = key_prefix_end(&high);
+    any_above = key_prefix_end(&high);
     ASSERT(any_above);
     /* The entries written are outside the range scanned. */
     struct store_cursor *cursor = NULL;
