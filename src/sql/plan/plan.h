@@ -594,7 +594,9 @@ struct plan_options {
     bool no_fold, no_pushdown, no_index, no_hash_join, no_lookup_join, no_top_n, no_unnest;
     bool no_merge_join;
     bool no_decorrelate;
-    bool no_extremes;   /* min and max by index */
+    bool no_extremes; /* min and max by index */
+    bool no_limit_pushdown;
+    bool no_prune;
     bool no_join_order; /* inputs are joined as they are written */
     /* Appends the text of the query that stands for a table of another schema than "public", which
      * has its rows in it. ERR_NOT_FOUND: the schema has no such table; ERR_UNSUPPORTED: there is no

@@ -202,6 +202,8 @@ static status_t choose_base(struct planner *planner, struct query *query, struct
             wish.keys = query->orders;
             wish.key_count = query->order_count;
             wish.limit = query->distinct_on.count > 0 ? 0 : wanted_rows(query);
+            if (wish.limit > 0 && query->where.count == 0)
+                (void)plan__known_limit(planner, query, &wish.exact_limit);
         }
         return plan__choose_from(planner, query, query->from, &wish, out);
     }
@@ -434,6 +436,7 @@ status_t plan__choose_query(struct planner *planner, struct query *query, struct
     ASSERT(query && out);
     drop_null_limit(&query->limit);
     drop_null_limit(&query->offset);
+    plan__push_limit(planner, query);
     mark_query(query);
     if (!plan__choose_extremes(planner, query, out)) {
         status_t status = choose_base(planner, query, out);

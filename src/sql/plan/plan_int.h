@@ -264,6 +264,7 @@ uint64_t plan__relations(const struct query *query, const struct expr *expr);
 bool plan__has_columns(const struct expr *expr);
 bool plan__has_outer(const struct expr *expr); /* EXPR_OUTER */
 bool plan__has_subquery(const struct expr *expr);
+bool plan__mentions(const struct expr *expr, uint32_t slot);
 /* Marks every slot that occurs as used. */
 void plan__mark_used(struct query *query, const struct expr *expr);
 /* A copy in which every slot s is column positions[s] of the input. Unchanged parts are shared. */
@@ -485,7 +486,8 @@ struct stage {
 struct wish {
     const struct sort_key *keys; /* over slots */
     uint32_t key_count;
-    double limit; /* rows wanted, 0: all */
+    double limit;        /* rows wanted, 0: all */
+    int64_t exact_limit; /* no row behind so many is looked at, 0: not known */
 };
 
 /* An operator that passes its input's columns on. */
@@ -561,6 +563,21 @@ bool plan__has_statistics(struct planner *planner, const struct table *table);
 uint32_t *plan__positions(struct planner *planner, const struct query *query,
                           const struct stage *left, const struct stage *right);
 const char *plan__slot_display(struct planner *planner, struct query *query, uint32_t slot);
+
+/* What nothing looks at of a derived table is not computed; before it is laid out (plan_prune.c).
+ */
+void plan__prune(struct planner *planner, const struct query *query, const struct from_node *leaf);
+
+/* ---- limits: plan_limit.c ----------------------------------------------------------------------
+ */
+
+/* LIMIT + OFFSET, when they are known, and may be pushed down. */
+bool plan__known_limit(const struct planner *planner, const struct query *query, int64_t *rows);
+/* ORDER BY and LIMIT into what a block's rows are made of; before that is laid out. */
+void plan__push_limit(struct planner *planner, struct query *query);
+/* Sorts the left side of a LEFT JOIN and ends it, when nothing of the right side is in the wish. */
+void plan__limit_left(struct planner *planner, struct query *query, const struct wish *wish,
+                      uint64_t left_relations, struct stage *left);
 
 /* ---- two inputs joined: plan_join.c ------------------------------------------------------------
  */

@@ -455,10 +455,12 @@ void plan__lay_out_join(const struct join *join, enum plan_kind method, struct s
  */
 
 /* Laid out once: with ORDER BY at every level a second time would double at every level. */
-static status_t choose_derived(struct planner *planner, struct relation *relation,
-                               struct stage *out)
+static status_t choose_derived(struct planner *planner, struct query *query,
+                               const struct from_node *leaf, struct stage *out)
 {
+    struct relation *relation = &query->relations[leaf->relation];
     if (!relation->laid_out) {
+        plan__prune(planner, query, leaf);
         struct stage *stage = arena_zalloc(planner->arena, sizeof *stage);
         status_t status = plan__choose_query(planner, relation->derived, stage);
         if (status)
@@ -479,7 +481,7 @@ static status_t choose_leaf(struct planner *planner, struct query *query, struct
     }
     status_t status = plan__is_common(relation)
                           ? plan__choose_common(planner, relation->common, out)
-                          : choose_derived(planner, &query->relations[leaf->relation], out);
+                          : choose_derived(planner, query, leaf, out);
     if (status)
         return status;
     ASSERT(out->plan->column_count == relation->column_count);
@@ -508,8 +510,11 @@ static status_t choose_outer(struct planner *planner, struct query *query, struc
                         .left_relations = node->inputs[0]->relations,
                         .right_relations = node->inputs[1]->relations,
                         .right_node = node->inputs[1]};
+    struct wish left_wish_own = *wish;
     const struct wish *left_wish =
-        node->kind != JOIN_FULL && node->filters.count == 0 ? wish : &no_wish;
+        node->kind != JOIN_FULL && node->filters.count == 0 ? &left_wish_own : &no_wish;
+    if (node->kind != JOIN_LEFT)
+        left_wish_own.exact_limit = 0;
     status_t status = plan__choose_from(planner, query, node->inputs[0], left_wish, &join.left);
     if (!status)
         status = plan__choose_from(planner, query, node->inputs[1], &no_wish, &join.right);
@@ -517,6 +522,8 @@ static status_t choose_outer(struct planner *planner, struct query *query, struc
         return status;
     if (left_wish == &no_wish)
         join.left.ordered = wish->key_count == 0;
+    else if (node->kind == JOIN_LEFT)
+        plan__limit_left(planner, query, wish, join.left_relations, &join.left);
     struct link *links = arena_alloc(planner->arena, (node->on.count + 1) * sizeof *links);
     join.links = arena_alloc(planner->arena, (node->on.count + 1) * sizeof *join.links);
     double selectivity = 1;
@@ -544,8 +551,11 @@ status_t plan__choose_from(struct planner *planner, struct query *query, struct 
         return error_set(planner->error, ERR_NOMEM, "statement needs too much memory to plan");
     if (node->leaf)
         return choose_leaf(planner, query, node, wish, out);
-    if (node->lateral)
-        return plan__choose_lateral(planner, query, node, wish, out);
+    if (node->lateral) {
+        struct wish inexact = *wish; /* rows of the left side may be dropped */
+        inexact.exact_limit = 0;
+        return plan__choose_lateral(planner, query, node, &inexact, out);
+    }
     if (node->kind == JOIN_INNER)
         return plan__choose_inner(planner, query, node, wish, out);
     return choose_outer(planner, query, node, wish, out);

@@ -220,6 +220,17 @@ bool plan__has_outer(const struct expr *expr)
     return false;
 }
 
+bool plan__mentions(const struct expr *expr, uint32_t slot)
+{
+    if (expr->kind == EXPR_COLUMN)
+        return expr->index == slot;
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        if (plan__mentions(expr->arguments[i], slot))
+            return true;
+    }
+    return false;
+}
+
 bool plan__has_columns(const struct expr *expr)
 {
     if (expr->kind == EXPR_COLUMN)

@@ -399,6 +399,7 @@ static status_t choose_wished(struct cluster *cluster, uint32_t input)
         return OK;
     struct wish own = *wish;
     struct stage stage;
+    own.exact_limit = 0; /* other inputs may drop some of them */
     if (wish->limit > 0)
         own.limit = fmax(1, cluster->fraction * cluster->singles[input].rows);
     status_t status = plan__choose_from(cluster->planner, cluster->query, node, &own, &stage);

@@ -31,17 +31,6 @@ bool plan__is_covered(const struct path *path, uint32_t condition)
            (upper && path->upper->exact && (lower || !path->upper->half));
 }
 
-static bool mentions(const struct expr *expr, uint32_t slot)
-{
-    if (expr->kind == EXPR_COLUMN)
-        return expr->index == slot;
-    for (uint32_t i = 0; i < expr->argument_count; i++) {
-        if (mentions(expr->arguments[i], slot))
-            return true;
-    }
-    return false;
-}
-
 /* Whether the scan has to produce a column: for what is above, or for the filter on it. */
 bool plan__is_needed(const struct access *access, const struct path *path, uint32_t place)
 {
@@ -49,7 +38,7 @@ bool plan__is_needed(const struct access *access, const struct path *path, uint3
     if (access->query->slots[slot].used)
         return true;
     for (uint32_t i = 0; i < access->conditions->count; i++) {
-        if (!plan__is_covered(path, i) && mentions(access->conditions->items[i], slot))
+        if (!plan__is_covered(path, i) && plan__mentions(access->conditions->items[i], slot))
             return true;
     }
     return false;

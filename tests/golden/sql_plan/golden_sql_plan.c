@@ -160,6 +160,8 @@ static struct plan_options options_of(struct world *world, const struct golden_c
                                  .no_merge_join = strstr(without, "merge"),
                                  .no_decorrelate = strstr(without, "decorrelate"),
                                  .no_extremes = strstr(without, "extremes"),
+                                 .no_prune = strstr(without, "prune"),
+                                 .no_limit_pushdown = strstr(without, "limit"),
                                  .no_join_order = strstr(without, "order"),
                                  .no_top_n = strstr(without, "top"),
                                  .no_unnest = strstr(without, "unnest"),

@@ -262,10 +262,12 @@ static void relation(struct buffer *sql)
             "SELECT DISTINCT t_id AS id, y AS n FROM u",
             "SELECT id, k AS n FROM v ORDER BY id LIMIT 5",
             "SELECT u.x AS id, v.k AS n FROM u LEFT JOIN v ON v.id = u.x AND v.k < 4",
+            "SELECT id, a AS n FROM t UNION ALL SELECT x, t_id FROM u",
+            "SELECT id, w AS n FROM v UNION ALL SELECT max(id), a FROM t GROUP BY a",
         };
         item->numbers = s_numbers;
         item->number_count = 2;
-        buffer_printf(sql, "(%s) AS %s", selects[below(5)], item->alias);
+        buffer_printf(sql, "(%s) AS %s", selects[below(7)], item->alias);
     }
     }
     item_count++;
@@ -426,6 +428,8 @@ static const struct {
     {"top n", offsetof(struct plan_options, no_top_n)},
     {"decorrelate", offsetof(struct plan_options, no_decorrelate)},
     {"extremes", offsetof(struct plan_options, no_extremes)},
+    {"limit pushdown", offsetof(struct plan_options, no_limit_pushdown)},
+    {"prune", offsetof(struct plan_options, no_prune)},
     {"unnest", offsetof(struct plan_options, no_unnest)},
 };
 enum { RULES = sizeof rules / sizeof *rules };
