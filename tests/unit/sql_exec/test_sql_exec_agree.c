@@ -73,6 +73,26 @@ static struct expr *random_condition(void)
     }
 }
 
+/* Both sides sorted by x, NULLs last: merged and hashed they give the same. */
+static void check_merge(enum join_kind kind, struct plan *left, const struct table *r,
+                        struct expr *condition)
+{
+    static const enum join_kind merged[] = {JOIN_INNER, JOIN_LEFT, JOIN_SEMI, JOIN_ANTI};
+    struct expr *x = e_col(w, 1, I);
+    if (kind == JOIN_RIGHT || kind == JOIN_FULL)
+        kind = merged[prng_below(&prng, 4)];
+    struct plan *plans[2];
+    static const enum plan_kind how[] = {PLAN_MERGE_JOIN, PLAN_HASH_JOIN};
+    for (int i = 0; i < 2; i++) {
+        struct plan *sorted_left = p_sort(w, left, x, false, false);
+        struct plan *sorted_right = p_sort(w, p_scan(w, r, NULL, "*"), x, false, false);
+        plans[i] = p_join(w, how[i], kind, sorted_left, sorted_right, x, x, condition);
+        if (kind == JOIN_SEMI || kind == JOIN_ANTI)
+            plans[i]->column_count = left->column_count;
+    }
+    assert_string_equal(answer(plans[0]), answer(plans[1]));
+}
+
 static void check_joins(void)
 {
     const struct table *l = random_table("l", (uint32_t)prng_below(&prng, 40), 12);
@@ -97,6 +117,7 @@ static void check_joins(void)
     struct plan *nested =
         p_join(w, PLAN_NESTED_LOOP_JOIN, kind, left, p_scan(w, r, NULL, "*"), NULL, NULL, on);
     assert_string_equal(answer(hash), answer(nested));
+    check_merge(kind, left, r, condition);
     if (kind != JOIN_INNER && kind != JOIN_LEFT)
         return;
     /* The index gives partners in another order: compare sorted by the ids. */
@@ -120,6 +141,20 @@ static void test_joins_agree(void **state)
         check_joins();
         world_close(w);
     }
+}
+
+/* Of tables that fill several batches a merge join gives rows up as it goes on. */
+static void test_merge_of_many(void **state)
+{
+    (void)state;
+    prng_seed(&prng, 7);
+    world_open(w);
+    const struct table *l = random_table("l", 3000, 1500);
+    const struct table *r = random_table("r", 5000, 1500);
+    l = world_find(w, "l");
+    for (int i = 0; i < 4; i++)
+        check_merge(JOIN_FULL, p_scan(w, l, NULL, "*"), r, i % 2 ? random_condition() : NULL);
+    world_close(w);
 }
 
 static struct expr *bound_holds(struct expr *column, struct expr *bound, bool is_lower,
@@ -212,6 +247,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_joins_agree),
+        cmocka_unit_test(test_merge_of_many),
         cmocka_unit_test(test_ranges_agree_with_filters),
         cmocka_unit_test(test_index_order_agrees_with_sort),
     };
