@@ -67,24 +67,21 @@ static status_t find_column(struct sql_session *session, const struct table *tab
 
 /* ---- actions --------------------------------------------------------------------------------- */
 
-/* The value the rows there are will have. */
+/* The value the rows there are will have; *each: each gets one of its own. */
 static status_t missing_value(struct sql_session *session,
-                              const struct ast_column_definition *column, struct value *out)
+                              const struct ast_column_definition *column, struct value *out,
+                              bool *each)
 {
     struct expr *expr;
     struct exec_context context;
     *out = value_null(column->type.kind);
-    if (column->sequence)
-        return error_sql(&session->error, "0A000", column->name.position,
-                         "a column that is added cannot have a sequence");
+    *each = column->sequence != NULL;
     if (!column->default_value)
         return OK;
     status_t status = plan_expression(column->default_value, column->type.kind, &session->run_arena,
                                       &expr, &session->error);
-    if (!status && expr->is_volatile)
-        status = error_sql(&session->error, "0A000", column->default_value->position,
-                           "a volatile DEFAULT of a column that is added is not supported");
-    if (status)
+    *each |= !status && expr->is_volatile;
+    if (status || *each)
         return status;
     sql__statement_context(session, &context);
     struct value value;
@@ -95,30 +92,74 @@ static status_t missing_value(struct sql_session *session,
                         &session->error);
 }
 
-static status_t add_column(struct sql_session *session, const struct table *table,
-                           const struct ast_alter_action *action)
+static status_t convert_added(struct sql_session *session,
+                              const struct ast_column_definition *column,
+                              struct column_definition *out)
 {
-    const struct ast_column_definition *column = &action->column;
-    struct value missing;
-    if (action->if_exists && table_column(table, column->name.text) >= 0)
-        return OK;
-    status_t status = missing_value(session, column, &missing);
-    if (!status && column->not_null && missing.null)
-        status = sql__check_nulls(session, table, NULL, &column->name);
-    if (status)
-        return status;
-    struct column_definition definition = {
+    *out = (struct column_definition){
         .name = column->name.text,
         .position = column->name.position,
         .type = plan_column_type(column->type, sql__settings_sqlite(session->settings)),
         .not_null = column->not_null,
         .default_sql = column->default_sql,
+        .identity = column->identity == AST_IDENTITY_ALWAYS       ? IDENTITY_ALWAYS
+                    : column->identity == AST_IDENTITY_BY_DEFAULT ? IDENTITY_BY_DEFAULT
+                                                                  : IDENTITY_NONE,
     };
+    return column->sequence ? sql__convert_sequence(session, column->sequence, &out->sequence) : OK;
+}
+
+/* The rows there are get the column's DEFAULT, each its own, and it becomes NOT NULL if it is to
+ * be: all of that is the statement's transaction's work. */
+static status_t fill_column(struct sql_session *session, uint32_t table_id, const char *name,
+                            bool not_null)
+{
+    const struct table *table = catalog_table_by_id(session->catalog, table_id);
+    struct buffer text = {0};
+    bool unused;
+    ASSERT(table);
+    buffer_append_string(&text, "UPDATE ");
+    ast_print_name(table->name, &text);
+    buffer_append_string(&text, " SET ");
+    ast_print_name(name, &text);
+    buffer_append_string(&text, " = DEFAULT");
+    buffer_append_byte(&text, '\0');
+    status_t status = sql__first_row(session, (const char *)text.data, &unused, NULL, 0);
+    buffer_free(&text);
+    if (status || !not_null)
+        return status;
+    int32_t place = table_column(table, name);
+    ASSERT(place >= 0);
+    status = catalog_change_column(session->txn, session->catalog, table, (uint32_t)place, true,
+                                   table->columns[place].default_sql, &session->error);
+    return status ? status : sql__reload_catalog(session);
+}
+
+static status_t add_column(struct sql_session *session, const struct table *table,
+                           const struct ast_alter_action *action)
+{
+    const struct ast_column_definition *column = &action->column;
+    struct column_definition definition;
+    struct value missing;
+    bool each;
+    if (action->if_exists && table_column(table, column->name.text) >= 0)
+        return OK;
+    status_t status = missing_value(session, column, &missing, &each);
+    if (!status && !each && column->not_null && missing.null)
+        status = sql__check_nulls(session, table, NULL, &column->name);
+    if (!status)
+        status = convert_added(session, column, &definition);
+    if (status)
+        return status;
+    bool not_null = definition.not_null || column->sequence;
+    definition.not_null = not_null && !each;
     uint32_t table_id = table->id;
     status = catalog_add_column(session->txn, session->catalog, table, &definition, &missing,
                                 &session->error);
     if (!status)
         status = sql__reload_catalog(session);
+    if (!status && each)
+        status = fill_column(session, table_id, column->name.text, not_null);
     return status ? status : sql__add_constraints(session, table_id, action->constraints);
 }
 

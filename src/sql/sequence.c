@@ -29,8 +29,9 @@ enum {
     BLOCK_FIRST = 32,
     BLOCK_MAX = 8192,
     BLOCK_SOON_US = 1000000, /* a block used up this fast is followed by a larger one */
-    RESERVE_MAX = 1 << 17,   /* values put aside at once */
+    RESERVE_MAX = 1 << 22,   /* values put aside at once */
     GUESS_FACTOR = 8,        /* how much more, when it was too few */
+    GUESSES_MAX = 6,         /* which makes RESERVE_MAX */
 };
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -338,7 +339,7 @@ static status_t too_few(struct sql_session *session, const struct sequence *sequ
     struct sequence_hold *hold = &session->sequences;
     if (hold->ended)
         return at_end(sequence, error);
-    if (session->told || exec_has_written(session->exec))
+    if (session->told || exec_has_written(session->exec) || hold->too_few > GUESSES_MAX)
         return error_sql(error, "55000", 0,
                          "too few values of sequence \"%s\" were put aside for this statement",
                          sequence->name);

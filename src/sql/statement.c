@@ -76,7 +76,9 @@ bool sql__statement_is_cacheable(const struct ast_statement *statement)
 bool sql__statement_streams(const struct sql_session *session)
 {
     const struct ast_statement *statement = session->statement;
-    return statement->kind == AST_SELECT ||
+    /* One that takes values of a sequence may find that too few were put aside, and is begun again
+       then: so none of its rows may have gone out. */
+    return (statement->kind == AST_SELECT && session->planned.nextval_count == 0) ||
            (statement->kind == AST_COPY && !statement->as.copy->from);
 }
 
@@ -369,6 +371,19 @@ static status_t run_dml(struct sql_session *session)
     return OK;
 }
 
+static status_t run_held_select(struct sql_session *session)
+{
+    status_t status = open_plan(session, false);
+    if (!status)
+        status = hold_rows(session);
+    if (status)
+        return status;
+    session->rows = session->result.row_count;
+    close_plan(session);
+    snprintf(session->tag, sizeof session->tag, "SELECT %llu", (unsigned long long)session->rows);
+    return OK;
+}
+
 /* ---- EXPLAIN --------------------------------------------------------------------------------- */
 
 /* Each line of the text is a row. */
@@ -453,6 +468,8 @@ status_t sql__statement_run(struct sql_session *session)
         snprintf(session->tag, sizeof session->tag, "VACUUM");
         return OK;
     }
+    if (statement->kind == AST_SELECT)
+        return run_held_select(session);
     ASSERT(sql__statement_is_dml(statement));
     return run_dml(session);
 }

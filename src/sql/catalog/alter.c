@@ -14,6 +14,23 @@ static status_t column_name_check(const struct table *table, const char *name, u
     return status;
 }
 
+/* To a column that comes behind those of the table. */
+static status_t sequence_give(struct store_txn *txn, const struct catalog *catalog,
+                              const struct table *table, struct column *column,
+                              const struct sequence *sequence, struct arena *arena,
+                              struct error *error)
+{
+    struct table after = *table;
+    uint32_t place = after.column_count++;
+    after.computed_count = 0;
+    after.columns = arena_alloc(arena, after.column_count * sizeof *after.columns);
+    memcpy(after.columns, table->columns, place * sizeof *after.columns);
+    after.columns[place] = *column;
+    status_t status = catalog__sequence_give(txn, catalog, &after, place, sequence, arena, error);
+    column->default_sql = after.columns[place].default_sql;
+    return status;
+}
+
 status_t catalog_add_column(struct store_txn *txn, const struct catalog *catalog,
                             const struct table *table, const struct column_definition *definition,
                             const struct value *missing, struct error *error)
@@ -34,10 +51,16 @@ status_t catalog_add_column(struct store_txn *txn, const struct catalog *catalog
         .not_null = definition->not_null,
         .default_sql = definition->default_sql,
         .missing = *missing,
+        .identity = definition->identity,
     };
-    status = catalog__column_write(txn, &after, &column, error);
+    struct arena arena = {0};
+    if (definition->sequence)
+        status = sequence_give(txn, catalog, table, &column, definition->sequence, &arena, error);
+    if (status == OK)
+        status = catalog__column_write(txn, &after, &column, error);
     if (status == OK)
         status = catalog__table_row_write(txn, &after, error);
+    arena_free(&arena);
     return status == OK ? catalog__version_bump(txn, error) : status;
 }
 

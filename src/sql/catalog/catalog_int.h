@@ -194,6 +194,11 @@ status_t catalog__check_build(const struct catalog *catalog, struct table *table
 
 status_t catalog__sequence_write(struct store_txn *txn, const struct sequence *sequence,
                                  struct error *error);
+/* Gives a column a sequence of its own, and the DEFAULT that takes from it. */
+status_t catalog__sequence_give(struct store_txn *txn, const struct catalog *catalog,
+                                struct table *table, uint32_t place,
+                                const struct sequence *definition, struct arena *arena,
+                                struct error *error);
 /* Gives each column that wants one its sequence, and the DEFAULT that takes from it. */
 status_t catalog__sequences_build(struct store_txn *txn, const struct catalog *catalog,
                                   struct table *table, const struct table_definition *definition,

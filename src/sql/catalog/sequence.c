@@ -214,6 +214,22 @@ status_t catalog_drop_sequence(struct store_txn *txn, const struct catalog *cata
 /* ---- sequences of columns ---------------------------------------------------------------------
  */
 
+status_t catalog__sequence_give(struct store_txn *txn, const struct catalog *catalog,
+                                struct table *table, uint32_t place,
+                                const struct sequence *definition, struct arena *arena,
+                                struct error *error)
+{
+    struct sequence sequence = *definition;
+    struct column *column = &table->columns[place];
+    ASSERT(place < table->column_count);
+    sequence.owner_id = table->id;
+    sequence.owner_ordinal = column->ordinal;
+    sequence.name = catalog__name_choose(catalog, table, &place, 1, "seq", arena);
+    column->default_sql = default_text(sequence.name, arena);
+    status_t status = catalog__table_id_next(txn, &sequence.id, error);
+    return status == OK ? catalog__sequence_write(txn, &sequence, error) : status;
+}
+
 status_t catalog__sequences_build(struct store_txn *txn, const struct catalog *catalog,
                                   struct table *table, const struct table_definition *definition,
                                   struct arena *arena, struct error *error)
@@ -222,16 +238,9 @@ status_t catalog__sequences_build(struct store_txn *txn, const struct catalog *c
     for (uint32_t i = 0; i < definition->column_count && status == OK; i++) {
         if (!definition->columns[i].sequence)
             continue;
-        struct sequence sequence = *definition->columns[i].sequence;
-        struct column *column = &table->columns[i];
-        sequence.owner_id = table->id;
-        sequence.owner_ordinal = column->ordinal;
-        sequence.name = catalog__name_choose(catalog, table, &i, 1, "seq", arena);
-        column->not_null = true;
-        column->default_sql = default_text(sequence.name, arena);
-        status = catalog__table_id_next(txn, &sequence.id, error);
-        if (status == OK)
-            status = catalog__sequence_write(txn, &sequence, error);
+        table->columns[i].not_null = true;
+        status = catalog__sequence_give(txn, catalog, table, i, definition->columns[i].sequence,
+                                        arena, error);
     }
     return status;
 }
