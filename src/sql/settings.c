@@ -124,7 +124,19 @@ static status_t unknown(const struct ast_name *name, struct error *error)
 {
     error_sql(error, "42704", name->position, "unrecognized configuration parameter \"%s\"",
               name->text);
-    error_hint(error, "SHOW ALL lists the settings.");
+    uint32_t best = 3; /* as far as a slip of the fingers goes */
+    const char *near = NULL;
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        uint32_t distance = catalog_name_distance(name->text, table[i].name);
+        if (distance > 0 && distance < best) {
+            best = distance;
+            near = table[i].name;
+        }
+    }
+    if (near)
+        error_hint(error, "Perhaps you meant the setting \"%s\".", near);
+    else
+        error_hint(error, "SHOW ALL lists the settings.");
     return ERR_SQL;
 }
 

@@ -77,21 +77,42 @@ static uint32_t word_distance(const char *a, const char *b)
     return cost[a_size][b_size];
 }
 
+static const char *nearest(const enum keyword *among, size_t count, const char *word)
+{
+    const char *best = NULL;
+    uint32_t best_distance = 3;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t distance = word_distance(word, rows[among[i]].text);
+        if (distance < best_distance && distance * 3 <= strlen(rows[among[i]].text)) {
+            best_distance = distance;
+            best = rows[among[i]].text;
+        }
+    }
+    return best;
+}
+
 const char *parse__keyword_suggest(const char *word)
 {
     static const enum keyword firsts[] = {
         KEYWORD_SELECT,   KEYWORD_INSERT,  KEYWORD_UPDATE, KEYWORD_DELETE,
         KEYWORD_CREATE,   KEYWORD_DROP,    KEYWORD_BEGIN,  KEYWORD_COMMIT,
         KEYWORD_ROLLBACK, KEYWORD_EXPLAIN, KEYWORD_SHOW,   KEYWORD_VALUES,
+        KEYWORD_ALTER,    KEYWORD_ANALYZE, KEYWORD_WITH,   KEYWORD_TRUNCATE,
     };
-    const char *best = NULL;
-    uint32_t best_distance = 3;
-    for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++) {
-        uint32_t distance = word_distance(word, rows[firsts[i]].text);
-        if (distance < best_distance && distance * 2 < strlen(rows[firsts[i]].text)) {
-            best_distance = distance;
-            best = rows[firsts[i]].text;
-        }
-    }
-    return best;
+    return nearest(firsts, sizeof firsts / sizeof *firsts, word);
+}
+
+const char *parse__keyword_nearest(const char *word)
+{
+    static const enum keyword common[] = {
+        KEYWORD_FROM,    KEYWORD_WHERE,      KEYWORD_GROUP,     KEYWORD_ORDER,
+        KEYWORD_HAVING,  KEYWORD_LIMIT,      KEYWORD_OFFSET,    KEYWORD_VALUES,
+        KEYWORD_INTO,    KEYWORD_SET,        KEYWORD_TABLE,     KEYWORD_INDEX,
+        KEYWORD_VIEW,    KEYWORD_COLUMN,     KEYWORD_JOIN,      KEYWORD_INNER,
+        KEYWORD_LEFT,    KEYWORD_RIGHT,      KEYWORD_UNION,     KEYWORD_DISTINCT,
+        KEYWORD_BETWEEN, KEYWORD_EXISTS,     KEYWORD_PRIMARY,   KEYWORD_REFERENCES,
+        KEYWORD_DEFAULT, KEYWORD_UNIQUE,     KEYWORD_RETURNING, KEYWORD_CONFLICT,
+        KEYWORD_SELECT,  KEYWORD_CONSTRAINT,
+    };
+    return nearest(common, sizeof common / sizeof *common, word);
 }

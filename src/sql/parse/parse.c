@@ -128,26 +128,6 @@ bool parse__unsupported(struct parse *parse, const char *what)
     return parse__fail(parse, "0A000", parse->token.position, "%s not supported", what);
 }
 
-/* What a person most often meant when the grammar stops at this token. */
-static void suggest(struct parse *parse, const struct token *token, enum token_kind previous)
-{
-    struct slice text = slice_make(parse->text.data + token->start, token->end - token->start);
-    if (previous == TOKEN_COMMA &&
-        (token->kind == TOKEN_RIGHT_PAREN || token->kind == TOKEN_END ||
-         token_is_keyword(token, KEYWORD_FROM) || token_is_keyword(token, KEYWORD_WHERE)))
-        error_hint(parse->error, "Remove the comma before it.");
-    else if (slice_equal(text, slice_from_string("==")))
-        error_hint(parse->error, "Equality is written with a single \"=\".");
-    else if (slice_equal(text, slice_from_string("&&")))
-        error_hint(parse->error, "Conditions are joined by AND.");
-    else if (text.size && text.data[0] == '`')
-        error_hint(parse->error, "Identifiers are quoted with double quotes.");
-    else if (token_is_keyword(token, KEYWORD_SELECT) && previous != TOKEN_SEMICOLON)
-        error_hint(parse->error, "A subquery is written in parentheses.");
-    else if (token->kind == TOKEN_WORD && strcmp(token->name, "auto_increment") == 0)
-        error_hint(parse->error, "There are no generated keys: give each row its key.");
-}
-
 bool parse__syntax_error(struct parse *parse)
 {
     struct token token = parse->token;
@@ -158,7 +138,7 @@ bool parse__syntax_error(struct parse *parse)
         parse__fail(parse, "42601", token.position, "syntax error at end of input");
     else
         parse__lex_error(parse, &parse->token, token.end, "42601", "syntax error");
-    suggest(parse, &token, previous);
+    parse__suggest(parse, &token, previous);
     return false;
 }
 

@@ -233,6 +233,8 @@ enum keyword_class parse__keyword_class(enum keyword keyword);
 bool parse__keyword_is_label(enum keyword keyword);
 /* The nearest of the words that begin a statement, or NULL when none is near. */
 const char *parse__keyword_suggest(const char *word);
+/* The same of the words that stand further behind. */
+const char *parse__keyword_nearest(const char *word);
 
 /* ---- tokens ---------------------------------------------------------------------------------- */
 
@@ -353,6 +355,9 @@ bool parse__fail(struct parse *parse, const char *sqlstate, uint32_t position, c
 /* 0A000 "<what> is not supported" at the current token. */
 bool parse__unsupported(struct parse *parse, const char *what);
 void parse__hint(struct parse *parse, const char *hint);
+/* Hints at what was meant by the token that is the syntax error just found; `previous` is the kind
+ * of the one before it. */
+void parse__suggest(struct parse *parse, const struct token *token, enum token_kind previous);
 
 /* Recursion guard: false after a 54001. Each parse__enter needs its parse__leave. */
 bool parse__enter(struct parse *parse);

@@ -237,6 +237,29 @@ static const struct relation *relation_by_alias(const struct query *query, uint6
     return NULL;
 }
 
+/* A table that stands in FROM under another name. */
+static void hint_alias(struct scope *scope, const char *table)
+{
+    const struct query *query = scope->query;
+    for (uint32_t i = 0; query && i < query->relation_count; i++) {
+        const struct relation *relation = &query->relations[i];
+        if (relation->table && relation->alias && strcmp(relation->table->name, table) == 0) {
+            error_hint(scope->planner->error,
+                       "Perhaps you meant to reference the table alias \"%s\".", relation->alias);
+            return;
+        }
+    }
+}
+
+/* Only between double quotes a name is written so. */
+static bool was_quoted(const char *name)
+{
+    for (const char *c = name; *c; c++)
+        if ((*c >= 'A' && *c <= 'Z') || *c == ' ' || *c == '%' || *c == '@' || *c == '-')
+            return true;
+    return *name == '\0';
+}
+
 /* "Perhaps you meant ...": the nearest name of any relation in sight. */
 static void hint_column(struct scope *scope, uint64_t in_sight, const char *name)
 {
@@ -264,6 +287,8 @@ static status_t no_such_column(struct scope *scope, const struct ast_expr *ast, 
         table ? error_sql(error, "42703", ast->position, "column %s.%s does not exist", table, name)
               : error_sql(error, "42703", ast->position, "column \"%s\" does not exist", name);
     hint_column(scope, in_sight, name);
+    if (!table && was_quoted(name) && error && !error->hint[0])
+        error_hint(error, "Between double quotes stands a name; text stands between single ones.");
     return status;
 }
 
@@ -288,6 +313,8 @@ static status_t bind_qualified(struct scope *scope, const struct ast_expr *ast, 
                        "There is an entry for table \"%s\", but it cannot be referenced from this "
                        "part of the query.",
                        table);
+        else
+            hint_alias(scope, table);
         return status;
     }
     uint32_t count;

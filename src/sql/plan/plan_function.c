@@ -227,6 +227,66 @@ static const char *nearest_function(const char *name)
     return nearest;
 }
 
+/* What is written here for a function of another database. */
+static const char *foreign_function(const char *name)
+{
+    static const struct {
+        const char *name;
+        const char *hint;
+    } others[] = {
+        {"ifnull", "coalesce(a, b) gives the first that is not NULL."},
+        {"isnull", "coalesce(a, b) gives the first that is not NULL; a IS NULL is the condition."},
+        {"nvl", "coalesce(a, b) gives the first that is not NULL."},
+        {"iif", "It is CASE WHEN condition THEN a ELSE b END."},
+        {"if", "It is CASE WHEN condition THEN a ELSE b END."},
+        {"decode", "It is CASE a WHEN b THEN c END; decode(text, form) makes bytes."},
+        {"group_concat", "string_agg(text, separator) joins the texts of a group."},
+        {"listagg", "string_agg(text, separator) joins the texts of a group."},
+        {"array_agg", "There are no arrays; string_agg(text, separator) joins texts."},
+        {"len", "It is length(text)."},
+        {"instr", "strpos(text, part) tells where a part is."},
+        {"charindex", "strpos(text, part) tells where a part is."},
+        {"locate", "strpos(text, part) tells where a part is."},
+        {"ucase", "It is upper(text)."},
+        {"lcase", "It is lower(text)."},
+        {"datetime", "A cast makes a timestamp: '2024-02-29 10:30'::timestamp; now() is the "
+                     "time."},
+        {"date", "A cast makes a date: '2024-02-29'::date; current_date is today."},
+        {"getdate", "now() is the time, current_date today."},
+        {"sysdate", "now() is the time, current_date today."},
+        {"curdate", "It is current_date."},
+        {"strftime", "to_char(timestamp, 'YYYY-MM-DD') shows a timestamp."},
+        {"date_format", "to_char(timestamp, 'YYYY-MM-DD') shows a timestamp."},
+        {"julianday", "It is extract(julian FROM timestamp)."},
+        {"unixepoch", "It is extract(epoch FROM timestamp)."},
+        {"dateadd", "Intervals are added: timestamp + INTERVAL '1 day'."},
+        {"datediff", "Dates are subtracted: a - b is a number of days."},
+        {"year", "It is extract(year FROM date)."},
+        {"month", "It is extract(month FROM date)."},
+        {"day", "It is extract(day FROM date)."},
+        {"last_insert_rowid", "INSERT ... RETURNING id gives the key; so does lastval()."},
+        {"last_insert_id", "INSERT ... RETURNING id gives the key; so does lastval()."},
+        {"rand", "It is random()."},
+        {"newid", "It is gen_random_uuid()."},
+        {"uuid", "It is gen_random_uuid()."},
+        {"uuid_generate_v4", "It is gen_random_uuid()."},
+        {"typeof", "It is pg_typeof(any)."},
+        {"printf", "It is format('%s', any)."},
+        {"hex", "encode(bytes, 'hex') of bytes, to_hex of integers."},
+        {"char", "It is chr(integer)."},
+        {"unicode", "It is ascii(text)."},
+        {"total", "It is coalesce(sum(x), 0)."},
+        {"convert", "It is CAST(x AS type), or x::type."},
+        {"to_string", "It is CAST(x AS text), or x::text."},
+        {"str", "It is CAST(x AS text), or x::text."},
+        {"substring_index", "split_part(text, separator, n) gives one field."},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(others[i].name, name) == 0)
+            return others[i].hint;
+    return NULL;
+}
+
 static status_t no_such_function(struct planner *planner, const char *name, struct expr **arguments,
                                  uint32_t count, uint32_t position)
 {
@@ -236,8 +296,11 @@ static status_t no_such_function(struct planner *planner, const char *name, stru
     status_t status =
         error_sql(planner->error, "42883", position, "function %s(%.*s) does not exist", name,
                   (int)types.size, (const char *)types.data);
-    const char *near = nearest_function(name);
-    if (near)
+    const char *foreign = foreign_function(name);
+    const char *near = foreign ? NULL : nearest_function(name);
+    if (foreign)
+        error_hint(planner->error, "%s", foreign);
+    else if (near)
         error_hint(planner->error, "Perhaps you meant the function \"%s\".", near);
     else
         error_hint(planner->error, "No function matches the given name and argument types. You "

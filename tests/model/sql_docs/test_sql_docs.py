@@ -176,8 +176,8 @@ def statements():
     refused = re.findall(r"case KEYWORD_(\w+):", refused.rsplit("return", 1)[1])
     written = {name.strip() for heading in re.findall(r"^### ([A-Z].*)$", text("docs/sql.md"), re.M)
                for name in heading.split(",") if name.strip().isupper()}
-    return (there | set(refused),
-            written | set(first_cells("sql.md", "What there is not")))
+    absent = {f"{word} (refused)" for word in first_cells("sql.md", "What there is not")}
+    return there | {f"{word} (refused)" for word in refused}, written | absent
 
 
 def types():
