@@ -484,6 +484,18 @@ struct window_call {
 };
 #define WINDOW_NOTHING UINT32_MAX
 
+/* An aggregate over rows of which the first leave and others come behind the last. */
+struct sliding {
+    struct aggregate_state tail;
+    uint32_t start; /* rows that are in */
+    uint32_t middle;
+    uint32_t end;
+    struct aggregate_state *fronts; /* numbered from where the last turn-over began */
+    uint32_t front_base;
+    uint32_t front_capacity;
+    struct arena texts; /* of states */
+};
+
 struct window {
     struct operator op;
     struct collection rows; /* input columns, partitions, keys, then arguments of all functions */
@@ -510,10 +522,9 @@ struct window {
     uint32_t group_count;
     uint32_t group_capacity;
     struct arena results_arena;
-    struct batch **results; /* by chunk of the collection */
-    struct aggregate_state *fronts;
-    uint32_t front_capacity;
-    struct arena texts; /* of states */
+    struct batch **results;     /* by chunk of the collection */
+    struct sliding slidings[2]; /* before and behind what EXCLUDE takes out */
+    struct arena texts;         /* of their sum */
     size_t charged;
     uint32_t chunk; /* next to give out */
     uint32_t chunk_row;

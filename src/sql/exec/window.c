@@ -156,9 +156,12 @@ static void window_close(struct operator* op)
     arena_free(&window->texts);
     mem_free(window->starts);
     mem_free(window->groups);
-    mem_free(window->fronts);
+    for (int i = 0; i < 2; i++) {
+        mem_free(window->slidings[i].fronts);
+        arena_free(&window->slidings[i].texts);
+        window->slidings[i].fronts = NULL;
+    }
     window->starts = window->groups = NULL;
-    window->fronts = NULL;
 }
 
 static const struct operator_ops window_ops = {window_next, window_close};

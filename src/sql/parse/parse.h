@@ -252,6 +252,13 @@ enum ast_frame_place {
     AST_FRAME_LAST /* UNBOUNDED FOLLOWING */
 };
 
+enum ast_frame_exclude {
+    AST_EXCLUDE_NOTHING, /* NO OTHERS */
+    AST_EXCLUDE_CURRENT, /* CURRENT ROW */
+    AST_EXCLUDE_GROUP,   /* the row and its peers */
+    AST_EXCLUDE_TIES     /* the peers */
+};
+
 struct ast_frame_bound {
     enum ast_frame_place place;
     struct ast_expr *offset; /* of PRECEDING and FOLLOWING, else NULL */
@@ -271,6 +278,7 @@ struct ast_window {
     enum ast_frame_mode mode;
     struct ast_frame_bound start;
     struct ast_frame_bound end;
+    enum ast_frame_exclude exclude;
     uint32_t frame_position;
     uint32_t position; /* of the parenthesis or the name behind OVER */
 };

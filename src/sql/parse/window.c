@@ -2,7 +2,8 @@
  *
  *     over:    OVER name | OVER ( window )
  *     window:  [name] [PARTITION BY x, ...] [ORDER BY x, ...] [frame]
- *     frame:   { RANGE | ROWS | GROUPS } { bound | BETWEEN bound AND bound }
+ *     frame:   { RANGE | ROWS | GROUPS } { bound | BETWEEN bound AND bound } [exclude]
+ *     exclude: EXCLUDE { CURRENT ROW | GROUP | TIES | NO OTHERS }
  *     bound:   UNBOUNDED { PRECEDING | FOLLOWING } | CURRENT ROW | x { PRECEDING | FOLLOWING }
  */
 #include "base/check.h"
@@ -68,6 +69,25 @@ static bool check_frame(struct parse *parse, const struct ast_window *window)
     return !message || parse__fail(parse, "42P20", position, "%s", message);
 }
 
+/* Behind EXCLUDE. */
+static bool parse_exclude(struct parse *parse, struct ast_window *window)
+{
+    if (parse__accept_keyword(parse, KEYWORD_CURRENT)) {
+        window->exclude = AST_EXCLUDE_CURRENT;
+        return parse__expect_keyword(parse, KEYWORD_ROW);
+    }
+    if (parse__accept_keyword(parse, KEYWORD_GROUP)) {
+        window->exclude = AST_EXCLUDE_GROUP;
+        return true;
+    }
+    if (parse__accept_word(parse, "ties")) {
+        window->exclude = AST_EXCLUDE_TIES;
+        return true;
+    }
+    window->exclude = AST_EXCLUDE_NOTHING;
+    return parse__expect_keyword(parse, KEYWORD_NO) && parse__expect_word(parse, "others");
+}
+
 static bool parse_frame(struct parse *parse, struct ast_window *window, uint32_t *highest)
 {
     window->mode = parse__is_keyword(parse, KEYWORD_ROWS)     ? AST_FRAME_ROWS
@@ -86,8 +106,8 @@ static bool parse_frame(struct parse *parse, struct ast_window *window, uint32_t
     } else {
         window->end = (struct ast_frame_bound){.place = AST_FRAME_CURRENT};
     }
-    if (parse__is_keyword(parse, KEYWORD_EXCLUDE))
-        return parse__unsupported(parse, "EXCLUDE in a window frame is");
+    if (parse__accept_keyword(parse, KEYWORD_EXCLUDE) && !parse_exclude(parse, window))
+        return false;
     return check_frame(parse, window);
 }
 
@@ -177,6 +197,10 @@ static void print_window(const struct ast_window *window, struct buffer *out)
 {
     static const char *const modes[] = {
         [AST_FRAME_RANGE] = "RANGE", [AST_FRAME_ROWS] = "ROWS", [AST_FRAME_GROUPS] = "GROUPS"};
+    static const char *const excludes[] = {[AST_EXCLUDE_NOTHING] = "",
+                                           [AST_EXCLUDE_CURRENT] = " EXCLUDE CURRENT ROW",
+                                           [AST_EXCLUDE_GROUP] = " EXCLUDE GROUP",
+                                           [AST_EXCLUDE_TIES] = " EXCLUDE TIES"};
     const char *space = "";
     buffer_append_string(out, "(");
     if (window->base.text) {
@@ -206,6 +230,7 @@ static void print_window(const struct ast_window *window, struct buffer *out)
         print_bound(&window->start, out);
         buffer_append_string(out, " AND ");
         print_bound(&window->end, out);
+        buffer_append_string(out, excludes[window->exclude]);
     }
     buffer_append_string(out, ")");
 }

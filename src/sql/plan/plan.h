@@ -332,12 +332,16 @@ enum window_kind {
 enum frame_mode { FRAME_RANGE, FRAME_ROWS, FRAME_GROUPS };
 enum frame_place { FRAME_FIRST, FRAME_PRECEDING, FRAME_CURRENT, FRAME_FOLLOWING, FRAME_LAST };
 
+enum frame_exclude { EXCLUDE_NOTHING, EXCLUDE_CURRENT, EXCLUDE_GROUP, EXCLUDE_TIES };
+
 /* The rows of the partition a function looks at. From row to row neither end moves back. */
 struct window_frame {
     enum frame_mode mode;
     enum frame_place start;
     enum frame_place end;
-    /* Without columns: integer; with FRAME_RANGE of the type of the one key. */
+    enum frame_exclude exclude;
+    /* Without columns: integer; with FRAME_RANGE of the type of the one key if that is an integer
+       or numeric, double if it is real, interval if it has to do with time. */
     struct expr *start_offset; /* of PRECEDING and FOLLOWING, else NULL */
     struct expr *end_offset;
 };

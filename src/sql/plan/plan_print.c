@@ -424,6 +424,10 @@ void plan__print_window(const struct plan *plan, const struct window_function *f
 {
     static const char *const modes[] = {
         [FRAME_RANGE] = "RANGE", [FRAME_ROWS] = "ROWS", [FRAME_GROUPS] = "GROUPS"};
+    static const char *const excludes[] = {[EXCLUDE_NOTHING] = "",
+                                           [EXCLUDE_CURRENT] = " EXCLUDE CURRENT ROW",
+                                           [EXCLUDE_GROUP] = " EXCLUDE GROUP",
+                                           [EXCLUDE_TIES] = " EXCLUDE TIES"};
     const struct window_frame *frame = &function->frame;
     const char *space = "";
     if (function->kind == WINDOW_AGGREGATE) {
@@ -446,11 +450,13 @@ void plan__print_window(const struct plan *plan, const struct window_function *f
         plan__print_sort_keys(plan->as.window.keys, plan->as.window.key_count, out);
         space = " ";
     }
-    if (frame->mode != FRAME_RANGE || frame->start != FRAME_FIRST || frame->end != FRAME_CURRENT) {
+    if (frame->mode != FRAME_RANGE || frame->start != FRAME_FIRST || frame->end != FRAME_CURRENT ||
+        frame->exclude != EXCLUDE_NOTHING) {
         buffer_printf(out, "%s%s BETWEEN ", space, modes[frame->mode]);
         print_bound(frame->start, frame->start_offset, out);
         buffer_append_string(out, " AND ");
         print_bound(frame->end, frame->end_offset, out);
+        buffer_append_string(out, excludes[frame->exclude]);
     }
     buffer_append_byte(out, ')');
 }

@@ -176,6 +176,27 @@ static status_t bind_offset(struct scope *scope, const struct ast_window *ast,
     return status ? status : plan__require(scope->planner, out, type, modes[ast->mode]);
 }
 
+/* Of RANGE with a key of this type; SQL_UNKNOWN: there is none. */
+static enum sql_type offset_type(enum sql_type key)
+{
+    switch (key) {
+    case SQL_INTEGER:
+    case SQL_NUMERIC:
+        return key;
+    case SQL_REAL:
+    case SQL_DOUBLE:
+        return SQL_DOUBLE;
+    case SQL_DATE:
+    case SQL_TIME:
+    case SQL_TIMESTAMP:
+    case SQL_TIMESTAMPTZ:
+    case SQL_INTERVAL:
+        return SQL_INTERVAL;
+    default:
+        return SQL_UNKNOWN;
+    }
+}
+
 static status_t check_frame(struct planner *planner, const struct ast_window *ast,
                             const struct window *window, bool offsets)
 {
@@ -189,7 +210,7 @@ static status_t check_frame(struct planner *planner, const struct ast_window *as
                          "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY "
                          "column");
     enum sql_type type = window->keys[0].expr->type;
-    if (type != SQL_INTEGER && type != SQL_DOUBLE)
+    if (offset_type(type) == SQL_UNKNOWN)
         return error_sql(planner->error, "0A000", ast->frame_position,
                          "RANGE with offset PRECEDING/FOLLOWING is not supported for column type "
                          "%s",
@@ -208,6 +229,10 @@ static status_t bind_frame(struct scope *scope, const struct ast_window *ast,
     static const enum frame_mode modes[] = {[AST_FRAME_RANGE] = FRAME_RANGE,
                                             [AST_FRAME_ROWS] = FRAME_ROWS,
                                             [AST_FRAME_GROUPS] = FRAME_GROUPS};
+    static const enum frame_exclude excludes[] = {[AST_EXCLUDE_NOTHING] = EXCLUDE_NOTHING,
+                                                  [AST_EXCLUDE_CURRENT] = EXCLUDE_CURRENT,
+                                                  [AST_EXCLUDE_GROUP] = EXCLUDE_GROUP,
+                                                  [AST_EXCLUDE_TIES] = EXCLUDE_TIES};
     *out = (struct window_frame){.start = FRAME_FIRST, .end = FRAME_CURRENT};
     if (!ast)
         return OK;
@@ -218,9 +243,9 @@ static status_t bind_frame(struct scope *scope, const struct ast_window *ast,
     out->mode = modes[ast->mode];
     out->start = places[ast->start.place];
     out->end = places[ast->end.place];
-    enum sql_type type = ast->mode == AST_FRAME_RANGE && window->key_count > 0
-                             ? window->keys[0].expr->type
-                             : SQL_INTEGER;
+    out->exclude = excludes[ast->exclude];
+    bool range = ast->mode == AST_FRAME_RANGE && window->key_count > 0;
+    enum sql_type type = range ? offset_type(window->keys[0].expr->type) : SQL_INTEGER;
     status = bind_offset(scope, ast, &ast->start, type, &out->start_offset);
     return status ? status : bind_offset(scope, ast, &ast->end, type, &out->end_offset);
 }

@@ -156,6 +156,11 @@ int main(int count, char **arguments)
     struct env_sim *sim = env_sim_create(1);
     machine = sim;
     sql_driver_init(&driver, env_sim_env(sim));
+    struct error error;
+    if (sql_engine_spill_set(driver.engine, "/spill", &error) != OK) {
+        fprintf(stderr, "%s\n", error.message);
+        return 1;
+    }
     snprintf(path, sizeof path, "%s/tests/golden/sql/%s.golden", root, arguments[1]);
     int mismatches = golden_run(path, run, &driver);
     uint64_t problems = store_problems(&driver, env_sim_env(sim));
