@@ -131,7 +131,8 @@ static void functions(struct sql_rows *rows)
     }
 }
 
-static bool fill_internal(struct sql_session *session, const char *table, struct sql_rows *rows)
+static bool fill_internal(struct sql_session *session, const char *table, struct sql_rows *rows,
+                          status_t *status)
 {
     if (strcmp(table, "settings") == 0) {
         sql__settings_rows(session->settings, rows);
@@ -149,6 +150,10 @@ static bool fill_internal(struct sql_session *session, const char *table, struct
         functions(rows);
         return true;
     }
+    if (strcmp(table, "table_sizes") == 0) {
+        *status = sql__size_rows(session, rows);
+        return true;
+    }
     const struct sql_engine *engine = session->engine;
     return engine->internal && engine->internal(engine->internal_context, table, rows);
 }
@@ -158,16 +163,19 @@ static status_t internal(void *context, const char *schema, const char *table, s
 {
     struct sql_session *session = context;
     struct sql_rows rows = {.sql = sql};
+    status_t status = OK;
     bool found;
-    (void)error;
+    ASSERT(error == &session->error);
     if (strcmp(schema, "information_schema") == 0)
         found = sql__information_schema(session, table, &rows);
     else if (strcmp(schema, "toydb_internal") == 0)
-        found = fill_internal(session, table, &rows);
+        found = fill_internal(session, table, &rows, &status);
     else
         return ERR_UNSUPPORTED;
     if (!found)
         return ERR_NOT_FOUND;
+    if (status)
+        return status;
     rows_end(&rows);
     return OK;
 }

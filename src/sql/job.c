@@ -27,6 +27,7 @@
 enum {
     FILL_ROWS_FIRST = 512,
     FILL_ROWS_MIN = 16,
+    CONFLICTS_MAX = 3, /* of VACUUM, one behind the other */
     FILL_ROWS_MAX = 1024,
 };
 static const uint64_t TAKE_OVER_US = 3000000;  /* nobody has been at it for so long */
@@ -379,6 +380,14 @@ void sql__job_conflict(struct sql_session *session)
 {
     struct job *job = &session->job;
     job->rows = job->rows > 4 * FILL_ROWS_MIN ? job->rows / 4 : FILL_ROWS_MIN;
+}
+
+bool sql__job_gives_way(struct sql_session *session)
+{
+    if (session->job.kind != JOB_CLEAN || session->chore_attempt < CONFLICTS_MAX)
+        return false;
+    session->job.done = true;
+    return true;
 }
 
 bool sql__job_failed(struct sql_session *session)

@@ -19,7 +19,7 @@ static const uint32_t successors[PHASE_COUNT] = {
     [PHASE_CHORE_BEGIN_WAIT] =
         AFTER(CHORE_RUN) | AFTER(CHORE_EXECUTE) | AFTER(CHORE_BEGIN) | AFTER(FAIL),
     [PHASE_CHORE_EXECUTE] = AFTER(CHORE_RUN),
-    [PHASE_CHORE_RUN] = AFTER(CHORE_COMMIT_WAIT) | AFTER(CHORE_BEGIN) | AFTER(FAIL),
+    [PHASE_CHORE_RUN] = AFTER(CHORE_COMMIT_WAIT) | AFTER(CHORE_BEGIN) | AFTER(BEGIN) | AFTER(FAIL),
     [PHASE_CHORE_COMMIT_WAIT] = AFTER(PREPARE) | AFTER(CHORE_BEGIN) | AFTER(BEGIN) | AFTER(FAIL),
     [PHASE_RUN] = AFTER(CHORE_BEGIN) | AFTER(ROWS) | AFTER(CLOSE) | AFTER(FAIL),
     [PHASE_ROWS] = AFTER(CLOSE) | AFTER(FAIL),
@@ -304,6 +304,11 @@ bool sql__chore_retry(struct sql_session *session, status_t status)
     if (!again)
         return false;
     session->chore_attempt++;
+    if (sql__chore_is_job(session) && sql__job_gives_way(session)) {
+        error_clear(&session->error);
+        sql__session_move(session, PHASE_BEGIN);
+        return true;
+    }
     if (sql__chore_is_job(session))
         sql__job_conflict(session);
     error_clear(&session->error);

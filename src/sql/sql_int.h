@@ -429,6 +429,8 @@ status_t sql__job_run(struct sql_session *session);
 bool sql__job_committed(struct sql_session *session);
 /* Its commit was refused, and is tried again. */
 void sql__job_conflict(struct sql_session *session);
+/* VACUUM that meets conflicts again and again: somebody else is at it, and it is done with. */
+bool sql__job_gives_way(struct sql_session *session);
 /* It failed; true: one chore more is to clean up. */
 bool sql__job_failed(struct sql_session *session);
 bool sql__job_heeds_cancel(const struct sql_session *session);
@@ -463,6 +465,9 @@ status_t sql__settings_show(struct sql_session *session, const struct ast_show *
 
 /* internal.c: the tables of other schemas, see plan_options. */
 void sql__internal_options(struct sql_session *session, struct plan_options *options);
+
+/* internal_sizes.c: toydb_internal.table_sizes. */
+status_t sql__size_rows(struct sql_session *session, struct sql_rows *rows);
 
 /* internal_schema.c: information_schema, from the session's picture. False: no such table. */
 bool sql__information_schema(struct sql_session *session, const char *table, struct sql_rows *rows);
