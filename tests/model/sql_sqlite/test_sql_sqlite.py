@@ -99,6 +99,8 @@ class Comparison:
             return f"{error} / {failure}", False
         if error:
             self.roll_back()
+        elif self.generator.actions and text.startswith("DELETE"):
+            pass  # SQLite does not count what a cascade has deleted before its turn came
         elif " RETURNING " in text:
             if table_of(rows, False) != table_of(given, False):
                 return f"{rows} / {given}", False
