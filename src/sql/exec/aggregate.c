@@ -19,7 +19,7 @@ struct accumulator {
     struct eval *argument; /* NULL: count(*) */
     struct eval *filter;
     struct eval *separator;         /* of string_agg */
-    struct key_table seen;          /* DISTINCT: (group, value) */
+    struct distinct_values seen;    /* DISTINCT */
     struct eval **keys;             /* ORDER BY inside it */
     struct collection kept;         /* with keys: group, value, separator, keys */
     struct aggregate_state *states; /* by group */
@@ -39,7 +39,6 @@ struct aggregation {
     uint32_t *group_of;      /* by row */
     struct vector group_ids; /* by row, for DISTINCT */
     uint32_t *rows;          /* what an aggregate takes in of a batch */
-    bool *is_new;
     struct arena scratch;
     struct arena texts; /* of min and max */
     size_t charged;
@@ -71,19 +70,10 @@ static const struct vector *group_column(struct aggregation *aggregation,
 static status_t rows_distinct(struct aggregation *aggregation, struct accumulator *accumulator,
                               struct aggregate_intake *intake, struct error *error)
 {
-    const struct vector *keys[2] = {group_column(aggregation, intake), intake->values};
-    uint32_t numbers[BATCH_ROWS_MAX];
-    status_t status = exec__key_table_put(&accumulator->seen, keys, intake->rows, intake->count,
-                                          numbers, aggregation->is_new, error);
-    if (status != OK)
-        return status;
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < intake->count; i++) {
-        if (aggregation->is_new[i])
-            aggregation->rows[count++] = intake->rows[i];
-    }
-    intake->count = count;
-    return OK;
+    const struct vector *columns[3] = {group_column(aggregation, intake), intake->values,
+                                       intake->separators};
+    return exec__distinct_values_take(&accumulator->seen, columns, aggregation->rows,
+                                      &intake->count, error);
 }
 
 /* ORDER BY: the rows are kept for the end. */
@@ -155,7 +145,7 @@ static size_t memory_held(const struct aggregation *aggregation)
         aggregation->table.charged + aggregation->table.keys.charged + aggregation->charged;
     for (uint32_t a = 0; a < aggregation->accumulator_count; a++) {
         const struct accumulator *accumulator = &aggregation->accumulators[a];
-        size += accumulator->seen.charged + accumulator->seen.keys.charged;
+        size += exec__distinct_values_memory(&accumulator->seen);
         size += accumulator->kept.charged;
     }
     return size;
@@ -297,6 +287,31 @@ static status_t kept_take(struct aggregation *aggregation, struct accumulator *a
             return status;
     }
     return OK;
+}
+
+/* What DISTINCT has put aside. */
+static status_t distinct_finish(struct aggregation *aggregation, struct accumulator *accumulator,
+                                struct error *error)
+{
+    uint32_t groups[BATCH_ROWS_MAX];
+    for (;;) {
+        struct batch *batch;
+        struct aggregate_intake intake = {.rows = aggregation->rows, .group_of = groups};
+        status_t status = exec__distinct_values_next(&accumulator->seen, &batch, aggregation->rows,
+                                                     &intake.count, error);
+        if (status != OK || !batch)
+            return status;
+        intake.values = &batch->columns[1];
+        intake.separators = accumulator->separator ? &batch->columns[2] : NULL;
+        for (uint32_t i = 0; i < batch->row_count; i++)
+            groups[i] = (uint32_t)batch->columns[0].as.integers[i];
+        status = exec__states_take(accumulator->aggregate, accumulator->states, &intake,
+                                   &aggregation->texts, error);
+        if (status == OK)
+            status = states_charge(aggregation, error);
+        if (status != OK)
+            return status;
+    }
 }
 
 static status_t ordered_take(struct aggregation *aggregation, struct accumulator *accumulator,
@@ -469,8 +484,11 @@ static status_t all_take(struct aggregation *aggregation, struct error *error)
     if (status == OK && aggregation->full)
         status = exec__split_end(aggregation->splits, 0, error);
     for (uint32_t a = 0; a < aggregation->accumulator_count && status == OK; a++) {
-        if (aggregation->accumulators[a].keys)
-            status = ordered_take(aggregation, &aggregation->accumulators[a], error);
+        struct accumulator *accumulator = &aggregation->accumulators[a];
+        if (accumulator->keys)
+            status = ordered_take(aggregation, accumulator, error);
+        else if (accumulator->seen.full)
+            status = distinct_finish(aggregation, accumulator, error);
     }
     return status;
 }
@@ -479,7 +497,7 @@ static void groups_free(struct aggregation *aggregation)
 {
     for (uint32_t a = 0; a < aggregation->accumulator_count; a++) {
         struct accumulator *accumulator = &aggregation->accumulators[a];
-        exec__key_table_free(&accumulator->seen);
+        exec__distinct_values_free(&accumulator->seen);
         exec__collection_free(&accumulator->kept);
         mem_free(accumulator->states);
         accumulator->states = NULL;
@@ -569,9 +587,8 @@ static const struct operator_ops aggregate_ops = {aggregate_next, aggregate_clos
 static void group_ids_open(struct aggregation *aggregation)
 {
     struct exec *exec = aggregation->op.exec;
-    if (aggregation->is_new)
+    if (aggregation->group_ids.capacity > 0)
         return;
-    aggregation->is_new = arena_alloc(exec->arena, BATCH_ROWS_MAX * sizeof(bool));
     vector_init(&aggregation->group_ids, exec->arena, SQL_INTEGER, BATCH_ROWS_MAX);
 }
 
@@ -615,10 +632,8 @@ static status_t accumulator_open(struct aggregation *aggregation, struct accumul
         status = keys_open(aggregation, accumulator, error);
     }
     if (aggregate->distinct && aggregate->argument) {
-        enum sql_type *types = arena_alloc(exec->arena, 2 * sizeof *types);
-        types[0] = SQL_INTEGER;
-        types[1] = aggregate->argument->type;
-        exec__key_table_init(&accumulator->seen, exec, types, NULL, 2);
+        exec__distinct_values_init(&accumulator->seen, exec, aggregate->argument->type,
+                                   aggregate->separator != NULL, accumulator->keys != NULL);
         group_ids_open(aggregation);
     }
     return status;

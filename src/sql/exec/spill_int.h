@@ -142,4 +142,38 @@ void exec__split_reader_free(struct split_reader *reader);
 status_t exec__split_read(struct split_reader *reader, struct exec *exec, struct batch **batch,
                           struct error *error);
 
+/* ---- DISTINCT within an aggregate (aggregate_distinct.c) ---------------------------------------
+ */
+
+/* Of the rows of an aggregate with DISTINCT: group, value and, where there is one, separator. */
+struct distinct_values {
+    struct exec *exec;
+    struct key_table seen; /* groups and values */
+    enum sql_type *types;
+    uint32_t column_count;
+    bool *is_new;
+    uint32_t *numbers;
+    bool stays;
+    bool full; /* nothing more is put into the table */
+    bool in_part;
+    struct split *splits;
+    struct split_reader reader;
+};
+
+/* `stays`: the rows are wanted as they come, none is put aside. */
+void exec__distinct_values_init(struct distinct_values *distinct, struct exec *exec,
+                                enum sql_type type, bool separators, bool stays);
+/* Ready for other groups. */
+void exec__distinct_values_free(struct distinct_values *distinct);
+size_t exec__distinct_values_memory(const struct distinct_values *distinct);
+/* Leaves of the `count` rows listed those whose values are new in their groups; of some others it
+ * is not known yet. */
+status_t exec__distinct_values_take(struct distinct_values *distinct,
+                                    const struct vector *const *columns, uint32_t *rows,
+                                    uint32_t *count, struct error *error);
+/* After the input's end: some rows that were put aside, and which of them are new; NULL when there
+ * are no more. */
+status_t exec__distinct_values_next(struct distinct_values *distinct, struct batch **batch,
+                                    uint32_t *rows, uint32_t *count, struct error *error);
+
 #endif

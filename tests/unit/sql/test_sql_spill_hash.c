@@ -187,6 +187,9 @@ static const char *const queries[] = {
     "select id, string_agg(name, ',' ORDER BY name) from t group by id",
     groups_of_join,
     "select count(*), sum(c) from (select id, count(*) as c from t group by id) as s",
+    "select count(distinct name || k), count(distinct id), sum(distinct id % 4321) from t",
+    "select id % 3, count(distinct name || k), count(*), min(distinct x) from t group by id % 3",
+    "select id % 2, length(string_agg(distinct name || id, ',')) from t group by id % 2",
     /* DISTINCT */
     "select distinct id, name from t",
     "select distinct k, name from t",
