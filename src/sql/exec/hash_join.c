@@ -287,7 +287,12 @@ status_t exec__hash_join_build(struct operator* op, bool *whole, struct error *e
 {
     struct hash_join *hash = (struct hash_join *)op;
     ASSERT(op->plan->kind == PLAN_HASH_JOIN && hash->pass == 0 && !hash->left);
+    struct exec *top = op->exec->top;
+    struct operator* above = top->at_work;
+    if (above)
+        top->at_work = op; /* what it holds and writes is its own */
     status_t status = first_build(hash, error);
+    top->at_work = above;
     *whole = status == OK && hash->built && !hash->splits && !hash->in_blocks;
     return status;
 }
