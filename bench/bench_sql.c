@@ -60,10 +60,19 @@ void measure(struct side *ours, struct side *sqlite, const char *what, double wo
 /* ---- tables -------------------------------------------------------------------------------------
  */
 
-/* k, a permutation of 0..rows-1, one of ten, one of some thousands, a fraction, a text. */
-static void fill(struct side *side, const char *table, uint32_t rows)
+static double run_timed(struct side *side, const char *sql)
+{
+    double start = now_s();
+    side_run(side, sql, NULL);
+    return now_s() - start;
+}
+
+/* k, a permutation of 0..rows-1, one of ten, one of some thousands, a fraction, a text.
+ * The seconds it took, without putting the statements together. */
+static double fill(struct side *side, const char *table, uint32_t rows)
 {
     struct buffer sql = {0};
+    double seconds = 0;
     enum { STATEMENT = 500, TRANSACTION = 20000 };
     buffer_printf(&sql,
                   "CREATE TABLE %s (k INTEGER PRIMARY KEY, v INTEGER NOT NULL, few INTEGER, "
@@ -73,7 +82,7 @@ static void fill(struct side *side, const char *table, uint32_t rows)
     side_run(side, (const char *)sql.data, NULL);
     for (uint32_t at = 0; at < rows; at += STATEMENT) {
         if (at % TRANSACTION == 0)
-            side_run(side, "BEGIN", NULL);
+            seconds += run_timed(side, "BEGIN");
         buffer_reset(&sql);
         buffer_printf(&sql, "INSERT INTO %s VALUES ", table);
         for (uint32_t k = at; k < at + STATEMENT; k++) {
@@ -82,23 +91,20 @@ static void fill(struct side *side, const char *table, uint32_t rows)
                           v % 10, (uint32_t)((uint64_t)v * 31 % 100000), v % 1000, v % 5000);
         }
         buffer_append_byte(&sql, 0);
-        side_run(side, (const char *)sql.data, NULL);
+        seconds += run_timed(side, (const char *)sql.data);
         if ((at + STATEMENT) % TRANSACTION == 0 || at + STATEMENT >= rows)
-            side_run(side, "COMMIT", NULL);
+            seconds += run_timed(side, "COMMIT");
     }
     buffer_free(&sql);
+    return seconds;
 }
 
 static void fill_both(struct side *ours, struct side *sqlite, const char *table, uint32_t rows)
 {
-    double start = now_s();
-    fill(ours, table, rows);
-    double middle = now_s();
-    fill(sqlite, table, rows);
-    double end = now_s();
+    double a = fill(ours, table, rows), b = fill(sqlite, table, rows);
     char what[64];
     (void)snprintf(what, sizeof what, "load %u rows by INSERT of 500", rows);
-    line(what, rows / (middle - start), rows / (end - middle), "row");
+    line(what, rows / a, rows / b, "row");
 }
 
 /* ---- scans and joins ----------------------------------------------------------------------------

@@ -7,7 +7,7 @@
 #include "bench_sql_side.h"
 #include "env/env.h"
 
-enum { ROUNDS = 3, SELECTS = 200000, SYNCED = 2000, GROUPED = 100000, GROUP = 1000 };
+enum { ROUNDS = 3, SELECTS = 200000, SYNCED = 1000, GROUPED = 100000, GROUP = 1000 };
 
 static double now_s(void)
 {
