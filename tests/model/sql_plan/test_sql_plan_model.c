@@ -541,7 +541,7 @@ static void test_plans_agree(void **state)
 {
     (void)state;
     uint64_t seed = environment("TOYDB_SEED", 1);
-    uint64_t rounds = environment("TOYDB_ROUNDS", 1500);
+    uint64_t rounds = environment("TOYDB_ROUNDS", 1000);
     printf("# seed %llu\n", (unsigned long long)seed);
     prng_seed(&prng, seed);
     world_open(&world);
