@@ -49,6 +49,8 @@ static const struct {
     {"COPY",
      "COPY table [(column, ...)] FROM STDIN [WITH (FORMAT csv, HEADER, DELIMITER ',', NULL '')]\n"
      "COPY table [(column, ...)] | (query) TO STDOUT [WITH (...)]"},
+    {"COMMENT", "COMMENT ON { TABLE | VIEW | SEQUENCE | INDEX } name IS { 'text' | NULL }\n"
+                "COMMENT ON COLUMN table.column IS { 'text' | NULL }"},
     {"CREATE INDEX", "CREATE [UNIQUE] INDEX [IF NOT EXISTS] [name] ON table (column [DESC], ...)"},
     {"CREATE TABLE",
      "CREATE TABLE [IF NOT EXISTS] name (\n"

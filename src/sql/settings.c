@@ -350,6 +350,13 @@ static status_t set_counts(struct sql_session *session, size_t i, const struct a
 status_t sql__settings_set(struct sql_session *session, const struct ast_set *set)
 {
     struct error *error = &session->error;
+    if (set->all) {
+        for (size_t i = 0; i < SETTING_COUNT; i++)
+            reset(session->settings, i);
+        session->settings->sqlite = is_on(session->settings, "sqlite_compatibility");
+        snprintf(session->tag, sizeof session->tag, "RESET");
+        return OK;
+    }
     size_t i = find(set->name.text);
     if (i == SETTING_COUNT)
         return unknown(&set->name, error);

@@ -147,6 +147,28 @@ static size_t skip_digits(const struct parse *parse, size_t at)
     return at;
 }
 
+/* The same with single underscores between them. */
+static size_t skip_grouped(const struct parse *parse, size_t at)
+{
+    size_t start = at;
+    while (is_digit(byte_at(parse, at)) ||
+           (at > start && byte_at(parse, at) == '_' && is_digit(byte_at(parse, at + 1))))
+        at++;
+    return at;
+}
+
+/* The text from start to end without its underscores. */
+static char *copy_digits(struct parse *parse, size_t start, size_t end)
+{
+    char *copy = arena_strndup(parse->arena, (const char *)parse->text.data + start, end - start);
+    char *write = copy;
+    for (const char *read = copy; *read; read++)
+        if (*read != '_')
+            *write++ = *read;
+    *write = '\0';
+    return copy;
+}
+
 static bool fits_numeric(const char *text, double real, struct numeric *numeric)
 {
     return numeric_parse(slice_from_string(text), numeric) == OK &&
@@ -170,14 +192,54 @@ static void lex_decimal(struct parse *parse, struct token *token, const char *te
     token->number = fits ? value_numeric(numeric) : value_double(real);
 }
 
-/* 123, 1.5, .5, 1., 1e10, 1.5e-3. */
+static uint32_t digit_value(uint8_t c)
+{
+    uint8_t lower = c | 0x20;
+    if (is_digit(c))
+        return (uint32_t)(c - '0');
+    return lower >= 'a' && lower <= 'f' ? (uint32_t)(lower - 'a') + 10 : UINT32_MAX;
+}
+
+/* 0x1f, 0o17, 0b101, whose base stands in the second byte: up to 63 bits. */
+static bool lex_based(struct parse *parse, struct token *token)
+{
+    uint8_t letter = byte_at(parse, token->start + 1) | 0x20;
+    uint32_t base = letter == 'x' ? 16 : letter == 'o' ? 8 : letter == 'b' ? 2 : 0;
+    size_t at = token->start + 2;
+    if (byte_at(parse, token->start) != '0' || base == 0 || digit_value(byte_at(parse, at)) >= base)
+        return false;
+    bool fits = true;
+    uint64_t number = 0;
+    for (;; at++) {
+        uint8_t c = byte_at(parse, at);
+        if (c == '_' && digit_value(byte_at(parse, at + 1)) < base)
+            continue;
+        uint32_t digit = digit_value(c);
+        if (digit >= base)
+            break;
+        fits = fits && number <= ((uint64_t)INT64_MAX - digit) / base;
+        number = number * base + digit;
+    }
+    token->end = at;
+    token->kind = TOKEN_INTEGER;
+    token->integer = (int64_t)number;
+    if (is_word_start(byte_at(parse, at)) || is_digit(byte_at(parse, at)))
+        parse__lex_error(parse, token, at + 1, "42601", "trailing junk after numeric literal");
+    else if (!fits)
+        parse__lex_error(parse, token, at, "22003", "number is out of range");
+    return true;
+}
+
+/* 123, 1.5, .5, 1., 1e10, 1.5e-3, 1_000. */
 static void lex_number(struct parse *parse, struct token *token)
 {
-    size_t at = skip_digits(parse, token->start);
+    size_t at = skip_grouped(parse, token->start);
     bool whole = true;
+    if (lex_based(parse, token))
+        return;
     if (byte_at(parse, at) == '.') {
         whole = false;
-        at = skip_digits(parse, at + 1);
+        at = skip_grouped(parse, at + 1);
     }
     if (byte_at(parse, at) == 'e' || byte_at(parse, at) == 'E') {
         size_t exponent = at + 1;
@@ -185,7 +247,7 @@ static void lex_number(struct parse *parse, struct token *token)
             exponent++;
         if (is_digit(byte_at(parse, exponent))) {
             whole = false;
-            at = skip_digits(parse, exponent);
+            at = skip_grouped(parse, exponent);
         }
     }
     token->end = at;
@@ -195,8 +257,7 @@ static void lex_number(struct parse *parse, struct token *token)
         parse__lex_error(parse, token, at, "42601", "trailing junk after numeric literal");
         return;
     }
-    const char *text = (const char *)parse->text.data + token->start;
-    char *copy = arena_strndup(parse->arena, text, at - token->start);
+    char *copy = copy_digits(parse, token->start, at);
     errno = 0;
     token->integer = whole ? strtoll(copy, NULL, 10) : 0;
     token->kind = whole && errno == 0 ? TOKEN_INTEGER : TOKEN_DECIMAL;

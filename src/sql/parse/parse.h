@@ -658,6 +658,7 @@ struct ast_explain {
 
 /* SET [SESSION | LOCAL] name { = | TO } { value | DEFAULT }, RESET name. */
 struct ast_set {
+    bool all; /* RESET ALL: no name */
     struct ast_name name;
     const char *value; /* a word, a number or a string, as text; NULL: DEFAULT */
     uint32_t value_position;

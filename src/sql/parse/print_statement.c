@@ -391,6 +391,10 @@ static void print_setting(const char *name, struct buffer *out)
 
 static void print_set(const struct ast_set *set, struct buffer *out)
 {
+    if (set->all) {
+        buffer_append_string(out, "RESET ALL");
+        return;
+    }
     buffer_append_string(out, "SET ");
     print_setting(set->name.text, out);
     buffer_append_string(out, " = ");

@@ -145,8 +145,9 @@ static bool parse_set(struct parse *parse, struct ast_statement *statement)
     statement->as.set = set;
     bool reset = parse__is_keyword(parse, KEYWORD_RESET);
     parse__advance(parse);
+    set->all = reset && parse__accept_keyword(parse, KEYWORD_ALL);
     if (reset)
-        return parse_setting(parse, &set->name);
+        return set->all || parse_setting(parse, &set->name);
     if (parse__is_keyword(parse, KEYWORD_SESSION) || parse__is_keyword(parse, KEYWORD_LOCAL)) {
         const struct token *next = parse__peek(parse);
         if (next->kind != TOKEN_EQ && !parse__peek_keyword(parse, KEYWORD_TO))
