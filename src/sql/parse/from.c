@@ -103,20 +103,29 @@ static struct ast_from *parse_function(struct parse *parse)
     return parse_alias(parse, from) ? from : NULL;
 }
 
+/* Behind LATERAL: a function, or a query in parentheses, which may begin with one of its own. */
+static struct ast_from *parse_lateral(struct parse *parse)
+{
+    struct ast_from *from = NULL;
+    if (function_follows(parse))
+        from = parse_function(parse);
+    else if (parse__is(parse, TOKEN_LEFT_PAREN))
+        from = parse_parenthesis(parse);
+    else
+        parse__syntax_error(parse);
+    if (from && from->kind != AST_FROM_FUNCTION && from->kind != AST_FROM_SELECT) {
+        parse__syntax_error(parse);
+        return NULL;
+    }
+    if (from)
+        from->lateral = true;
+    return from;
+}
+
 static struct ast_from *parse_item(struct parse *parse)
 {
-    if (parse__accept_keyword(parse, KEYWORD_LATERAL)) {
-        struct ast_from *from = NULL;
-        if (function_follows(parse))
-            from = parse_function(parse);
-        else if (!parse__is(parse, TOKEN_LEFT_PAREN) || !parse__select_starts(parse__peek(parse)))
-            parse__syntax_error(parse);
-        else
-            from = parse_parenthesis(parse);
-        if (from)
-            from->lateral = true;
-        return from;
-    }
+    if (parse__accept_keyword(parse, KEYWORD_LATERAL))
+        return parse_lateral(parse);
     if (function_follows(parse))
         return parse_function(parse);
     return parse__is(parse, TOKEN_LEFT_PAREN) ? parse_parenthesis(parse) : parse_table(parse);

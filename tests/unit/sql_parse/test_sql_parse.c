@@ -265,6 +265,9 @@ static void test_print_is_a_fixpoint(void **state)
     /* More digits than a numeric holds, fewer when printed: a double, then a numeric. */
     assert_fixpoint("select 0.000000000000000000020621900000161020000000000000000001");
     assert_fixpoint("select 123456789012345678901234567890.123456789012345678901234567890");
+    /* A query that begins with another's parenthesis behind LATERAL. */
+    assert_fixpoint("select 1 from t, lateral (select 1 union select 2) as q");
+    assert_fixpoint("select 1 from t cross join lateral ((select 1) except (select 2)) as q (i)");
     assert_fixpoint("select 1e300, 1e-300, 1e-5, 1e10, 0.1e1");
 }
 
