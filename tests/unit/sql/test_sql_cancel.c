@@ -1,4 +1,6 @@
-/* However long a statement would run, and wherever it is, a cancellation ends it within 100 ms.
+/* However long a statement would run, and wherever it is, a cancellation ends it soon: within 100
+ * ms on the machine of docs/performance.md. What is asked for here is three times that, because
+ * processors differ; who does not look at the flag runs for seconds.
  *
  * Each statement here would run for long. A timer of the process's own CPU time raises the cancel
  * flag somewhere in it, and the CPU time from then until the statement has ended is what counts:
@@ -31,7 +33,7 @@ enum { SLOWER = 1 };
 enum { SLOWER = 1 };
 #endif
 
-enum { LATENCY_MAX_US = 100000 * SLOWER };
+enum { LATENCY_MAX_US = 300000 * SLOWER };
 
 struct world {
     struct env_sim *sim;
