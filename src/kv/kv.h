@@ -235,6 +235,11 @@ struct kv_entry {
  * ends them, and is not among them. At least one unless that is the first. The cursor stays. */
 uint32_t kv_cursor_run(const struct kv_cursor *cursor, struct kv_entry *entries, uint32_t max,
                        struct arena *keys);
+/* The same, where no key is put together: of each only what lies behind *shared, which all of them
+ * begin with, in place. In a store of the other engine `shared` is empty, and keys are in `keys`.
+ */
+uint32_t kv_cursor_run_parts(const struct kv_cursor *cursor, struct kv_entry *entries, uint32_t max,
+                             struct slice *shared, struct arena *keys);
 /* On by as many entries as a run had, or fewer. */
 status_t kv_cursor_pass(struct kv_cursor *cursor, uint32_t count, struct error *error);
 

@@ -400,6 +400,32 @@ uint32_t kv_cursor_run(const struct kv_cursor *cursor, struct kv_entry *entries,
     return count;
 }
 
+uint32_t kv_cursor_run_parts(const struct kv_cursor *cursor, struct kv_entry *entries, uint32_t max,
+                             struct slice *shared, struct arena *keys)
+{
+    *shared = slice_make("", 0);
+    if (kv__is_lsm(cursor->kv))
+        return kv__lsm_cursor_run(cursor, entries, max, keys);
+    check_current(cursor);
+    ASSERT(!cursor->latest);
+    const struct kv__page *page = page_at(cursor, LEAF(cursor));
+    const struct kv__slot *slot = kv__page_slots(page) + cursor->level[LEAF(cursor)].index;
+    uint32_t left = cursor->level[LEAF(cursor)].count - cursor->level[LEAF(cursor)].index;
+    uint32_t count = left < max ? left : max;
+    *shared = slice_make((const uint8_t *)(page + 1), page->prefix);
+    for (uint32_t i = 0; i < count; i++, slot++) {
+        const uint8_t *cell = (const uint8_t *)page + slot->offset;
+        uint32_t size = get_u16_le(cell);
+        if ((size & KV_CELL_LONG) != 0)
+            return i;
+        entries[i].key.data = cell + 2;
+        entries[i].key.size = slot->key_size;
+        entries[i].value.data = cell + 2 + slot->key_size;
+        entries[i].value.size = size;
+    }
+    return count;
+}
+
 status_t kv_cursor_pass(struct kv_cursor *cursor, uint32_t count, struct error *error)
 {
     if (kv__is_lsm(cursor->kv))

@@ -90,6 +90,7 @@ struct mvcc_scan {
     struct kv_cursor cursor;
     bool stored_ready; /* the next stored key, found but not yet given out */
     struct slice stored_key, stored_value;
+    bool is_keyless;          /* see mvcc_scan_next_many */
     struct ordered_node *own; /* the overlay's next */
     /* The stored key given out last and the next one take turns in these. */
     uint8_t turn;
@@ -105,7 +106,9 @@ status_t mvcc_scan_next(struct mvcc_scan *scan, struct slice *key, struct slice 
                         struct error *error);
 
 /* The next keys, up to `max`, with their values. *count < max only at the end, where error is
- * untouched. After an error *count of them are good. Keys live in `keys`. */
+ * untouched. After an error *count of them are good. Keys live in `keys`. With scan->is_keyless,
+ * which may be set behind mvcc_scan_begin, only the last key is given, or one between it and the
+ * next; the others may be anything. */
 status_t mvcc_scan_next_many(struct mvcc_scan *scan, struct kv_entry *entries, uint32_t max,
                              uint32_t *count, struct arena *keys, struct error *error);
 

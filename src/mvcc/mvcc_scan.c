@@ -240,6 +240,7 @@ status_t mvcc_scan_begin(struct mvcc_scan *scan, const struct mvcc_view *view, s
     scan->low = low;
     scan->high = high;
     scan->reverse = reverse;
+    scan->is_keyless = false;
     scan->own = NULL;
     scan->turn = 0;
     if (low.size > MVCC_KEY_MAX || high.size > MVCC_KEY_MAX)
@@ -339,6 +340,102 @@ static uint32_t run_take(const struct mvcc_scan *scan, struct run *run, const st
     return i;
 }
 
+/* ---- and without keys --------------------------------------------------------------------------
+ *
+ * As above, but keys stay where they are: what all keys of a page begin with needs not be looked
+ * at, and the key decided last is put together once a run. */
+
+/* Do two keys of a run have the same user key? Both end with a version. */
+static inline bool same_rest(struct slice a, struct slice b)
+{
+    if (a.size != b.size)
+        return false;
+    /* Neighbours differ in their last bytes if at all. */
+    for (size_t i = a.size - MVCC_VERSION_SIZE; i > 0; i--) {
+        if (a.data[i - 1] != b.data[i - 1])
+            return false;
+    }
+    return true;
+}
+
+static bool is_key(struct slice key, struct slice shared, struct slice rest)
+{
+    return key.size == shared.size + rest.size - MVCC_VERSION_SIZE && key.size >= shared.size &&
+           memcmp(key.data, shared.data, shared.size) == 0 &&
+           memcmp(key.data + shared.size, rest.data, key.size - shared.size) == 0;
+}
+
+static void key_join(struct slice *key, struct slice shared, struct slice rest, struct arena *keys)
+{
+    size_t size = rest.size - MVCC_VERSION_SIZE;
+    uint8_t *bytes = arena_alloc(keys, shared.size + size + 1);
+    memcpy(bytes, shared.data, shared.size);
+    memcpy(bytes + shared.size, rest.data, size);
+    *key = slice_make(bytes, shared.size + size);
+}
+
+/* As run_take; no entry is beyond the end of the walk. */
+static uint32_t parts_take(const struct mvcc_scan *scan, struct run *run, const struct kv_entry *in,
+                           uint32_t in_count, struct slice shared, struct kv_entry *out,
+                           uint32_t max, uint32_t *count, struct arena *keys)
+{
+    uint64_t newest = scan->view->version;
+    struct slice decided = {0}; /* the rest of its key, when it is of this run */
+    uint32_t i = 0;
+    for (; i < in_count && *count < max; i++) {
+        struct slice rest = in[i].key;
+        const uint8_t *flag = in[i].value.data;
+        if (rest.size < MVCC_VERSION_SIZE || shared.size + rest.size <= MVCC_VERSION_SIZE ||
+            in[i].value.size == 0 || *flag > MVCC_FLAG_TOMBSTONE) {
+            run->stopped = true;
+            break;
+        }
+        if (~get_u64_be(rest.data + rest.size - MVCC_VERSION_SIZE) > newest)
+            continue;
+        if (decided.data ? same_rest(rest, decided) : is_key(run->decided, shared, rest))
+            continue;
+        decided = rest;
+        if (*flag == MVCC_FLAG_TOMBSTONE)
+            continue;
+        struct kv_entry *entry = &out[(*count)++];
+        entry->value.data = flag + 1;
+        entry->value.size = in[i].value.size - 1;
+    }
+    if (decided.data)
+        key_join(&run->decided, shared, decided, keys);
+    return i;
+}
+
+/* Is the last of a run beyond the end of the walk? */
+static bool is_beyond(const struct mvcc_scan *scan, struct slice shared, struct slice rest)
+{
+    struct slice high = scan->high;
+    if (high.size == 0)
+        return false;
+    size_t common = shared.size < high.size ? shared.size : high.size;
+    int order = memcmp(shared.data, high.data, common);
+    if (order != 0 || common == high.size)
+        return order >= 0;
+    high.data += common;
+    high.size -= common;
+    return slice_compare(rest, high) >= 0;
+}
+
+/* Takes the next run by its parts; *taken false: it has to be taken with its keys. */
+static status_t parts_run(struct mvcc_scan *scan, struct run *run, struct kv_entry *entries,
+                          uint32_t max, uint32_t *count, bool *taken, struct arena *keys,
+                          struct error *error)
+{
+    struct kv_entry in[RUN_ENTRIES];
+    struct slice shared;
+    uint32_t found = kv_cursor_run_parts(&scan->cursor, in, RUN_ENTRIES, &shared, keys);
+    *taken = found > 0 && !is_beyond(scan, shared, in[found - 1].key);
+    if (!*taken)
+        return OK;
+    uint32_t passed = parts_take(scan, run, in, found, shared, entries, max, count, keys);
+    return kv_cursor_pass(&scan->cursor, passed, error);
+}
+
 static status_t stored_many(struct mvcc_scan *scan, struct kv_entry *entries, uint32_t max,
                             uint32_t *count, struct arena *keys, struct error *error)
 {
@@ -349,6 +446,14 @@ static status_t stored_many(struct mvcc_scan *scan, struct kv_entry *entries, ui
     entries[*count].key = run.decided;
     entries[(*count)++].value = scan->stored_value;
     while (!run.stopped && *count < max && kv_cursor_valid(cursor)) {
+        bool taken = false;
+        if (scan->is_keyless) {
+            status_t status = parts_run(scan, &run, entries, max, count, &taken, keys, error);
+            if (status != OK)
+                return status;
+        }
+        if (taken)
+            continue;
         uint32_t found = kv_cursor_run(cursor, in, RUN_ENTRIES, keys);
         if (found == 0)
             break;
@@ -360,6 +465,8 @@ static status_t stored_many(struct mvcc_scan *scan, struct kv_entry *entries, ui
         if (status != OK)
             return status;
     }
+    if (scan->is_keyless)
+        entries[*count - 1].key = run.decided;
     status_t status = skip_rest(cursor, run.decided, error);
     return status == OK ? stored_advance(scan, error) : status;
 }

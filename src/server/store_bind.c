@@ -69,6 +69,11 @@ _Static_assert(sizeof(struct store_entry) == sizeof(struct kv_entry), "entries a
 _Static_assert(offsetof(struct store_entry, value) == offsetof(struct kv_entry, value),
                "entries are alike");
 
+static void bound_scan_keyless(struct store_cursor *cursor)
+{
+    ((struct bound_cursor *)cursor)->scan.scan.is_keyless = true;
+}
+
 static status_t bound_scan_count(struct store_cursor *cursor, uint64_t *count, struct error *error)
 {
     return txn_scan_count(&((struct bound_cursor *)cursor)->scan, count, error);
@@ -148,6 +153,7 @@ static const struct store_ops bound_ops = {
     .get = bound_get,
     .scan_open = bound_scan_open,
     .scan_next = bound_scan_next,
+    .scan_keyless = bound_scan_keyless,
     .scan_count = bound_scan_count,
     .scan_close = bound_scan_close,
     .put = bound_put,

@@ -39,6 +39,7 @@ struct aggregation {
     uint32_t *group_of;      /* by row */
     struct vector group_ids; /* by row, for DISTINCT */
     uint32_t *rows;          /* what an aggregate takes in of a batch */
+    uint32_t *all_rows;      /* 0, 1, 2, ...: all of one */
     struct arena scratch;
     struct arena texts; /* of min and max */
     size_t charged;
@@ -122,7 +123,12 @@ static status_t accumulate(struct aggregation *aggregation, struct accumulator *
             return status;
     }
     bool keeps_nulls = !intake.values || accumulator->aggregate->kind == AGGREGATE_FIRST;
-    for (uint32_t i = 0; i < taken.selected; i++) {
+    if (!taken.selection && !accumulator->aggregate->distinct &&
+        (keeps_nulls || !intake.values->has_nulls)) {
+        intake.rows = aggregation->all_rows;
+        intake.count = taken.selected;
+    }
+    for (uint32_t i = 0; intake.rows == rows && i < taken.selected; i++) {
         uint32_t row = batch_row(&taken, i);
         rows[intake.count] = row;
         intake.count += keeps_nulls || !vector_is_null(intake.values, row);
@@ -646,6 +652,9 @@ static status_t groups_open(struct aggregation *aggregation, struct error *error
     uint32_t count = plan->as.aggregate.group_count;
     aggregation->group_count = count;
     aggregation->rows = arena_alloc(exec->arena, BATCH_ROWS_MAX * sizeof(uint32_t));
+    aggregation->all_rows = arena_alloc(exec->arena, BATCH_ROWS_MAX * sizeof(uint32_t));
+    for (uint32_t i = 0; i < BATCH_ROWS_MAX; i++)
+        aggregation->all_rows[i] = i;
     if (count == 0)
         return OK;
     aggregation->numbers = arena_alloc(exec->arena, BATCH_ROWS_MAX * sizeof(uint32_t));

@@ -220,9 +220,32 @@ static struct value kept(const struct aggregate_state *state, enum sql_type type
     return value;
 }
 
+/* NaN is above all numbers. */
+static bool is_above(double a, double b)
+{
+    return a > b || (isnan(a) && !isnan(b));
+}
+
+static void take_double_extreme(bool greater, struct aggregate_state *states,
+                                const struct aggregate_intake *intake)
+{
+    const double *values = intake->values->as.reals;
+    for (uint32_t i = 0; i < intake->count; i++) {
+        uint32_t row = intake->rows[i];
+        struct aggregate_state *state = state_of(states, intake, row);
+        double value = values[row], best = state->as.real;
+        if (state->count++ == 0 || (greater ? is_above(value, best) : is_above(best, value)))
+            state->as.real = value;
+    }
+}
+
 static void take_extreme(bool greater, struct aggregate_state *states,
                          const struct aggregate_intake *intake, struct arena *texts)
 {
+    if (type_storage(intake->values->type) == SQL_DOUBLE) {
+        take_double_extreme(greater, states, intake);
+        return;
+    }
     for (uint32_t i = 0; i < intake->count; i++) {
         uint32_t row = intake->rows[i];
         struct aggregate_state *state = state_of(states, intake, row);

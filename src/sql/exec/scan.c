@@ -290,18 +290,25 @@ static status_t point_read(struct scan *scan, struct error *error)
     return exec__row_reader_read(&scan->reader, &entry, batch->columns, batch->row_count++, error);
 }
 
+static status_t cursor_open(struct scan *scan, const struct bounds *bounds, struct error *error)
+{
+    struct store_txn *txn = scan->op.exec->context.txn;
+    const struct plan *plan = scan->op.plan;
+    status_t status = scan->is_part
+                          ? store_part_open(txn, bounds->low, bounds->high, &scan->cursor, error)
+                          : store_scan_open(txn, bounds->low, bounds->high, plan->as.scan.reverse,
+                                            &scan->cursor, error);
+    if (status == OK && plan->as.scan.index->id == 0)
+        store_scan_keyless(scan->cursor); /* a row has all its columns */
+    return status;
+}
+
 static status_t range_read(struct scan *scan, struct error *error)
 {
     struct exec *exec = scan->op.exec;
     struct batch *batch = scan->batch;
     const struct bounds *bounds = &scan->ranges[scan->current];
-    status_t status = OK;
-    if (!scan->cursor && scan->is_part)
-        status =
-            store_part_open(exec->context.txn, bounds->low, bounds->high, &scan->cursor, error);
-    else if (!scan->cursor)
-        status = store_scan_open(exec->context.txn, bounds->low, bounds->high,
-                                 scan->op.plan->as.scan.reverse, &scan->cursor, error);
+    status_t status = scan->cursor ? OK : cursor_open(scan, bounds, error);
     if (status != OK)
         return status;
     uint32_t want = scan->batch_rows - batch->row_count;

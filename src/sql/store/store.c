@@ -42,6 +42,13 @@ status_t store_scan_next(struct store_cursor *cursor, struct store_entry *entrie
     return status;
 }
 
+void store_scan_keyless(struct store_cursor *cursor)
+{
+    ASSERT(cursor);
+    if (cursor->ops->scan_keyless)
+        cursor->ops->scan_keyless(cursor);
+}
+
 status_t store_scan_count(struct store_cursor *cursor, uint64_t *count, struct error *error)
 {
     enum { ENTRIES = 128 };

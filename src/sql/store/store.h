@@ -38,7 +38,8 @@ struct store_ops {
                           struct store_cursor **cursor, struct error *error);
     status_t (*scan_next)(struct store_cursor *cursor, struct store_entry *entries, uint32_t max,
                           uint32_t *count, struct error *error);
-    /* May be missing. */
+    /* These two may be missing. */
+    void (*scan_keyless)(struct store_cursor *cursor);
     status_t (*scan_count)(struct store_cursor *cursor, uint64_t *count, struct error *error);
     void (*scan_close)(struct store_cursor *cursor);
     status_t (*put)(struct store_txn *txn, struct slice key, struct slice value,
@@ -79,6 +80,8 @@ status_t store_scan_open(struct store_txn *txn, struct slice low, struct slice h
  * call of this or of store_scan_close. */
 status_t store_scan_next(struct store_cursor *cursor, struct store_entry *entries, uint32_t max,
                          uint32_t *count, struct error *error);
+/* Behind the opening: keys of entries are not wanted, and may be anything. */
+void store_scan_keyless(struct store_cursor *cursor);
 /* Instead of giving them out: how many entries there are, part by part; *count == 0 only at the
  * end. The cursor ascends and is used for nothing else. The whole range counts as read. */
 status_t store_scan_count(struct store_cursor *cursor, uint64_t *count, struct error *error);

@@ -54,6 +54,7 @@ static uint64_t count_by_scan(const struct mvcc_view *view, struct slice low, st
     uint64_t count = 0;
     uint32_t some;
     assert_ok(mvcc_scan_begin(&scan, view, low, high, false, &error));
+    scan.is_keyless = (view->version & 1) != 0;
     do {
         arena_reset(&keys);
         assert_ok(mvcc_scan_next_many(&scan, entries, SOME, &some, &keys, &error));
