@@ -370,10 +370,16 @@ static struct ast_expr *parse_in(struct parse *parse, struct ast_expr *left, uin
         expr->as.in.items = list.items;
         expr->as.in.count = list.count;
         highest = higher(highest, list.highest);
-        /* ((SELECT ...)) is the same as (SELECT ...). */
+        /* ((SELECT ...)) is the same as (SELECT ...), and may be the first of several queries. */
         if (list.count == 1 && list.items[0]->kind == AST_SCALAR) {
+            struct ast_select *select = list.items[0]->as.select;
+            if (parse__set_follows(parse))
+                select = parse__select_rest(parse, select, true);
+            if (!select)
+                return NULL;
             expr->kind = AST_IN_SELECT;
-            expr->as.in.select = list.items[0]->as.select;
+            expr->as.in.select = select;
+            highest = higher(highest, select->height);
         }
     }
     if (!parse__expect(parse, TOKEN_RIGHT_PAREN))
@@ -418,7 +424,7 @@ static struct ast_expr *parse_quantified(struct parse *parse, struct ast_expr *l
     parse__advance(parse);
     if (!parse__expect(parse, TOKEN_LEFT_PAREN))
         return NULL;
-    if (!parse__select_starts(&parse->token)) {
+    if (!parse__select_starts(&parse->token) && !parse__is(parse, TOKEN_LEFT_PAREN)) {
         parse__unsupported(parse, "ANY, SOME or ALL of an array is");
         return NULL;
     }

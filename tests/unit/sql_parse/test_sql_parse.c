@@ -268,6 +268,9 @@ static void test_print_is_a_fixpoint(void **state)
     /* A query that begins with another's parenthesis behind LATERAL. */
     assert_fixpoint("select 1 from t, lateral (select 1 union select 2) as q");
     assert_fixpoint("select 1 from t cross join lateral ((select 1) except (select 2)) as q (i)");
+    /* Likewise behind IN and ANY. */
+    assert_fixpoint("select 1 in ((select 1) intersect (select 2) union select 3)");
+    assert_fixpoint("select 1 = any (select 1 union select 2), 1 < all ((select 1))");
     assert_fixpoint("select 1e300, 1e-300, 1e-5, 1e10, 0.1e1");
 }
 
