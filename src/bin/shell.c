@@ -212,6 +212,8 @@ static int request_run(struct bin__shell *shell, const struct bin__statement *st
     bool written = true;
     enum toydb_result result =
         toydb_start(shell->session, statement->text, data, data ? 1 : 0, &error);
+    if (result == TOYDB_OK && interrupted) /* since the line was entered: nothing ran then */
+        toydb_cancel(shell->session);
     if (result == TOYDB_OK)
         written = events_print(shell, lines, begun_us, &result, &error);
     running = NULL;

@@ -1,7 +1,8 @@
 /* Statements from a person at a terminal: line editing, history and prompts, by libedit.
  *
  * Ctrl-C at the prompt is a key like others, bound to dropping the line: the terminal is told not
- * to make a signal of it while a line is edited. While a statement runs it is a signal again. */
+ * to make a signal of it while a line is edited. Otherwise it is a signal: it cancels the statement
+ * that runs or is about to, and where there is none, it drops what was entered of one. */
 #include <histedit.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -215,24 +216,44 @@ static cc_t interrupt_key(void)
     return tcgetattr(STDIN_FILENO, &terminal) == 0 ? terminal.c_cc[VINTR] : _POSIX_VDISABLE;
 }
 
-/* False: the person has left. */
-static bool read_line(struct prompt *prompt)
+static void entry_drop(struct prompt *prompt)
 {
-    int size = 0;
-    bin__prompt_text(prompt->text, sizeof prompt->text,
-                     toydb_transaction_state(prompt->shell->session), prompt->split.begun,
-                     prompt->split.state);
+    bin__split_reset(&prompt->split);
+    buffer_reset(&prompt->entry);
+}
+
+/* NULL, or a line of no bytes: the person has left. */
+static const char *edit_line(struct prompt *prompt, int *size)
+{
+    *size = 0;
     prompt->dropped = false;
-    interrupt_key_set(_POSIX_VDISABLE);
     /* libedit shows the prompt before it makes the terminal raw; a Ctrl-D pressed between the two
      * would be lost in the terminal's own line. */
     el_set(prompt->edit, EL_PREP_TERM, 1);
-    const char *line = el_gets(prompt->edit, &size);
+    const char *line = el_gets(prompt->edit, size);
+    bool dropped = bin__shell_interrupted() || prompt->dropped;
     interrupt_key_set(prompt->interrupt_key);
-    if (prompt->dropped || bin__shell_interrupted()) {
+    prompt->dropped = dropped;
+    if (dropped)
         printf("^C\n");
-        bin__split_reset(&prompt->split);
-        buffer_reset(&prompt->entry);
+    return line;
+}
+
+/* False: the person has left. */
+static bool read_line(struct prompt *prompt)
+{
+    int size;
+    interrupt_key_set(_POSIX_VDISABLE);
+    if (bin__shell_interrupted()) {
+        printf("\n"); /* behind the ^C that the terminal shows */
+        entry_drop(prompt);
+    }
+    bin__prompt_text(prompt->text, sizeof prompt->text,
+                     toydb_transaction_state(prompt->shell->session), prompt->split.begun,
+                     prompt->split.state);
+    const char *line = edit_line(prompt, &size);
+    if (prompt->dropped) {
+        entry_drop(prompt);
         return true;
     }
     if (!line || size <= 0) {
@@ -250,17 +271,16 @@ static bool read_line(struct prompt *prompt)
 static bool next_behind(void *context, struct slice *line)
 {
     struct prompt *prompt = context;
-    int size = 0;
-    snprintf(prompt->text, sizeof prompt->text, ">> ");
-    prompt->dropped = false;
+    int size;
     interrupt_key_set(_POSIX_VDISABLE);
-    el_set(prompt->edit, EL_PREP_TERM, 1);
-    const char *text = el_gets(prompt->edit, &size);
-    interrupt_key_set(prompt->interrupt_key);
-    if (prompt->dropped || bin__shell_interrupted()) {
-        printf("^C\n");
+    if (bin__shell_interrupted()) {
+        printf("\n");
         return false;
     }
+    snprintf(prompt->text, sizeof prompt->text, ">> ");
+    const char *text = edit_line(prompt, &size);
+    if (prompt->dropped)
+        return false;
     *line = slice_make(text, text && size > 0 ? (size_t)size : 0);
     return true;
 }
