@@ -216,12 +216,23 @@ static status_t connection_read(struct client__connection *connection)
     return status;
 }
 
+/* Deadlines and keepalive. What has arrived is read first: whoever was held up until now would
+ * miss an answer that came in time. */
+static status_t connection_tick(struct client__connection *connection, uint64_t now_us)
+{
+    struct pollfd fds = {.fd = connection->fd, .events = POLLIN};
+    bool due = now_us >= grpc_conn_tick_at(connection->conn);
+    if (due && poll(&fds, 1, 0) > 0 && connection_read(connection) != OK)
+        return ERR_UNREACHABLE;
+    return grpc_conn_tick(connection->conn, now_us);
+}
+
 enum client__wait client__connection_wait(struct client__connection *connection, int cancel_fd,
                                           uint64_t until_us)
 {
     ASSERT(connection->fd >= 0 && connection->conn);
     uint64_t now_us = client__now_us();
-    if (grpc_conn_tick(connection->conn, now_us) != OK)
+    if (connection_tick(connection, now_us) != OK)
         return CLIENT__WAIT_LOST;
     status_t status = connection_write(connection);
     if (status == ERR_UNREACHABLE || grpc_conn_done(connection->conn))

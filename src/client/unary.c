@@ -5,6 +5,9 @@
 #include "base/check.h"
 #include "client/client_int.h"
 
+/* A node says why something is not so in time; it gets this much longer for saying it. */
+enum { ANSWER_US = 2000000 };
+
 /* A call under way. */
 struct call_state {
     struct buffer *answer;
@@ -38,7 +41,8 @@ static bool call_try(struct toydb_session *session, const struct client__unary *
                      struct call_state *state)
 {
     struct grpc_conn *conn = session->connection.conn;
-    struct grpc_call_options options = {.timeout_us = (uint64_t)unary->timeout_ms * 1000};
+    uint64_t timeout_us = (uint64_t)unary->timeout_ms * 1000;
+    struct grpc_call_options options = {.timeout_us = timeout_us ? timeout_us + ANSWER_US : 0};
     struct grpc_call *call = grpc_call_start(conn, unary->path, &handlers, state, &options);
     if (!call) {
         client__connection_close(&session->connection);
@@ -76,6 +80,9 @@ static enum toydb_result refused(const struct call_state *state, struct toydb_er
         sqlstate = "57P03";
         break;
     case GRPC_DEADLINE_EXCEEDED:
+        if (strcmp(state->message, "deadline exceeded") == 0) /* gRPC's words, not the node's */
+            return client__error_set(error, TOYDB_LOST, "57014",
+                                     "the node has not answered in time");
         result = TOYDB_LOST;
         sqlstate = "57014";
         break;

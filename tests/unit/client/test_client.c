@@ -1,4 +1,5 @@
 /* The C client against nodes that do what they are told (fake_node.h). */
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -370,6 +371,30 @@ static void test_goaway(void **state)
     assert_int_equal(atomic_load(&node.sessions), 3);
 }
 
+/* The program does something else while an answer lies in the socket, for longer than keepalive. It
+ * has come in time, and the open transaction goes on. */
+static void test_held_up(void **state)
+{
+    (void)state;
+    static const struct toydb_options options = {.keepalive_ms = 1000};
+    struct toydb_event event;
+    fake_node_start(&node, 0);
+    session = toydb_session_open(node.address, &options, NULL);
+    assert_non_null(session);
+    assert_ok("BEGIN");
+    assert_true(client__pause(session->cancel_fd, 1100000));
+    assert_int_equal(toydb_start(session, "ROWS 1", NULL, 0, NULL), TOYDB_OK); /* pings first */
+    struct pollfd answer = {.fd = session->connection.fd, .events = POLLIN};
+    assert_int_equal(poll(&answer, 1, -1), 1);
+    assert_true(client__pause(session->cancel_fd, 1100000));
+    struct toydb_error error;
+    if (toydb_next(session, &event, &error) != TOYDB_OK)
+        fail_msg("%s %s", error.sqlstate, error.message);
+    assert_ok("COMMIT");
+    assert_int_equal(atomic_load(&node.sessions), 1);
+    one_close(state);
+}
+
 static void test_bad_node(void **state)
 {
     (void)state;
@@ -513,6 +538,7 @@ int main(void)
         cmocka_unit_test(test_failover),
         cmocka_unit_test(test_first_address_down),
         cmocka_unit_test_setup_teardown(test_goaway, one_open, one_close),
+        cmocka_unit_test(test_held_up),
         cmocka_unit_test_setup_teardown(test_bad_node, one_open, one_close),
         cmocka_unit_test_setup_teardown(test_status, one_open, one_close),
         cmocka_unit_test_setup_teardown(test_administration, one_open, one_close),
