@@ -112,7 +112,7 @@ void replica__release(struct replica *r)
     txn_certifier_destroy(r->certifier);
     replica__collect_destroy(r);
     replica__care_destroy(r);
-    map_free(&r->proposed);
+    replica__proposals_free(r);
     replica__ring_free(&r->bundles);
     replica__ring_free(&r->committed);
     replica__ring_free(&r->proposals);

@@ -9,6 +9,10 @@
  * Nodes that cannot be reached are not waited for; an answer that comes late is judged all the
  * same, as long as no other check has begun.
  *
+ * A node gives its hash again and again until it is told what became of it. So a leader that hears
+ * a hash of a check by a leader before it knows that somebody was not told, perhaps the odd one
+ * out: it begins a check of its own.
+ *
  * Who asked for a check is told the index it has to wait for (`token`): the check under way, or one
  * begun for it. So whoever asks again after a deadline does not begin anew. */
 #include <inttypes.h>
@@ -113,6 +117,29 @@ static void node_judge(struct replica_check *check, struct replica_check_node *n
                   node->id, check->index);
 }
 
+static void verdict_send(struct replica *r, const struct replica_check_node *node)
+{
+    const struct replica_check *last = &r->checks.last;
+    const uint8_t *hash = majority_hash(last);
+    struct replica_message message = {.type = REPLICA_VERDICT,
+                                      .to = node->id,
+                                      .index = last->index,
+                                      .status = !hash           ? ERR_NO_QUORUM
+                                                : node->differs ? ERR_CORRUPT
+                                                                : OK,
+                                      .body = slice_make(hash, hash ? REPLICA_HASH_SIZE : 0)};
+    replica__send(r, &message);
+}
+
+/* To all but the leader itself, which stops a little later. */
+static void verdicts_send(struct replica *r)
+{
+    const struct replica_check *last = &r->checks.last;
+    for (uint32_t i = 0; i < last->count; i++)
+        if (last->nodes[i].answered && last->nodes[i].id != r->config.id)
+            verdict_send(r, &last->nodes[i]);
+}
+
 static void check_end(struct replica *r, uint64_t now_us)
 {
     struct replica__checks *checks = &r->checks;
@@ -126,6 +153,7 @@ static void check_end(struct replica *r, uint64_t now_us)
         answered += last->nodes[i].answered;
         node_judge(last, &last->nodes[i]);
     }
+    verdicts_send(r);
     if (last->majority)
         log_info("replica", "consistency check at %" PRIu64 ": %u of %u nodes have answered",
                  last->index, answered, last->count);
@@ -144,20 +172,6 @@ static struct replica_check_node *node_find(struct replica_check *check, uint64_
     return NULL;
 }
 
-static void verdict_send(struct replica *r, const struct replica_check_node *node)
-{
-    const struct replica_check *last = &r->checks.last;
-    const uint8_t *hash = majority_hash(last);
-    struct replica_message message = {.type = REPLICA_VERDICT,
-                                      .to = node->id,
-                                      .index = last->index,
-                                      .status = !hash           ? ERR_NO_QUORUM
-                                                : node->differs ? ERR_CORRUPT
-                                                                : OK,
-                                      .body = slice_make(hash, hash ? REPLICA_HASH_SIZE : 0)};
-    replica__send(r, &message);
-}
-
 void replica__check_hash(struct replica *r, const struct replica_message *message)
 {
     struct replica__checks *checks = &r->checks;
@@ -168,6 +182,12 @@ void replica__check_hash(struct replica *r, const struct replica_message *messag
     bool under_way = checks->now.index != 0 && message->index == checks->now.index;
     struct replica_check *check = under_way ? &checks->now : &checks->last;
     struct replica_check_node *node = node_find(check, message->from);
+    if (message->index > check->index && message->index <= r->applied_index) {
+        struct error error;
+        if (checks->now.index == 0 && replica__may_judge(r) && check_propose(r, &error) != OK)
+            log_warn("replica", "%s", error.message);
+        return; /* it goes on to tell this hash until it has the next one */
+    }
     if (message->index != check->index || !node) {
         struct replica_message answer = {.type = REPLICA_VERDICT,
                                          .to = message->from,

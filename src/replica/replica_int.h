@@ -58,6 +58,7 @@ struct replica__proposal {
     uint8_t origin[TXN_ORIGIN_MAX];
     uint32_t origin_size;
     uint64_t sequence;
+    struct buffer conflict; /* of a refusal: the key that was changed; the log does not say it */
 };
 
 /* A read request that this node, as leader, has given to raft. */
@@ -436,6 +437,7 @@ void replica__proposal_applied(struct replica *r, uint64_t index, uint64_t versi
                                uint64_t committed_us);
 /* Leadership was lost: what was proposed is in the hands of the next leader. */
 void replica__proposals_drop(struct replica *r);
+void replica__proposals_free(struct replica *r);
 bool replica__may_judge(const struct replica *r);
 
 /* replica_checkpoint.c */

@@ -42,10 +42,12 @@ static void answer(struct replica *r, struct asker to, status_t status, uint64_t
     replica__send(r, &message);
 }
 
-static void outcome_answer(struct replica *r, struct asker to, const struct txn_outcome *outcome)
+/* `conflict`: why it was refused, as far as that is known here. */
+static void outcome_answer(struct replica *r, struct asker to, const struct txn_outcome *outcome,
+                           struct slice conflict)
 {
     if (outcome->refused)
-        answer(r, to, ERR_CONFLICT, 0, (struct slice){0});
+        answer(r, to, ERR_CONFLICT, 0, conflict);
     else
         answer(r, to, OK, outcome->version, outcome->reply);
 }
@@ -93,7 +95,7 @@ static bool seen_before(struct replica *r, struct asker from, const struct txn_r
     if (same && outcome.refused && request->read_version >= outcome.version)
         return false; /* begun after the refusal: another attempt, no copy of the one refused */
     if (same)
-        outcome_answer(r, from, &outcome);
+        outcome_answer(r, from, &outcome, (struct slice){0});
     else
         answer(r, from, ERR_PROTOCOL, 0, (struct slice){0});
     return true;
@@ -116,9 +118,9 @@ static uint32_t us_between(uint64_t from_us, uint64_t to_us)
     return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
 }
 
-/* An effect, or a refusal. */
+/* An effect, or a refusal for the sake of a key. */
 static status_t propose(struct replica *r, struct asker from, const struct txn_request *request,
-                        uint64_t version, bool refuse)
+                        uint64_t version, bool refuse, struct slice conflict)
 {
     struct buffer entry;
     buffer_init(&entry, 0);
@@ -147,6 +149,7 @@ static status_t propose(struct replica *r, struct asker from, const struct txn_r
                                          .origin_size = (uint32_t)request->id.origin.size,
                                          .sequence = request->id.sequence};
     memcpy(proposal.origin, request->id.origin.data, request->id.origin.size);
+    buffer_append_slice(&proposal.conflict, conflict);
     replica__ring_push(&r->proposals, &proposal);
     map_put(&r->proposed, request->id.origin, r);
     return OK;
@@ -171,7 +174,7 @@ static void judge(struct replica *r, struct asker from, const struct txn_request
     status = txn_certify(r->certifier, request, &key);
     bool refuse = status != OK && sent_before;
     if (status == OK || refuse)
-        status = propose(r, from, request, version, refuse);
+        status = propose(r, from, request, version, refuse, key);
     if (status != OK)
         answer(r, from, status, 0, key);
 }
@@ -211,6 +214,7 @@ void replica__proposal_applied(struct replica *r, uint64_t index, uint64_t versi
         struct error error;
         status_t status = txn_outcome_get(r->kv, origin, &outcome, &error);
         if (status != OK) {
+            buffer_free(&proposal.conflict);
             replica__fail(r, &error);
             return;
         }
@@ -220,15 +224,21 @@ void replica__proposal_applied(struct replica *r, uint64_t index, uint64_t versi
                            .sending = proposal.sending,
                            .certify_us = proposal.certify_us,
                            .replicate_us = us_between(proposal.proposed_us, committed_us)};
-        outcome_answer(r, to, &outcome);
+        outcome_answer(r, to, &outcome, buffer_slice(&proposal.conflict));
+        buffer_free(&proposal.conflict);
     }
+}
+
+void replica__proposals_free(struct replica *r)
+{
+    map_free(&r->proposed);
+    for (; r->proposals.count; replica__ring_pop(&r->proposals))
+        buffer_free(&((struct replica__proposal *)replica__ring_at(&r->proposals, 0))->conflict);
 }
 
 void replica__proposals_drop(struct replica *r)
 {
-    map_free(&r->proposed);
-    while (r->proposals.count)
-        replica__ring_pop(&r->proposals);
+    replica__proposals_free(r);
     txn_certifier_rewind(r->certifier, r->applied_version);
     r->version_last = r->applied_version;
     r->cluster_proposed = false;

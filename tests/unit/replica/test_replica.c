@@ -1,5 +1,6 @@
 /* What replica.h promises, on a small simulated cluster without faults but those a test orders.
  * Random faults are the simulator's (tests/sim). */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -136,6 +137,58 @@ static void test_conflict_names_the_key(void **state)
     cluster_destroy(cluster);
 }
 
+/* Also when the leader is held up, so that the request is sent again and refused by a log entry. */
+static void test_late_conflict_names_the_key(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 20; i++) {
+        struct cluster *cluster = cluster_of(3);
+        uint32_t leader = cluster_leader_wait(cluster), node = (leader + 1) % 3;
+        cluster_put(cluster, node, "apple", "1");
+        struct client client = client_on(cluster, node, "one");
+        client_begin(&client);
+        client_expect(&client, "apple", "1");
+        client_write(&client, "apple", "2");
+        cluster_put(cluster, leader, "apple", "3");
+        client_request(&client, "");
+        cluster_pause(cluster, leader, 950000 + 10000 * i);
+        client_commit_start(&client, node, PATIENCE_US);
+        assert_int_equal(client_wait(&client), ERR_CONFLICT);
+        assert_int_equal(client.commit.conflict_key_size, 5);
+        assert_memory_equal(client.commit.conflict_key, "apple", 5);
+        buffer_free(&client.commit.request);
+        cluster_destroy(cluster);
+    }
+}
+
+/* Whoever writes on another node when the leader dies waits for the next one, and not for long. */
+static void test_a_dead_leader_is_replaced(void **state)
+{
+    (void)state;
+    enum { TIMEOUT_US = 10 * 10000 }; /* an election's, in the simulated cluster */
+    uint64_t longest_us = 0;
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        struct cluster_config config = cluster_plain(5);
+        config.seed = seed;
+        config.tick_us = 10000;
+        struct cluster *cluster = cluster_create(&config);
+        uint32_t leader = cluster_leader_wait(cluster), node = (leader + 1) % 5;
+        cluster_put(cluster, node, "apple", "1");
+        struct client client = client_on(cluster, node, "one");
+        client_begin(&client);
+        client_write(&client, "apple", "2");
+        cluster_crash(cluster, leader, ENV_SIM_SURVIVE_NOTHING);
+        uint64_t from_us = cluster_now_us(cluster);
+        assert_int_equal(client_commit(&client, ""), OK);
+        uint64_t took_us = cluster_now_us(cluster) - from_us;
+        longest_us = took_us > longest_us ? took_us : longest_us;
+        buffer_free(&client.commit.request);
+        cluster_destroy(cluster);
+    }
+    print_message("without a leader for %" PRIu64 " ms at most\n", longest_us / 1000);
+    assert_true(longest_us < 4 * TIMEOUT_US); /* one of one to two, and one more if votes split */
+}
+
 /* A read on a cluster at rest is answered though nothing is applied after the leader's answer. */
 static void test_read_without_writes(void **state)
 {
@@ -232,6 +285,7 @@ static void test_refusal_is_remembered(void **state)
     cluster_put(cluster, 1, "apple", "3");
     client.commit.asked_before = true;
     assert_int_equal(client_commit(&client, "no"), ERR_CONFLICT);
+    assert_int_equal(client.commit.conflict_key_size, 5);
     struct txn_outcome outcome;
     struct kv *kv = replica_kv(cluster_replica(cluster, (uint32_t)cluster_leader(cluster)));
     assert_ok(txn_outcome_get(kv, text("one"), &outcome, &test_error));
@@ -303,6 +357,8 @@ int main(void)
         cmocka_unit_test(test_three_nodes),
         cmocka_unit_test(test_old_versions_are_collected),
         cmocka_unit_test(test_conflict_names_the_key),
+        cmocka_unit_test(test_late_conflict_names_the_key),
+        cmocka_unit_test(test_a_dead_leader_is_replaced),
         cmocka_unit_test(test_read_without_writes),
         cmocka_unit_test(test_no_quorum),
         cmocka_unit_test(test_same_request_twice),

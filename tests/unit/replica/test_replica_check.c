@@ -266,6 +266,32 @@ static void test_leader_dies_during_a_check(void **state)
     cluster_destroy(cluster);
 }
 
+/* The leader has judged, and leads no more before it has told: the odd one is found again. */
+static void test_leader_goes_before_the_verdict(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_checked(3, UINT64_MAX);
+    uint32_t leader = (uint32_t)cluster_leader(cluster), odd = (leader + 1) % 3;
+    alter(cluster, odd, "key07", "odd");
+    struct admin admin;
+    admin_start(&admin, cluster, leader, REPLICA_ADMIN_CHECK, (struct replica_member){0},
+                PATIENCE_US);
+    const struct replica_check *now = &cluster_replica(cluster, leader)->checks.now;
+    while (now->index == 0 || cluster_status(cluster, odd).applied_index < now->index)
+        cluster_step(cluster);
+    cluster_cut(cluster, leader, odd, true); /* it is heard, and hears nothing */
+    assert_int_equal(admin_wait(&admin), OK);
+    assert_true(admin.request.check.nodes[odd].differs);
+    struct replica_admin answer;
+    assert_ok(admin_ask(cluster, leader, REPLICA_ADMIN_TRANSFER,
+                        (struct replica_member){.id = (leader + 2) % 3 + 1}, &answer));
+    assert_false(cluster_node_failed(cluster, odd));
+    cluster_heal(cluster);
+    failure_wait(cluster, odd, "node ");
+    assert_non_null(strstr(cluster_failure(cluster, odd)->message, "holds other data"));
+    cluster_destroy(cluster);
+}
+
 /* ---- recovery ---------------------------------------------------------------------------------
  */
 
@@ -392,6 +418,7 @@ int main(void)
         cmocka_unit_test(test_in_the_background),
         cmocka_unit_test(test_hashing_is_slow_on_purpose),
         cmocka_unit_test(test_leader_dies_during_a_check),
+        cmocka_unit_test(test_leader_goes_before_the_verdict),
         cmocka_unit_test(test_recovery),
         cmocka_unit_test(test_recovery_is_interrupted),
         cmocka_unit_test(test_recovery_keeps_the_end_of_the_log),
