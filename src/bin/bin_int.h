@@ -82,6 +82,7 @@ enum bin__setting {
     BIN__JOIN,
     BIN__LEARNER,
     BIN__DRAIN,
+    BIN__QUORUM_TIMEOUT,
     BIN__READ_LEASE,
     BIN__LOG_KEEP,
     BIN__LOG_KEEP_MAX,

@@ -21,6 +21,8 @@ static const char help[] =
     "[--listen]\n"
     "      --drain SECONDS          how long statements and transactions may take to end when it\n"
     "                               is stopped [10]\n"
+    "      --quorum-timeout SECONDS how long a statement waits for a leader; for the outcome of\n"
+    "                               a commit that one has taken, twice as long [5]\n"
     "      --read-lease MS          how long a leader answers reads before it asks a majority\n"
     "                               again whether it still leads; the same on all nodes [0]\n"
     "      --log-keep MIB           how much of the log is kept for nodes that were away [64]\n"
@@ -55,6 +57,7 @@ static const struct option options[] = {
     {"join", required_argument, NULL, BIN__JOIN},
     {"learner", no_argument, NULL, BIN__LEARNER},
     {"drain", required_argument, NULL, BIN__DRAIN},
+    {"quorum-timeout", required_argument, NULL, BIN__QUORUM_TIMEOUT},
     {"read-lease", required_argument, NULL, BIN__READ_LEASE},
     {"log-keep", required_argument, NULL, BIN__LOG_KEEP},
     {"log-keep-max", required_argument, NULL, BIN__LOG_KEEP_MAX},

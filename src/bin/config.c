@@ -23,6 +23,7 @@ static const struct {
     [BIN__JOIN] = {"join", "TOYDB_JOIN"},
     [BIN__LEARNER] = {"learner", "TOYDB_LEARNER"},
     [BIN__DRAIN] = {"drain", "TOYDB_DRAIN"},
+    [BIN__QUORUM_TIMEOUT] = {"quorum-timeout", "TOYDB_QUORUM_TIMEOUT"},
     [BIN__READ_LEASE] = {"read-lease", "TOYDB_READ_LEASE"},
     [BIN__LOG_KEEP] = {"log-keep", "TOYDB_LOG_KEEP"},
     [BIN__LOG_KEEP_MAX] = {"log-keep-max", "TOYDB_LOG_KEEP_MAX"},
@@ -288,18 +289,17 @@ static status_t resolve_cluster(const struct bin__config *config, struct server_
     return status;
 }
 
-static status_t resolve_drain(const struct bin__config *config, struct server_config *out,
-                              struct error *error)
+/* 0, the server's default, when it is not given. */
+static status_t resolve_seconds(const struct bin__config *config, enum bin__setting setting,
+                                uint64_t *us, struct error *error)
 {
     char where[80];
-    uint64_t seconds;
-    const char *drain = config->values[BIN__DRAIN];
-    if (!drain)
-        return OK;
-    if (!bin__number_parse(drain, 1, 3600, &seconds))
+    uint64_t seconds = 0;
+    const char *value = config->values[setting];
+    if (value && !bin__number_parse(value, 1, 3600, &seconds))
         return error_set(error, ERR_INVALID, "%s must be seconds from 1 to 3600, not \"%.100s\"",
-                         place(config, BIN__DRAIN, where, sizeof where), drain);
-    out->drain_us = seconds * 1000000;
+                         place(config, setting, where, sizeof where), value);
+    *us = seconds * 1000000;
     return OK;
 }
 
@@ -368,7 +368,9 @@ status_t bin__config_resolve(const struct bin__config *config, struct server_con
     if (status == OK)
         status = resolve_cluster(config, out, error);
     if (status == OK)
-        status = resolve_drain(config, out, error);
+        status = resolve_seconds(config, BIN__DRAIN, &out->drain_us, error);
+    if (status == OK)
+        status = resolve_seconds(config, BIN__QUORUM_TIMEOUT, &out->quorum_timeout_us, error);
     if (status == OK)
         status = resolve_read_lease(config, out, error);
     if (status == OK)

@@ -6,7 +6,12 @@
  *
  * A connection that is not of use is given up: one we open that takes too long, one that came in
  * and says nothing. A client that has vanished without a word is found out by TCP's keepalive, not
- * by HTTP/2's: a blocking client answers nothing while its program does something else. */
+ * by HTTP/2's: a blocking client answers nothing while its program does something else.
+ *
+ * A connection that came in, is in use and has served its time lingers: this side says that it has
+ * ended, and reads on until the client closes, too. A client that has not read yet that new calls
+ * belong elsewhere (GOAWAY) may have begun one; were the socket closed, the kernel would answer
+ * that with a reset, and the client could not know that nobody has seen its call. */
 
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +27,9 @@ enum {
     READ_SIZE = 64 * 1024,
     CONNECT_US = 3000000,      /* for a connection of ours to come about, once the name is known */
     FIRST_BYTES_US = 10000000, /* for the first bytes of one that came in */
+    /* Ticks, not time: a node that was held up has not waited. */
+    LINGER_TICKS = 40, /* for a client to close, too */
+    QUIET_TICKS = 20,  /* who has sent nothing for so long is not in the middle of anything */
     KEEPALIVE_SECONDS = 60,
 };
 
@@ -48,7 +56,11 @@ struct conn {
     bool closing;
     bool closed; /* libuv is done with the handle */
     bool outgoing;
-    bool heard;        /* something was received */
+    bool accepted;   /* from the listener */
+    bool heard;      /* something was received */
+    uint32_t quiet;  /* ticks since something was received */
+    uint32_t linger; /* ticks left for the client to close; 0: it serves */
+    uv_shutdown_t shutdown;
     uint64_t since_us; /* when it was begun or, while connecting, when the name was known */
     void (*on_state)(void *context, struct conn *conn, bool up);
     void *context;
@@ -97,6 +109,7 @@ static void conn_destroy(struct conn *conn)
         conn->next->link = conn->link;
     ASSERT(conn->node->conn_count > 0);
     conn->node->conn_count--;
+    conn->node->lingering_count -= conn->linger > 0;
     dirty_unlink(conn);
     if (conn->on_state)
         conn->on_state(conn->context, conn, false);
@@ -117,7 +130,7 @@ static void on_wake(struct grpc_conn *grpc, void *context)
 {
     (void)grpc;
     struct conn *conn = context;
-    if (conn->dirty_link || conn->closing)
+    if (conn->dirty_link || conn->closing || conn->linger)
         return;
     conn->next_dirty = conn->node->dirty;
     conn->dirty_link = &conn->node->dirty;
@@ -159,13 +172,31 @@ static void rest_write(struct conn *conn, struct slice rest)
     }
 }
 
+static void on_shutdown(uv_shutdown_t *request, int result)
+{
+    (void)request;
+    (void)result; /* what went wrong the reading end hears, too */
+}
+
+/* Everything is said. */
+static void conn_end(struct conn *conn)
+{
+    if (!conn->accepted || conn->quiet >= QUIET_TICKS ||
+        uv_shutdown(&conn->shutdown, &conn->as.stream, on_shutdown) != 0) {
+        conn_destroy(conn);
+        return;
+    }
+    conn->linger = LINGER_TICKS;
+    conn->node->lingering_count++;
+}
+
 static void conn_write(struct conn *conn)
 {
-    while (!conn->rest && !conn->connecting && !conn->closing) {
+    while (!conn->rest && !conn->connecting && !conn->closing && !conn->linger) {
         struct slice output = grpc_conn_output(conn->grpc);
         if (output.size == 0) {
             if (grpc_conn_done(conn->grpc))
-                conn_destroy(conn);
+                conn_end(conn);
             return;
         }
         uv_buf_t buf = uv_buf_init((char *)(uintptr_t)output.data, (unsigned)output.size);
@@ -211,7 +242,10 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
         conn_destroy(conn);
         return;
     }
+    if (conn->linger)
+        return;
     conn->heard = true;
+    conn->quiet = 0;
     status_t status = grpc_conn_receive(conn->grpc, slice_make(buf->base, (size_t)got),
                                         env_monotonic_us(conn->node->env));
     if (status != OK) {
@@ -268,6 +302,7 @@ static void on_connection(uv_stream_t *stream, int result)
         conn_destroy(conn);
         return;
     }
+    conn->accepted = true;
     uv_tcp_nodelay(&conn->as.tcp, 1);
     uv_tcp_keepalive(&conn->as.tcp, 1, KEEPALIVE_SECONDS);
     conn_start(conn);
@@ -462,9 +497,11 @@ struct conn *conn_connect(struct node *node, const char *address,
 /* ---- all of them
  * ---------------------------------------------------------------------------------- */
 
-/* Has it had its time without becoming of use? */
+/* Has it had its time without becoming of use, or after? */
 static bool conn_is_late(const struct conn *conn, uint64_t now_us)
 {
+    if (conn->linger)
+        return conn->linger == 1;
     if (conn->outgoing)
         return conn->connecting && !conn->resolving && now_us >= conn->since_us + CONNECT_US;
     return !conn->heard && now_us >= conn->since_us + FIRST_BYTES_US;
@@ -479,7 +516,9 @@ void conns_tick(struct node *node, uint64_t now_us)
             conn_destroy(conn);
             continue;
         }
-        if (conn->connecting || grpc_conn_tick_at(conn->grpc) > now_us)
+        conn->quiet++;
+        conn->linger -= conn->linger > 0;
+        if (conn->linger || conn->connecting || grpc_conn_tick_at(conn->grpc) > now_us)
             continue;
         if (grpc_conn_tick(conn->grpc, now_us) == OK)
             on_wake(conn->grpc, conn);
@@ -491,7 +530,7 @@ void conns_tick(struct node *node, uint64_t now_us)
 void conns_shutdown(struct node *node)
 {
     for (struct conn *conn = node->conns; conn; conn = conn->next) {
-        if (conn->outgoing)
+        if (conn->outgoing || conn->linger)
             continue;
         grpc_conn_shutdown(conn->grpc);
         on_wake(conn->grpc, conn);

@@ -21,7 +21,6 @@ enum {
     ELECTION_TICKS_DEFAULT = 12,
     HEARTBEAT_TICKS = 2,
     QUORUM_TIMEOUT_US_DEFAULT = 5000000,
-    COMMIT_TIMEOUT_US_DEFAULT = 10000000,
     DISK_RESERVE_DEFAULT = 16 << 20,
     DRAIN_US_DEFAULT = 10000000,
     STOP_FLUSH_US = 1000000, /* for clients to read why they were ended */
@@ -141,8 +140,8 @@ static void background_start(struct node *node)
 static bool node_quiet(const struct node *node)
 {
     return !node->log_job.batch && !node->checkpoint_job.checkpoint && !node->background_job.work &&
-           node->session_count == 0 && node->client_count == 0 && node->mailbox.out == 0 &&
-           !node->handing_over;
+           node->session_count == 0 && node->client_count == 0 && node->lingering_count == 0 &&
+           node->mailbox.out == 0 && !node->handing_over;
 }
 
 /* Stopping begins with draining: statements and open transactions get their time, clients without
@@ -182,9 +181,23 @@ bool node_turn_over(const struct node *node)
     return env_monotonic_us(node->env) >= node->turn_end_us;
 }
 
+static void tick(struct node *node)
+{
+    uint64_t now_us = env_monotonic_us(node->env);
+    node->tick_due = false;
+    replica_tick(node->replica);
+    peers_tick(node, now_us);
+    node_admin_tick(node, now_us);
+    node_housekeeping_tick(node, now_us);
+    conns_tick(node, now_us);
+    checkpoint_start(node);
+}
+
 static void pump(struct node *node)
 {
     uv_idle_stop(&node->idle);
+    if (node->tick_due)
+        tick(node);
     node->turn_end_us = env_monotonic_us(node->env) + TURN_US;
     bool again = true, wrote = false;
     while (again) {
@@ -218,16 +231,13 @@ void node_wake(struct node *node)
         uv_idle_start(&node->idle, on_idle);
 }
 
+/* Timers come before the poll, the tick's work after it: what has arrived counts before time does.
+ * A node that was held up would else take for silent whoever has answered long ago. */
 static void on_tick(uv_timer_t *timer)
 {
     struct node *node = timer->data;
-    uint64_t now_us = env_monotonic_us(node->env);
-    replica_tick(node->replica);
-    peers_tick(node, now_us);
-    node_admin_tick(node, now_us);
-    node_housekeeping_tick(node, now_us);
-    conns_tick(node, now_us);
-    checkpoint_start(node);
+    node->tick_due = true;
+    node_wake(node);
 }
 
 /* ---- sleepers ---------------------------------------------------------------------------------
@@ -375,7 +385,7 @@ static void config_defaults(struct server_config *config)
     if (!config->quorum_timeout_us)
         config->quorum_timeout_us = QUORUM_TIMEOUT_US_DEFAULT;
     if (!config->commit_timeout_us)
-        config->commit_timeout_us = COMMIT_TIMEOUT_US_DEFAULT;
+        config->commit_timeout_us = 2 * config->quorum_timeout_us;
     if (!config->drain_us)
         config->drain_us = DRAIN_US_DEFAULT;
     if (!config->disk_reserve_bytes)

@@ -57,6 +57,7 @@ struct node {
     struct env *env;
     uv_loop_t loop;
     uv_timer_t tick_timer;
+    bool tick_due;
     uv_timer_t sleep_timer;
     uv_check_t check; /* after the poll: the pump */
     uv_idle_t idle;   /* active while there is work that needs no event */
@@ -77,6 +78,7 @@ struct node {
     struct listener *listener;
     struct conn *conns; /* open connections, both ways */
     uint32_t conn_count, conn_max;
+    uint32_t lingering_count;   /* those that only wait for the other side to close */
     struct conn *dirty;         /* with output to write */
     struct peer *peers;         /* the other nodes */
     bool members_changed;       /* the peers are to follow */

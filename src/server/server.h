@@ -52,7 +52,7 @@ struct server_config {
     uint32_t tick_ms;           /* 0: 50 */
     uint32_t election_ticks;    /* 0: 12; a timeout is 1 to 2 times that */
     uint64_t quorum_timeout_us; /* how long a request waits for a leader. 0: 5 s */
-    uint64_t commit_timeout_us; /* how long a commit waits for its outcome. 0: 10 s */
+    uint64_t commit_timeout_us; /* how long a commit waits for its outcome. 0: twice that */
     uint64_t drain_us; /* when stopping, for statements and open transactions to end. 0: 10 s */
     uint64_t read_lease_us;             /* replica.h. 0: none; at most SERVER_LEASE_US_MAX */
     uint64_t log_keep_bytes;            /* replica.h. 0: 64 MiB */
@@ -114,11 +114,11 @@ void embedded_close(struct embedded *embedded);
  * ------------------------------------------------------------------------------ */
 
 struct cluster_config {
-    const char *program;   /* the toydb binary to start as nodes */
-    uint32_t nodes;        /* 1 to SERVER_NODES_MAX */
-    char dir[400];         /* node N keeps its data in dir/nodeN and its log in dir/nodeN.log */
-    uint16_t base_port;    /* node N listens on 127.0.0.1:base_port + N - 1 */
-    bool quiet;            /* no lines about what it does */
+    const char *program; /* the toydb binary to start as nodes */
+    uint32_t nodes;      /* 1 to SERVER_NODES_MAX */
+    char dir[400];       /* node N keeps its data in dir/nodeN and its log in dir/nodeN.log */
+    uint16_t base_port; /* node N listens on 127.0.0.1:base_port + N - 1; 0: where ports are free */
+    bool quiet;         /* no lines about what it does */
     enum kv_engine engine; /* of the nodes, as in server_config */
 };
 /* Starts the nodes, prints a line when they have a leader, and waits for SIGINT or SIGTERM; then

@@ -152,10 +152,12 @@ static void test_joining(void **state)
     assert_string_equal(error.message, "--learner goes with --join");
     bin__config_set(&config, BIN__JOIN, BIN__FROM_FLAG, "a:1");
     bin__config_set(&config, BIN__DRAIN, BIN__FROM_FLAG, "30");
+    bin__config_set(&config, BIN__QUORUM_TIMEOUT, BIN__FROM_FLAG, "60");
     bin__config_set(&config, BIN__READ_LEASE, BIN__FROM_FLAG, "400");
     assert_int_equal(bin__config_resolve(&config, &server, &error), OK);
     assert_true(server.learner);
     assert_int_equal(server.drain_us, 30000000);
+    assert_int_equal(server.quorum_timeout_us, 60000000);
     assert_int_equal(server.read_lease_us, 400000);
     bin__config_set(&config, BIN__LISTEN, BIN__FROM_FLAG, "0.0.0.0:1");
     assert_int_equal(bin__config_resolve(&config, &server, &error), ERR_INVALID);
@@ -184,6 +186,8 @@ static void test_refusals(void **state)
          "--log-level must be debug, info, warn, error or off, "
          "not \"loud\""},
         {BIN__DRAIN, "0", "--drain must be seconds from 1 to 3600, not \"0\""},
+        {BIN__QUORUM_TIMEOUT, "3601",
+         "--quorum-timeout must be seconds from 1 to 3600, not \"3601\""},
         {BIN__READ_LEASE, "401", "--read-lease must be milliseconds from 0 to 400, not \"401\""},
         {BIN__LEARNER, "maybe", "--learner must be on or off, not \"maybe\""},
         {BIN__ADVERTISE, "h", "--advertise: \"h\" is not an address of the form host:port"},
