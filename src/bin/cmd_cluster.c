@@ -1,6 +1,7 @@
 /* toydb cluster: a local cluster of real processes. */
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -17,7 +18,8 @@ static const char help[] =
     "      --nodes N         how many, 1 to 16 [5]\n"
     "      --dir DIR         node N keeps its data in DIR/nodeN and its log in DIR/nodeN.log\n"
     "                        [cluster]\n"
-    "      --base-port PORT  node N listens on 127.0.0.1:PORT+N-1 [9601]\n"
+    "      --base-port PORT  node N listens on 127.0.0.1:PORT+N-1; auto: on ports that are free,\n"
+    "                        from 9601 on [9601]\n"
     "      --engine ENGINE   how new directories store their data: btree or lsm [btree]\n"
     "      --quiet           say nothing while all is well\n"
     "      --help            show this\n";
@@ -59,7 +61,9 @@ static int arguments_parse(int argc, char **argv, struct cluster_config *config)
                 return bin__usage_error(command, "--dir is too long");
             break;
         case OPTION_PORT:
-            code = take_number("--base-port", UINT16_MAX, &port);
+            port = 0;
+            if (strcmp(optarg, "auto") != 0)
+                code = take_number("--base-port", UINT16_MAX, &port);
             break;
         case OPTION_QUIET:
             config->quiet = true;

@@ -1,10 +1,13 @@
 /* `toydb cluster`: starts the nodes of a local cluster as processes of their own and stops them
  * when it is stopped itself. */
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/check.h"
@@ -15,9 +18,11 @@
 
 enum {
     POLL_MS = 100,
-    LEADER_WAIT_MS = 20000,
+    LEADER_WAIT_MS = 60000,
     STOP_WAIT_MS = 20000, /* more than nodes take to drain */
     PEERS_TEXT_MAX = SERVER_NODES_MAX * 40,
+    PORT_STEP = 10,   /* from one base port that is tried to the next, */
+    PORT_END = 32000, /* below those that the system gives to connections */
 };
 
 struct member {
@@ -34,6 +39,9 @@ struct cluster {
     uv_timer_t timer;
     uv_signal_t signals[2];
     struct member members[SERVER_NODES_MAX];
+    uint16_t base_port;
+    int held[SERVER_NODES_MAX]; /* sockets that keep the nodes' ports until these listen */
+    uint32_t held_count;
     char peers[PEERS_TEXT_MAX];
     uint64_t waited_ms;
     bool has_leader;
@@ -43,6 +51,54 @@ struct cluster {
 };
 
 static void cluster_stop(struct cluster *cluster);
+
+/* ---- ports ------------------------------------------------------------------------------------
+ */
+
+static void ports_release(struct cluster *cluster)
+{
+    while (cluster->held_count)
+        close(cluster->held[--cluster->held_count]);
+}
+
+/* A port found free and let go again may be somebody else's by the time a node listens on it. So
+ * it is bound here, by a socket that nobody may share, and only then made one that a node, which
+ * asks for sharing (libuv), can listen beside. -1: it is not free. */
+static int port_hold(uint16_t port)
+{
+    int on = 1;
+    struct sockaddr_in where = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    if (bind(fd, (struct sockaddr *)&where, sizeof where) == 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static status_t ports_find(struct cluster *cluster, struct error *error)
+{
+    uint32_t nodes = cluster->config->nodes;
+    for (uint32_t base = SERVER_PORT_DEFAULT; base + nodes <= PORT_END; base += PORT_STEP) {
+        cluster->base_port = (uint16_t)base;
+        while (cluster->held_count < nodes) {
+            int fd = port_hold((uint16_t)(base + cluster->held_count));
+            if (fd < 0)
+                break;
+            cluster->held[cluster->held_count++] = fd;
+        }
+        if (cluster->held_count == nodes)
+            return OK;
+        ports_release(cluster);
+    }
+    return error_set(error, ERR_UNREACHABLE, "no %u free ports in a row were found", nodes);
+}
+
+/* ---- nodes ------------------------------------------------------------------------------------
+ */
 
 static void log_path(const struct cluster *cluster, uint32_t id, char *out, size_t size)
 {
@@ -90,7 +146,7 @@ static void on_exit_of(uv_process_t *process, int64_t exit_status, int signal_nu
                     "toydb: node %u was ended by signal %d; start it again with\n"
                     "  %s start --id %u --data %s/node%u --listen 127.0.0.1:%u --peers %s\n",
                     member->id, signal_number, cluster->config->program, member->id,
-                    cluster->config->dir, member->id, cluster->config->base_port + member->id - 1,
+                    cluster->config->dir, member->id, cluster->base_port + member->id - 1,
                     cluster->peers);
         else
             fprintf(stderr, "toydb: node %u ended with exit code %" PRId64 ": %s\n", member->id,
@@ -116,7 +172,7 @@ static status_t member_start(struct cluster *cluster, uint32_t id, struct error 
     char id_text[16], data[512], listen[64], path[512];
     snprintf(id_text, sizeof id_text, "%u", id);
     snprintf(data, sizeof data, "%s/node%u", config->dir, id);
-    snprintf(listen, sizeof listen, "127.0.0.1:%u", config->base_port + id - 1);
+    snprintf(listen, sizeof listen, "127.0.0.1:%u", cluster->base_port + id - 1);
     log_path(cluster, id, path, sizeof path);
     uv_fs_t request;
     int log = uv_fs_open(&cluster->loop, &request, path,
@@ -191,7 +247,7 @@ static void on_signal(uv_signal_t *signal, int number)
 static uint32_t leader_ask(const struct cluster *cluster, uint32_t id)
 {
     char address[64];
-    snprintf(address, sizeof address, "127.0.0.1:%u", cluster->config->base_port + id - 1);
+    snprintf(address, sizeof address, "127.0.0.1:%u", cluster->base_port + id - 1);
     struct toydb_options options = {.connect_timeout_ms = 500, .keepalive_ms = 500};
     struct toydb_session *session = toydb_session_open(address, &options, NULL);
     struct toydb_status *status = NULL;
@@ -218,10 +274,11 @@ static void on_poll(uv_timer_t *timer)
     }
     if (leader) {
         cluster->has_leader = true;
+        ports_release(cluster); /* each node has answered at its own */
         uv_timer_stop(timer);
         if (!cluster->config->quiet)
             printf("ready: node %u leads. Connect with: toysql -H 127.0.0.1:%u\n", leader,
-                   cluster->config->base_port);
+                   cluster->base_port);
         fflush(stdout);
     } else if (cluster->waited_ms >= LEADER_WAIT_MS) {
         cluster->status =
@@ -242,9 +299,18 @@ static status_t config_check(const struct cluster_config *config, struct error *
 {
     if (config->nodes < 1 || config->nodes > SERVER_NODES_MAX)
         return error_set(error, ERR_INVALID, "a cluster has 1 to %d nodes", SERVER_NODES_MAX);
-    if (config->base_port == 0 || config->base_port + config->nodes - 1 > UINT16_MAX)
+    if (config->base_port + config->nodes - 1 > UINT16_MAX)
         return error_set(error, ERR_INVALID, "base port is out of range");
     return env_dir_create(env_real(), config->dir, error);
+}
+
+static void peers_text(struct cluster *cluster)
+{
+    size_t used = 0;
+    for (uint32_t i = 0; i < cluster->config->nodes; i++)
+        used += (size_t)snprintf(cluster->peers + used, sizeof cluster->peers - used,
+                                 "%s%u=127.0.0.1:%u", i ? "," : "", i + 1, cluster->base_port + i);
+    ASSERT(used < sizeof cluster->peers);
 }
 
 static void cluster_loop_open(struct cluster *cluster)
@@ -268,11 +334,14 @@ status_t cluster_run(const struct cluster_config *config, struct error *error)
         return status;
     struct cluster *cluster = mem_zalloc(1, sizeof *cluster);
     cluster->config = config;
-    size_t used = 0;
-    for (uint32_t i = 0; i < config->nodes; i++)
-        used += (size_t)snprintf(cluster->peers + used, sizeof cluster->peers - used,
-                                 "%s%u=127.0.0.1:%u", i ? "," : "", i + 1, config->base_port + i);
-    ASSERT(used < sizeof cluster->peers);
+    cluster->base_port = config->base_port;
+    if (config->base_port == 0)
+        status = ports_find(cluster, error);
+    if (status != OK) {
+        mem_free(cluster);
+        return status;
+    }
+    peers_text(cluster);
     cluster_loop_open(cluster);
     for (uint32_t i = 1; i <= config->nodes && cluster->status == OK; i++)
         cluster->status = member_start(cluster, i, &cluster->error);
@@ -292,6 +361,7 @@ status_t cluster_run(const struct cluster_config *config, struct error *error)
     status = cluster->status;
     if (status != OK)
         *error = cluster->error;
+    ports_release(cluster);
     mem_free(cluster);
     return status;
 }

@@ -1,6 +1,7 @@
 /* Every process has one directory, "toydb-test-" and its process id, and in it those asked for. */
 #include "scratch.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -77,4 +79,19 @@ void scratch_make(char *dir, size_t size)
     ASSERT(length < (int)size);
     char *named = mkdtemp(dir);
     ASSERT(named);
+}
+
+uint16_t scratch_port(int *fd)
+{
+    struct sockaddr_in where = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof where;
+    int on = 1;
+    *fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int result = bind(*fd, (struct sockaddr *)&where, size);
+    ASSERT(result == 0);
+    result = getsockname(*fd, (struct sockaddr *)&where, &size);
+    ASSERT(result == 0);
+    result = setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    ASSERT(result == 0);
+    return ntohs(where.sin_port);
 }

@@ -16,6 +16,7 @@
 
 #include "base/prng.h"
 #include "harness.h"
+#include "scratch.h"
 
 /* Bytes in use; 0 where a sanitizer has its own allocator. */
 static size_t memory(void)
@@ -170,19 +171,17 @@ static void test_turns(void **state)
         busy[i] = client_session(client_open(&h));
         call_request(busy[i], 1, (const char *)text.data, NULL);
     }
-    uint64_t longest_us = 0;
-    uint32_t ticks = 0;
+    uint32_t answers = 0;
     while (busy[0]->ended + busy[1]->ended + busy[2]->ended + busy[3]->ended < 4) {
-        uint64_t start_us = env_monotonic_us(env_real());
         uint64_t ended = fine->ended;
         call_request(fine, fine->sequence + 1, "SELECT 1", NULL);
-        UNTIL(&h, fine->ended > ended);
-        uint64_t took_us = env_monotonic_us(env_real()) - start_us;
-        longest_us = took_us > longest_us ? took_us : longest_us;
-        ticks++;
+        uint32_t turns = 0; /* of the loop: how long each takes is the machine's affair */
+        for (; fine->ended == ended; turns++)
+            harness_turn(&h);
+        assert_true(turns < 100);
+        answers++;
     }
-    assert_true(ticks > 3);
-    assert_true(longest_us < 1000000);
+    assert_true(answers > 3);
     buffer_free(&text);
     harness_close(&h);
 }
@@ -202,15 +201,11 @@ static int tcp_connect(const struct harness *h)
 
 static void open_listening(struct harness *h)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
     struct server_config config = {.id = 1, .tick_ms = 5, .election_ticks = 4};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    snprintf(config.listen, sizeof config.listen, "127.0.0.1:%u", ntohs(address.sin_port));
-    close(fd);
+    int fd;
+    snprintf(config.listen, sizeof config.listen, "127.0.0.1:%u", scratch_port(&fd));
     harness_open_config(h, &config);
+    close(fd);
 }
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0";
@@ -279,15 +274,49 @@ static void test_silent(void **state)
     (void)state;
     struct harness h;
     open_listening(&h);
+    uint64_t before_us = env_monotonic_us(env_real());
     int fd = tcp_connect(&h);
     UNTIL(&h, h.node->conn_count == 1);
-    uint64_t now_us = env_monotonic_us(env_real());
-    conns_tick(h.node, now_us + 9000000);
+    conns_tick(h.node, before_us + 9900000);
     assert_int_equal(h.node->conn_count, 1);
-    conns_tick(h.node, now_us + 11000000);
+    conns_tick(h.node, env_monotonic_us(env_real()) + 10000000);
     assert_int_equal(h.node->conn_count, 0);
     close(fd);
     harness_close(&h);
+}
+
+/* A node that stops says so and reads on: what a client sent before it read that is no reason for a
+ * reset, behind which the client could not know whether anybody has seen it. */
+static void test_stop_lingers(void **state)
+{
+    (void)state;
+    struct harness h;
+    for (int closes = 0; closes < 2; closes++) {
+        open_listening(&h);
+        int fd = tcp_connect(&h);
+        assert_int_equal(send(fd, preface, sizeof preface, 0), sizeof preface);
+        UNTIL(&h, h.node->conns && h.node->conn_count == 1);
+        harness_turns(&h, 4);
+        node_stop(h.node);
+        UNTIL(&h, h.node->lingering_count == 1);
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(send(fd, preface + 24, 9, MSG_NOSIGNAL), 9);
+            harness_turns(&h, 1);
+        }
+        assert_false(h.node->stopped);
+        char bytes[4096];
+        ssize_t got;
+        while ((got = recv(fd, bytes, sizeof bytes, 0)) > 0)
+            continue;
+        assert_int_equal(got, 0); /* all was read, and no reset came */
+        if (closes)
+            close(fd);
+        UNTIL(&h, h.node->stopped); /* a client that does not go is not waited for for ever */
+        assert_int_equal(h.node->conn_count, 0);
+        if (!closes)
+            close(fd);
+        harness_close(&h);
+    }
 }
 
 /* ---- peers --------------------------------------------------------------------------------------
@@ -374,7 +403,8 @@ int main(void)
         cmocka_unit_test(test_pipeline),      cmocka_unit_test(test_request_size),
         cmocka_unit_test(test_turns),         cmocka_unit_test(test_rubbish),
         cmocka_unit_test(test_strange_calls), cmocka_unit_test(test_silent),
-        cmocka_unit_test(test_outgoing),      cmocka_unit_test(test_deaf_peer),
+        cmocka_unit_test(test_stop_lingers),  cmocka_unit_test(test_outgoing),
+        cmocka_unit_test(test_deaf_peer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
