@@ -44,7 +44,7 @@ def measure(cluster, number):
     took = time.monotonic() - started
     leader.process.wait()
     leader.start()
-    wait_for(lambda: caught_up(cluster), 60, "the node to catch up")
+    wait_for(lambda: caught_up(cluster), "the node to catch up")
     return took, refused
 
 
@@ -62,7 +62,7 @@ def main():
             load = popen([TOYDB, "workload", "write", "-H", cluster.addresses, "-c",
                           str(arguments.clients), "--seconds", "100000"],
                          stdin=subprocess.DEVNULL, stdout=said, stderr=said)
-            wait_for(lambda: os.path.getsize(said.name) > 0, 20, "the load to begin")
+            wait_for(lambda: os.path.getsize(said.name) > 0, "the load to begin")
             for number in range(1, arguments.runs + 1):
                 took, refused = measure(cluster, number)
                 times.append(took)

@@ -51,10 +51,10 @@ def join(cluster, number):
     return node
 
 
-def caught_up(node, seconds=600):
+def caught_up(node):
     """MB/s of its snapshot."""
     pattern = r"goes on from the snapshot at \d+: (\d+) KiB in (\d+) ms"
-    found = wait_for(lambda: re.search(pattern, node.log_text()), seconds, "the snapshot")
+    found = wait_for(lambda: re.search(pattern, node.log_text()), "the snapshot", patience=600)
     kib, ms = int(found.group(1)), int(found.group(2))
     return kib * 1024 / 1e6, ms / 1000
 
@@ -79,7 +79,7 @@ def main():
         by_itself()
         by_itself()
         node = join(cluster, 4)
-        wait_for(lambda: "fetches a snapshot" in node.log_text(), 60, "a snapshot to begin")
+        wait_for(lambda: "fetches a snapshot" in node.log_text(), "a snapshot to begin")
         rate, line = writes(cluster, arguments)
         during = "goes on from the snapshot" not in node.log_text()
         print("beside:", line, "" if during else "(it ended before the load did)", flush=True)

@@ -2,8 +2,18 @@
 library, and a runner that prints TAP.
 
 A test file defines functions with @test and ends with main(). The environment names the build:
-TOYDB_BUILD_ROOT and TOYDB_SOURCE_ROOT (set by meson). TOYDB_TEST_SLOW stretches every deadline, for
-builds with sanitizers. Waiting is always for a condition with a deadline, never for a time.
+TOYDB_BUILD_ROOT and TOYDB_SOURCE_ROOT (set by meson).
+
+Tests must come out the same on a machine that stands still for seconds, so none rests on time:
+
+  - Waiting is for a condition (wait_for), never for a time. There is one deadline, PATIENCE, far
+    beyond anything that happens, so that what hangs fails; TOYDB_TEST_SLOW stretches it.
+  - How long something takes is not measured here. Simulated time is certain: tests/unit/replica,
+    tests/sim. Real time is for ./dev bench.
+  - Who leads may change between any two statements. Statements wait for a leader as long as it takes
+    (TOYDB_QUORUM_TIMEOUT); a test of what happens without one starts its nodes with less.
+  - What a node knows, another may not know yet.
+  - A port is kept by a socket for as long as the program runs.
 
 Nothing outlives a test run: nodes are killed by process id, and die with this process in any case.
 """
@@ -34,7 +44,10 @@ SOURCE = os.environ.get("TOYDB_SOURCE_ROOT") or os.path.dirname(
 BUILD = os.environ.get("TOYDB_BUILD_ROOT") or os.path.join(SOURCE, "build")
 TOYDB = os.path.join(BUILD, "src", "bin", "toydb")
 TOYSQL = os.path.join(BUILD, "src", "bin", "toysql")
-SLOW = float(os.environ.get("TOYDB_TEST_SLOW", "1"))
+PATIENCE = 120 * float(os.environ.get("TOYDB_TEST_SLOW", "1"))
+
+# A commit is waited for twice as long: less than PATIENCE still.
+os.environ["TOYDB_QUORUM_TIMEOUT"] = str(int(PATIENCE / 3))
 
 scratch = tempfile.mkdtemp(prefix="toydb-e2e-")
 atexit.register(shutil.rmtree, scratch, ignore_errors=True)
@@ -52,30 +65,45 @@ def messages():
 pb = messages()
 
 
-def wait_for(condition, seconds, what):
+class Deadline:
+    def __init__(self, patience=PATIENCE):
+        self.end = time.monotonic() + patience
+
+    def over(self):
+        return time.monotonic() > self.end
+
+
+def wait_for(condition, what, patience=PATIENCE):
     """Polls until `condition` gives something true, which is returned."""
-    deadline = time.monotonic() + seconds * SLOW
+    deadline = Deadline(patience)
     while True:
+        last = deadline.over()  # asked before: whoever was held up looks once more
         got = condition()
         if got:
             return got
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds * SLOW:g} s for {what}")
+        if last:
+            raise AssertionError(f"waited {patience:g} s for {what}")
         time.sleep(0.02)
 
 
+held_ports = []
+
+
 def free_ports(count):
-    """Below the range the kernel takes ports of outgoing connections from."""
+    """Ports that stay free for this program's nodes. Each is bound by a socket that nobody may share,
+    which is then made one that a node can listen beside: libuv asks for sharing, other harnesses do
+    not."""
     ports = []
     while len(ports) < count:
-        port = random.randrange(12000, 32000)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in ports:
-            ports.append(port)
+        s = socket.socket()
+        try:
+            s.bind(("127.0.0.1", random.randrange(12000, 32000)))
+        except OSError:
+            s.close()
+            continue
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held_ports.append(s)
+        ports.append(s.getsockname()[1])
     return ports
 
 
@@ -88,12 +116,12 @@ def popen(arguments, **options):
     return subprocess.Popen(DIE_WITH_PARENT + arguments, **options)
 
 
-def run(arguments, stdin="", timeout=30, **options):
+def run(arguments, stdin="", timeout=PATIENCE, **options):
     """(exit code, stdout, stderr)"""
     if isinstance(stdin, str):
         stdin = stdin.encode()
     done = subprocess.run(DIE_WITH_PARENT + arguments, input=stdin, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=timeout * SLOW, check=False, **options)
+                          stderr=subprocess.PIPE, timeout=timeout, check=False, **options)
     return (done.returncode, done.stdout.decode(errors="replace"),
             done.stderr.decode(errors="replace"))
 
@@ -122,17 +150,17 @@ class Terminal:
                 return False
         return True
 
-    def expect(self, pattern, seconds=20):
+    def expect(self, pattern):
         """Waits for the pattern in what was printed since the last match; what came up to it."""
-        deadline = time.monotonic() + seconds * SLOW
+        deadline = Deadline()
         while True:
+            last = deadline.over()
             plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[=>]|\r", "", self.text)
             match = re.search(pattern, plain)
             if match:
                 self.text = plain[match.end():]
                 return plain[:match.end()]
-            more = self.read()
-            if time.monotonic() > deadline or not more:
+            if last or not self.read():
                 raise AssertionError(f"no {pattern!r} in {plain!r}")
 
     def send(self, text):
@@ -146,7 +174,7 @@ class Terminal:
         def ready():
             interrupt = termios.tcgetattr(self.fd)[6][termios.VINTR]
             return (ord(interrupt) == disabled) == editing
-        wait_for(ready, 10, "the terminal to be set")
+        wait_for(ready, "the terminal to be set")
         self.send(character)
 
     def line(self, text, pattern=r"toydb\S*> ?$"):
@@ -154,11 +182,11 @@ class Terminal:
         self.expect(re.escape(text.split("\t")[0][-20:]))
         return self.expect(pattern)
 
-    def end(self, seconds=20):
+    def end(self):
         """The exit code of the program."""
-        deadline = time.monotonic() + seconds * SLOW
+        deadline = Deadline()
         while self.process.poll() is None:
-            if time.monotonic() > deadline:
+            if deadline.over():
                 self.process.kill()
                 self.process.wait()
                 raise AssertionError(f"it did not end; it said {self.text!r}")
@@ -229,13 +257,13 @@ def request(sql, parameters=(), request_id=b""):
 class Session:
     """One ToyDB/Session stream."""
 
-    def __init__(self, channel, timeout=60):
+    def __init__(self, channel):
         self.queue = queue.SimpleQueue()
         self.sequence = 0
         self.call = channel.stream_stream(
             "/ToyDB/Session", request_serializer=pb.SessionRequest.SerializeToString,
             response_deserializer=pb.SessionResponse.FromString)(
-                iter(self.queue.get, None), timeout=timeout * SLOW, wait_for_ready=True)
+                iter(self.queue.get, None), timeout=PATIENCE, wait_for_ready=True)
 
     def send(self, sql, parameters=()):
         self.sequence += 1
@@ -272,9 +300,10 @@ class Session:
 class Node:
     def __init__(self, cluster, number, port, directory, extra=None):
         """extra: what it is started with besides who and where it is; None: with the cluster's
-        first members."""
+        first members. options: besides that; the cluster's at first."""
         self.cluster, self.id, self.port, self.dir = cluster, number, port, directory
         self.extra = extra
+        self.options = list(cluster.options) if cluster else []
         self.address = f"127.0.0.1:{port}"
         self.log = directory + ".log"
         self.process = None
@@ -283,7 +312,7 @@ class Node:
     def arguments(self):
         extra = ["--peers", self.cluster.peers] if self.extra is None else self.extra
         return [TOYDB, "start", "--id", str(self.id), "--data", self.dir, "--listen", self.address,
-                *extra]
+                *extra, *self.options]
 
     def start(self):
         assert not self.alive()
@@ -300,13 +329,15 @@ class Node:
         self.process.wait()
 
     def stop(self):
-        """Ends it in good order; its exit code."""
+        """Ends it in good order; its exit code. This client goes first: it reads nothing between two
+        calls, so the node would wait for it."""
+        self.disconnect()
         self.process.terminate()
-        return self.process.wait(20 * SLOW)
+        return self.process.wait(PATIENCE)
 
-    def exit_code(self, seconds=20):
+    def exit_code(self):
         """Waits until it ends by itself."""
-        return self.process.wait(seconds * SLOW)
+        return self.process.wait(PATIENCE)
 
     def log_text(self):
         with open(self.log, encoding="utf-8", errors="replace") as file:
@@ -326,23 +357,27 @@ class Node:
             self.channel.close()
             self.channel = None
 
-    def status(self, timeout=5):
-        """None when it does not answer."""
+    def status(self):
+        """None when it does not answer at once."""
         try:
             return self.connect().unary_unary(
                 "/ToyDB/Status", request_serializer=pb.StatusRequest.SerializeToString,
                 response_deserializer=pb.StatusResponse.FromString)(
-                    pb.StatusRequest(), timeout=timeout * SLOW)
+                    pb.StatusRequest(), timeout=5)
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.UNAVAILABLE:
                 self.disconnect()  # a channel that failed tries again only after seconds
             return None
 
-    def execute(self, sql, parameters=(), request_id=b"", timeout=30):
+    def state(self):
+        """Its status, once it answers."""
+        return wait_for(self.status, f"node {self.id} to answer")
+
+    def execute(self, sql, parameters=(), request_id=b"", timeout=PATIENCE):
         call = self.connect().unary_stream(
             "/ToyDB/Execute", request_serializer=pb.ExecuteRequest.SerializeToString,
             response_deserializer=pb.ExecuteResponse.FromString)(
-                request(sql, parameters, request_id), timeout=timeout * SLOW)
+                request(sql, parameters, request_id), timeout=timeout)
         result = Result()
         try:
             for response in call:
@@ -354,16 +389,17 @@ class Node:
         assert result.error is None, "an error, and yet the call ended well"
         return result
 
-    def rows(self, sql, parameters=(), timeout=30):
-        return self.execute(sql, parameters, timeout=timeout).rows
+    def rows(self, sql, parameters=()):
+        return self.execute(sql, parameters).rows
 
-    def session(self, timeout=60):
-        return Session(self.connect(), timeout)
+    def session(self):
+        return Session(self.connect())
 
 
 class Cluster:
-    def __init__(self, nodes=5, start=True, directory=None):
+    def __init__(self, nodes=5, start=True, directory=None, options=()):
         self.dir = directory or tempfile.mkdtemp(dir=scratch)
+        self.options = options
         ports = free_ports(nodes)
         self.peers = ",".join(f"{i + 1}=127.0.0.1:{port}" for i, port in enumerate(ports))
         self.nodes = [Node(self, i + 1, port, os.path.join(self.dir, f"node{i + 1}"))
@@ -406,16 +442,32 @@ class Cluster:
     def alive(self):
         return [node for node in self.nodes if node.alive()]
 
-    def leader(self, seconds=20):
-        """Waits until all running nodes name the same running leader."""
+    def led(self):
+        """Waits until all running nodes name the same running leader; it, and its term."""
         def agreed():
             states = [node.status() for node in self.alive()]
-            leaders = {state.leader if state else 0 for state in states}
-            if len(leaders) != 1:
+            if None in states or len({(state.leader, state.term) for state in states}) != 1:
                 return None
-            found = None if 0 in leaders else self.node(leaders.pop())
-            return found if found is not None and found.alive() else None
-        return wait_for(agreed, seconds, "a leader")
+            found = self.node(states[0].leader)
+            return (found, states[0].term) if found is not None and found.alive() else None
+        return wait_for(agreed, "a leader")
+
+    def leader(self):
+        return self.led()[0]
+
+    def roles(self):
+        """The leader and the others that run, as all of them saw it at one time."""
+        leader = self.leader()
+        return leader, [node for node in self.alive() if node is not leader]
+
+    def lead(self, node):
+        """Has this node lead."""
+        def leads():
+            if self.leader() is node:
+                return True
+            self.toydb("transfer-leader", str(node.id))
+            return False
+        wait_for(leads, f"node {node.id} to lead")
 
     def node(self, number):
         """None: there is none of that number."""
@@ -431,17 +483,16 @@ class Cluster:
         node.start()
         return node
 
-    def toydb(self, *arguments, timeout=60):
+    def toydb(self, *arguments):
         """toydb with a command that asks the cluster."""
         addresses = ",".join(node.address for node in self.alive())
-        return run([TOYDB, *arguments, "-H", addresses], timeout=timeout)
+        return run([TOYDB, *arguments, "-H", addresses])
 
     def follower(self):
-        leader = self.leader()
-        return next(node for node in self.alive() if node is not leader)
+        return self.roles()[1][0]
 
-    def toysql(self, *arguments, stdin="", timeout=60):
-        return run([TOYSQL, "-H", self.addresses, *arguments], stdin=stdin, timeout=timeout)
+    def toysql(self, *arguments, stdin=""):
+        return run([TOYSQL, "-H", self.addresses, *arguments], stdin=stdin)
 
 
 @contextlib.contextmanager

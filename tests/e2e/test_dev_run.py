@@ -5,9 +5,8 @@ import re
 import signal
 import socket
 import subprocess
-import time
 
-from harness import SLOW, SOURCE, Terminal, main, popen, run, scratch, test, wait_for
+from harness import PATIENCE, SOURCE, Terminal, main, popen, run, scratch, test, wait_for
 
 DEV = os.path.join(SOURCE, "dev")
 HOME = {**os.environ, "TMPDIR": scratch}
@@ -23,7 +22,7 @@ def nothing_left():
 
 
 def dev_run(stdin, *arguments):
-    return run([DEV, "run", *arguments], stdin=stdin, timeout=120, env=HOME)
+    return run([DEV, "run", *arguments], stdin=stdin, env=HOME)
 
 
 @test
@@ -59,12 +58,11 @@ def arguments_go_to_the_shell():
 
 @test
 def four_at_once():
-    """They look for ports at the same moment; with three tries each, none may get into the way of
-    the others."""
+    """They look for ports at the same moment, and none may get into the way of the others."""
     all_four = [popen([DEV, "run", "-c", f"SELECT {n} AS n"], stdin=subprocess.DEVNULL, env=HOME,
                       stdout=subprocess.PIPE, stderr=subprocess.PIPE) for n in (1, 2, 3, 4)]
     for n, process in enumerate(all_four, 1):
-        out, err = process.communicate(timeout=120 * SLOW)
+        out, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0 and str(n) in out.decode(), (out, err)
     nothing_left()
 
@@ -111,19 +109,14 @@ def terminated_it_leaves_nothing():
                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     process.stdin.write(b"SELECT 1 AS one;\n")
     process.stdin.flush()
-    wait_for(lambda: len(processes(directory)) >= 6, 60, "a cluster")
-    wait_for(lambda: "ready" in open(os.path.join(directory, "cluster.log"), encoding="utf-8").read(),
-             30, "a leader")
+    wait_for(lambda: os.path.exists(os.path.join(directory, "cluster.pid")), "a cluster")
+    assert len(processes(directory)) >= 6
     os.killpg(process.pid, signal.SIGTERM)
     process.stdin.close()
-    assert process.wait(30 * SLOW) != 0
+    assert process.wait(PATIENCE) != 0
     process.stdout.close()
     process.stderr.close()
-    deadline = time.monotonic() + 20 * SLOW
-    while processes(directory) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not processes(directory), "nodes are left"
-
+    wait_for(lambda: not processes(directory), "the nodes to go")
 
 
 def command_lines(directory):
@@ -138,7 +131,7 @@ def command_lines(directory):
 def a_terminal():
     directory = os.path.join(scratch, "by-hand")
     terminal = Terminal(DEV, "run", "--dir", directory)
-    terminal.expect(r"toydb> $", 60)
+    terminal.expect(r"toydb> $")
     terminal.line("CREATE TABLE kept (id INTEGER PRIMARY KEY);")
     terminal.line("INSERT INTO kept VALUES (1), (2);")
     # Ctrl-C is the shell's: it cancels the line, and the cluster goes on.
@@ -149,19 +142,18 @@ def a_terminal():
     assert "(2 rows)" in terminal.line("SELECT id FROM kept;")
     # A second shell joins the cluster that runs, and leaves it running.
     second = Terminal(DEV, "run", "--dir", directory)
-    second.expect(r"toydb> $", 60)
+    second.expect(r"toydb> $")
     assert "(2 rows)" in second.line("SELECT id FROM kept;")
     second.send("\\q\n")
     assert second.end() == 0
     # The leader's process dies; nobody does anything about it.
-    leader = re.search(r"leader: node (\d)", terminal.line("\\status")).group(1)
+    leader = wait_for(lambda: re.search(r"leader: node (\d)", terminal.line("\\status")),
+                      "a leader").group(1)
     nodes = command_lines(directory)
     victim = [pid for pid, line in nodes.items() if "start" in line and line[line.index("--id") + 1] == leader]
     assert len(victim) == 1, nodes
     os.kill(victim[0], signal.SIGKILL)
-    started = time.monotonic()
     terminal.line("INSERT INTO kept VALUES (3);", r"INSERT 0 1")
-    assert time.monotonic() - started < 3 * SLOW
     terminal.expect(r"toydb> $")
     terminal.send("\\q\n")
     assert terminal.end() == 0

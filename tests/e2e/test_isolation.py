@@ -20,9 +20,8 @@ def table(columns, *rows):
 
 def two():
     """Sessions on two nodes that do not lead."""
-    leader = cluster.leader()
-    nodes = [node for node in cluster.nodes if node is not leader]
-    return nodes[0].session(), nodes[1].session()
+    _, others = cluster.roles()
+    return others[0].session(), others[1].session()
 
 
 def conflict(first, second, name):

@@ -10,7 +10,7 @@ def alone(name, *extra):
 
 
 def until_it_leads(node):
-    wait_for(lambda: node.status() and node.status().leader == node.id, 20, "a leader")
+    wait_for(lambda: node.state().leader == node.id, "a leader")
 
 
 @test
@@ -57,18 +57,17 @@ def a_node_that_is_refused_leaves_nothing_behind():
         stranger.extra = stranger.extra + ["--learner"]
         stranger.id = 2
         stranger.start()
-        wait_for(lambda: stranger.status() and stranger.status().leader == 1, 20, "the leader")
+        wait_for(lambda: stranger.state().leader == 1, "the leader")
 
 
 @test
 def nodes_in_order_and_nodes_that_never_were():
     with Cluster(nodes=3) as cluster:
-        five, four = cluster.join(5), cluster.join(4)
-        for node in (five, four):
-            wait_for(lambda node=node: node.status() and any(
-                member.id == node.id and member.voter for member in node.status().nodes), 30,
-                     "a vote")
-        assert [member.id for member in cluster.nodes[0].status().nodes] == [1, 2, 3, 4, 5]
+        cluster.join(5)
+        cluster.join(4)
+        for node in cluster.nodes:
+            wait_for(lambda node=node: [m.id for m in node.state().nodes if m.voter] ==
+                     [1, 2, 3, 4, 5], f"five to have a vote, as node {node.id} knows it")
         code, out, err = cluster.toydb("node", "remove", "77")
         assert code == 1 and not out and "no node 77, and never had" in err, (code, out, err)
         for _ in range(2):  # what is so already is no mistake
