@@ -47,12 +47,13 @@ static double from_rows(struct planner *planner, const struct query *query,
                : relation->derived ? block_rows(planner, relation->derived)
                                    : ROWS_GUESS;
     }
-    double rows = from_rows(planner, query, node->inputs[0]);
+    double first = from_rows(planner, query, node->inputs[0]); /* once: joins stand in joins */
+    double rows = first;
     for (uint32_t i = 1; i < node->input_count; i++)
         rows *= from_rows(planner, query, node->inputs[i]);
     rows *= conditions_selectivity(planner, query, &node->on);
     bool partial = node->kind == JOIN_SEMI || node->kind == JOIN_ANTI;
-    return partial ? fmin(rows, from_rows(planner, query, node->inputs[0])) : rows;
+    return partial ? fmin(rows, first) : rows;
 }
 
 /* The rows of a block before it is grouped. */
