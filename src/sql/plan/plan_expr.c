@@ -248,11 +248,18 @@ static status_t bind_between(struct scope *scope, const struct ast_expr *ast, st
         status = plan__bind_expr(scope, ast->as.between.low, &low);
     if (!status)
         status = plan__bind_expr(scope, ast->as.between.high, &high);
+    bool symmetric = ast->as.between.symmetric;
+    if (!status)
+        status = plan__repeat(planner, operand, symmetric ? 4 : 2, ast->position);
+    if (!status && symmetric)
+        status = plan__repeat(planner, low, 2, ast->position);
+    if (!status && symmetric)
+        status = plan__repeat(planner, high, 2, ast->position);
     if (!status)
         status = between(planner, ast, operand, low, high, out);
     if (status)
         return status;
-    if (ast->as.between.symmetric) {
+    if (symmetric) {
         struct expr **ways = arena_alloc(planner->arena, 2 * sizeof *ways);
         ways[0] = *out;
         if ((status = between(planner, ast, operand, high, low, &ways[1])))
@@ -322,6 +329,8 @@ static status_t bind_case(struct scope *scope, const struct ast_expr *ast, struc
     status_t status = OK;
     if (ast->as.match.operand)
         status = plan__bind_expr(scope, ast->as.match.operand, &operand);
+    if (operand && !status)
+        status = plan__repeat(planner, operand, whens, ast->position);
     /* One more place, so that the results stand at every second place from 1 on. */
     struct expr **arguments = arena_alloc(planner->arena, (2 * whens + 2) * sizeof *arguments);
     for (uint32_t i = 0; i < whens && !status; i++)

@@ -41,6 +41,7 @@ struct planner {
     uint32_t nextval_count;
     uint32_t nextval_capacity;
     bool is_momentary; /* as in struct planned */
+    uint32_t repeated; /* nodes of expressions that stand in more than one place */
 };
 
 /* Blocks inside blocks, those of views included: binding and choosing recurse over them. */
@@ -265,6 +266,10 @@ bool plan__has_columns(const struct expr *expr);
 bool plan__has_outer(const struct expr *expr); /* EXPR_OUTER */
 bool plan__has_subquery(const struct expr *expr);
 bool plan__mentions(const struct expr *expr, uint32_t slot);
+/* The expression will stand in `places` places, each of which is walked for itself, inside others
+ * that may be repeated, too. 54001 when that comes to too much in one statement. */
+status_t plan__repeat(struct planner *planner, const struct expr *expr, uint32_t places,
+                      uint32_t position);
 /* Marks every slot that occurs as used. */
 void plan__mark_used(struct query *query, const struct expr *expr);
 /* A copy in which every slot s is column positions[s] of the input. Unchanged parts are shared. */

@@ -365,3 +365,31 @@ struct expr *plan__substitute(struct planner *planner, struct expr *expr, uint32
             plan__substitute(planner, expr->arguments[i], slot_first, replacements, count));
     return with_arguments(planner, expr, changed);
 }
+
+/* ---- repeated ---------------------------------------------------------------------------------
+ */
+
+enum { REPEATED_MAX = 1 << 17 };
+
+/* As many nodes as it has, or more than `most` of them. */
+static uint32_t nodes_count(const struct expr *expr, uint32_t most)
+{
+    uint32_t count = 1;
+    for (uint32_t i = 0; i < expr->argument_count && count <= most; i++)
+        count += nodes_count(expr->arguments[i], most - count);
+    return count;
+}
+
+status_t plan__repeat(struct planner *planner, const struct expr *expr, uint32_t places,
+                      uint32_t position)
+{
+    ASSERT(planner && expr && planner->repeated <= REPEATED_MAX);
+    if (places < 2)
+        return OK;
+    uint32_t most = (REPEATED_MAX - planner->repeated) / (places - 1);
+    uint32_t nodes = nodes_count(expr, most);
+    if (nodes > most)
+        return error_sql(planner->error, "54001", position, "statement is too complex");
+    planner->repeated += nodes * (places - 1);
+    return OK;
+}

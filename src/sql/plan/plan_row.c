@@ -111,7 +111,11 @@ static status_t compare_order(const struct rows *rows, enum expr_call strict, en
     struct expr *differs;
     struct expr *equal;
     struct expr *rest;
-    status_t status = compare_item(rows, loose, i, &bound);
+    status_t status = plan__repeat(planner, rows->left[i], 3, rows->position);
+    if (!status)
+        status = plan__repeat(planner, rows->right[i], 3, rows->position);
+    if (!status)
+        status = compare_item(rows, loose, i, &bound);
     if (!status)
         status = compare_item(rows, strict, i, &differs);
     if (!status)
@@ -170,6 +174,8 @@ static status_t bind_in_list(struct scope *scope, const struct ast_expr *ast, st
         .planner = planner, .count = ast->as.in.operand->as.list.count, .position = ast->position};
     struct exprs any = {0};
     status_t status = bind_items(scope, ast->as.in.operand, rows.count, &rows.left);
+    for (uint32_t i = 0; i < rows.count && !status; i++)
+        status = plan__repeat(planner, rows.left[i], ast->as.in.count, ast->position);
     for (uint32_t i = 0; i < ast->as.in.count && !status; i++) {
         struct expr *equal;
         status = bind_items(scope, ast->as.in.items[i], rows.count, &rows.right);

@@ -292,6 +292,55 @@ static void test_deep(void **state)
     buffer_free(&sql);
 }
 
+/* `levels` times one in the other: head, what is inside, tail. */
+static char *nest(struct buffer *sql, const char *head, const char *inside, const char *tail,
+                  uint32_t levels)
+{
+    buffer_append_string(sql, "SELECT * FROM t WHERE ");
+    for (uint32_t i = 0; i < levels; i++)
+        buffer_append_string(sql, head);
+    buffer_append_string(sql, inside);
+    for (uint32_t i = 0; i < levels; i++)
+        buffer_append_string(sql, tail);
+    buffer_append_byte(sql, 0);
+    assert_false(sql->failed);
+    return (char *)sql->data;
+}
+
+/* What stands in two places doubles at every level. */
+static void test_repeated(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head, *inside, *tail;
+    } cases[] = {
+        {"(", "id > 1", ") BETWEEN false AND true"},
+        {"(", "id > 1", ") NOT BETWEEN SYMMETRIC false AND true"},
+        {"CASE (", "id > 1", ") WHEN true THEN false WHEN false THEN true END"},
+        {"((", "id > 1", "), true) < (true, false)"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buffer sql = {0};
+        assert_int_equal(plan(nest(&sql, cases[i].head, cases[i].inside, cases[i].tail, 4)), OK);
+        buffer_reset(&sql);
+        arena_reset(&f.arena);
+        check_error(nest(&sql, cases[i].head, cases[i].inside, cases[i].tail, 60), "54001");
+        buffer_free(&sql);
+        arena_reset(&f.arena);
+    }
+}
+
+/* Each EXISTS stands in the one before it; their rows are estimated once. */
+static void test_many_exists(void **state)
+{
+    (void)state;
+    struct buffer sql = {0};
+    char *text = repeat(&sql, "SELECT * FROM t WHERE ",
+                        "EXISTS (SELECT 1 FROM t AS x# WHERE x#.id = t.id + #)", " AND ", 60, "");
+    assert_int_equal(plan(text), OK);
+    buffer_free(&sql);
+}
+
 static void test_memory_is_bounded(void **state)
 {
     (void)state;
@@ -351,6 +400,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_plan_expression, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_list_becomes_ranges, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_repeated, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_many_exists, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_deep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_memory_is_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_speed, set_up, tear_down),
