@@ -10,6 +10,9 @@
 #include "base/mem.h"
 #include "sql_int.h"
 
+/* What a session may keep: the trees are some ten times as large as their texts. */
+enum { STATEMENTS_MAX = 1000, TEXTS_MAX = 4 << 20 };
+
 struct prepared_statement {
     struct arena arena;
     const char *name;
@@ -19,6 +22,16 @@ struct prepared_statement {
     uint32_t type_count;
     struct prepared_statement *next;
 };
+
+static bool has_room(const struct sql_session *session, size_t more)
+{
+    uint32_t count = 0;
+    for (const struct prepared_statement *at = session->prepared_list; at; at = at->next) {
+        count++;
+        more += at->text.size;
+    }
+    return count < STATEMENTS_MAX && more <= TEXTS_MAX;
+}
 
 /* Where the pointer to it is; to NULL when there is none. */
 static struct prepared_statement **find(struct sql_session *session, const char *name)
@@ -61,6 +74,14 @@ status_t sql__prepare(struct sql_session *session)
         return error_sql(&session->error, "54000", ast->name.position,
                          "too many parameters: %u, the limit is %d",
                          ast->statement->parameter_count, SQL_PARAMETERS_MAX);
+    if (!has_room(session, ast->statement->text.size)) {
+        error_sql(&session->error, "54000", ast->name.position, "too many prepared statements");
+        error_detail(&session->error,
+                     "A session keeps %d of them, with texts of %d bytes at the most.",
+                     STATEMENTS_MAX, TEXTS_MAX);
+        error_hint(&session->error, "DEALLOCATE those that are not used any more.");
+        return ERR_SQL;
+    }
     struct prepared_statement *made = mem_zalloc(1, sizeof *made);
     made->name = arena_strndup(&made->arena, ast->name.text, strlen(ast->name.text));
     made->text = arena_copy(&made->arena, ast->statement->text);

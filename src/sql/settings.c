@@ -67,7 +67,7 @@ static const struct setting table[] = {
 
 #define WORK_MEMORY_MIN     ((uint64_t)64 << 10)
 #define WORK_MEMORY_DEFAULT ((uint64_t)64 << 20)
-#define WORK_MEMORY_MAX     ((uint64_t)1 << 40)
+#define WORK_MEMORY_MAX     ((uint64_t)1 << 30)
 
 enum {
     SETTING_COUNT = sizeof table / sizeof *table,
@@ -269,7 +269,7 @@ static status_t set_memory(struct sql_session *session, size_t i, const struct a
         known = !__builtin_mul_overflow(bytes, (uint64_t)1024, &bytes);
     if (!known || bytes < WORK_MEMORY_MIN || bytes > WORK_MEMORY_MAX)
         return refuse_value(&table[i], set,
-                            "From 64kB to 1TB; the units are B, kB, MB, GB and TB, and kB where "
+                            "From 64kB to 1GB; the units are B, kB, MB, GB and TB, and kB where "
                             "there is none.",
                             &session->error);
     session->settings->work_memory = (size_t)bytes;

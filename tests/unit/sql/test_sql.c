@@ -169,6 +169,29 @@ static void test_limits_of_texts(void **state)
     expect(driver, "", "");
 }
 
+/* How much a session may keep by PREPARE, in number and in size. */
+static void test_prepared_are_bounded(void **state)
+{
+    struct sql_driver *driver = *state;
+    char text[64];
+    for (int i = 0; i < 1000; i++) {
+        snprintf(text, sizeof text, "prepare p%d as select %d", i, i);
+        expect(driver, text, "PREPARE\n");
+    }
+    expect_error(driver, slice_from_string("prepare more as select 1"), NULL, 0, "54000");
+    expect(driver, "deallocate all", "DEALLOCATE ALL\n");
+    struct buffer large = {0};
+    buffer_append_string(&large, "prepare l1 as select '");
+    for (int i = 0; i < 1000000 / 4; i++)
+        buffer_append_string(&large, "text");
+    buffer_append_string(&large, "'");
+    buffer_append_byte(&large, '\0');
+    for (; large.data[9] < '5'; large.data[9]++)
+        expect(driver, (char *)large.data, "PREPARE\n");
+    expect_error(driver, slice_from_string((char *)large.data), NULL, 0, "54000");
+    buffer_free(&large);
+}
+
 static void test_memory_budget(void **state)
 {
     struct sql_driver *driver = *state;
@@ -488,6 +511,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_abort_in_transaction, setup, teardown),
         cmocka_unit_test_setup_teardown(test_abort_after_ddl, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits_of_texts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_prepared_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory_budget, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory_budget_in_subqueries, setup, teardown),
         cmocka_unit_test_setup_teardown(test_depth_of_views, setup, teardown),
