@@ -331,6 +331,13 @@ static status_t bind_case(struct scope *scope, const struct ast_expr *ast, struc
         status = plan__bind_expr(scope, ast->as.match.operand, &operand);
     if (operand && !status)
         status = plan__repeat(planner, operand, whens, ast->position);
+    if (operand && !status && operand->is_volatile && whens > 1) {
+        /* It would be another one for each WHEN. */
+        error_sql(planner->error, "0A000", ast->as.match.operand->position,
+                  "CASE of a volatile expression with several WHENs is not supported");
+        error_hint(planner->error, "Compute it in a subquery in FROM, and let CASE look at that.");
+        return ERR_SQL;
+    }
     /* One more place, so that the results stand at every second place from 1 on. */
     struct expr **arguments = arena_alloc(planner->arena, (2 * whens + 2) * sizeof *arguments);
     for (uint32_t i = 0; i < whens && !status; i++)
