@@ -33,6 +33,8 @@ struct worker {
     struct error error;
 };
 
+enum { HELPER_MEMORY_MIN = 1 << 20 };
+
 struct helper {
     struct worker worker;
     struct exec exec;
@@ -236,6 +238,8 @@ static status_t helpers_open(struct parallel *parallel, struct error *error)
     size_t left = exec->top->memory_used < exec->top->memory_budget
                       ? exec->top->memory_budget - exec->top->memory_used
                       : 0;
+    if (left / (count + 1) < HELPER_MEMORY_MIN)
+        return OK; /* what fits one thread must not fail for being shared out */
     parallel->helpers = mem_zalloc(count, sizeof *parallel->helpers);
     for (uint32_t i = 0; i < count; i++) {
         parallel->helper_count++;

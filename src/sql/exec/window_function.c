@@ -91,11 +91,12 @@ static void row_advance(struct partition *at)
         at->group++;
 }
 
+/* Or has no place to end at: an infinite key moved by an infinite offset. */
 static bool is_negative(const struct value *offset)
 {
     switch (offset->type) {
     case SQL_DOUBLE:
-        return offset->as.real < 0 || isnan(offset->as.real);
+        return offset->as.real < 0 || !isfinite(offset->as.real);
     case SQL_NUMERIC:
         return numeric_compare(offset->as.numeric, numeric_from_integer(0)) < 0;
     case SQL_INTERVAL:
