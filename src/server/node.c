@@ -17,6 +17,7 @@
 #include "server/session_int.h"
 
 enum {
+    LOG_SLOW_US = 100000,
     TICK_MS_DEFAULT = 50,
     ELECTION_TICKS_DEFAULT = 12,
     HEARTBEAT_TICKS = 2,
@@ -50,11 +51,12 @@ static void log_done(struct job *job)
 }
 
 /* A node alone with one client keeps nobody waiting while its loop writes the log; to have the log
- * thread do it costs two wake-ups, which take about as long as the sync. */
+ * thread do it costs two wake-ups, which take about as long as the sync. A disk that takes its time
+ * is another matter: who comes, or cancels, would not be heard. */
 static bool log_belongs_here(const struct node *node)
 {
     uint32_t clients = node->session_count - (node->housekeeping != NULL);
-    return !node->peers && clients <= 1 && !node->stopping;
+    return !node->peers && clients <= 1 && !node->stopping && !node->log_is_slow;
 }
 
 /* True: a batch was written. */
@@ -67,7 +69,9 @@ static bool log_start(struct node *node)
         return false;
     if (log_belongs_here(node)) {
         struct error error;
+        uint64_t begin_us = env_monotonic_us(node->env);
         status_t status = wal_write(batch, &error);
+        node->log_is_slow = env_monotonic_us(node->env) - begin_us > LOG_SLOW_US;
         replica_log_done(node->replica, batch, status, &error);
         return true;
     }

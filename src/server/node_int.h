@@ -69,6 +69,7 @@ struct node {
     struct job_pool *workers;
     struct env_crew *crew; /* helps statements of `workers`; or NULL */
     struct log_job log_job;
+    bool log_is_slow; /* a write of the log in the loop took long once: no more of them */
     struct checkpoint_job checkpoint_job;
     struct background_job background_job;
     struct replica *replica;
