@@ -104,7 +104,7 @@ void replica__release(struct replica *r)
 {
     replica__sends_destroy(r);
     replica__receiver_destroy(r);
-    replica__check_drop(r);
+    replica__check_destroy(r);
     raft_destroy(r->raft);
     wal_close(r->wal);
     kv_close(r->kv);

@@ -29,6 +29,7 @@ enum {
     PIECE_BYTES = 1 << 20, /* read in one piece of work, */
     PIECE_PAIRS = 8192,    /* or so many pairs */
     REPORT_US = 1000000,   /* between two sendings of the same hash */
+    LAST_US = 5000000,     /* for one who has asked here to hear who differs: this node */
     VERSION_SIZE = 8,      /* behind a user key (mvcc.h) */
     STATE_ALIGN = 64,      /* what XXH3 asks of its state */
 };
@@ -39,7 +40,8 @@ struct replica__hashing {
     struct kv_cursor cursor;
     struct buffer key; /* the user key whose newest version was met last */
     bool out;          /* with a piece of work */
-    bool ended;        /* `hash` is known */
+    bool ended;        /* `hash` is known, */
+    uint64_t odd_us;   /* since when it is known to differ; 0: it is not */
     uint64_t due_us;   /* the next piece, or the next report */
     uint8_t hash[REPLICA_HASH_SIZE];
     uint8_t state[sizeof(XXH3_state_t) + STATE_ALIGN];
@@ -70,7 +72,12 @@ static void hashing_free(struct replica__hashing *hashing)
     mem_free(hashing);
 }
 
-void replica__check_drop(struct replica *r)
+static bool is_odd(const struct replica *r)
+{
+    return r->hashing && r->hashing->odd_us;
+}
+
+void replica__check_destroy(struct replica *r)
 {
     struct replica__hashing *hashing = r->hashing;
     r->hashing = NULL;
@@ -78,9 +85,17 @@ void replica__check_drop(struct replica *r)
         hashing_free(hashing); /* else with the piece that comes back */
 }
 
+void replica__check_drop(struct replica *r)
+{
+    if (!is_odd(r))
+        replica__check_destroy(r);
+}
+
 void replica__check_begin(struct replica *r, uint64_t index)
 {
     ASSERT(index == r->applied_index);
+    if (is_odd(r))
+        return;
     replica__check_drop(r);
     struct kv_snapshot *snapshot;
     struct error error;
@@ -209,32 +224,25 @@ struct replica_work *replica__check_take(struct replica *r)
 /* ---- the report, and what comes of it ----------------------------------------------------------
  */
 
-void replica__check_report(struct replica *r, uint64_t now_us)
+static void quarantine_error(const struct replica *r, struct error *error)
 {
-    struct replica__hashing *hashing = r->hashing;
-    if (!hashing || !hashing->ended || r->leader == 0 || now_us < hashing->due_us)
-        return;
-    hashing->due_us = now_us + REPORT_US;
-    struct replica_message message = {.type = REPLICA_HASH,
-                                      .to = r->leader,
-                                      .index = hashing->index,
-                                      .body = slice_make(hashing->hash, REPLICA_HASH_SIZE)};
-    replica__send(r, &message);
+    error_set(error, ERR_CORRUPT,
+              "node %" PRIu64 " holds other data than the majority of the cluster", r->config.id);
+    error_detail(error, "A consistency check at log entry %" PRIu64 " found it.",
+                 r->hashing->index);
+    error_hint(error,
+               "Its data is kept in \"%s\" for inspection. Replace the node: remove it, and "
+               "join with an empty directory.",
+               r->dir);
 }
 
-static void quarantine(struct replica *r)
+/* From now on it does not start again. */
+static void quarantine_write(struct replica *r)
 {
     struct error error, write_error;
     struct buffer text = {0};
     char path[1024];
-    error_set(&error, ERR_CORRUPT,
-              "node %" PRIu64 " holds other data than the majority of the cluster", r->config.id);
-    error_detail(&error, "A consistency check at log entry %" PRIu64 " found it.",
-                 r->hashing->index);
-    error_hint(&error,
-               "Its data is kept in \"%s\" for inspection. Replace the node: remove it, and "
-               "join with an empty directory.",
-               r->dir);
+    quarantine_error(r, &error);
     buffer_printf(&text, "%s: log entry %" PRIu64 ", hash ", error.message, r->hashing->index);
     for (int i = 0; i < REPLICA_HASH_SIZE; i++)
         buffer_printf(&text, "%02x", r->hashing->hash[i]);
@@ -244,19 +252,57 @@ static void quarantine(struct replica *r)
         env_dir_sync(r->env, r->dir, &write_error) != OK)
         log_error("replica", "%s", write_error.message);
     buffer_free(&text);
+}
+
+static void quarantine_stop(struct replica *r)
+{
+    struct error error;
+    quarantine_error(r, &error);
     replica__fail(r, &error);
+}
+
+/* Is there somebody who asked this node for a check? Then the result comes here any moment. */
+static bool check_is_awaited(const struct replica *r)
+{
+    const struct replica_admin *admin = r->admins;
+    while (admin && admin->type != REPLICA_ADMIN_CHECK)
+        admin = admin->next;
+    return admin != NULL;
+}
+
+void replica__check_report(struct replica *r, uint64_t now_us)
+{
+    struct replica__hashing *hashing = r->hashing;
+    if (!hashing || !hashing->ended)
+        return;
+    if (is_odd(r)) {
+        if (!check_is_awaited(r) || now_us - hashing->odd_us >= LAST_US)
+            quarantine_stop(r);
+        return;
+    }
+    if (r->leader == 0 || now_us < hashing->due_us)
+        return;
+    hashing->due_us = now_us + REPORT_US;
+    struct replica_message message = {.type = REPLICA_HASH,
+                                      .to = r->leader,
+                                      .index = hashing->index,
+                                      .body = slice_make(hashing->hash, REPLICA_HASH_SIZE)};
+    replica__send(r, &message);
 }
 
 void replica__check_verdict(struct replica *r, const struct replica_message *message)
 {
     struct replica__hashing *hashing = r->hashing;
     if (!hashing || !hashing->ended || message->index != hashing->index ||
-        message->from != r->leader)
+        message->from != r->leader || is_odd(r))
         return;
     bool differs = message->body.size == REPLICA_HASH_SIZE &&
                    memcmp(message->body.data, hashing->hash, REPLICA_HASH_SIZE) != 0;
-    if (message->status == ERR_CORRUPT && differs)
-        quarantine(r);
-    else
+    if (message->status != ERR_CORRUPT || !differs) {
         replica__check_drop(r);
+        return;
+    }
+    hashing->odd_us = env_monotonic_us(r->env);
+    quarantine_write(r);
+    replica__check_report(r, hashing->odd_us);
 }

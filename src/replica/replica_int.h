@@ -355,8 +355,10 @@ void replica__hello_tick(struct replica *r, uint64_t now_us);
 /* replica_check.c: this node's hash */
 /* The CHECK entry at `index` was applied last, and published. */
 void replica__check_begin(struct replica *r, uint64_t index);
-/* Forgets it: it was answered, or the tree is another one now. */
+/* Forgets it: it was answered, or the tree is another one now. But for what this node has been told
+ * of: that it is the odd one, and will stop in a moment. */
 void replica__check_drop(struct replica *r);
+void replica__check_destroy(struct replica *r);
 struct replica_work *replica__check_take(struct replica *r);
 void replica__check_report(struct replica *r, uint64_t now_us);
 void replica__check_verdict(struct replica *r, const struct replica_message *message);

@@ -141,6 +141,21 @@ static void test_odd_leader(void **state)
     odd_one(3, true, "odd");
 }
 
+/* Whoever asks for a check at the odd one itself is answered before that stops. */
+static void test_odd_one_is_asked(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        struct cluster *cluster = cluster_checked(3, UINT64_MAX);
+        uint32_t odd = ((uint32_t)cluster_leader(cluster) + i) % 3;
+        alter(cluster, odd, "key07", "odd");
+        struct replica_check result = check(cluster, odd);
+        assert_true(result.majority && result.nodes[odd].answered && result.nodes[odd].differs);
+        failure_wait(cluster, odd, "node ");
+        cluster_destroy(cluster);
+    }
+}
+
 /* A row more, in a learner; and what the log alone decides counts, too. */
 static void test_odd_learner_and_system_key(void **state)
 {
@@ -413,6 +428,7 @@ int main(void)
         cmocka_unit_test(test_collected_versions_do_not_count),
         cmocka_unit_test(test_odd_follower),
         cmocka_unit_test(test_odd_leader),
+        cmocka_unit_test(test_odd_one_is_asked),
         cmocka_unit_test(test_odd_learner_and_system_key),
         cmocka_unit_test(test_no_majority_names_nobody),
         cmocka_unit_test(test_in_the_background),
