@@ -1,6 +1,5 @@
 #include "txn/txn.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -39,55 +38,11 @@ void txn_free(struct txn *txn)
     *txn = (struct txn){0};
 }
 
-static int range_order(const void *a, const void *b)
-{
-    const struct txn_range *x = a;
-    const struct txn_range *y = b;
-    return slice_compare(x->low, y->low);
-}
-
-/* The least key above `key`. */
-static struct slice key_behind(struct arena *arena, struct slice key)
-{
-    uint8_t *bytes = arena_alloc(arena, key.size + 1);
-    if (key.size)
-        memcpy(bytes, key.data, key.size);
-    bytes[key.size] = 0;
-    return slice_make(bytes, key.size + 1);
-}
-
-/* Halves the number of ranges: sorted neighbours become one that covers both and the gap between.
- * That can only report conflicts that are none, never miss one. */
-static void ranges_merge(struct txn *txn)
-{
-    struct arena merged = {0};
-    qsort(txn->ranges, txn->range_count, sizeof *txn->ranges, range_order);
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < txn->range_count; i += 2) {
-        const struct txn_range *first = &txn->ranges[i];
-        struct txn_range range = {.low = arena_copy(&merged, first->low), .point = first->point};
-        if (i + 1 < txn->range_count) {
-            const struct txn_range *second = &txn->ranges[i + 1];
-            range.point = false;
-            struct slice a = first->point ? key_behind(&merged, first->low) : first->high;
-            struct slice b = second->point ? key_behind(&merged, second->low) : second->high;
-            if (a.size && b.size)
-                range.high = arena_copy(&merged, slice_compare(a, b) > 0 ? a : b);
-        } else if (!first->point) {
-            range.high = arena_copy(&merged, first->high);
-        }
-        txn->ranges[kept++] = range;
-    }
-    arena_free(&txn->range_bytes);
-    txn->range_bytes = merged;
-    txn->range_count = kept;
-}
-
 /* The bounds are in range_bytes, or are copied into it. */
 static void range_note(struct txn *txn, struct slice low, struct slice high, bool point)
 {
     if (txn->range_count == TXN_RANGES_MAX)
-        ranges_merge(txn);
+        txn__ranges_merge(txn);
     ASSERT(txn->range_count < TXN_RANGES_MAX);
     txn->ranges =
         vec_grow(txn->ranges, &txn->range_capacity, txn->range_count + 1, sizeof *txn->ranges);
@@ -232,7 +187,7 @@ void txn_scan_close(struct txn_scan *scan)
         if (scan->reverse)
             low = scan->last;
         else
-            high = key_behind(&txn->range_bytes, scan->last);
+            high = txn__key_behind(&txn->range_bytes, scan->last);
     }
     if (is_noted)
         range_note(txn, low, high, false);

@@ -6,6 +6,11 @@
 
 enum { TXN_FORMAT = 1 };
 
+/* txn_ranges.c: half of TXN_RANGES_MAX of them at the most are left, which cover all. */
+void txn__ranges_merge(struct txn *txn);
+/* The least key above `key`. */
+struct slice txn__key_behind(struct arena *arena, struct slice key);
+
 /* Walks the encoded ranges of a checked request. False at the end. */
 struct txn__range_cursor {
     struct msgpack_reader reader;

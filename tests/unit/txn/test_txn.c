@@ -83,6 +83,28 @@ static void test_many_reads(void **state)
     txn_free(&txn);
 }
 
+/* Ranges grow together within what their keys begin with alike, long before they reach beyond. */
+static void test_many_reads_of_two_tables(void **state)
+{
+    struct world *world = *state;
+    struct txn txn;
+    struct slice value;
+    char key[16];
+    begin(world, &txn, 0);
+    assert_int_equal(txn_get(&txn, text("catalog"), &value, &error), ERR_NOT_FOUND);
+    for (uint32_t i = 0; i < 3 * TXN_RANGES_MAX; i++) {
+        snprintf(key, sizeof key, "%s/%06u", i % 3 ? "t1" : "t3", i);
+        assert_int_equal(txn_get(&txn, text(key), &value, &error), ERR_NOT_FOUND);
+    }
+    assert_true(txn.range_count <= TXN_RANGES_MAX);
+    assert_true(noted(&txn, text("catalog")));
+    static const char *const others[] = {"cat",  "catalog2",  "s",   "t1",
+                                         "t1/9", "t2/000500", "t3/", "u"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(noted(&txn, text(others[i])));
+    txn_free(&txn);
+}
+
 /* A key that cannot be there cannot be in conflict; it must not spoil the request. */
 static void test_impossible_keys(void **state)
 {
@@ -319,6 +341,7 @@ static void test_rewind_below_the_window(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_many_reads_of_two_tables, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_many_reads, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_impossible_keys, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_messages, world_open, world_close),
