@@ -55,14 +55,6 @@ static bool next_behind(void *context, struct slice *line)
     return true;
 }
 
-static status_t count_behind(struct behind *behind, struct bin__split *split)
-{
-    status_t status = OK;
-    for (; behind->taken > 0 && status == OK; behind->taken--)
-        status = bin__split_feed(split, slice_make("\n", 1));
-    return status;
-}
-
 static int run_lines(struct bin__shell *shell, struct bin__lines *lines)
 {
     struct behind behind = {.shell = shell, .lines = lines};
@@ -81,8 +73,8 @@ static int run_lines(struct bin__shell *shell, struct bin__lines *lines)
             break;
         else
             code = run_line(shell, &split, line);
-        if (count_behind(&behind, &split) != OK)
-            code = bin__shell_complain(shell, "statement at line %u is too long", split.start_line);
+        split.line += behind.taken; /* all before it is scanned */
+        behind.taken = 0;
     }
     if (code == BIN__EXIT_OK && !shell->quit && bin__split_rest(&split, &statement))
         code = bin__shell_statement(shell, &statement);

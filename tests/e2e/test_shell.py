@@ -172,6 +172,12 @@ def copying():
     code, out, err = cluster.toysql("-f", in_file(
         "COPY copied FROM STDIN;\n3\tC\n4\t\\N\n\\.\nSELECT count(*) AS n FROM copied;\nSELECT nope;\n"))
     assert code == 1 and "COPY 2" in out and "LINE 6" in err, (code, out, err)
+    # The data may be the last there is, and is no part of a string that is open around it.
+    for number, end in enumerate(("", "5\tE", "5\tE\n", "5\tE\n\\.", "5\tE\n\\.\n")):
+        code, out, err = cluster.toysql(stdin="DELETE FROM copied;\nCOPY copied FROM STDIN;\n" + end)
+        assert code == 0 and not err and f"COPY {min(number, 1)}" in out, (end, code, out, err)
+    code, out, err = cluster.toysql(stdin="COPY copied FROM STDIN; SELECT 'a\n6\tF\n\\.\nb' = E'a\\nb' AS same")
+    assert code == 0 and not err and " t" in out, (code, out, err)
 
 
 @test
