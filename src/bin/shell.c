@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/utf8.h"
 #include "bin/shell_int.h"
 #include "bin/text_int.h"
 
@@ -228,8 +229,26 @@ static int request_run(struct bin__shell *shell, const struct bin__statement *st
     return code;
 }
 
+/* A statement is sent as a C string: what stands behind a NUL would silently be no part of it. */
+static bool has_nul(const struct bin__statement *statement, struct toydb_error *error)
+{
+    size_t size = strlen(statement->text);
+    ASSERT(size <= statement->size);
+    if (size == statement->size)
+        return false;
+    *error = (struct toydb_error){.result = TOYDB_ERROR,
+                                  .sqlstate = "22021",
+                                  .message = "invalid byte sequence for encoding \"UTF8\": 0x00",
+                                  .position =
+                                      (uint32_t)utf8_length(slice_make(statement->text, size)) + 1};
+    return true;
+}
+
 int bin__shell_statement(struct bin__shell *shell, const struct bin__statement *statement)
 {
+    struct toydb_error error;
+    if (has_nul(statement, &error))
+        return failure_print(shell, &error, statement);
     enum bin__copy copy = bin__copy_kind(slice_make(statement->text, statement->size));
     int code = BIN__EXIT_OK;
     screen_measure(shell);

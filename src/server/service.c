@@ -27,6 +27,7 @@ enum {
 struct request {
     SessionRequest *message;
     size_t size; /* packed */
+    bool whole;  /* none of its strings was cut off at a NUL character */
     bool canceled;
     struct request *next;
 };
@@ -224,8 +225,10 @@ static void on_close(struct grpc_call *call, enum grpc_status status, struct sli
 }
 
 static status_t request_check(const struct client *client, const ExecuteRequest *request,
-                              struct error *error)
+                              bool whole, struct error *error)
 {
+    if (!whole)
+        return error_sql(error, "22021", 0, "invalid byte sequence for encoding \"UTF8\": 0x00");
     if (request->request_id.len > REQUEST_ID_MAX)
         return error_sql(error, "22023", 0, "request id is longer than %d bytes", REQUEST_ID_MAX);
     if (request->outcome_only && request->request_id.len == 0)
@@ -236,16 +239,16 @@ static status_t request_check(const struct client *client, const ExecuteRequest 
 }
 
 /* Gives a request to the session, or refuses it before the session has seen anything. */
-static void client_execute(struct client *client, const ExecuteRequest *message)
+static void client_execute(struct client *client, const ExecuteRequest *message, bool whole)
 {
     ASSERT(client->session && !client->running);
     struct error error;
     struct value *parameters = NULL;
     struct arena arena = {0};
     client->failed = false;
-    status_t status = wire_parameters(message, &arena, &parameters, &error);
+    status_t status = request_check(client, message, whole, &error);
     if (status == OK)
-        status = request_check(client, message, &error);
+        status = wire_parameters(message, &arena, &parameters, &error);
     if (status == OK) {
         struct session_request request = {
             .text = slice_from_string(message->sql),
@@ -279,7 +282,7 @@ static void on_execute_message(struct grpc_call *call, struct slice bytes)
         return;
     ExecuteRequest *request = execute_request__unpack(NULL, bytes.size, bytes.data);
     if (request)
-        client_execute(client, request);
+        client_execute(client, request, wire_strings_whole(request->base.descriptor, bytes));
     else
         client_malformed(client);
     execute_request__free_unpacked(request, NULL);
@@ -295,7 +298,7 @@ static void client_advance(struct client *client)
     while (!client->running && client->first) {
         struct request *request = request_pop(client);
         client->sequence = request->message->sequence;
-        client_execute(client, request->message->execute);
+        client_execute(client, request->message->execute, request->whole);
         if (request->canceled && client->running)
             session_cancel(client->session);
         request_free(request);
@@ -309,14 +312,16 @@ static void client_advance(struct client *client)
     }
 }
 
-static void request_queue(struct client *client, SessionRequest *message, size_t size)
+static void request_queue(struct client *client, SessionRequest *message, struct slice bytes)
 {
     struct request *request = mem_alloc(sizeof *request);
-    *request = (struct request){.message = message, .size = size};
+    *request = (struct request){.message = message,
+                                .size = bytes.size,
+                                .whole = wire_strings_whole(message->base.descriptor, bytes)};
     *client->last = request;
     client->last = &request->next;
     client->waiting++;
-    client->waiting_bytes += size;
+    client->waiting_bytes += bytes.size;
     if (client->waiting >= REQUESTS_WAITING_MAX ||
         client->waiting_bytes >= REQUESTS_WAITING_BYTES_MAX) {
         client->paused = true;
@@ -344,11 +349,12 @@ static void on_session_message(struct grpc_call *call, struct slice bytes)
     } else if (message->command_case == SESSION_REQUEST__COMMAND_CANCEL) {
         request_cancel(client, message->sequence);
     } else if (client->running) {
-        request_queue(client, message, bytes.size);
+        request_queue(client, message, bytes);
         return;
     } else {
         client->sequence = message->sequence;
-        client_execute(client, message->execute);
+        client_execute(client, message->execute,
+                       wire_strings_whole(message->base.descriptor, bytes));
     }
     session_request__free_unpacked(message, NULL);
 }

@@ -7,6 +7,77 @@
 #include "base/check.h"
 #include "base/utf8.h"
 
+/* ---- packed messages, as protobuf.dev/programming-guides/encoding has them ------------------- */
+
+static bool take_varint(struct slice *bytes, uint64_t *out)
+{
+    enum { VARINT_BYTES_MAX = 10 };
+    *out = 0;
+    for (size_t i = 0; i < bytes->size && i < VARINT_BYTES_MAX; i++) {
+        uint8_t byte = bytes->data[i];
+        *out |= (uint64_t)(byte & 0x7f) << (7 * i);
+        if (byte < 0x80) {
+            *bytes = slice_make(bytes->data + i + 1, bytes->size - i - 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The next field; *content is empty for a varint. */
+static bool take_field(struct slice *bytes, uint32_t *number, struct slice *content)
+{
+    uint64_t key, size = 0, varint;
+    if (!take_varint(bytes, &key))
+        return false;
+    switch (key & 7) {
+    case PROTOBUF_C_WIRE_TYPE_VARINT:
+        if (!take_varint(bytes, &varint))
+            return false;
+        break;
+    case PROTOBUF_C_WIRE_TYPE_64BIT:
+        size = sizeof(uint64_t);
+        break;
+    case PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED:
+        if (!take_varint(bytes, &size))
+            return false;
+        break;
+    case PROTOBUF_C_WIRE_TYPE_32BIT:
+        size = sizeof(uint32_t);
+        break;
+    default:
+        return false;
+    }
+    if (size > bytes->size)
+        return false;
+    *number = (uint32_t)(key >> 3);
+    *content = slice_make(bytes->data, size);
+    *bytes = slice_make(bytes->data + size, bytes->size - size);
+    return true;
+}
+
+bool wire_strings_whole(const ProtobufCMessageDescriptor *type, struct slice bytes)
+{
+    uint32_t number;
+    struct slice content;
+    while (bytes.size > 0) {
+        if (!take_field(&bytes, &number, &content))
+            return false;
+        const ProtobufCFieldDescriptor *field =
+            protobuf_c_message_descriptor_get_field(type, number);
+        if (!field || content.size == 0)
+            continue;
+        if (field->type == PROTOBUF_C_TYPE_STRING && memchr(content.data, 0, content.size))
+            return false;
+        if (field->type == PROTOBUF_C_TYPE_MESSAGE &&
+            !wire_strings_whole(field->descriptor, content))
+            return false;
+    }
+    return true;
+}
+
+/* ---- requests -------------------------------------------------------------------------------- */
+
 static status_t parameter(const Value *packed, uint32_t number, struct value *out,
                           struct error *error)
 {

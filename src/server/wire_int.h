@@ -8,6 +8,10 @@
 #include "sql/sql.h"
 #include "sql/types/types.h"
 
+/* Are the strings of a packed message, and of those in it, without NUL characters? Unpacked they
+ * are C strings, which end at the first. `bytes` can be unpacked as `type`, whose messages do not
+ * nest in themselves. */
+bool wire_strings_whole(const ProtobufCMessageDescriptor *type, struct slice bytes);
 /* Parameters of a request, in the arena; text points into the request. ERR_SQL with 22021 for text
  * that is not UTF-8. */
 status_t wire_parameters(const ExecuteRequest *request, struct arena *arena, struct value **out,

@@ -69,6 +69,26 @@ def invalid_utf8():
 
 
 @test
+def nul():
+    """Nothing runs of a text with a NUL character, least of all what stands before it."""
+    node.execute("INSERT INTO t VALUES (201, 'a', 'b'), (202, 'a', 'b')")
+    sql = "DELETE FROM t\0 WHERE id = 201"
+    for request in [pb.ExecuteRequest(sql=sql), pb.ExecuteRequest(sql="SELECT 1 \0"),
+                    pb.ExecuteRequest(sql="DELETE FROM t WHERE short = $1",
+                                      parameters=[pb.Value(text="a\0b")])]:
+        error, status = raw_execute(request.SerializeToString())
+        assert status.code() == grpc.StatusCode.INVALID_ARGUMENT, status
+        assert error is not None and error.sqlstate == "22021", error
+    code, out, err = cluster.toysql(stdin=f"SELECT 7;\n{sql};\nSELECT 8;\n".encode())
+    assert code == 1 and "22021" in err and "LINE 2" in err and "7" in out, (code, out, err)
+    code, out, err = cluster.toysql(stdin=sql.encode())
+    assert code == 1 and "22021" in err and not out, (code, out, err)
+    assert node.rows("SELECT id FROM t WHERE id > 200 ORDER BY id") == [(201,), (202,)]
+    node.execute("DELETE FROM t WHERE id > 200")
+    goes_on()
+
+
+@test
 def not_a_message():
     # Bytes drawn at random would be a message once in a thousand times: these begin with a field's
     # number that has no end.

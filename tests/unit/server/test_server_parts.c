@@ -373,18 +373,51 @@ static void test_store(void **state)
     harness_close(&h);
 }
 
+/* Strings may not have a NUL character, at any depth; other bytes may. */
+static void test_wire_strings(void **state)
+{
+    (void)state;
+    struct {
+        const char *bytes;
+        size_t size;
+        bool whole;
+    } cases[] = {
+        {"", 0, true},
+        {"\x08\x00", 2, true}, /* sequence: 0 */
+        {"\x12\x05\x0a\x03"    /* execute, sql */
+         "a\0b",
+         7, false},
+        {"\x12\x05\x0a\x03"
+         "abc",
+         7, true},
+        {"\x12\x05\x1a\x03" /* request_id */
+         "a\0b",
+         7, true},
+        {"\x12\x05\x12\x03\x22\x01\x00", 7, false},         /* parameters, text */
+        {"\x12\x05\x12\x03\x2a\x01\x00", 7, true},          /* parameters, bytes */
+        {"\x12\x0b\x12\x09\x19\0\0\0\0\0\0\0\0", 13, true}, /* parameters, real */
+        {"\x7a\x01\x00\x12\x03\x0a\x01\x00", 8, false},     /* behind a field not known */
+        {"\x12\x06\x8a\x80\x80\x80\x00\x00", 8, true},      /* a long key, an empty sql */
+        {"\x12\x07\x8a\x80\x80\x80\x00\x01\x00", 9, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct slice bytes = slice_make(cases[i].bytes, cases[i].size);
+        SessionRequest *message = session_request__unpack(NULL, bytes.size, bytes.data);
+        assert_non_null(message);
+        session_request__free_unpacked(message, NULL);
+        if (wire_strings_whole(&session_request__descriptor, bytes) != cases[i].whole)
+            fail_msg("case %zu", i);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_peers),
-        cmocka_unit_test(test_config_refused),
-        cmocka_unit_test(test_jobs),
-        cmocka_unit_test(test_wire_parameters),
-        cmocka_unit_test(test_wire_rows),
-        cmocka_unit_test(test_wire_other_types),
-        cmocka_unit_test(test_wire_status),
-        cmocka_unit_test(test_store),
+        cmocka_unit_test(test_addresses),       cmocka_unit_test(test_peers),
+        cmocka_unit_test(test_config_refused),  cmocka_unit_test(test_jobs),
+        cmocka_unit_test(test_wire_parameters), cmocka_unit_test(test_wire_rows),
+        cmocka_unit_test(test_wire_strings),    cmocka_unit_test(test_wire_other_types),
+        cmocka_unit_test(test_wire_status),     cmocka_unit_test(test_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

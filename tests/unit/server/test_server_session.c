@@ -36,6 +36,29 @@ static void test_execute(void **state)
     harness_close(&h);
 }
 
+/* A text with a NUL character does not run up to there, and the session goes on. The second one
+ * waits for a request that runs. */
+static void test_nul(void **state)
+{
+    (void)state;
+    static const char deletion[] = "\x08\x63\x12\x12\x0a\x10" /* sequence 99, execute, sql */
+                                   "DELETE FROM t\0 x";
+    struct slice bytes = slice_make(deletion, sizeof deletion - 1);
+    struct harness h;
+    struct call *call = harness_table(&h);
+    for (int i = 0; i < 2; i++) {
+        call->ended = call->errors = 0;
+        if (i == 1)
+            call_request(call, 99, "INSERT INTO t VALUES (1, 1)", NULL);
+        grpc_call_send(call->call, bytes);
+        UNTIL(&h, call->ended == 1 + (uint32_t)i);
+        assert_int_equal(call->errors, 1);
+        assert_string_equal(call->sqlstate, "22021");
+    }
+    assert_int_equal(call_integer(&h, call, "SELECT count(*) FROM t"), 1);
+    harness_close(&h);
+}
+
 /* All transactions of a text run under one request id; none is taken for another one's resend. */
 static void test_request_of_many_commits(void **state)
 {
@@ -351,6 +374,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_execute),
+        cmocka_unit_test(test_nul),
         cmocka_unit_test(test_request_of_many_commits),
         cmocka_unit_test(test_resend_after_commit),
         cmocka_unit_test(test_resend_of_block),
