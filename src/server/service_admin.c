@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "protobuf/toydb.pb-c.h"
 #include "server/node_int.h"
+#include "server/wire_int.h"
 
 /* For the answer to reach the client before its deadline, which says nothing of why: half of the
  * time there is, at most so much. toydb's own client gives it on top. */
@@ -192,7 +193,9 @@ static status_t add_decode(struct slice bytes, struct replica_admin *out, struct
     AddNodeRequest *request = add_node_request__unpack(NULL, bytes.size, bytes.data);
     if (!request)
         return malformed(error);
-    status_t status = member_fill(request, &out->member, error);
+    status_t status = wire_strings_whole(request->base.descriptor, bytes)
+                          ? member_fill(request, &out->member, error)
+                          : error_set(error, ERR_INVALID, "address has a NUL character in it");
     add_node_request__free_unpacked(request, NULL);
     return status;
 }

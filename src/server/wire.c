@@ -300,23 +300,47 @@ ExecuteResponse *wire_error(struct arena *arena, const struct error *error,
     return out;
 }
 
+/* What clients that retry go by, and so: UNAVAILABLE only where nothing has happened and the same
+ * request may do better in a moment or elsewhere; ABORTED where the transaction is to be run again
+ * as a whole; RESOURCE_EXHAUSTED where it may go on once there is room. What would fail again, and
+ * what may have taken place already (40003, 08007), has a code that nobody retries. The first row
+ * that fits counts. */
 enum grpc_status wire_status(const char *sqlstate)
 {
     static const struct {
         const char *prefix;
         enum grpc_status status;
     } rows[] = {
-        {"4000", GRPC_ABORTED},           {"23505", GRPC_ALREADY_EXISTS},
-        {"42P07", GRPC_ALREADY_EXISTS},   {"42710", GRPC_ALREADY_EXISTS},
-        {"23", GRPC_FAILED_PRECONDITION}, {"25", GRPC_FAILED_PRECONDITION},
-        {"55", GRPC_FAILED_PRECONDITION}, {"22", GRPC_INVALID_ARGUMENT},
-        {"42", GRPC_INVALID_ARGUMENT},    {"26", GRPC_INVALID_ARGUMENT},
-        {"34", GRPC_INVALID_ARGUMENT},    {"0A", GRPC_UNIMPLEMENTED},
-        {"28", GRPC_UNAUTHENTICATED},     {"53", GRPC_RESOURCE_EXHAUSTED},
-        {"54", GRPC_RESOURCE_EXHAUSTED},  {"57014", GRPC_CANCELLED},
-        {"57P", GRPC_UNAVAILABLE},        {"08", GRPC_UNAVAILABLE},
-        {"58", GRPC_UNAVAILABLE},         {"XX001", GRPC_DATA_LOSS},
+        {"02", GRPC_NOT_FOUND},
+        {"07", GRPC_INVALID_ARGUMENT},
+        {"08P01", GRPC_INVALID_ARGUMENT},
+        {"08007", GRPC_UNKNOWN},
+        {"08", GRPC_UNAVAILABLE},
+        {"0A", GRPC_UNIMPLEMENTED},
+        {"21", GRPC_INVALID_ARGUMENT},
+        {"22", GRPC_INVALID_ARGUMENT},
+        {"23505", GRPC_ALREADY_EXISTS},
+        {"23", GRPC_FAILED_PRECONDITION},
+        {"25", GRPC_FAILED_PRECONDITION},
+        {"26", GRPC_INVALID_ARGUMENT},
+        {"28", GRPC_UNAUTHENTICATED},
+        {"2B", GRPC_FAILED_PRECONDITION},
+        {"34", GRPC_INVALID_ARGUMENT},
+        {"3F", GRPC_INVALID_ARGUMENT},
+        {"40003", GRPC_UNKNOWN},
+        {"40", GRPC_ABORTED},
+        {"42P07", GRPC_ALREADY_EXISTS},
+        {"42710", GRPC_ALREADY_EXISTS},
+        {"42", GRPC_INVALID_ARGUMENT},
+        {"53", GRPC_RESOURCE_EXHAUSTED},
+        {"54", GRPC_INVALID_ARGUMENT},
+        {"55", GRPC_FAILED_PRECONDITION},
+        {"57014", GRPC_CANCELLED},
+        {"57P", GRPC_UNAVAILABLE},
+        {"58", GRPC_INTERNAL},
+        {"XX001", GRPC_DATA_LOSS},
         {"XX002", GRPC_DATA_LOSS},
+        {"XX", GRPC_INTERNAL},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strncmp(sqlstate, rows[i].prefix, strlen(rows[i].prefix)) == 0)

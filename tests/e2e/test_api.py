@@ -85,6 +85,7 @@ def codes_of_errors():
     for sql, sqlstate, expected in [
             ("SELEC 1", "42601", code.INVALID_ARGUMENT),
             ("SELECT 1/0", "22012", code.INVALID_ARGUMENT),
+            ("COPY s FROM STDIN", "08P01", code.INVALID_ARGUMENT),
             ("CREATE TABLE s (id INTEGER PRIMARY KEY)", "42P07", code.ALREADY_EXISTS),
             ("INSERT INTO v (id) VALUES (1)", "23505", code.ALREADY_EXISTS),
             ("INSERT INTO v (id) VALUES (NULL)", "23502", code.FAILED_PRECONDITION)]:

@@ -142,6 +142,13 @@ static void test_refusals(void **state)
     join.id = 1; /* this node's own number, with another directory */
     ask(&h, "/ToyDBAdmin/Join", &join.base, 5000000, &answer);
     assert_int_equal(answer.status, GRPC_ALREADY_EXISTS);
+    static const char cut[] = "\x08\x02\x12\x09h:1\0:evil"; /* id, address */
+    for (int i = 0; i < 2; i++) {
+        ask_bytes(&h, i ? "/ToyDBAdmin/Join" : "/ToyDBAdmin/AddNode",
+                  slice_make(cut, sizeof cut - 1), 5000000, &answer);
+        assert_int_equal(answer.status, GRPC_INVALID_ARGUMENT);
+        assert_string_equal(answer.message, "address has a NUL character in it");
+    }
     static const char *const paths[] = {"/ToyDBAdmin/Join", "/ToyDBAdmin/AddNode",
                                         "/ToyDBAdmin/RemoveNode", "/ToyDBAdmin/PromoteNode",
                                         "/ToyDBAdmin/TransferLeader"};
