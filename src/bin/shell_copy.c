@@ -8,46 +8,43 @@
 /* ---- which statement it is --------------------------------------------------------------------
  */
 
-static bool is_letter(uint8_t c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-/* The next word of letters outside of quotes, off the front of *text; empty at the end. */
-static struct slice next_word(struct slice *text)
-{
-    size_t at = 0;
-    while (at < text->size && !is_letter(text->data[at])) {
-        uint8_t quote = text->data[at++];
-        while ((quote == '\'' || quote == '"') && at < text->size && text->data[at++] != quote)
-            continue;
-    }
-    size_t end = at;
-    while (end < text->size && is_letter(text->data[end]))
-        end++;
-    struct slice word = slice_make(text->data + at, end - at);
-    *text = slice_make(text->data + end, text->size - end);
-    return word;
-}
-
 static bool word_is(struct slice word, const char *text)
 {
     return word.size == strlen(text) && strncasecmp((const char *)word.data, text, word.size) == 0;
 }
 
-enum bin__copy bin__copy_kind(struct slice statement)
+/* Of a text whose first word is COPY. */
+static enum bin__copy copy_direction(struct bin__split *split)
 {
-    if (!word_is(next_word(&statement), "copy"))
-        return BIN__COPY_NOT;
-    struct slice before = {0}, word;
-    while ((word = next_word(&statement)).size > 0) {
-        if (word_is(before, "from") && word_is(word, "stdin"))
+    struct slice word;
+    bool from = false, to = false;
+    uint32_t depth = 0; /* of parentheses: a query may read from a table of any name */
+    while (bin__split_word(split, &word)) {
+        if (depth == 0 && from && word_is(word, "stdin"))
             return BIN__COPY_FROM;
-        if (word_is(before, "to") && word_is(word, "stdout"))
+        if (depth == 0 && to && word_is(word, "stdout"))
             return BIN__COPY_TO;
-        before = word;
+        depth += word_is(word, "(");
+        depth -= depth > 0 && word_is(word, ")");
+        from = word_is(word, "from");
+        to = word_is(word, "to");
     }
     return BIN__COPY_NOT;
+}
+
+enum bin__copy bin__copy_kind(struct slice statement)
+{
+    struct bin__split split;
+    struct slice word;
+    enum bin__copy kind = BIN__COPY_NOT;
+    if (statement.size < 4 || !word_is(slice_make(statement.data, 4), "copy"))
+        return BIN__COPY_NOT;
+    bin__split_init(&split);
+    if (bin__split_feed(&split, statement) == OK && bin__split_word(&split, &word) &&
+        word_is(word, "copy"))
+        kind = copy_direction(&split);
+    bin__split_free(&split);
+    return kind;
 }
 
 /* ---- its data ---------------------------------------------------------------------------------

@@ -15,6 +15,14 @@ static bool is_command(struct slice line)
     return at < line.size && line.data[at] == '\\';
 }
 
+/* Some editors begin a file of UTF-8 with U+FEFF. */
+static struct slice skip_byte_order_mark(struct slice line)
+{
+    static const char mark[] = {'\xef', '\xbb', '\xbf'};
+    bool marked = slice_has_prefix(line, slice_make(mark, sizeof mark));
+    return marked ? slice_make(line.data + sizeof mark, line.size - sizeof mark) : line;
+}
+
 static int run_statements(struct bin__shell *shell, struct bin__split *split)
 {
     struct bin__statement statement;
@@ -65,6 +73,7 @@ static int run_lines(struct bin__shell *shell, struct bin__lines *lines)
     struct slice line;
     struct error error;
     int code = BIN__EXIT_OK;
+    bool first = true;
     bin__split_init(&split);
     while (code == BIN__EXIT_OK && !shell->quit) {
         if (bin__lines_next(lines, &line, &error) != OK)
@@ -72,7 +81,8 @@ static int run_lines(struct bin__shell *shell, struct bin__lines *lines)
         else if (line.size == 0)
             break;
         else
-            code = run_line(shell, &split, line);
+            code = run_line(shell, &split, first ? skip_byte_order_mark(line) : line);
+        first = false;
         split.line += behind.taken; /* all before it is scanned */
         behind.taken = 0;
     }

@@ -198,6 +198,21 @@ static void step(struct bin__split *split)
     }
 }
 
+bool bin__split_word(struct bin__split *split, struct slice *out)
+{
+    while (split->at < split->text.size) {
+        size_t from = split->at;
+        bool was_text = split->state == BIN__SPLIT_TEXT && !is_space(byte_at(split, from));
+        step(split);
+        ASSERT(split->at > from);
+        if (was_text && split->state == BIN__SPLIT_TEXT) {
+            *out = slice_make(split->text.data + from, split->at - from);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- statements ----------------------------------------------------------------------------- */
 
 static void statement_take(struct bin__split *split, struct bin__statement *out)

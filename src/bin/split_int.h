@@ -53,6 +53,9 @@ status_t bin__split_feed(struct bin__split *split, struct slice text);
 bool bin__split_next(struct bin__split *split, struct bin__statement *out);
 /* At the end of the input, after bin__split_next: the statement that has no semicolon. */
 bool bin__split_rest(struct bin__split *split, struct bin__statement *out);
+/* In place of the two before it: the next word, or other character, outside of quotes and comments;
+ * false at the end. Valid as the text is. */
+bool bin__split_word(struct bin__split *split, struct slice *out);
 /* Nothing is open: no statement has begun and no comment is. A line may be a command of the shell.
  */
 bool bin__split_idle(const struct bin__split *split);

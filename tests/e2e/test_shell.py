@@ -181,6 +181,22 @@ def copying():
 
 
 @test
+def copies_of_quoted_text():
+    code, out, err = cluster.toysql("-c", "COPY (SELECT $$a\"b$$, $x$it's$x$, E'\\'') TO STDOUT")
+    assert code == 0 and not err and out == "a\"b\tit's\t'\n", (code, out, err)
+
+
+@test
+def a_byte_order_mark():
+    script = "\ufeffSELECT 'x' AS first;\nSELECT nope;\n"
+    inner = in_file("\ufeff\\format csv\n" + script[1:])
+    for given in (("-f", in_file(script)), (), ("-f", in_file(f"\ufeff\\i {inner}\n")),
+                  ("-c", script)):
+        code, out, err = cluster.toysql(*given, stdin="" if given else script)
+        assert code == 1 and "first" in out and "42703" in err and "42601" not in err, (code, out, err)
+
+
+@test
 def copying_by_hand():
     terminal = Terminal(TOYSQL, "-H", cluster.addresses)
     terminal.expect(r"toydb> $")

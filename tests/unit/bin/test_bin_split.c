@@ -142,12 +142,46 @@ static void test_memory(void **state)
     bin__split_free(&split);
 }
 
+/* What is a COPY whose lines are data, or are to be shown as they are. */
+static void test_copies(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *statement;
+        enum bin__copy kind;
+    } cases[] = {
+        {"COPY t FROM STDIN", BIN__COPY_FROM},
+        {"copy t (a, b) from/* */stdin with (format csv)", BIN__COPY_FROM},
+        {"COPY \"from stdin\" TO STDOUT", BIN__COPY_TO},
+        {"COPY (SELECT $$a\"b$$) TO STDOUT", BIN__COPY_TO},
+        {"COPY (SELECT $x$it's$x$, 'a''b') TO STDOUT", BIN__COPY_TO},
+        {"COPY (SELECT E'a\\' from stdin', 1) TO STDOUT", BIN__COPY_TO},
+        {"COPY (SELECT 1 -- it's\n) TO STDOUT", BIN__COPY_TO},
+        {"COPY (SELECT 1 /* \" */) TO STDOUT", BIN__COPY_TO},
+        {"COPY (SELECT * FROM stdin) TO STDOUT", BIN__COPY_TO},
+        {"COPY t FROM 'stdin'", BIN__COPY_NOT},
+        {"COPY t FROM stdin_too", BIN__COPY_NOT},
+        {"COPY t TO '/tmp/x'", BIN__COPY_NOT},
+        {"COPY", BIN__COPY_NOT},
+        {"COP", BIN__COPY_NOT},
+        {"COPYING t FROM STDIN", BIN__COPY_NOT},
+        {"SELECT 'COPY t FROM STDIN'", BIN__COPY_NOT},
+        {"COPY ) t FROM STDIN", BIN__COPY_FROM},
+        {"COPY (t FROM STDIN", BIN__COPY_NOT},
+        {"COPY 'open FROM STDIN", BIN__COPY_NOT},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (bin__copy_kind(slice_from_string(cases[i].statement)) != cases[i].kind)
+            fail_msg("%s", cases[i].statement);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_statements),
         cmocka_unit_test(test_open),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_copies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
