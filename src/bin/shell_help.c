@@ -2,7 +2,6 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/check.h"
 #include "bin/shell_int.h"
@@ -37,66 +36,124 @@ void bin__shell_help(struct bin__shell *shell)
     bin__output_flush(&shell->output);
 }
 
-static const struct {
+/* ---- \h -------------------------------------------------------------------------------------- */
+
+/* By command. Made of the diagrams of docs/sql.md by tools/sql_syntax.py. */
+static const struct topic {
     const char *command;
     const char *syntax;
 } topics[] = {
-    {"BEGIN",
-     "BEGIN [READ ONLY]\n"
-     "    The transaction is serializable: it runs as if alone. One that meets a conflict\n"
-     "    ends with SQLSTATE 40001 and is to be run again."},
-    {"COMMIT", "COMMIT"},
-    {"COPY",
-     "COPY table [(column, ...)] FROM STDIN [WITH (FORMAT csv, HEADER, DELIMITER ',', NULL '')]\n"
-     "COPY table [(column, ...)] | (query) TO STDOUT [WITH (...)]"},
-    {"COMMENT", "COMMENT ON { TABLE | VIEW | SEQUENCE | INDEX } name IS { 'text' | NULL }\n"
-                "COMMENT ON COLUMN table.column IS { 'text' | NULL }"},
-    {"CREATE INDEX", "CREATE [UNIQUE] INDEX [IF NOT EXISTS] [name] ON table (column [DESC], ...)"},
-    {"CREATE TABLE",
-     "CREATE TABLE [IF NOT EXISTS] name (\n"
-     "    column type [PRIMARY KEY] [UNIQUE] [NOT NULL] [DEFAULT value]\n"
-     "           [REFERENCES table [(column)]], ...\n"
-     "    [, PRIMARY KEY (column, ...)] [, UNIQUE (column, ...)]\n"
-     "    [, FOREIGN KEY (column, ...) REFERENCES table [(column, ...)]]\n"
-     ")\n"
-     "    Types: BOOLEAN, SMALLINT, INTEGER, BIGINT, DOUBLE PRECISION, TEXT, VARCHAR(n)"},
-    {"DELETE", "DELETE FROM table [WHERE condition]"},
-    {"DROP INDEX", "DROP INDEX [IF EXISTS] name"},
-    {"DROP TABLE", "DROP TABLE [IF EXISTS] name"},
-    {"EXPLAIN", "EXPLAIN [ANALYZE] statement"},
-    {"INSERT", "INSERT INTO table [(column, ...)] VALUES (expression, ...), ...\n"
-               "INSERT INTO table [(column, ...)] SELECT ..."},
-    {"ROLLBACK", "ROLLBACK"},
-    {"SELECT", "SELECT [DISTINCT] expression [AS name], ...\n"
-               "    FROM table [AS name] [[LEFT | RIGHT | CROSS] JOIN table ON condition ...]\n"
-               "    [WHERE condition] [GROUP BY expression, ...] [HAVING condition]\n"
-               "    [ORDER BY expression [DESC], ...] [LIMIT count] [OFFSET count]"},
-    {"SET", "SET setting = value"},
-    {"SHOW", "SHOW setting | ALL | TABLES\n"
-             "SHOW COLUMNS FROM table\n"
-             "SHOW INDEXES FROM table\n"
-             "SHOW CREATE TABLE table"},
-    {"UPDATE", "UPDATE table SET column = expression, ... [WHERE condition]"},
+#include "bin/shell_syntax.h"
 };
 
-int bin__shell_help_sql(struct bin__shell *shell, const char *topic)
+enum { TOPICS = sizeof topics / sizeof *topics };
+
+/* "create  index;" as "CREATE INDEX", which the names begin with. */
+static void topic_normalize(const char *typed, struct buffer *out)
+{
+    bool blank = false;
+    for (const char *c = typed; *c; c++) {
+        if (*c == ' ' || *c == '\t') {
+            blank = out->size > 0;
+            continue;
+        }
+        if (blank)
+            buffer_append_byte(out, ' ');
+        blank = false;
+        buffer_append_byte(out, (uint8_t)toupper((unsigned char)*c));
+    }
+}
+
+static bool begins(const struct topic *topic, struct slice words)
+{
+    return strncmp(topic->command, (const char *)words.data, words.size) == 0;
+}
+
+/* Is it a word of the diagram? */
+static bool mentions(const struct topic *topic, struct slice word)
+{
+    const char *at = topic->syntax;
+    while ((at = memmem(at, strlen(at), word.data, word.size)) != NULL) {
+        bool starts = at == topic->syntax || !isalpha((unsigned char)at[-1]);
+        if (starts && !isalpha((unsigned char)at[word.size]))
+            return true;
+        at++;
+    }
+    return false;
+}
+
+typedef bool match_fn(const struct topic *topic, struct slice words);
+
+/* How many there are, with their names and commas in *names. */
+static uint32_t topics_find(match_fn *match, struct slice words, struct buffer *names)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < TOPICS; i++)
+        if (match(&topics[i], words))
+            buffer_printf(names, "%s%s", count++ ? ", " : "", topics[i].command);
+    return count;
+}
+
+static void topics_print(struct buffer *out, match_fn *match, struct slice words)
+{
+    bool any = false;
+    for (size_t i = 0; i < TOPICS; i++)
+        if (match(&topics[i], words)) {
+            buffer_printf(out, "%s%s\n", any ? "\n" : "", topics[i].syntax);
+            any = true;
+        }
+}
+
+/* Fewer words as long as no command begins with them: a table's name may stand behind. */
+static struct slice words_shorten(struct slice words)
+{
+    struct buffer names = {0};
+    while (words.size > 0 && topics_find(begins, words, &names) == 0) {
+        while (words.size > 0 && words.data[words.size - 1] != ' ')
+            words.size--;
+        words.size -= words.size > 0;
+    }
+    buffer_free(&names);
+    return words;
+}
+
+static void topics_list(struct buffer *out)
+{
+    enum { COLUMNS = 4, WIDTH = 20 };
+    uint32_t rows = (TOPICS + COLUMNS - 1) / COLUMNS;
+    for (uint32_t row = 0; row < rows; row++) {
+        for (uint32_t i = row; i < TOPICS; i += rows)
+            buffer_printf(out, i + rows < TOPICS ? "%-*s" : "%.*s", WIDTH, topics[i].command);
+        buffer_append_byte(out, '\n');
+    }
+    buffer_append_string(out, "\\h COMMAND shows the syntax of one.\n");
+}
+
+int bin__shell_help_sql(struct bin__shell *shell, const char *typed)
 {
     struct buffer *out = &shell->output.buffer;
-    size_t size = strlen(topic);
-    bool any = false;
-    for (size_t i = 0; i < sizeof topics / sizeof *topics; i++) {
-        if (strncasecmp(topics[i].command, topic, size) != 0)
-            continue;
-        if (size)
-            buffer_printf(out, "%s%s\n", any ? "\n" : "", topics[i].syntax);
+    struct buffer text = {0}, names = {0};
+    int code = BIN__EXIT_OK;
+    topic_normalize(typed, &text);
+    struct slice words = buffer_slice(&text);
+    struct slice known = words_shorten(words);
+    if (words.size == 0) {
+        topics_list(out);
+    } else if (known.size > 0) {
+        topics_print(out, begins, known);
+    } else {
+        uint32_t count = topics_find(mentions, words, &names);
+        buffer_append_byte(&names, '\0');
+        if (count == 1)
+            topics_print(out, mentions, words);
+        else if (count > 1)
+            buffer_printf(out, "%.*s is a part of %s; \\h shows the syntax of each.\n",
+                          (int)words.size, (const char *)words.data, (const char *)names.data);
         else
-            buffer_printf(out, "%s\n", topics[i].command);
-        any = true;
+            code = bin__shell_complain(shell, "no help on \"%s\"; \\h lists what there is", typed);
     }
-    if (!any)
-        return bin__shell_complain(shell, "no help on \"%s\"; \\h lists what there is", topic);
-    if (!size)
-        buffer_append_string(out, "\\h COMMAND shows the syntax of one.\n");
+    buffer_free(&names);
+    buffer_free(&text);
     bin__output_flush(&shell->output);
-    return BIN__EXIT_OK;
+    return code;
 }
