@@ -10,48 +10,9 @@
  * An aggregate whose result depends on the order of its rows and has an ORDER BY takes them in at
  * the end: until then they are kept with their groups and sort keys. */
 #include "base/mem.h"
-#include "sql/exec/spill_int.h"
+#include "sql/exec/aggregate_int.h"
 
 #include <string.h>
-
-struct accumulator {
-    const struct aggregate *aggregate;
-    struct eval *argument; /* NULL: count(*) */
-    struct eval *filter;
-    struct eval *separator;         /* of string_agg */
-    struct distinct_values seen;    /* DISTINCT */
-    struct eval **keys;             /* ORDER BY inside it */
-    struct collection kept;         /* with keys: group, value, separator, keys */
-    struct aggregate_state *states; /* by group */
-    uint32_t state_capacity;
-    uint32_t state_count;
-};
-
-struct aggregation {
-    struct operator op;
-    struct accumulator *accumulators;
-    uint32_t accumulator_count;
-    struct eval **groups;
-    uint32_t group_count; /* expressions */
-    struct key_table table;
-    const struct vector **group_vectors;
-    uint32_t *numbers;       /* by place in the selection */
-    uint32_t *group_of;      /* by row */
-    struct vector group_ids; /* by row, for DISTINCT */
-    uint32_t *rows;          /* what an aggregate takes in of a batch */
-    uint32_t *all_rows;      /* 0, 1, 2, ...: all of one */
-    struct arena scratch;
-    struct arena texts; /* of min and max */
-    size_t charged;
-    bool ready;
-    bool full; /* no more groups are begun */
-    struct split *splits;
-    bool in_part; /* rows come from a part, not from the input */
-    struct split_reader reader;
-    uint32_t *known; /* rows of the batch whose groups are there */
-    uint32_t at;
-    struct batch *out;
-};
 
 /* ---- one batch ----------------------------------------------------------------------------------
  */
@@ -67,9 +28,10 @@ static const struct vector *group_column(struct aggregation *aggregation,
     return &aggregation->group_ids;
 }
 
-/* DISTINCT: leaves of intake->rows those whose (group, value) is new. */
-static status_t rows_distinct(struct aggregation *aggregation, struct accumulator *accumulator,
-                              struct aggregate_intake *intake, struct error *error)
+/* Leaves of intake->rows those whose (group, value) is new. */
+status_t exec__aggregation_distinct(struct aggregation *aggregation,
+                                    struct accumulator *accumulator,
+                                    struct aggregate_intake *intake, struct error *error)
 {
     const struct vector *columns[3] = {group_column(aggregation, intake), intake->values,
                                        intake->separators};
@@ -134,7 +96,7 @@ static status_t accumulate(struct aggregation *aggregation, struct accumulator *
         intake.count += keeps_nulls || !vector_is_null(intake.values, row);
     }
     if (accumulator->aggregate->distinct && intake.values) {
-        status_t status = rows_distinct(aggregation, accumulator, &intake, error);
+        status_t status = exec__aggregation_distinct(aggregation, accumulator, &intake, error);
         if (status != OK)
             return status;
     }
@@ -144,8 +106,7 @@ static status_t accumulate(struct aggregation *aggregation, struct accumulator *
                              &aggregation->texts, error);
 }
 
-/* What is held for the groups. */
-static size_t memory_held(const struct aggregation *aggregation)
+size_t exec__aggregation_memory(const struct aggregation *aggregation)
 {
     size_t size =
         aggregation->table.charged + aggregation->table.keys.charged + aggregation->charged;
@@ -161,7 +122,7 @@ static bool becomes_full(const struct aggregation *aggregation)
 {
     const struct split *split = aggregation->splits;
     return aggregation->group_count > 0 && !(split && split->level + 1 == SPLIT_LEVELS) &&
-           memory_held(aggregation) > exec__work_memory(aggregation->op.exec);
+           exec__aggregation_memory(aggregation) > exec__work_memory(aggregation->op.exec);
 }
 
 /* Leaves of a batch, whose group columns are in group_vectors, the rows whose groups are there; the
@@ -231,10 +192,9 @@ static status_t states_charge(struct aggregation *aggregation, struct error *err
     return exec__memory_charge(aggregation->op.exec, grown, error);
 }
 
-/* A zeroed state for every group there is, in each accumulator. */
-static status_t states_reserve(struct aggregation *aggregation, struct error *error)
+status_t exec__aggregation_reserve(struct aggregation *aggregation, struct error *error)
 {
-    uint32_t groups = aggregation->group_count ? aggregation->table.keys.row_count : 1;
+    uint32_t groups = exec__aggregation_groups(aggregation);
     for (uint32_t a = 0; a < aggregation->accumulator_count; a++) {
         struct accumulator *accumulator = &aggregation->accumulators[a];
         accumulator->states = vec_grow(accumulator->states, &accumulator->state_capacity, groups,
@@ -247,18 +207,25 @@ static status_t states_reserve(struct aggregation *aggregation, struct error *er
     return states_charge(aggregation, error);
 }
 
-static status_t batch_take(struct aggregation *aggregation, const struct batch *in,
-                           struct error *error)
+status_t exec__aggregation_take(struct aggregation *aggregation, const struct batch *in,
+                                struct error *error)
 {
     struct batch known = *in;
     arena_reset(&aggregation->scratch);
     status_t status = aggregation->group_count ? groups_find(aggregation, &known, error) : OK;
     if (status == OK)
-        status = states_reserve(aggregation, error);
+        status = exec__aggregation_reserve(aggregation, error);
     if (known.selected == 0)
         return status;
     for (uint32_t a = 0; a < aggregation->accumulator_count && status == OK; a++)
         status = accumulate(aggregation, &aggregation->accumulators[a], &known, error);
+    return status;
+}
+
+static status_t batch_take(struct aggregation *aggregation, const struct batch *in,
+                           struct error *error)
+{
+    status_t status = exec__aggregation_take(aggregation, in, error);
     if (status == OK && !aggregation->full && becomes_full(aggregation)) {
         aggregation->full = true;
         exec__split_push(&aggregation->splits);
@@ -357,7 +324,7 @@ static status_t rows_count(struct aggregation *aggregation, struct error *error)
     uint64_t rows;
     status_t status = exec__scan_count(aggregation->op.left, &rows, error);
     if (status == OK)
-        status = states_reserve(aggregation, error);
+        status = exec__aggregation_reserve(aggregation, error);
     for (uint32_t a = 0; a < aggregation->accumulator_count && status == OK; a++)
         aggregation->accumulators[a].states[0].count = rows;
     return status;
@@ -368,93 +335,6 @@ static status_t input_next(struct aggregation *aggregation, struct batch **in, s
     if (aggregation->in_part)
         return exec__split_read(&aggregation->reader, aggregation->op.exec, in, error);
     return exec__operator_next(aggregation->op.left, in, error);
-}
-
-/* ---- by several threads -------------------------------------------------------------------------
- */
-
-/* Is the result the same, however the rows are divided? Sums of doubles are not: each is rounded.
- */
-static bool is_parallel(const struct aggregate *aggregate)
-{
-    if (aggregate->distinct || aggregate->order_count > 0 ||
-        !exec__parallel_expr(aggregate->argument) || !exec__parallel_expr(aggregate->filter))
-        return false;
-    switch (aggregate->kind) {
-    case AGGREGATE_SUM:
-    case AGGREGATE_AVG:
-        return aggregate->argument->type == SQL_INTEGER || aggregate->argument->type == SQL_NUMERIC;
-    case AGGREGATE_COUNT_ROWS:
-    case AGGREGATE_COUNT:
-    case AGGREGATE_MIN:
-    case AGGREGATE_MAX:
-    case AGGREGATE_BOOL_AND:
-    case AGGREGATE_BOOL_OR:
-    case AGGREGATE_BIT_AND:
-    case AGGREGATE_BIT_OR:
-    case AGGREGATE_BIT_XOR:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static status_t input_take(struct aggregation *aggregation, struct error *error);
-
-/* A parallel_ops.take: results is an array of states, part by part. */
-static status_t range_take(struct operator* op, void *results, uint32_t number, struct error *error)
-{
-    struct aggregation *aggregation = (struct aggregation *)op;
-    uint32_t count = aggregation->accumulator_count;
-    struct aggregate_state *states = (struct aggregate_state *)results + (size_t)number * count;
-    status_t status = input_take(aggregation, error);
-    if (status == OK)
-        status = states_reserve(aggregation, error);
-    for (uint32_t a = 0; a < count && status == OK; a++) {
-        states[a] = aggregation->accumulators[a].states[0];
-        aggregation->accumulators[a].states[0] = (struct aggregate_state){0};
-    }
-    return status;
-}
-
-static const struct parallel_ops aggregate_parallel = {exec__aggregate_open, range_take};
-
-static status_t parts_take(struct aggregation *aggregation, struct parallel *parallel,
-                           struct error *error)
-{
-    uint32_t count = aggregation->accumulator_count;
-    uint32_t parts = exec__parallel_parts(parallel);
-    struct aggregate_state *states =
-        arena_zalloc(aggregation->op.exec->arena, (size_t)parts * count * sizeof *states);
-    status_t status = exec__parallel_run(parallel, &aggregate_parallel, states, error);
-    if (status == OK)
-        status = states_reserve(aggregation, error);
-    for (uint32_t i = 0; i < parts * count && status == OK; i++) {
-        struct accumulator *accumulator = &aggregation->accumulators[i % count];
-        status = exec__state_merge(accumulator->aggregate, &accumulator->states[0], &states[i],
-                                   &aggregation->texts, error);
-    }
-    return status;
-}
-
-/* *done: by several threads; else nothing was done. */
-static status_t parallel_take(struct aggregation *aggregation, bool *done, struct error *error)
-{
-    struct parallel *parallel;
-    *done = false;
-    if (aggregation->group_count > 0)
-        return OK;
-    for (uint32_t a = 0; a < aggregation->accumulator_count; a++) {
-        if (!is_parallel(aggregation->accumulators[a].aggregate))
-            return OK;
-    }
-    status_t status = exec__parallel_begin(&aggregation->op, &parallel, error);
-    if (status == OK && parallel) {
-        *done = true;
-        status = parts_take(aggregation, parallel, error);
-    }
-    exec__parallel_destroy(parallel);
-    return status;
 }
 
 /* ---- all of the input ---------------------------------------------------------------------------
@@ -480,13 +360,13 @@ static status_t all_take(struct aggregation *aggregation, struct error *error)
     if (only_counts(aggregation))
         return rows_count(aggregation, error);
     bool done;
-    status_t status = parallel_take(aggregation, &done, error);
+    status_t status = exec__aggregation_parallel(aggregation, &done, error);
     if (status != OK || done)
         return status;
     status = input_take(aggregation, error);
     if (status != OK)
         return status;
-    status = states_reserve(aggregation, error);
+    status = exec__aggregation_reserve(aggregation, error);
     if (status == OK && aggregation->full)
         status = exec__split_end(aggregation->splits, 0, error);
     for (uint32_t a = 0; a < aggregation->accumulator_count && status == OK; a++) {
@@ -499,7 +379,7 @@ static status_t all_take(struct aggregation *aggregation, struct error *error)
     return status;
 }
 
-static void groups_free(struct aggregation *aggregation)
+void exec__aggregation_forget(struct aggregation *aggregation)
 {
     for (uint32_t a = 0; a < aggregation->accumulator_count; a++) {
         struct accumulator *accumulator = &aggregation->accumulators[a];
@@ -522,7 +402,7 @@ static status_t part_take(struct aggregation *aggregation, bool *any, struct err
     *any = exec__split_next(&aggregation->splits, 1);
     if (!*any)
         return OK;
-    groups_free(aggregation);
+    exec__aggregation_forget(aggregation);
     aggregation->full = false;
     aggregation->at = 0;
     aggregation->in_part = true;
@@ -539,7 +419,7 @@ static status_t aggregate_next(struct operator* op, struct batch **out, struct e
     status_t status = aggregation->ready ? OK : all_take(aggregation, error);
     if (status != OK)
         return status;
-    uint32_t groups = aggregation->group_count ? aggregation->table.keys.row_count : 1;
+    uint32_t groups = exec__aggregation_groups(aggregation);
     if (aggregation->at == groups && aggregation->splits) {
         bool any;
         status = part_take(aggregation, &any, error);
@@ -578,7 +458,7 @@ static status_t aggregate_next(struct operator* op, struct batch **out, struct e
 static void aggregate_close(struct operator* op)
 {
     struct aggregation *aggregation = (struct aggregation *)op;
-    groups_free(aggregation);
+    exec__aggregation_forget(aggregation);
     exec__split_reader_free(&aggregation->reader);
     exec__split_free(&aggregation->splits);
     arena_free(&aggregation->scratch);

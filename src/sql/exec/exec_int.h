@@ -697,10 +697,17 @@ struct parallel;
  * be destroyed also after an error. */
 status_t exec__parallel_begin(struct operator* op, struct parallel **out, struct error *error);
 uint32_t exec__parallel_parts(const struct parallel *parallel);
+/* Bytes each thread may hold of what it collects. */
+size_t exec__parallel_share(const struct parallel *parallel);
 /* Every part is taken by one of the threads. Error: that of the first part that has one. What was
  * taken is good until exec__parallel_destroy. */
 status_t exec__parallel_run(struct parallel *parallel, const struct parallel_ops *ops,
                             void *results, struct error *error);
+/* Any thread: no further part is begun. */
+void exec__parallel_stop(struct parallel *parallel);
+/* After a run, before its end: the leader's own input starts from its first row, to be read by it
+ * alone. */
+void exec__parallel_again(struct parallel *parallel);
 /* NULL is allowed. */
 void exec__parallel_destroy(struct parallel *parallel);
 /* Gives it the same value on any thread, in any order? */

@@ -20,7 +20,7 @@
  * What it shares with the leader is only read: plan, parameters, cells, the transaction's snapshot
  * and writes, tables of hash joins. What was read is noted by the leader, for the whole range. */
 #include "base/mem.h"
-#include "sql/exec/exec_int.h"
+#include "sql/exec/spill_int.h"
 
 struct worker {
     struct parallel *parallel;
@@ -33,7 +33,7 @@ struct worker {
     struct error error;
 };
 
-enum { HELPER_MEMORY_MIN = 1 << 20 };
+enum { THREAD_MEMORY_MIN = 1 << 20 };
 
 struct helper {
     struct worker worker;
@@ -53,6 +53,9 @@ struct parallel {
     void *results;
     struct helper *helpers;
     uint32_t helper_count;
+    uint32_t threads; /* that may work, the leader's among them */
+    size_t share;     /* bytes of the budget for each of them */
+    size_t reserved;  /* of the leader's budget, for the helpers */
 };
 
 /* ---- what can be done so ------------------------------------------------------------------------
@@ -146,6 +149,11 @@ status_t exec__parallel_begin(struct operator* op, struct parallel **out, struct
     if (threads_of(exec) < 2 || exec->leader || !store_has_parts(exec->context.txn) ||
         !plan_is_parallel(op->plan->left))
         return OK;
+    size_t used = exec->top->memory_used;
+    size_t left = exec->top->memory_budget > used ? exec->top->memory_budget - used : 0;
+    uint32_t threads = threads_of(exec);
+    if (left / threads < THREAD_MEMORY_MIN)
+        return OK; /* what fits one thread must not fail for being shared out */
     struct bounds range;
     bool found;
     double entries = 0;
@@ -157,6 +165,8 @@ status_t exec__parallel_begin(struct operator* op, struct parallel **out, struct
     struct parallel *parallel = mem_zalloc(1, sizeof *parallel);
     *out = parallel;
     parallel->range = range;
+    parallel->threads = threads;
+    parallel->share = left / threads;
     parallel->leader =
         (struct worker){.parallel = parallel, .exec = exec, .op = op, .scan = scan_of(op->left)};
     double wanted = entries * 4 / rows;
@@ -178,6 +188,12 @@ status_t exec__parallel_begin(struct operator* op, struct parallel **out, struct
 uint32_t exec__parallel_parts(const struct parallel *parallel)
 {
     return parallel->part_count;
+}
+
+size_t exec__parallel_share(const struct parallel *parallel)
+{
+    size_t work = exec__work_memory(parallel->leader.exec) / parallel->threads;
+    return work < parallel->share / 2 ? work : parallel->share / 2;
 }
 
 /* ---- the work -----------------------------------------------------------------------------------
@@ -207,18 +223,18 @@ static void work(void *argument)
 }
 
 /* An exec that reads what the leader reads, and opens what it has open. */
-static status_t helper_open(struct parallel *parallel, struct helper *helper, size_t memory_budget,
-                            struct error *error)
+static status_t helper_open(struct parallel *parallel, struct helper *helper, struct error *error)
 {
     struct exec *leader = parallel->leader.exec;
     struct exec_context context = leader->context;
     arena_init(&helper->arena, 0);
     context.arena = &helper->arena;
-    context.memory_budget = memory_budget;
+    context.memory_budget = parallel->share;
     context.spill_directory = NULL;
     exec__init(&helper->exec, &context);
     helper->exec.leader = leader;
     helper->exec.cells = leader->top->cells;
+    helper->exec.put_aside = leader->top->put_aside;
     helper->worker = (struct worker){.parallel = parallel, .exec = &helper->exec};
     status_t status =
         parallel->ops->open(&helper->exec, parallel->leader.op->plan, &helper->worker.op, error);
@@ -232,19 +248,15 @@ static status_t helper_open(struct parallel *parallel, struct helper *helper, si
 static status_t helpers_open(struct parallel *parallel, struct error *error)
 {
     struct exec *exec = parallel->leader.exec;
-    uint32_t count = threads_of(exec) - 1;
+    uint32_t count = parallel->threads - 1;
     if (count >= parallel->part_count)
         count = parallel->part_count - 1;
-    size_t left = exec->top->memory_used < exec->top->memory_budget
-                      ? exec->top->memory_budget - exec->top->memory_used
-                      : 0;
-    if (left / (count + 1) < HELPER_MEMORY_MIN)
-        return OK; /* what fits one thread must not fail for being shared out */
+    parallel->reserved = count * parallel->share;
+    exec->top->memory_used += parallel->reserved;
     parallel->helpers = mem_zalloc(count, sizeof *parallel->helpers);
     for (uint32_t i = 0; i < count; i++) {
         parallel->helper_count++;
-        status_t status =
-            helper_open(parallel, &parallel->helpers[i], left / (count + 1) + 1, error);
+        status_t status = helper_open(parallel, &parallel->helpers[i], error);
         if (status != OK)
             return status;
     }
@@ -261,6 +273,19 @@ static void figures_add(struct parallel *parallel, const struct helper *helper)
         into->figures.threads += into->figures.threads == 0 ? 2 : 1;
         into = into->left;
     }
+}
+
+/* The helpers have ended: what they did not use of their shares the leader has again. */
+static void reserve_less(struct parallel *parallel)
+{
+    struct exec *top = parallel->leader.exec->top;
+    size_t used = 0;
+    for (uint32_t i = 0; i < parallel->helper_count; i++)
+        used += parallel->helpers[i].exec.memory_used;
+    if (used >= parallel->reserved)
+        return; /* one was stopped for it */
+    top->memory_used -= parallel->reserved - used;
+    parallel->reserved = used;
 }
 
 /* Of the first part that has one. */
@@ -299,7 +324,26 @@ status_t exec__parallel_run(struct parallel *parallel, const struct parallel_ops
         if (exec->context.measure && helper->worker.parts > 0)
             figures_add(parallel, helper);
     }
+    reserve_less(parallel);
     return error_take(parallel, error);
+}
+
+void exec__parallel_stop(struct parallel *parallel)
+{
+    atomic_store(&parallel->stop, true);
+}
+
+void exec__parallel_again(struct parallel *parallel)
+{
+    struct worker *leader = &parallel->leader;
+    ASSERT(parallel->ops);
+    for (struct operator* op = leader->op->left; op; op = op->left) {
+        if (op->plan->kind == PLAN_HASH_JOIN)
+            exec__hash_join_go_on(op);
+        op->figures.rows = op->figures.batches = 0;
+        op->figures.threads = 0;
+    }
+    exec__scan_set_part(leader->scan, &parallel->range);
 }
 
 void exec__parallel_destroy(struct parallel *parallel)
@@ -312,6 +356,8 @@ void exec__parallel_destroy(struct parallel *parallel)
         ASSERT(helper->exec.memory_used == 0);
         arena_free(&helper->arena);
     }
+    ASSERT(parallel->leader.exec->top->memory_used >= parallel->reserved);
+    parallel->leader.exec->top->memory_used -= parallel->reserved;
     mem_free(parallel->helpers);
     mem_free(parallel);
 }

@@ -217,6 +217,110 @@ static void test_memory_budget(void **state)
     assert_string_equal(error.sqlstate, "53200");
 }
 
+/* ---- groups ------------------------------------------------------------------------------------
+ */
+
+static void rows_print(struct plan *plan, const struct exec_context *context, struct buffer *out)
+{
+    struct planned planned = {.root = plan};
+    struct error error;
+    struct exec *exec;
+    struct batch *batch;
+    buffer_reset(out);
+    assert_int_equal(exec_open(&planned, context, &exec, &error), OK);
+    for (;;) {
+        assert_int_equal(exec_next(exec, &batch, &error), OK);
+        if (!batch)
+            break;
+        for (uint32_t i = 0; i < batch->selected; i++) {
+            for (uint32_t c = 0; c < batch->column_count; c++) {
+                struct value value = vector_get(&batch->columns[c], batch_row(batch, i));
+                value_format(&value, out);
+                buffer_append_string(out, c + 1 < batch->column_count ? "|" : "\n");
+            }
+        }
+    }
+    exec_close(exec);
+    buffer_append_byte(out, '\0');
+}
+
+/* The same rows in the same order, many times over, by several threads as by one; `change` may make
+ * the context of those narrower. */
+static void same_rows(struct plan *plan, void (*change)(struct exec_context *context))
+{
+    struct buffer alone = {0};
+    struct buffer together = {0};
+    struct exec_context context = parallel_context();
+    context.threads_max = 1;
+    rows_print(plan, &context, &alone);
+    assert_true(alone.size > 1);
+    for (int i = 0; i < 100; i++) {
+        context = parallel_context();
+        if (change)
+            change(&context);
+        rows_print(plan, &context, &together);
+        assert_string_equal((const char *)together.data, (const char *)alone.data);
+    }
+    buffer_free(&alone);
+    buffer_free(&together);
+}
+
+/* By the text's first seven characters, so "text 1", "text 10", ...; most keys are made. */
+static struct plan *grouped(struct expr *key)
+{
+    struct plan *plan = p_aggregate(w, big(), key);
+    p_aggregate_add(w, plan, AGGREGATE_COUNT_ROWS, NULL);
+    p_aggregate_add(w, plan, AGGREGATE_SUM, e_col(w, 0, I));
+    p_aggregate_add(w, plan, AGGREGATE_MAX, e_col(w, 2, SQL_TEXT));
+    p_aggregate_add(w, plan, AGGREGATE_COUNT, e_col(w, 1, I))->distinct = true;
+    p_aggregate_add(w, plan, AGGREGATE_SUM, e_col(w, 1, I))->distinct = true;
+    return plan;
+}
+
+static struct expr *made_key(void)
+{
+    return e_call(w, CALL_SUBSTRING, SQL_TEXT, e_col(w, 2, SQL_TEXT), e_int(w, 1), e_int(w, 7),
+                  NULL);
+}
+
+static void test_groups(void **state)
+{
+    (void)state;
+    same_rows(grouped(e_col(w, 1, I)), NULL);
+    same_rows(grouped(made_key()), NULL);
+}
+
+static void budget_is_small(struct exec_context *context)
+{
+    context->memory_budget = 4 << 20;
+    context->spill_directory = "nowhere"; /* where nothing is put: the groups fit one thread */
+    context->work_memory = 32 << 10;
+}
+
+/* Their shares are too small, but one thread can do it. */
+static void test_groups_are_given_up(void **state)
+{
+    (void)state;
+    same_rows(grouped(e_col(w, 1, I)), budget_is_small);
+}
+
+static void test_groups_by_threads(void **state)
+{
+    (void)state;
+    struct plan *scan = big();
+    struct plan *plan = p_aggregate(w, scan, e_col(w, 1, I));
+    p_aggregate_add(w, plan, AGGREGATE_SUM, e_col(w, 0, I));
+    struct error error;
+    struct value group;
+    uint32_t threads = 0;
+    for (int i = 0; i < TRIES && threads < 2; i++) {
+        struct exec_context context = parallel_context();
+        assert_int_equal(run(plan, &context, &group, &threads, scan, &error), OK);
+        assert_int_equal(group.as.integer, 0);
+    }
+    assert_in_range(threads, 2, 3);
+}
+
 /* ---- the crew -----------------------------------------------------------------------------------
  */
 
@@ -286,6 +390,9 @@ int main(void)
         TEST(test_first_error_wins),
         TEST(test_cancel),
         TEST(test_memory_budget),
+        TEST(test_groups),
+        TEST(test_groups_are_given_up),
+        TEST(test_groups_by_threads),
         cmocka_unit_test(test_tasks_are_taken_back),
     };
     return cmocka_run_group_tests_name("sql_exec_parallel", tests, NULL, NULL);

@@ -1,0 +1,71 @@
+/* What the files of aggregation share. */
+#ifndef SQL_EXEC_AGGREGATE_INT_H
+#define SQL_EXEC_AGGREGATE_INT_H
+
+#include "sql/exec/spill_int.h"
+
+struct accumulator {
+    const struct aggregate *aggregate;
+    struct eval *argument; /* NULL: count(*) */
+    struct eval *filter;
+    struct eval *separator;         /* of string_agg */
+    struct distinct_values seen;    /* DISTINCT */
+    struct eval **keys;             /* ORDER BY inside it */
+    struct collection kept;         /* with keys: group, value, separator, keys */
+    struct aggregate_state *states; /* by group */
+    uint32_t state_capacity;
+    uint32_t state_count;
+};
+
+struct aggregation {
+    struct operator op;
+    struct accumulator *accumulators;
+    uint32_t accumulator_count;
+    struct eval **groups;
+    uint32_t group_count; /* expressions */
+    struct key_table table;
+    const struct vector **group_vectors;
+    uint32_t *numbers;       /* by place in the selection */
+    uint32_t *group_of;      /* by row */
+    struct vector group_ids; /* by row, for DISTINCT */
+    uint32_t *rows;          /* what an aggregate takes in of a batch */
+    uint32_t *all_rows;      /* 0, 1, 2, ...: all of one */
+    struct arena scratch;
+    struct arena texts; /* of min and max */
+    size_t charged;
+    bool ready;
+    bool full; /* no more groups are begun */
+    struct split *splits;
+    bool in_part; /* rows come from a part, not from the input */
+    struct split_reader reader;
+    uint32_t *known; /* rows of the batch whose groups are there */
+    uint32_t at;
+    struct batch *out;
+};
+
+/* How many groups there are. */
+static inline uint32_t exec__aggregation_groups(const struct aggregation *aggregation)
+{
+    return aggregation->group_count ? aggregation->table.keys.row_count : 1;
+}
+
+/* Takes in the rows of a batch; what is held may grow beyond work_memory. */
+status_t exec__aggregation_take(struct aggregation *aggregation, const struct batch *in,
+                                struct error *error);
+/* A zeroed state for every group there is, in each accumulator. */
+status_t exec__aggregation_reserve(struct aggregation *aggregation, struct error *error);
+/* Of the rows an aggregate with DISTINCT takes in, leaves those whose values are new. */
+status_t exec__aggregation_distinct(struct aggregation *aggregation,
+                                    struct accumulator *accumulator,
+                                    struct aggregate_intake *intake, struct error *error);
+/* Bytes held for the groups. */
+size_t exec__aggregation_memory(const struct aggregation *aggregation);
+/* Loses all groups. */
+void exec__aggregation_forget(struct aggregation *aggregation);
+
+/* All of the input by several threads (aggregate_parallel.c). *done is false when that cannot be or
+ * was given up: nothing has been taken in then, and the input starts from its first row. */
+status_t exec__aggregation_parallel(struct aggregation *aggregation, bool *done,
+                                    struct error *error);
+
+#endif
