@@ -146,6 +146,18 @@ static bool fill_internal(struct sql_session *session, const char *table, struct
         sql__comment_rows(session->catalog, rows);
         return true;
     }
+    if (strcmp(table, "indexes") == 0) {
+        sql__index_rows(session->catalog, rows);
+        return true;
+    }
+    if (strcmp(table, "constraints") == 0) {
+        sql__constraint_rows(session->catalog, rows);
+        return true;
+    }
+    if (strcmp(table, "sequences") == 0) {
+        sql__sequence_rows(session->catalog, rows);
+        return true;
+    }
     if (strcmp(table, "functions") == 0) {
         functions(rows);
         return true;

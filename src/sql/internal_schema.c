@@ -81,28 +81,89 @@ static void views(struct sql_session *session, struct sql_rows *rows)
     }
 }
 
+static void sequences(struct sql_session *session, struct sql_rows *rows)
+{
+    static const char *const numbers[] = {"start_value", "minimum_value", "maximum_value",
+                                          "increment"};
+    name_columns(rows, "sequence");
+    sql_rows_column(rows, "data_type", SQL_TEXT);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        sql_rows_column(rows, numbers[i], SQL_INTEGER);
+    sql_rows_column(rows, "cycle_option", SQL_TEXT);
+    for (uint32_t i = 0; i < session->catalog->sequence_count; i++) {
+        const struct sequence *sequence = session->catalog->sequences[i];
+        sql_rows_begin(rows);
+        name_values(rows, sequence->name);
+        sql_rows_text(rows, sql__sequence_type(sequence));
+        sql_rows_integer(rows, sequence->start);
+        sql_rows_integer(rows, sequence->low);
+        sql_rows_integer(rows, sequence->high);
+        sql_rows_integer(rows, sequence->increment);
+        sql_rows_text(rows, yes(sequence->cycle));
+    }
+}
+
 /* ---- columns ----------------------------------------------------------------------------------
  */
 
-static void column_row(struct sql_rows *rows, const char *relation, const char *name,
-                       uint32_t place, const char *default_sql, bool nullable,
-                       struct type_spec type)
+/* What column_row is told of a column; default_sql, identity and comment: or NULL. */
+struct column_facts {
+    const char *relation;
+    const char *name;
+    uint32_t place;
+    const char *default_sql;
+    bool nullable;
+    struct type_spec type;
+    const char *identity;
+    const char *comment;
+};
+
+static void column_row(struct sql_rows *rows, const struct column_facts *facts)
 {
     char spelled[64];
-    type_spec_name(type, spelled, sizeof spelled);
-    size_t length = strcspn(spelled, "(");
+    type_spec_name(facts->type, spelled, sizeof spelled);
+    const char *open = strchr(spelled, '('), *close = strchr(spelled, ')');
+    char plain[64];
+    snprintf(plain, sizeof plain, "%.*s%s", open ? (int)(open - spelled) : (int)strlen(spelled),
+             spelled, close ? close + 1 : "");
     sql_rows_begin(rows);
-    name_values(rows, relation);
-    sql_rows_text(rows, name);
-    sql_rows_integer(rows, place + 1);
-    sql_rows_text(rows, default_sql);
-    sql_rows_text(rows, yes(nullable));
-    spelled[length] = '\0';
-    sql_rows_text(rows, spelled);
-    if (type.kind == SQL_TEXT && type.length_max > 0)
-        sql_rows_integer(rows, type.length_max & ~TYPE_LENGTH_CHAR);
+    name_values(rows, facts->relation);
+    sql_rows_text(rows, facts->name);
+    sql_rows_integer(rows, facts->place + 1);
+    sql_rows_text(rows, facts->default_sql);
+    sql_rows_text(rows, yes(facts->nullable));
+    sql_rows_text(rows, plain);
+    if (facts->type.kind == SQL_TEXT && facts->type.length_max > 0)
+        sql_rows_integer(rows, facts->type.length_max & ~TYPE_LENGTH_CHAR);
     else
         sql_rows_text(rows, NULL);
+    sql_rows_text(rows, yes(facts->identity != NULL));
+    sql_rows_text(rows, facts->identity);
+    sql_rows_text(rows, spelled);
+    sql_rows_text(rows, facts->comment);
+}
+
+static void table_columns(const struct catalog *catalog, const struct table *table,
+                          struct sql_rows *rows)
+{
+    static const char *const identities[] = {
+        [IDENTITY_NONE] = NULL, [IDENTITY_ALWAYS] = "ALWAYS", [IDENTITY_BY_DEFAULT] = "BY DEFAULT"};
+    for (uint32_t i = 0; i < table_visible_count(table); i++) {
+        const struct column *column = &table->columns[i];
+        bool key = false;
+        for (uint32_t k = 0; k < table->indexes[0].column_count; k++)
+            key |= table->indexes[0].columns[k] == i;
+        const struct column_facts facts = {
+            .relation = table->name,
+            .name = column->name,
+            .place = i,
+            .default_sql = column->identity == IDENTITY_NONE ? column->default_sql : NULL,
+            .nullable = !column->not_null && !key,
+            .type = column->type,
+            .identity = identities[column->identity],
+            .comment = catalog_comment(catalog, table->id, COMMENT_COLUMN, column->ordinal)};
+        column_row(rows, &facts);
+    }
 }
 
 /* The types of a view's columns are known when its query is planned. One that cannot be is left
@@ -121,9 +182,16 @@ static void view_columns(struct sql_session *session, const struct view *view,
         status = parse_next(&parser, &arena, &statement, &error);
     if (!status)
         status = plan_statement(statement, session->catalog, &options, &arena, &planned, &error);
-    for (uint32_t i = 0; !status && i < view->column_count; i++)
-        column_row(rows, view->name, view->columns[i], i, NULL, true,
-                   (struct type_spec){.kind = planned.root->types[i]});
+    for (uint32_t i = 0; !status && i < view->column_count; i++) {
+        const struct column_facts facts = {
+            .relation = view->name,
+            .name = view->columns[i],
+            .place = i,
+            .nullable = true,
+            .type = {.kind = planned.root->types[i]},
+            .comment = catalog_comment(session->catalog, view->id, COMMENT_COLUMN, i)};
+        column_row(rows, &facts);
+    }
     arena_free(&arena);
 }
 
@@ -137,17 +205,13 @@ static void columns(struct sql_session *session, struct sql_rows *rows)
     sql_rows_column(rows, "is_nullable", SQL_TEXT);
     sql_rows_column(rows, "data_type", SQL_TEXT);
     sql_rows_column(rows, "character_maximum_length", SQL_INTEGER);
-    for (uint32_t t = 0; t < catalog->table_count; t++) {
-        const struct table *table = catalog->tables[t];
-        for (uint32_t i = 0; i < table_visible_count(table); i++) {
-            const struct column *column = &table->columns[i];
-            bool key = false;
-            for (uint32_t k = 0; k < table->indexes[0].column_count; k++)
-                key |= table->indexes[0].columns[k] == i;
-            column_row(rows, table->name, column->name, i, column->default_sql,
-                       !column->not_null && !key, column->type);
-        }
-    }
+    sql_rows_column(rows, "is_identity", SQL_TEXT);
+    sql_rows_column(rows, "identity_generation", SQL_TEXT);
+    /* None of the standard: the type as it is written, and what COMMENT ON has said. */
+    sql_rows_column(rows, "column_type", SQL_TEXT);
+    sql_rows_column(rows, "column_comment", SQL_TEXT);
+    for (uint32_t t = 0; t < catalog->table_count; t++)
+        table_columns(catalog, catalog->tables[t], rows);
     for (uint32_t v = 0; v < catalog->view_count; v++)
         view_columns(session, catalog->views[v], rows);
 }
@@ -155,10 +219,11 @@ static void columns(struct sql_session *session, struct sql_rows *rows)
 /* ---- constraints ------------------------------------------------------------------------------
  */
 
-static bool is_constraint(const struct table *table, uint32_t i)
+bool sql__index_is_constraint(const struct table *table, const struct index *index)
 {
-    const struct index *index = &table->indexes[i];
-    return i >= first_index(table) && index->unique && !index->predicate && !index->building &&
+    uint32_t place = (uint32_t)(index - table->indexes);
+    ASSERT(place < table->index_count);
+    return place >= first_index(table) && index->unique && !index->predicate && !index->building &&
            index_is_plain(table, index);
 }
 
@@ -183,7 +248,7 @@ static void table_constraints(struct sql_session *session, struct sql_rows *rows
     for (uint32_t t = 0; t < session->catalog->table_count; t++) {
         const struct table *table = session->catalog->tables[t];
         for (uint32_t i = 0; i < table->index_count; i++)
-            if (is_constraint(table, i))
+            if (sql__index_is_constraint(table, &table->indexes[i]))
                 constraint_row(rows, table, table->indexes[i].name, i ? "UNIQUE" : "PRIMARY KEY");
         for (uint32_t i = 0; i < table->foreign_key_count; i++)
             constraint_row(rows, table, table->foreign_keys[i].name, "FOREIGN KEY");
@@ -217,7 +282,8 @@ static void key_column_usage(struct sql_session *session, struct sql_rows *rows)
         const struct table *table = session->catalog->tables[t];
         for (uint32_t i = 0; i < table->index_count; i++) {
             const struct index *index = &table->indexes[i];
-            for (uint32_t c = 0; is_constraint(table, i) && c < index->column_count; c++)
+            for (uint32_t c = 0; sql__index_is_constraint(table, index) && c < index->column_count;
+                 c++)
                 key_row(rows, table, index->name, index->columns[c], c, false);
         }
         for (uint32_t i = 0; i < table->foreign_key_count; i++) {
@@ -295,6 +361,7 @@ bool sql__information_schema(struct sql_session *session, const char *table, str
         {"schemata", schemata},
         {"tables", tables},
         {"views", views},
+        {"sequences", sequences},
         {"columns", columns},
         {"table_constraints", table_constraints},
         {"key_column_usage", key_column_usage},

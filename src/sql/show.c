@@ -97,7 +97,7 @@ static void print_constraint(const char *name, const char *kind, struct buffer *
 {
     buffer_append_string(out, ",\n  CONSTRAINT ");
     ast_print_name(name, out);
-    buffer_printf(out, " %s (", kind);
+    buffer_printf(out, " %s", kind);
 }
 
 static bool has_descending(const struct index *index)
@@ -115,12 +115,12 @@ static bool is_constraint(const struct table *table, const struct index *index)
            index_is_plain(table, index);
 }
 
-static void print_foreign_key(const struct table *table, const struct foreign_key *key,
-                              const struct catalog *catalog, struct buffer *out)
+void sql__foreign_key_print(const struct catalog *catalog, const struct table *table,
+                            const struct foreign_key *key, struct buffer *out)
 {
     const struct table *parent = catalog_table_by_id(catalog, key->parent_table_id);
-    ASSERT(parent);
-    print_constraint(key->name, "FOREIGN KEY", out);
+    ASSERT(parent && key->child_table_id == table->id);
+    buffer_append_string(out, "FOREIGN KEY (");
     for (uint32_t i = 0; i < key->column_count; i++) {
         buffer_append_string(out, i ? ", " : "");
         ast_print_name(table->columns[key->child_columns[i]].name, out);
@@ -210,14 +210,16 @@ static void print_create_table(const struct table *table, const struct catalog *
         const struct index *index = &table->indexes[i];
         if (i > 0 && !is_constraint(table, index))
             continue;
-        print_constraint(index->name, i == 0 ? "PRIMARY KEY" : "UNIQUE", out);
+        print_constraint(index->name, i == 0 ? "PRIMARY KEY (" : "UNIQUE (", out);
         index_columns(table, index, out);
         buffer_append_string(out, ")");
     }
-    for (uint32_t i = 0; i < table->foreign_key_count; i++)
-        print_foreign_key(table, &table->foreign_keys[i], catalog, out);
+    for (uint32_t i = 0; i < table->foreign_key_count; i++) {
+        print_constraint(table->foreign_keys[i].name, "", out);
+        sql__foreign_key_print(catalog, table, &table->foreign_keys[i], out);
+    }
     for (uint32_t i = 0; i < table->check_count; i++) {
-        print_constraint(table->checks[i].name, "CHECK", out);
+        print_constraint(table->checks[i].name, "CHECK (", out);
         buffer_printf(out, "%s)", table->checks[i].sql);
     }
     buffer_append_string(out, "\n)");

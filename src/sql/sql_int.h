@@ -445,6 +445,10 @@ status_t sql__show_schema(struct sql_session *session);
 status_t sql__table_find(const struct catalog *catalog, const struct ast_name *name,
                          const struct table **table, struct error *error);
 
+/* "FOREIGN KEY (...) REFERENCES ...", of the table. */
+void sql__foreign_key_print(const struct catalog *catalog, const struct table *table,
+                            const struct foreign_key *key, struct buffer *out);
+
 /* settings.c */
 struct settings *sql__settings_create(void);
 void sql__settings_destroy(struct settings *settings);
@@ -471,6 +475,14 @@ status_t sql__size_rows(struct sql_session *session, struct sql_rows *rows);
 
 /* internal_schema.c: information_schema, from the session's picture. False: no such table. */
 bool sql__information_schema(struct sql_session *session, const char *table, struct sql_rows *rows);
+/* Is it what a PRIMARY KEY or UNIQUE of the table has made? */
+bool sql__index_is_constraint(const struct table *table, const struct index *index);
+
+/* internal_objects.c: toydb_internal.indexes, constraints and sequences. */
+void sql__index_rows(const struct catalog *catalog, struct sql_rows *rows);
+void sql__constraint_rows(const struct catalog *catalog, struct sql_rows *rows);
+const char *sql__sequence_type(const struct sequence *sequence);
+void sql__sequence_rows(const struct catalog *catalog, struct sql_rows *rows);
 
 /* result.c */
 void sql__result_column(struct sql_session *session, const char *name, enum sql_type type);
