@@ -466,6 +466,8 @@ static status_t type_polymorphic(struct planner *planner, const char *name, stru
             type = SQL_INTEGER;
             status = settle_all(planner, arguments, count);
         } else {
+            if (function->call == CALL_NULLIF && plan__lenient_keeps(planner, arguments))
+                return plan__lenient_nullif(planner, arguments, position, out);
             status = plan__unify(planner, function->shown, arguments, count, 1, &type);
         }
         if (status)

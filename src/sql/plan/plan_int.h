@@ -314,6 +314,10 @@ status_t plan__assign(struct planner *planner, struct expr **expr, const struct 
 
 /* Division of doubles that may be integers in disguise, and by zero. */
 status_t plan__lenient_division(struct planner *planner, struct expr **expr);
+/* Does NULLIF of these two keep the integer it begins with? Then it is this CASE. */
+bool plan__lenient_keeps(const struct planner *planner, struct expr *const *arguments);
+status_t plan__lenient_nullif(struct planner *planner, struct expr **arguments, uint32_t position,
+                              struct expr **out);
 /* A literal that is no number, compared with one: as texts. */
 status_t plan__lenient_comparison(struct planner *planner, enum expr_call call, struct expr **left,
                                   struct expr **right);

@@ -17,7 +17,9 @@
  *     CASE, COALESCE      the branch that is taken is
  *     NULLIF(a, b)        a is
  *     anything else       it is not
- * So a / b becomes CASE WHEN both are THEN trunc(a / b) ELSE a / b END. Division by zero is NULL.
+ * NULLIF of an integer keeps its type, whatever it is compared with, so that an aggregate over it
+ * is an integer as well. So a / b becomes CASE WHEN both are THEN trunc(a / b) ELSE a / b END.
+ * Division by zero is NULL.
  */
 #include <string.h>
 
@@ -151,6 +153,35 @@ status_t plan__lenient_division(struct planner *planner, struct expr **expr)
     choice->argument_count = 3;
     choice->is_volatile = division->is_volatile || test->is_volatile;
     *expr = choice;
+    return OK;
+}
+
+bool plan__lenient_keeps(const struct planner *planner, struct expr *const *arguments)
+{
+    enum sql_type other = arguments[1]->type;
+    return planner->options->sqlite && arguments[0]->type == SQL_INTEGER &&
+           !arguments[0]->is_volatile && other != SQL_INTEGER && other != SQL_UNKNOWN;
+}
+
+status_t plan__lenient_nullif(struct planner *planner, struct expr **arguments, uint32_t position,
+                              struct expr **out)
+{
+    struct expr *whole = arguments[0];
+    ASSERT(plan__lenient_keeps(planner, arguments));
+    status_t status = plan__repeat(planner, whole, 2, position);
+    struct expr *equal = NULL;
+    if (!status)
+        status = plan__type_operator(planner, CALL_EQ, "=", whole, arguments[1], position, &equal);
+    if (status)
+        return status;
+    struct expr *choice = plan__node(planner, EXPR_CASE, SQL_INTEGER, position);
+    choice->arguments = arena_alloc(planner->arena, 3 * sizeof(struct expr *));
+    choice->arguments[0] = equal;
+    choice->arguments[1] = plan__constant(planner, value_null(SQL_INTEGER), position);
+    choice->arguments[2] = whole;
+    choice->argument_count = 3;
+    choice->is_volatile = equal->is_volatile;
+    *out = choice;
     return OK;
 }
 
