@@ -42,6 +42,8 @@ static const struct setting table[] = {
      "Doubles are always shown in the shortest form that reads back."},
     {"online_index_rows", SETTING_COUNT_OF, "2000", NULL,
      "A table of more rows gets an index by many transactions, which let others change it."},
+    {"parallel_rows", SETTING_COUNT_OF, "50000", NULL,
+     "A table of fewer rows is read by one thread."},
     {"parallel_workers", SETTING_COUNTS, "auto", NULL,
      "Threads that may read a large table for one statement; 0 and 1: its own alone, auto: one a "
      "processor."},
@@ -82,6 +84,7 @@ struct settings {
     uint32_t vector_rows; /* likewise of SETTING_ROWS */
     bool sqlite;          /* likewise of sqlite_compatibility, which every statement asks */
     size_t workers;       /* which one is parallel_workers */
+    size_t parallel_rows; /* likewise */
 };
 
 static void reset(struct settings *settings, size_t i)
@@ -102,6 +105,8 @@ struct settings *sql__settings_create(void)
         reset(settings, i);
         if (table[i].rule == SETTING_COUNTS)
             settings->workers = i;
+        if (strcmp(table[i].name, "parallel_rows") == 0)
+            settings->parallel_rows = i;
     }
     return settings;
 }
@@ -195,6 +200,12 @@ uint32_t sql__settings_threads_max(const struct settings *settings)
     unsigned long workers = strtoul(value, NULL, 10);
     ASSERT(workers <= SETTING_COUNTS_MAX);
     return workers < 1 ? 1 : (uint32_t)workers;
+}
+
+uint32_t sql__settings_parallel_rows(const struct settings *settings)
+{
+    unsigned long rows = strtoul(settings->values[settings->parallel_rows], NULL, 10);
+    return rows < 1 ? 1 : rows < UINT32_MAX ? (uint32_t)rows : UINT32_MAX;
 }
 
 int32_t sql__settings_zone_s(const struct settings *settings)

@@ -360,6 +360,8 @@ class Settings:
     """What may change how a statement runs and not what it answers."""
     VECTORS = [1, 2, 7, 64, 1024]
     WORK = [1, 300, 2000, 10000, 65536, 64 << 20]  # bytes an operator may hold
+    WORKERS = [0, 1, 4, "auto"]
+    ROWS = [1, 4, 50000]  # of a table, at least, for several threads to read it
 
     def __init__(self, seed):
         self.pick = random.Random(-seed).choice
@@ -368,7 +370,11 @@ class Settings:
         vector, work = self.pick(self.VECTORS), self.pick(self.WORK)
         toydb.run(f"SET vector_size = {vector}")
         toydb.run(f"work {work}")
-        return f"vector_size {vector}, work_mem {work}"
+        workers, rows = self.pick(self.WORKERS), self.pick(self.ROWS)
+        toydb.run(f"SET parallel_workers = {workers}")
+        toydb.run(f"SET parallel_rows = {rows}")
+        return f"vector_size {vector}, work_mem {work}, " \
+               f"parallel_workers {workers}, parallel_rows {rows}"
 
 
 class Toydb:

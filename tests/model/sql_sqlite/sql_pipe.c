@@ -6,13 +6,15 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "env/env.h"
 #include "env_sim.h"
 #include "sql_driver.h"
 
-static void begin(struct sql_driver *driver, struct env_sim *sim)
+static void begin(struct sql_driver *driver, struct env_sim *sim, struct env_crew *crew)
 {
     struct error error;
     sql_driver_init(driver, env_sim_env(sim));
+    sql_engine_crew_set(driver->engine, crew);
     ASSERT(sql_engine_spill_set(driver->engine, "/spill", &error) == OK);
 }
 
@@ -23,14 +25,15 @@ int main(void)
     ssize_t size;
     struct sql_driver driver;
     struct env_sim *sim = env_sim_create(1);
-    begin(&driver, sim);
+    struct env_crew *crew = env_crew_create("helper", 3);
+    begin(&driver, sim, crew);
     while ((size = getline(&line, &capacity, stdin)) > 0) {
         struct buffer out = {0};
         if (line[size - 1] == '\n')
             line[--size] = '\0';
         if (strcmp(line, "reset") == 0) {
             sql_driver_free(&driver);
-            begin(&driver, sim);
+            begin(&driver, sim, crew);
         } else if (strncmp(line, "work ", 5) == 0) {
             size_t bytes = strtoull(line + 5, NULL, 10);
             sql_session_work_memory_set(sql_driver_session(&driver, 0), bytes);
@@ -46,6 +49,7 @@ int main(void)
     }
     free(line);
     sql_driver_free(&driver);
+    env_crew_destroy(crew);
     env_sim_destroy(sim);
     return 0;
 }
