@@ -1,57 +1,18 @@
-/* ORDER BY, whole or only the first rows of it.
+/* ORDER BY of all rows.
  *
  * Rows are collected, and an array of (row number, first key as a number that sorts like it) is
  * sorted: most comparisons never touch the rows. Merge sort, so equal rows keep their order and a
  * cancellation can be looked for between merges.
  *
- * With a limit (top-n) the collection is cut back to the n first rows whenever it has grown well
- * beyond them, and from then on rows that sort behind the n-th by their first key are not even
- * collected.
- *
  * Where the rows need more than a share of the statement's memory and there is a directory for it,
  * sorted runs of them are put into a file and merged at the end (sort_spill.c). */
 #include "base/mem.h"
-#include "sql/exec/spill_int.h"
+#include "sql/exec/sort_int.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { INSERTION_MAX = 12, MERGE_CANCEL_CHECK = 4096, TOP_N_SLACK = 1024 };
-
-struct entry {
-    uint64_t first;     /* the first key; equal ones of text need a second look */
-    uint32_t null_rank; /* 0: NULLs first, 1: a value, 2: NULLs last */
-    uint32_t row;
-};
-
-struct sort {
-    struct operator op;
-    const struct sort_key *keys;
-    uint32_t key_count;
-    uint32_t *key_columns; /* of `rows` */
-    struct eval **extra_keys;
-    uint32_t extra_count;
-    enum sql_type *types;
-    bool *stable;
-    struct collection rows; /* input columns, then keys that are not one of them */
-    struct arena scratch;
-    struct entry *entries;
-    struct entry *room;
-    uint32_t entry_count;
-    size_t charged;
-    bool ready;
-    uint64_t wanted; /* limit + offset, or UINT64_MAX */
-    uint64_t skip;
-    struct entry worst; /* with has_worst: the wanted-th so far */
-    bool has_worst;
-    uint32_t at; /* next entry to give out */
-    uint32_t *selection;
-    const struct vector **columns;
-    struct batch *out;
-    struct sort_spill *spill; /* or NULL: all is in memory */
-    uint64_t merged;          /* rows it has given */
-    struct arena texts;       /* of `out`, when its rows come from a file */
-};
+enum { INSERTION_MAX = 12, MERGE_CANCEL_CHECK = 4096 };
 
 /* ---- keys ---------------------------------------------------------------------------------------
  */
@@ -74,10 +35,10 @@ static uint64_t sortable_text(struct slice text)
     return get_u64_be(bytes);
 }
 
-static struct entry entry_make(const struct sort_key *key, const struct vector *vector,
-                               uint32_t row)
+struct sort_entry exec__sort_entry(const struct sort_key *key, const struct vector *vector,
+                                   uint32_t row)
 {
-    struct entry entry = {.null_rank = 1};
+    struct sort_entry entry = {.null_rank = 1};
     if (vector_is_null(vector, row)) {
         entry.null_rank = key->nulls_first ? 0 : 2;
         return entry;
@@ -109,13 +70,6 @@ static struct entry entry_make(const struct sort_key *key, const struct vector *
     return entry;
 }
 
-static int first_compare(const struct entry *a, const struct entry *b)
-{
-    if (a->null_rank != b->null_rank)
-        return a->null_rank < b->null_rank ? -1 : 1;
-    return (a->first > b->first) - (a->first < b->first);
-}
-
 static int key_compare(const struct sort *sort, uint32_t k, uint32_t a, uint32_t b)
 {
     struct value x = exec__collection_value(&sort->rows, sort->key_columns[k], a);
@@ -123,9 +77,10 @@ static int key_compare(const struct sort *sort, uint32_t k, uint32_t a, uint32_t
     return exec__sort_key_order(&sort->keys[k], &x, &y);
 }
 
-static int entry_compare(const struct sort *sort, const struct entry *a, const struct entry *b)
+static int entry_compare(const struct sort *sort, const struct sort_entry *a,
+                         const struct sort_entry *b)
 {
-    int order = first_compare(a, b);
+    int order = exec__sort_entry_order(a, b);
     if (order)
         return order;
     /* Numbers are told apart by `first` alone. */
@@ -143,10 +98,10 @@ static int entry_compare(const struct sort *sort, const struct entry *a, const s
 /* ---- merge sort ---------------------------------------------------------------------------------
  */
 
-static void insertion_sort(const struct sort *sort, struct entry *entries, uint32_t count)
+static void insertion_sort(const struct sort *sort, struct sort_entry *entries, uint32_t count)
 {
     for (uint32_t i = 1; i < count; i++) {
-        struct entry entry = entries[i];
+        struct sort_entry entry = entries[i];
         uint32_t at = i;
         for (; at > 0 && entry_compare(sort, &entries[at - 1], &entry) > 0; at--)
             entries[at] = entries[at - 1];
@@ -154,7 +109,7 @@ static void insertion_sort(const struct sort *sort, struct entry *entries, uint3
     }
 }
 
-static status_t merge_sort(struct sort *sort, struct entry *entries, struct entry *room,
+static status_t merge_sort(struct sort *sort, struct sort_entry *entries, struct sort_entry *room,
                            uint32_t count, struct error *error)
 {
     if (count <= INSERTION_MAX) {
@@ -178,12 +133,11 @@ static status_t merge_sort(struct sort *sort, struct entry *entries, struct entr
     return OK;
 }
 
-/* Sorts what is collected into `entries`. */
-static status_t entries_sort(struct sort *sort, struct error *error)
+status_t exec__sort_entries(struct sort *sort, struct error *error)
 {
     uint32_t count = sort->rows.row_count;
     struct exec *exec = sort->op.exec;
-    size_t size = (count + count / 2 + 1) * sizeof(struct entry);
+    size_t size = (count + count / 2 + 1) * sizeof(struct sort_entry);
     if (size > sort->charged) {
         mem_free(sort->entries);
         sort->entries = NULL;
@@ -196,7 +150,7 @@ static status_t entries_sort(struct sort *sort, struct error *error)
     sort->room = sort->entries + count;
     for (uint32_t i = 0; i < count; i++) {
         const struct vector *vector = exec__collection_vector(&sort->rows, sort->key_columns[0], i);
-        sort->entries[i] = entry_make(&sort->keys[0], vector, i % BATCH_ROWS_MAX);
+        sort->entries[i] = exec__sort_entry(&sort->keys[0], vector, i % BATCH_ROWS_MAX);
         sort->entries[i].row = i;
     }
     sort->entry_count = count;
@@ -206,8 +160,8 @@ static status_t entries_sort(struct sort *sort, struct error *error)
 /* ---- collecting ---------------------------------------------------------------------------------
  */
 
-static void rows_output(struct sort *sort, uint32_t first, uint32_t count, uint32_t column_count,
-                        struct batch *out)
+void exec__sort_output(struct sort *sort, uint32_t first, uint32_t count, uint32_t column_count,
+                       struct batch *out)
 {
     uint32_t rows[BATCH_ROWS_MAX];
     ASSERT(count <= BATCH_ROWS_MAX && first + count <= sort->entry_count);
@@ -218,85 +172,13 @@ static void rows_output(struct sort *sort, uint32_t first, uint32_t count, uint3
     out->row_count = out->selected = count;
 }
 
-/* Top-n: sorts, and keeps the wanted rows in a fresh collection. */
-static status_t rows_cut(struct sort *sort, struct error *error)
-{
-    status_t status = entries_sort(sort, error);
-    if (status != OK)
-        return status;
-    uint32_t wanted = (uint32_t)sort->wanted;
-    ASSERT(wanted < sort->entry_count);
-    struct collection kept;
-    uint32_t column_count = sort->rows.column_count;
-    exec__collection_init(&kept, sort->op.exec, sort->types, sort->stable, column_count);
-    struct arena arena = {0};
-    uint32_t step = wanted < BATCH_ROWS_MAX ? wanted : BATCH_ROWS_MAX;
-    struct batch *batch = batch_create(&arena, sort->types, column_count, step);
-    for (uint32_t at = 0; at < wanted && status == OK; at += step) {
-        uint32_t count = wanted - at < step ? wanted - at : step;
-        batch_reset(batch);
-        rows_output(sort, at, count, column_count, batch);
-        for (uint32_t c = 0; c < column_count; c++)
-            sort->columns[c] = &batch->columns[c];
-        status = exec__collection_append(&kept, sort->columns, NULL, count, error);
-    }
-    arena_free(&arena);
-    sort->worst = sort->entries[wanted - 1];
-    sort->has_worst = true;
-    exec__collection_free(&sort->rows);
-    sort->rows = kept;
-    return status;
-}
-
-/* Of the batch whose columns are in sort->columns, the rows that may be among the wanted. */
-static uint32_t rows_promising(struct sort *sort, const struct batch *batch)
-{
-    const struct vector *first = sort->columns[sort->key_columns[0]];
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < batch->selected; i++) {
-        uint32_t row = batch_row(batch, i);
-        struct entry entry = entry_make(&sort->keys[0], first, row);
-        sort->selection[count] = row;
-        count += first_compare(&entry, &sort->worst) <= 0;
-    }
-    return count;
-}
-
-static status_t batch_collect(struct sort *sort, const struct batch *batch, struct error *error)
-{
-    uint32_t input_columns = sort->op.plan->column_count;
-    arena_reset(&sort->scratch);
-    for (uint32_t c = 0; c < input_columns; c++)
-        sort->columns[c] = &batch->columns[c];
-    for (uint32_t k = 0; k < sort->extra_count; k++) {
-        status_t status =
-            exec__eval_column(sort->extra_keys[k], batch, &sort->columns[input_columns + k], error);
-        if (status != OK)
-            return status;
-    }
-    const uint32_t *selection = batch->selection;
-    uint32_t count = batch->selected;
-    if (sort->has_worst) {
-        if (!sort->selection)
-            sort->selection = arena_alloc(sort->op.exec->arena, BATCH_ROWS_MAX * sizeof(uint32_t));
-        count = rows_promising(sort, batch);
-        selection = sort->selection;
-    }
-    status_t status = exec__collection_append(&sort->rows, sort->columns, selection, count, error);
-    if (status != OK)
-        return status;
-    if (sort->wanted < UINT32_MAX / 4 && sort->rows.row_count > 2 * sort->wanted + TOP_N_SLACK)
-        status = rows_cut(sort, error);
-    return status;
-}
-
 /* ---- more than fits ----------------------------------------------------------------------------
  */
 
 /* What is collected is sorted, written and forgotten. */
 static status_t rows_put_aside(struct sort *sort, struct error *error)
 {
-    status_t status = entries_sort(sort, error);
+    status_t status = exec__sort_entries(sort, error);
     if (status == OK && !sort->spill)
         status =
             exec__sort_spill_create(sort->op.exec, sort->keys, sort->key_columns, sort->key_count,
@@ -319,9 +201,27 @@ static status_t rows_put_aside(struct sort *sort, struct error *error)
 
 static bool wants_to_put_aside(const struct sort *sort)
 {
-    size_t entries = (size_t)sort->rows.row_count * 2 * sizeof(struct entry);
+    size_t entries = (size_t)sort->rows.row_count * 2 * sizeof(struct sort_entry);
     return sort->rows.row_count > 0 &&
            sort->rows.charged + entries > exec__work_memory(sort->op.exec);
+}
+
+status_t exec__sort_columns(struct sort *sort, const struct batch *batch, struct error *error)
+{
+    uint32_t input_columns = sort->op.plan->column_count;
+    arena_reset(&sort->scratch);
+    for (uint32_t c = 0; c < input_columns; c++)
+        sort->columns[c] = &batch->columns[c];
+    status_t status = OK;
+    for (uint32_t k = 0; k < sort->extra_count && status == OK; k++)
+        status =
+            exec__eval_column(sort->extra_keys[k], batch, &sort->columns[input_columns + k], error);
+    return status;
+}
+
+status_t exec__sort_make_room(struct sort *sort, struct error *error)
+{
+    return wants_to_put_aside(sort) ? rows_put_aside(sort, error) : OK;
 }
 
 /* The next rows of the merge; *out stays NULL at the end. */
@@ -350,67 +250,70 @@ static status_t merged_next(struct sort *sort, struct batch **out, struct error 
     return OK;
 }
 
-static status_t sort_prepare(struct sort *sort, struct error *error)
+status_t exec__sort_finish(struct sort *sort, struct error *error)
 {
-    const struct plan *plan = sort->op.plan;
+    ASSERT(!sort->ready);
     sort->ready = true;
-    sort->wanted = UINT64_MAX;
-    if (plan->kind == PLAN_TOP_N) {
-        status_t status =
-            exec__limit_values(sort->op.exec, plan->as.sort.limit, plan->as.sort.offset,
-                               &sort->wanted, &sort->skip, error);
-        if (status != OK)
-            return status;
-        if (sort->wanted == 0)
-            return OK;
-        if (__builtin_add_overflow(sort->wanted, sort->skip, &sort->wanted))
-            sort->wanted = UINT64_MAX;
-    }
-    for (;;) {
-        struct batch *batch;
-        status_t status = exec__operator_next(sort->op.left, &batch, error);
-        if (status == OK && batch)
-            status = batch_collect(sort, batch, error);
-        if (status != OK)
-            return status;
-        if (!batch)
-            break;
-        if (wants_to_put_aside(sort) && (status = rows_put_aside(sort, error)) != OK)
-            return status;
-    }
     if (sort->spill) {
         status_t status = rows_put_aside(sort, error);
         return status == OK ? exec__sort_spill_merge(sort->spill, error) : status;
     }
-    status_t status = entries_sort(sort, error);
+    status_t status = exec__sort_entries(sort, error);
     if (sort->wanted < sort->entry_count)
         sort->entry_count = (uint32_t)sort->wanted;
     sort->at = sort->skip < sort->entry_count ? (uint32_t)sort->skip : sort->entry_count;
     return status;
 }
 
-/* ---- the operator -------------------------------------------------------------------------------
- */
-
-static status_t sort_next(struct operator* op, struct batch **out, struct error *error)
+status_t exec__sort_give(struct sort *sort, struct batch **out, struct error *error)
 {
-    struct sort *sort = (struct sort *)op;
-    status_t status = sort->ready ? OK : sort_prepare(sort, error);
-    if (status == OK && sort->spill)
+    const struct plan *plan = sort->op.plan;
+    struct exec *exec = sort->op.exec;
+    ASSERT(sort->ready);
+    if (sort->spill)
         return merged_next(sort, out, error);
-    if (status != OK || sort->at == sort->entry_count)
-        return status;
+    if (sort->at == sort->entry_count)
+        return OK;
     uint32_t count = sort->entry_count - sort->at;
-    if (count > op->exec->batch_rows)
-        count = op->exec->batch_rows;
-    exec__batch_prepare(op->exec, &sort->out, op->plan->types, op->plan->column_count, count);
-    rows_output(sort, sort->at, count, op->plan->column_count, sort->out);
+    if (count > exec->batch_rows)
+        count = exec->batch_rows;
+    exec__batch_prepare(exec, &sort->out, plan->types, plan->column_count, count);
+    exec__sort_output(sort, sort->at, count, plan->column_count, sort->out);
     sort->at += count;
     *out = sort->out;
     return OK;
 }
 
-static void sort_close(struct operator* op)
+/* ---- the operator -------------------------------------------------------------------------------
+ */
+
+static status_t sort_prepare(struct sort *sort, struct error *error)
+{
+    for (;;) {
+        struct batch *batch;
+        status_t status = exec__operator_next(sort->op.left, &batch, error);
+        if (status == OK && !batch)
+            return exec__sort_finish(sort, error);
+        if (status == OK)
+            status = exec__sort_columns(sort, batch, error);
+        if (status == OK)
+            status = exec__collection_append(&sort->rows, sort->columns, batch->selection,
+                                             batch->selected, error);
+        if (status == OK)
+            status = exec__sort_make_room(sort, error);
+        if (status != OK)
+            return status;
+    }
+}
+
+static status_t sort_next(struct operator* op, struct batch **out, struct error *error)
+{
+    struct sort *sort = (struct sort *)op;
+    status_t status = sort->ready ? OK : sort_prepare(sort, error);
+    return status == OK ? exec__sort_give(sort, out, error) : status;
+}
+
+void exec__sort_close(struct operator* op)
 {
     struct sort *sort = (struct sort *)op;
     exec__collection_free(&sort->rows);
@@ -424,13 +327,13 @@ static void sort_close(struct operator* op)
     sort->entries = NULL;
 }
 
-static const struct operator_ops sort_ops = {sort_next, sort_close};
+static const struct operator_ops sort_ops = {sort_next, exec__sort_close};
 
-status_t exec__sort_open(struct exec *exec, const struct plan *plan, struct operator** out,
-                         struct error *error)
+status_t exec__sort_init(struct sort *sort, struct error *error)
 {
-    struct sort *sort = exec__operator_create(exec, plan, &sort_ops, sizeof *sort);
-    *out = &sort->op;
+    struct exec *exec = sort->op.exec;
+    const struct plan *plan = sort->op.plan;
+    sort->wanted = UINT64_MAX;
     sort->keys = plan->as.sort.keys;
     sort->key_count = plan->as.sort.key_count;
     ASSERT(sort->key_count > 0);
@@ -454,4 +357,12 @@ status_t exec__sort_open(struct exec *exec, const struct plan *plan, struct oper
     if (status != OK)
         return status;
     return exec__operator_open(exec, plan->left, &sort->op.left, error);
+}
+
+status_t exec__sort_open(struct exec *exec, const struct plan *plan, struct operator** out,
+                         struct error *error)
+{
+    struct sort *sort = exec__operator_create(exec, plan, &sort_ops, sizeof *sort);
+    *out = &sort->op;
+    return exec__sort_init(sort, error);
 }
