@@ -3,19 +3,12 @@
  *
  * One tight loop per kind and type; without groups the loops do not look them up. Sums of integers
  * are kept in 128 bits, so only a result that does not fit is an error (22003), not the order in
- * which rows came. Variances are kept as count, mean and sum of squared differences from the mean,
- * taken in by Welford's method and merged by Chan's (Chan, Golub, LeVeque, "Updating formulae and a
- * pairwise algorithm for computing sample variances", 1979): no cancellation of large squares. */
+ * which rows came. Variances and the like are in aggregate_spread.c, percentiles in
+ * aggregate_ordered.c. */
 #include "sql/exec/exec_int.h"
 
 #include <math.h>
 #include <string.h>
-
-static struct aggregate_state *state_of(struct aggregate_state *states,
-                                        const struct aggregate_intake *intake, uint32_t row)
-{
-    return &states[intake->group_of ? intake->group_of[row] : 0];
-}
 
 /* ---- taking values in ---------------------------------------------------------------------------
  */
@@ -42,7 +35,7 @@ static void take_integer_sum(struct aggregate_state *states, const struct aggreg
         return;
     }
     for (uint32_t i = 0; i < intake->count; i++) {
-        struct aggregate_state *state = state_of(states, intake, intake->rows[i]);
+        struct aggregate_state *state = exec__state_of(states, intake, intake->rows[i]);
         state->as.sum += values[intake->rows[i]];
         state->count++;
     }
@@ -67,7 +60,7 @@ static status_t take_numeric_sum(struct aggregate_state *states,
 {
     const struct numeric *values = intake->values->as.numerics;
     for (uint32_t i = 0; i < intake->count; i++) {
-        struct aggregate_state *state = state_of(states, intake, intake->rows[i]);
+        struct aggregate_state *state = exec__state_of(states, intake, intake->rows[i]);
         struct numeric value = values[intake->rows[i]];
         __int128 sum;
         state->count++;
@@ -95,7 +88,7 @@ static status_t take_interval_sum(struct aggregate_state *states,
 {
     status_t status = OK;
     for (uint32_t i = 0; i < intake->count && status == OK; i++) {
-        struct aggregate_state *state = state_of(states, intake, intake->rows[i]);
+        struct aggregate_state *state = exec__state_of(states, intake, intake->rows[i]);
         state->count++;
         status = add_interval(state, intake->values->as.intervals[intake->rows[i]], error);
     }
@@ -115,26 +108,13 @@ static status_t take_double_sum(struct aggregate_state *states,
                                 const struct aggregate_intake *intake, struct error *error)
 {
     for (uint32_t i = 0; i < intake->count; i++) {
-        struct aggregate_state *state = state_of(states, intake, intake->rows[i]);
+        struct aggregate_state *state = exec__state_of(states, intake, intake->rows[i]);
         status_t status = add_double(state, intake->values->as.reals[intake->rows[i]], error);
         if (status != OK)
             return status;
         state->count++;
     }
     return OK;
-}
-
-static void take_variance(struct aggregate_state *states, const struct aggregate_intake *intake)
-{
-    ASSERT(intake->values->type == SQL_DOUBLE);
-    for (uint32_t i = 0; i < intake->count; i++) {
-        struct aggregate_state *state = state_of(states, intake, intake->rows[i]);
-        double value = intake->values->as.reals[intake->rows[i]];
-        double off = value - state->as.spread.mean;
-        state->count++;
-        state->as.spread.mean += off / (double)state->count;
-        state->as.spread.squares += off * (value - state->as.spread.mean);
-    }
 }
 
 static void text_room(struct aggregate_state *state, size_t size, struct arena *texts)
@@ -232,7 +212,7 @@ static void take_double_extreme(bool greater, struct aggregate_state *states,
     const double *values = intake->values->as.reals;
     for (uint32_t i = 0; i < intake->count; i++) {
         uint32_t row = intake->rows[i];
-        struct aggregate_state *state = state_of(states, intake, row);
+        struct aggregate_state *state = exec__state_of(states, intake, row);
         double value = values[row], best = state->as.real;
         if (state->count++ == 0 || (greater ? is_above(value, best) : is_above(best, value)))
             state->as.real = value;
@@ -248,7 +228,7 @@ static void take_extreme(bool greater, struct aggregate_state *states,
     }
     for (uint32_t i = 0; i < intake->count; i++) {
         uint32_t row = intake->rows[i];
-        struct aggregate_state *state = state_of(states, intake, row);
+        struct aggregate_state *state = exec__state_of(states, intake, row);
         bool first = state->count++ == 0;
         if (type_storage(intake->values->type) == SQL_INTEGER) {
             int64_t value = intake->values->as.integers[row];
@@ -270,13 +250,26 @@ static void take_first(struct aggregate_state *states, const struct aggregate_in
 {
     for (uint32_t i = 0; i < intake->count; i++) {
         uint32_t row = intake->rows[i];
-        struct aggregate_state *state = state_of(states, intake, row);
+        struct aggregate_state *state = exec__state_of(states, intake, row);
         if (state->count > 0)
             continue;
         struct value value = vector_get(intake->values, row);
         state->count = value.null ? 2 : 1;
         if (!value.null)
             keep(state, &value, texts);
+    }
+}
+
+static void take_any(struct aggregate_state *states, const struct aggregate_intake *intake,
+                     struct arena *texts)
+{
+    for (uint32_t i = 0; i < intake->count; i++) {
+        uint32_t row = intake->rows[i];
+        struct aggregate_state *state = exec__state_of(states, intake, row);
+        if (state->count++ > 0)
+            continue;
+        struct value value = vector_get(intake->values, row);
+        keep(state, &value, texts);
     }
 }
 
@@ -304,7 +297,7 @@ static void take_joined(enum aggregate_kind kind, struct aggregate_state *states
     bool bits = intake->values->type == SQL_INTEGER;
     for (uint32_t i = 0; i < intake->count; i++) {
         uint32_t row = intake->rows[i];
-        struct aggregate_state *state = state_of(states, intake, row);
+        struct aggregate_state *state = exec__state_of(states, intake, row);
         if (bits)
             join_bits(kind, state, intake->values->as.integers[row]);
         else
@@ -335,8 +328,8 @@ static status_t take_texts(struct aggregate_state *states, const struct aggregat
         struct slice separator = {0};
         if (!vector_is_null(intake->separators, row))
             separator = intake->separators->as.texts[row];
-        status_t status = take_text(state_of(states, intake, row), intake->values->as.texts[row],
-                                    separator, texts, error);
+        status_t status = take_text(exec__state_of(states, intake, row),
+                                    intake->values->as.texts[row], separator, texts, error);
         if (status != OK)
             return status;
     }
@@ -381,30 +374,25 @@ status_t exec__states_take(const struct aggregate *aggregate, struct aggregate_s
     case AGGREGATE_VAR_POP:
     case AGGREGATE_STDDEV_SAMP:
     case AGGREGATE_STDDEV_POP:
-        take_variance(states, intake);
-        return OK;
+        return exec__spread_take(states, intake, texts, error);
     case AGGREGATE_STRING:
         return take_texts(states, intake, texts, error);
+    case AGGREGATE_ANY:
+        take_any(states, intake, texts);
+        return OK;
+    case AGGREGATE_PERCENTILE_CONT:
+    case AGGREGATE_PERCENTILE_DISC:
+    case AGGREGATE_MODE:
+        exec__ordered_take(states, intake, texts);
+        return OK;
+    default:
+        ASSERT(exec__is_pairs(aggregate->kind));
+        return exec__pairs_take(states, intake, texts, error);
     }
-    UNREACHABLE();
 }
 
 /* ---- results ------------------------------------------------------------------------------------
  */
-
-/* NULL when there are too few values. */
-static struct value variance(enum aggregate_kind kind, const struct aggregate_state *state)
-{
-    bool sample = kind == AGGREGATE_VAR_SAMP || kind == AGGREGATE_STDDEV_SAMP;
-    bool root = kind == AGGREGATE_STDDEV_SAMP || kind == AGGREGATE_STDDEV_POP;
-    uint64_t degrees = sample ? state->count - 1 : state->count;
-    if (degrees == 0)
-        return value_null(SQL_DOUBLE);
-    double result = fmax(state->as.spread.squares, 0) / (double)degrees;
-    if (isnan(state->as.spread.squares))
-        result = state->as.spread.squares;
-    return value_double(root ? sqrt(result) : result);
-}
 
 static status_t numeric_result(enum aggregate_kind kind, const struct aggregate_state *state,
                                struct value *out, struct error *error)
@@ -438,12 +426,20 @@ status_t exec__state_result(const struct aggregate *aggregate, const struct aggr
         *out = value_integer((int64_t)state->count);
         return OK;
     }
+    if (exec__is_pairs(kind)) {
+        exec__pairs_result(aggregate, state, out);
+        return OK;
+    }
     if (state->count == 0 || (kind == AGGREGATE_FIRST && state->count == 2))
         return OK;
+    if (exec__is_variance(kind))
+        return exec__spread_result(aggregate, state, out, error);
+    if (exec__is_ordered_set(kind))
+        return exec__ordered_result(aggregate, state, out, error);
     enum sql_type argument = aggregate->argument->type;
     switch (kind) {
     case AGGREGATE_AVG: {
-        if (argument == SQL_NUMERIC)
+        if (aggregate->type == SQL_NUMERIC)
             return numeric_result(kind, state, out, error);
         if (argument == SQL_INTERVAL) {
             *out = value_interval(state->as.interval);
@@ -465,12 +461,6 @@ status_t exec__state_result(const struct aggregate *aggregate, const struct aggr
             return error_sql(error, "22003", 0, "bigint out of range");
         *out = value_integer((int64_t)state->as.sum);
         return OK;
-    case AGGREGATE_VAR_SAMP:
-    case AGGREGATE_VAR_POP:
-    case AGGREGATE_STDDEV_SAMP:
-    case AGGREGATE_STDDEV_POP:
-        *out = variance(kind, state);
-        return OK;
     default:
         break;
     }
@@ -483,16 +473,8 @@ status_t exec__state_result(const struct aggregate *aggregate, const struct aggr
 
 bool exec__state_can_merge(const struct aggregate *aggregate)
 {
-    return aggregate->kind != AGGREGATE_STRING && aggregate->kind != AGGREGATE_FIRST;
-}
-
-static void merge_variance(struct aggregate_state *into, const struct aggregate_state *from)
-{
-    double total = (double)into->count + (double)from->count;
-    double off = from->as.spread.mean - into->as.spread.mean;
-    double share = (double)from->count / total;
-    into->as.spread.squares += from->as.spread.squares + off * off * share * (double)into->count;
-    into->as.spread.mean += off * share;
+    return aggregate->kind != AGGREGATE_STRING && aggregate->kind != AGGREGATE_FIRST &&
+           !exec__is_ordered_set(aggregate->kind);
 }
 
 static status_t merge_values(const struct aggregate *aggregate, struct aggregate_state *into,
@@ -534,10 +516,29 @@ static status_t merge_values(const struct aggregate *aggregate, struct aggregate
     case AGGREGATE_VAR_POP:
     case AGGREGATE_STDDEV_SAMP:
     case AGGREGATE_STDDEV_POP:
-        merge_variance(into, from);
+        return exec__spread_merge(type, into, from, error);
+    case AGGREGATE_ANY:
         return OK;
     default:
-        UNREACHABLE();
+        ASSERT(exec__is_pairs(kind));
+        return exec__pairs_merge(into, from, error);
+    }
+}
+
+/* *into, which has taken in nothing, may own a text of its own. */
+static void state_copy(const struct aggregate *aggregate, struct aggregate_state *into,
+                       const struct aggregate_state *from, struct arena *texts)
+{
+    enum aggregate_kind kind = aggregate->kind;
+    struct aggregate_state before = *into;
+    bool keeps = kind == AGGREGATE_MIN || kind == AGGREGATE_MAX || kind == AGGREGATE_ANY;
+    *into = *from;
+    if (keeps && type_is_slice(aggregate->argument->type)) {
+        into->as.text = before.as.text;
+        into->capacity = before.capacity;
+        text_put(into, slice_make(from->as.text.data, from->as.text.size), texts);
+    } else if (exec__is_variance(kind) || exec__is_pairs(kind)) {
+        exec__spread_copy(aggregate, into, from, texts);
     }
 }
 
@@ -550,17 +551,8 @@ status_t exec__state_merge(const struct aggregate *aggregate, struct aggregate_s
     bool counts = aggregate->kind == AGGREGATE_COUNT || aggregate->kind == AGGREGATE_COUNT_ROWS;
     if (from->count == 0)
         return OK;
-    if (into->count == 0) { /* which may own a text of its own */
-        struct aggregate_state before = *into;
-        *into = *from;
-        bool text = !counts &&
-                    (aggregate->kind == AGGREGATE_MIN || aggregate->kind == AGGREGATE_MAX) &&
-                    type_is_slice(aggregate->argument->type);
-        if (text) {
-            into->as.text = before.as.text;
-            into->capacity = before.capacity;
-            text_put(into, slice_make(from->as.text.data, from->as.text.size), texts);
-        }
+    if (into->count == 0) {
+        state_copy(aggregate, into, from, texts);
         return OK;
     }
     if (!counts)

@@ -435,9 +435,12 @@ struct aggregate_state {
         struct interval interval;
         struct uuid uuid;
         struct {
-            double mean;
-            double squares; /* of the differences from it */
+            double sum;
+            double squares; /* of the differences from the mean */
         } spread;
+        struct numeric_spread *exact;
+        struct aggregate_pairs *pairs;
+        struct aggregate_values *values;
         struct {
             uint8_t *data;
             size_t size;
@@ -452,7 +455,7 @@ struct aggregate_state {
  * for AGGREGATE_FIRST). */
 struct aggregate_intake {
     const struct vector *values;
-    const struct vector *separators; /* of AGGREGATE_STRING */
+    const struct vector *separators; /* of aggregates with two arguments; has NULLs */
     const uint32_t *rows;
     uint32_t count;
     const uint32_t *group_of; /* by row: which state; NULL: all to the first */
@@ -470,6 +473,50 @@ bool exec__state_can_merge(const struct aggregate *aggregate);
 status_t exec__state_merge(const struct aggregate *aggregate, struct aggregate_state *into,
                            const struct aggregate_state *from, struct arena *texts,
                            struct error *error);
+
+static inline struct aggregate_state *
+exec__state_of(struct aggregate_state *states, const struct aggregate_intake *intake, uint32_t row)
+{
+    return &states[intake->group_of ? intake->group_of[row] : 0];
+}
+
+/* Variances, and what is told of pairs of doubles (aggregate_spread.c). 22003 when a sum leaves
+ * what doubles can be. */
+static inline bool exec__is_pairs(enum aggregate_kind kind)
+{
+    return kind >= AGGREGATE_REGR_COUNT && kind <= AGGREGATE_CORR;
+}
+static inline bool exec__is_variance(enum aggregate_kind kind)
+{
+    return kind >= AGGREGATE_VAR_SAMP && kind <= AGGREGATE_STDDEV_POP;
+}
+status_t exec__spread_take(struct aggregate_state *states, const struct aggregate_intake *intake,
+                           struct arena *texts, struct error *error);
+status_t exec__spread_merge(enum sql_type type, struct aggregate_state *into,
+                            const struct aggregate_state *from, struct error *error);
+status_t exec__spread_result(const struct aggregate *aggregate, const struct aggregate_state *state,
+                             struct value *out, struct error *error);
+status_t exec__pairs_take(struct aggregate_state *states, const struct aggregate_intake *intake,
+                          struct arena *texts, struct error *error);
+status_t exec__pairs_merge(struct aggregate_state *into, const struct aggregate_state *from,
+                           struct error *error);
+void exec__pairs_result(const struct aggregate *aggregate, const struct aggregate_state *state,
+                        struct value *out);
+/* *into, which has no values, gets those of `from`, in memory of its own. */
+void exec__spread_copy(const struct aggregate *aggregate, struct aggregate_state *into,
+                       const struct aggregate_state *from, struct arena *texts);
+
+/* Percentiles and the mode: all values are kept (aggregate_ordered.c). */
+static inline bool exec__is_ordered_set(enum aggregate_kind kind)
+{
+    return kind >= AGGREGATE_PERCENTILE_CONT && kind <= AGGREGATE_MODE;
+}
+void exec__ordered_take(struct aggregate_state *states, const struct aggregate_intake *intake,
+                        struct arena *texts);
+/* Puts the values into another order. 22003 for a fraction outside of 0 to 1. */
+status_t exec__ordered_result(const struct aggregate *aggregate,
+                              const struct aggregate_state *state, struct value *out,
+                              struct error *error);
 
 /* ---- windows (window.c, window_function.c)
  * -------------------------------------------------------

@@ -35,6 +35,40 @@ static struct ast_expr *parse_filter(struct parse *parse, struct ast_expr *call)
     return parse__expr_finish(parse, call, filter > below ? filter : below);
 }
 
+/* WITHIN GROUP (ORDER BY ...), at WITHIN. */
+static struct ast_expr *parse_within(struct parse *parse, struct ast_expr *call)
+{
+    uint32_t highest = call->height - 1;
+    uint32_t position = parse->token.position;
+    parse__advance(parse);
+    parse__advance(parse);
+    if (!parse__expect(parse, TOKEN_LEFT_PAREN))
+        return NULL;
+    bool twice = call->as.call.order_count > 0 || call->as.call.distinct || call->as.call.star;
+    if (twice) {
+        parse->failed = true;
+        error_sql(parse->error, "42601", position, "cannot use %s with WITHIN GROUP",
+                  call->as.call.distinct ? "DISTINCT"
+                  : call->as.call.star   ? "*"
+                                         : "multiple ORDER BY clauses");
+        return NULL;
+    }
+    call->as.call.within_group = true;
+    if (!parse__is_keyword(parse, KEYWORD_ORDER)) {
+        parse__syntax_error(parse);
+        return NULL;
+    }
+    if (!parse__orders(parse, &call->as.call.orders, &call->as.call.order_count, &highest) ||
+        !parse__expect(parse, TOKEN_RIGHT_PAREN))
+        return NULL;
+    return parse__expr_finish(parse, call, highest);
+}
+
+static bool within_follows(struct parse *parse)
+{
+    return parse__is_word(parse, "within") && parse__peek_keyword(parse, KEYWORD_GROUP);
+}
+
 /* OVERLAY(x PLACING y FROM n [FOR m]), behind the x. */
 static bool parse_placing(struct parse *parse, struct expr_list *list)
 {
@@ -86,7 +120,10 @@ struct ast_expr *parse__call(struct parse *parse)
     call = finish_call(parse, call, name.name, &list);
     if (!call)
         return NULL;
-    if (parse__is_keyword(parse, KEYWORD_FILTER) && parse__peek(parse)->kind == TOKEN_LEFT_PAREN)
+    if (within_follows(parse))
+        call = parse_within(parse, call);
+    if (call && parse__is_keyword(parse, KEYWORD_FILTER) &&
+        parse__peek(parse)->kind == TOKEN_LEFT_PAREN)
         call = parse_filter(parse, call);
     if (call && parse__is_keyword(parse, KEYWORD_OVER))
         return parse__over(parse, call);

@@ -181,6 +181,7 @@ struct ast_expr {
             bool distinct;            /* count(DISTINCT x) */
             struct ast_order *orders; /* string_agg(x, ',' ORDER BY y), or NULL */
             uint32_t order_count;
+            bool within_group;       /* the orders are those of WITHIN GROUP (ORDER BY ...) */
             struct ast_expr *filter; /* FILTER (WHERE ...), or NULL */
             struct ast_window *over; /* or NULL */
         } call;

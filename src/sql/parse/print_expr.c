@@ -210,8 +210,14 @@ static void print_call(const struct ast_expr *expr, struct buffer *out)
     if (expr->as.call.star)
         buffer_append_string(out, "*");
     print_list(expr->as.call.arguments, expr->as.call.count, ", ", out);
-    parse__print_orders(expr->as.call.orders, expr->as.call.order_count, " ORDER BY ", out);
+    if (!expr->as.call.within_group)
+        parse__print_orders(expr->as.call.orders, expr->as.call.order_count, " ORDER BY ", out);
     buffer_append_string(out, ")");
+    if (expr->as.call.within_group) {
+        buffer_append_string(out, " WITHIN GROUP (");
+        parse__print_orders(expr->as.call.orders, expr->as.call.order_count, "ORDER BY ", out);
+        buffer_append_string(out, ")");
+    }
     if (expr->as.call.filter) {
         buffer_append_string(out, " FILTER (WHERE ");
         ast_print_expr(expr->as.call.filter, out);

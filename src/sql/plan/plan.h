@@ -286,11 +286,28 @@ enum aggregate_kind {
     AGGREGATE_BIT_AND,
     AGGREGATE_BIT_OR,
     AGGREGATE_BIT_XOR,
-    AGGREGATE_VAR_SAMP, /* of doubles; NULL of fewer than two values */
+    AGGREGATE_VAR_SAMP, /* of doubles or numerics; NULL of fewer than two values */
     AGGREGATE_VAR_POP,
     AGGREGATE_STDDEV_SAMP,
     AGGREGATE_STDDEV_POP,
-    AGGREGATE_STRING /* string_agg: texts with a separator between */
+    AGGREGATE_STRING,     /* string_agg: texts with a separator between */
+    AGGREGATE_ANY,        /* any value, NULL when there is none */
+    AGGREGATE_REGR_COUNT, /* to AGGREGATE_CORR: of pairs of doubles (y, x), the second of which is
+                             `separator` */
+    AGGREGATE_REGR_SXX,
+    AGGREGATE_REGR_SYY,
+    AGGREGATE_REGR_SXY,
+    AGGREGATE_REGR_AVGX,
+    AGGREGATE_REGR_AVGY,
+    AGGREGATE_REGR_R2,
+    AGGREGATE_REGR_SLOPE,
+    AGGREGATE_REGR_INTERCEPT,
+    AGGREGATE_COVAR_POP,
+    AGGREGATE_COVAR_SAMP,
+    AGGREGATE_CORR,
+    AGGREGATE_PERCENTILE_CONT, /* (fraction: `separator`) WITHIN GROUP (ORDER BY argument) */
+    AGGREGATE_PERCENTILE_DISC,
+    AGGREGATE_MODE, /* () WITHIN GROUP (ORDER BY argument) */
 };
 
 struct sort_key {
@@ -302,11 +319,14 @@ struct sort_key {
 struct aggregate {
     enum aggregate_kind kind;
     struct expr *argument;  /* NULL for count(*) */
-    struct expr *separator; /* of AGGREGATE_STRING, else NULL */
+    struct expr *separator; /* of AGGREGATE_STRING; the x of AGGREGATE_REGR_COUNT and its like; the
+                               fraction of percentiles; else NULL */
     bool distinct;
-    enum sql_type type;  /* of the result: count integer, avg double, others as their argument (avg
-                            of integers keeps an integer argument) */
-    struct expr *filter; /* FILTER (WHERE ...), or NULL */
+    bool descending;         /* WITHIN GROUP (ORDER BY argument DESC) */
+    enum sql_type type;      /* of the result: count integer, avg of integers numeric (a double with
+                                sqlite_compatibility), others as their argument (avg of integers keeps
+                                an integer argument) */
+    struct expr *filter;     /* FILTER (WHERE ...), or NULL */
     struct sort_key *orders; /* in which it takes its values in, where that matters */
     uint32_t order_count;
 };

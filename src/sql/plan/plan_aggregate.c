@@ -81,70 +81,6 @@ struct expr **plan__aggregate_expr(struct aggregate *aggregate, uint32_t i)
     }
 }
 
-/* The type the argument is brought to; SQL_UNKNOWN: there is no such aggregate. */
-static enum sql_type argument_type(enum aggregate_kind kind, enum sql_type type)
-{
-    switch (kind) {
-    case AGGREGATE_SUM:
-    case AGGREGATE_AVG:
-        if (type == SQL_UNKNOWN)
-            return SQL_INTEGER;
-        if (type == SQL_TIME)
-            return SQL_INTERVAL;
-        return type_is_number(type) || type == SQL_INTERVAL ? type : SQL_UNKNOWN;
-    case AGGREGATE_MIN:
-    case AGGREGATE_MAX:
-        return type == SQL_UNKNOWN ? SQL_TEXT : type == SQL_BOOLEAN ? SQL_UNKNOWN : type;
-    case AGGREGATE_BOOL_AND:
-    case AGGREGATE_BOOL_OR:
-        return plan__can_coerce(type, SQL_BOOLEAN) ? SQL_BOOLEAN : SQL_UNKNOWN;
-    case AGGREGATE_BIT_AND:
-    case AGGREGATE_BIT_OR:
-    case AGGREGATE_BIT_XOR:
-        return plan__can_coerce(type, SQL_INTEGER) ? SQL_INTEGER : SQL_UNKNOWN;
-    case AGGREGATE_VAR_SAMP:
-    case AGGREGATE_VAR_POP:
-    case AGGREGATE_STDDEV_SAMP:
-    case AGGREGATE_STDDEV_POP:
-        return plan__can_coerce(type, SQL_DOUBLE) ? SQL_DOUBLE : SQL_UNKNOWN;
-    case AGGREGATE_STRING:
-        return plan__can_coerce(type, SQL_TEXT) ? SQL_TEXT : SQL_UNKNOWN;
-    case AGGREGATE_COUNT_ROWS:
-    case AGGREGATE_COUNT:
-    case AGGREGATE_FIRST:
-        return type == SQL_UNKNOWN ? SQL_TEXT : type;
-    }
-    UNREACHABLE();
-}
-
-/* The arguments' types settled and the result's found. */
-static status_t type_aggregate(struct planner *planner, struct aggregate *aggregate,
-                               const char *name, uint32_t position)
-{
-    if (plan__lenient_nulls(planner, &aggregate->argument, 1, 1))
-        aggregate->argument = plan__cast_implicit(planner, aggregate->argument, SQL_INTEGER);
-    enum sql_type given = aggregate->argument->type;
-    enum sql_type type = argument_type(aggregate->kind, given);
-    const struct expr *separator = aggregate->separator;
-    if (type == SQL_UNKNOWN || (separator && !plan__can_coerce(separator->type, SQL_TEXT))) {
-        error_sql(planner->error, "42883", position, "function %s(%s%s%s) does not exist", name,
-                  type_name(given), separator ? ", " : "",
-                  separator ? type_name(separator->type) : "");
-        error_hint(planner->error, "No function matches the given name and argument types. You "
-                                   "might need to add explicit type casts.");
-        return ERR_SQL;
-    }
-    status_t status = plan__coerce(planner, &aggregate->argument, type);
-    if (!status && separator)
-        status = plan__coerce(planner, &aggregate->separator, SQL_TEXT);
-    aggregate->type = type;
-    if (aggregate->kind == AGGREGATE_COUNT)
-        aggregate->type = SQL_INTEGER;
-    else if (aggregate->kind == AGGREGATE_AVG && type != SQL_NUMERIC && type != SQL_INTERVAL)
-        aggregate->type = SQL_DOUBLE;
-    return status;
-}
-
 static status_t bind_filter(struct scope *scope, const struct ast_expr *ast, struct expr **out)
 {
     struct exprs conjuncts = {0};
@@ -184,15 +120,38 @@ static status_t bind_aggregate_orders(struct scope *scope, const struct ast_expr
     return OK;
 }
 
-static status_t wrong_arguments(struct scope *scope, const struct ast_expr *ast)
+/* Is an expression made of grouped ones, and so the same for all rows of a group? */
+static bool is_of_groups(const struct query *query, const struct expr *expr)
 {
-    struct error *error = scope->planner->error;
-    bool is_text = strcmp(ast->as.call.name, "string_agg") == 0;
-    error_sql(error, "42883", ast->position, "function %s(%s) does not exist", ast->as.call.name,
-              ast->as.call.star ? "*" : "");
-    error_hint(error,
-               is_text ? "It takes a text and a separator." : "An aggregate takes one argument.");
-    return ERR_SQL;
+    for (uint32_t i = 0; query && i < query->groups.count; i++)
+        if (plan__equal(query->groups.items[i], expr))
+            return true;
+    if (expr->kind == EXPR_COLUMN)
+        return false;
+    for (uint32_t i = 0; i < expr->argument_count; i++)
+        if (!is_of_groups(query, expr->arguments[i]))
+            return false;
+    return true;
+}
+
+/* f([fraction]) WITHIN GROUP (ORDER BY value). */
+static status_t bind_within_group(struct scope *scope, const struct ast_expr *ast,
+                                  struct aggregate *out)
+{
+    const struct ast_order *order = &ast->as.call.orders[0];
+    status_t status = plan__bind_expr(scope, order->expr, &out->argument);
+    out->descending = order->descending;
+    if (!status && ast->as.call.count > 0)
+        status = plan__bind_expr(scope, ast->as.call.arguments[0], &out->separator);
+    if (!status && out->separator && !is_of_groups(scope->query, out->separator)) {
+        status = error_sql(scope->planner->error, "42803", out->separator->position,
+                           "the fraction of %s must be made of grouped columns", ast->as.call.name);
+        error_detail(scope->planner->error, "Direct arguments of an ordered-set aggregate must use "
+                                            "only grouped columns.");
+    }
+    if (!status)
+        status = plan__type_aggregate(scope->planner, out, ast->as.call.name, ast->position);
+    return status;
 }
 
 status_t plan__bind_aggregate_call(struct scope *scope, const struct ast_expr *ast,
@@ -201,17 +160,19 @@ status_t plan__bind_aggregate_call(struct scope *scope, const struct ast_expr *a
     struct planner *planner = scope->planner;
     status_t status = OK;
     *out = (struct aggregate){.kind = kind, .distinct = ast->as.call.distinct};
-    if (ast->as.call.star && kind == AGGREGATE_COUNT) {
+    if ((status = plan__check_aggregate(scope, ast, kind)))
+        return status;
+    if (ast->as.call.star) {
         out->kind = AGGREGATE_COUNT_ROWS;
         out->type = SQL_INTEGER;
-    } else if (ast->as.call.star || ast->as.call.count != (kind == AGGREGATE_STRING ? 2 : 1)) {
-        return wrong_arguments(scope, ast);
+    } else if (plan__is_ordered_set(kind)) {
+        status = bind_within_group(scope, ast, out);
     } else {
         status = plan__bind_expr(scope, ast->as.call.arguments[0], &out->argument);
-        if (!status && kind == AGGREGATE_STRING)
+        if (!status && ast->as.call.count > 1)
             status = plan__bind_expr(scope, ast->as.call.arguments[1], &out->separator);
         if (!status)
-            status = type_aggregate(planner, out, ast->as.call.name, ast->position);
+            status = plan__type_aggregate(planner, out, ast->as.call.name, ast->position);
         if (!status)
             status = bind_aggregate_orders(scope, ast, out);
     }

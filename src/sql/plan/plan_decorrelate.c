@@ -181,7 +181,8 @@ static void group_by(struct planner *planner, struct query *inner, const struct 
 static struct expr *aggregate_outside(struct planner *planner, const struct aggregate *aggregate,
                                       struct expr *column)
 {
-    bool counts = aggregate->kind == AGGREGATE_COUNT || aggregate->kind == AGGREGATE_COUNT_ROWS;
+    bool counts = aggregate->kind == AGGREGATE_COUNT || aggregate->kind == AGGREGATE_COUNT_ROWS ||
+                  aggregate->kind == AGGREGATE_REGR_COUNT;
     if (!counts)
         return column;
     struct expr *zero = plan__constant(planner, value_integer(0), 0);

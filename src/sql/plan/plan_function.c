@@ -195,6 +195,22 @@ static const struct {
     {"stddev_samp", AGGREGATE_STDDEV_SAMP},
     {"stddev_pop", AGGREGATE_STDDEV_POP},
     {"string_agg", AGGREGATE_STRING},
+    {"any_value", AGGREGATE_ANY},
+    {"corr", AGGREGATE_CORR},
+    {"covar_pop", AGGREGATE_COVAR_POP},
+    {"covar_samp", AGGREGATE_COVAR_SAMP},
+    {"regr_avgx", AGGREGATE_REGR_AVGX},
+    {"regr_avgy", AGGREGATE_REGR_AVGY},
+    {"regr_count", AGGREGATE_REGR_COUNT},
+    {"regr_intercept", AGGREGATE_REGR_INTERCEPT},
+    {"regr_r2", AGGREGATE_REGR_R2},
+    {"regr_slope", AGGREGATE_REGR_SLOPE},
+    {"regr_sxx", AGGREGATE_REGR_SXX},
+    {"regr_sxy", AGGREGATE_REGR_SXY},
+    {"regr_syy", AGGREGATE_REGR_SYY},
+    {"percentile_cont", AGGREGATE_PERCENTILE_CONT},
+    {"percentile_disc", AGGREGATE_PERCENTILE_DISC},
+    {"mode", AGGREGATE_MODE},
 };
 
 enum { AGGREGATE_NAMES = sizeof aggregates / sizeof *aggregates };

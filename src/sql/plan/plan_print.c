@@ -366,6 +366,22 @@ const char *plan__aggregate_name(enum aggregate_kind kind)
         [AGGREGATE_STDDEV_SAMP] = "stddev_samp",
         [AGGREGATE_STDDEV_POP] = "stddev_pop",
         [AGGREGATE_STRING] = "string_agg",
+        [AGGREGATE_ANY] = "any_value",
+        [AGGREGATE_REGR_COUNT] = "regr_count",
+        [AGGREGATE_REGR_SXX] = "regr_sxx",
+        [AGGREGATE_REGR_SYY] = "regr_syy",
+        [AGGREGATE_REGR_SXY] = "regr_sxy",
+        [AGGREGATE_REGR_AVGX] = "regr_avgx",
+        [AGGREGATE_REGR_AVGY] = "regr_avgy",
+        [AGGREGATE_REGR_R2] = "regr_r2",
+        [AGGREGATE_REGR_SLOPE] = "regr_slope",
+        [AGGREGATE_REGR_INTERCEPT] = "regr_intercept",
+        [AGGREGATE_COVAR_POP] = "covar_pop",
+        [AGGREGATE_COVAR_SAMP] = "covar_samp",
+        [AGGREGATE_CORR] = "corr",
+        [AGGREGATE_PERCENTILE_CONT] = "percentile_cont",
+        [AGGREGATE_PERCENTILE_DISC] = "percentile_disc",
+        [AGGREGATE_MODE] = "mode",
     };
     ASSERT(kind < sizeof names / sizeof *names);
     return names[kind];
@@ -388,11 +404,18 @@ void plan__print_aggregate(const struct aggregate *aggregate, struct buffer *out
 {
     buffer_printf(out, "%s(%s", plan__aggregate_name(aggregate->kind),
                   aggregate->distinct ? "DISTINCT " : "");
-    if (aggregate->argument)
+    if (aggregate->kind >= AGGREGATE_PERCENTILE_CONT) {
+        if (aggregate->separator)
+            expr_print(aggregate->separator, out);
+        buffer_append_string(out, ") WITHIN GROUP (ORDER BY ");
         expr_print(aggregate->argument, out);
-    else
+        buffer_append_string(out, aggregate->descending ? " DESC" : "");
+    } else if (aggregate->argument) {
+        expr_print(aggregate->argument, out);
+    } else {
         buffer_append_byte(out, '*');
-    if (aggregate->separator) {
+    }
+    if (aggregate->separator && aggregate->kind < AGGREGATE_PERCENTILE_CONT) {
         buffer_append_string(out, ", ");
         expr_print(aggregate->separator, out);
     }

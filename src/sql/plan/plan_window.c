@@ -325,11 +325,14 @@ static status_t bind_function(struct scope *scope, const struct ast_expr *ast,
     if (ast->as.call.distinct)
         return error_sql(planner->error, "0A000", ast->position,
                          "DISTINCT is not implemented for window functions");
-    if (ast->as.call.orders)
+    if (ast->as.call.orders && !ast->as.call.within_group)
         return error_sql(planner->error, "0A000", ast->position,
                          "aggregate ORDER BY is not implemented for window functions");
     enum aggregate_kind aggregate;
     if (plan__aggregate_by_name(out->name, &aggregate)) {
+        if (plan__is_ordered_set(aggregate))
+            return error_sql(planner->error, "0A000", ast->position,
+                             "OVER is not supported for ordered-set aggregate %s", out->name);
         out->kind = WINDOW_AGGREGATE;
         status_t status = plan__bind_aggregate_call(scope, ast, aggregate, &out->aggregate);
         out->type = out->aggregate.type;

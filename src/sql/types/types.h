@@ -379,6 +379,22 @@ enum numeric_power {
 };
 enum numeric_power numeric_power(struct numeric base, struct numeric exponent, struct numeric *out);
 
+/* What an exact variance is made of; zeroed: of no values (numeric_spread.c). */
+enum { NUMERIC_SPREAD_SUM_WORDS = 5, NUMERIC_SPREAD_SQUARE_WORDS = 9 };
+struct numeric_spread {
+    uint64_t count;
+    uint32_t scale;
+    uint64_t sum[NUMERIC_SPREAD_SUM_WORDS]; /* two's complement */
+    uint64_t squares[NUMERIC_SPREAD_SQUARE_WORDS];
+};
+/* Takes in coefficient / 10^scale, of at most NUMERIC_DIGITS_MAX digits. */
+void numeric_spread_add(struct numeric_spread *spread, __int128 coefficient, uint32_t scale);
+void numeric_spread_merge(struct numeric_spread *into, const struct numeric_spread *from);
+/* Of a sample of at least two values, or of a population of at least one; with `root` its standard
+ * deviation. */
+bool numeric_spread_variance(const struct numeric_spread *spread, bool sample, bool root,
+                             struct numeric *out);
+
 /* ---- bytes and UUIDs --------------------------------------------------------------------------
  */
 
