@@ -7,7 +7,7 @@
  * grouped and so determines it. */
 #include <string.h>
 
-#include "sql/plan/plan_int.h"
+#include "sql/plan/plan_aggregate_int.h"
 
 /* ---- aggregate calls --------------------------------------------------------------------------
  */

@@ -1,7 +1,7 @@
 /* The kinds of aggregates: how they are called, what they take and what they give. */
 #include <string.h>
 
-#include "sql/plan/plan_int.h"
+#include "sql/plan/plan_aggregate_int.h"
 
 static bool is_of_pairs(enum aggregate_kind kind)
 {
@@ -28,6 +28,8 @@ static status_t wrong_count(struct scope *scope, const struct ast_expr *ast,
         error_hint(error, "It takes a text and a separator.");
     else if (is_of_pairs(kind))
         error_hint(error, "It takes two numbers, %s(y, x).", ast->as.call.name);
+    else if (kind == AGGREGATE_MODE)
+        error_hint(error, "It is mode() WITHIN GROUP (ORDER BY value).");
     else
         error_hint(error, "An aggregate takes one argument.");
     return status;

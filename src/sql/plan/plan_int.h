@@ -404,20 +404,6 @@ status_t plan__coerce_output(struct planner *planner, struct query *query, uint3
 /* The place of an aggregate's i-th expression, which may be NULL; NULL when there is none further.
  */
 struct expr **plan__aggregate_expr(struct aggregate *aggregate, uint32_t i);
-/* What stands behind the name: arguments, ORDER BY and FILTER, their types settled. Aggregates must
- * be refused by the scope. */
-/* What may be written for this kind of aggregate: 42883, 42809, 42601. */
-status_t plan__check_aggregate(struct scope *scope, const struct ast_expr *ast,
-                               enum aggregate_kind kind);
-/* The arguments' types settled and the result's found. */
-status_t plan__type_aggregate(struct planner *planner, struct aggregate *aggregate,
-                              const char *name, uint32_t position);
-static inline bool plan__is_ordered_set(enum aggregate_kind kind)
-{
-    return kind >= AGGREGATE_PERCENTILE_CONT && kind <= AGGREGATE_MODE;
-}
-status_t plan__bind_aggregate_call(struct scope *scope, const struct ast_expr *ast,
-                                   enum aggregate_kind kind, struct aggregate *out);
 /* After outputs, HAVING and ORDER BY are bound: puts group columns in the place of equal
  * expressions, 42803 for what is neither grouped nor aggregated. */
 status_t plan__check_grouping(struct planner *planner, struct query *query);

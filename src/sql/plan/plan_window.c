@@ -7,7 +7,7 @@
  * whose order is the beginning of another's needs no sort of its own. */
 #include <string.h>
 
-#include "sql/plan/plan_int.h"
+#include "sql/plan/plan_aggregate_int.h"
 
 static const struct {
     const char *name;

@@ -1,0 +1,23 @@
+/* What the files that bind calls of aggregates share. */
+#ifndef SQL_PLAN_PLAN_AGGREGATE_INT_H
+#define SQL_PLAN_PLAN_AGGREGATE_INT_H
+
+#include "sql/plan/plan_int.h"
+
+/* Is it called with WITHIN GROUP (ORDER BY ...)? */
+static inline bool plan__is_ordered_set(enum aggregate_kind kind)
+{
+    return kind >= AGGREGATE_PERCENTILE_CONT && kind <= AGGREGATE_MODE;
+}
+/* What may be written for this kind of aggregate: 42883, 42809, 42601. */
+status_t plan__check_aggregate(struct scope *scope, const struct ast_expr *ast,
+                               enum aggregate_kind kind);
+/* The arguments' types settled and the result's found. */
+status_t plan__type_aggregate(struct planner *planner, struct aggregate *aggregate,
+                              const char *name, uint32_t position);
+/* What stands behind the name: arguments, ORDER BY and FILTER, their types settled. Aggregates must
+ * be refused by the scope. */
+status_t plan__bind_aggregate_call(struct scope *scope, const struct ast_expr *ast,
+                                   enum aggregate_kind kind, struct aggregate *out);
+
+#endif
