@@ -268,6 +268,30 @@ int bin__shell_statement(struct bin__shell *shell, const struct bin__statement *
     return code;
 }
 
+int bin__shell_query(struct bin__shell *shell, const char *sql, const char *parameter,
+                     toydb_event_fn *each, void *context)
+{
+    struct toydb_error error = {0};
+    struct toydb_value value = {.type = TOYDB_TEXT};
+    if (parameter) {
+        value.text.data = parameter;
+        value.text.size = strlen(parameter);
+    }
+    running = shell->session;
+    enum toydb_result result =
+        toydb_execute(shell->session, sql, &value, parameter ? 1 : 0, each, context, &error);
+    running = NULL;
+    peer_notice(shell);
+    if (result == TOYDB_OK)
+        return BIN__EXIT_OK;
+    bin__shell_complain(shell, "%s (SQLSTATE %s)", error.message, error.sqlstate);
+    if (*error.detail)
+        fprintf(stderr, "DETAIL:  %s\n", error.detail);
+    if (*error.hint)
+        fprintf(stderr, "HINT:  %s\n", error.hint);
+    return result == TOYDB_UNREACHABLE ? BIN__EXIT_UNREACHABLE : BIN__EXIT_FAILED;
+}
+
 int bin__shell_status(struct bin__shell *shell)
 {
     struct toydb_status *status;

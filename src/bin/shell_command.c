@@ -16,17 +16,6 @@ static int command_help(struct bin__shell *shell, const char *argument)
     return BIN__EXIT_OK;
 }
 
-static int command_describe(struct bin__shell *shell, const char *argument)
-{
-    return bin__shell_describe(shell, *argument ? argument : NULL);
-}
-
-static int command_tables(struct bin__shell *shell, const char *argument)
-{
-    MAYBE(*argument != '\0');
-    return bin__shell_describe(shell, NULL);
-}
-
 static int command_status(struct bin__shell *shell, const char *argument)
 {
     MAYBE(*argument != '\0');
@@ -99,11 +88,11 @@ static const struct {
     const char *name;
     command_fn *run;
 } commands[] = {
-    {"?", command_help},          {"h", bin__shell_help_sql},   {"help", bin__shell_help_sql},
-    {"d", command_describe},      {"dt", command_tables},       {"status", command_status},
-    {"timing", command_timing},   {"x", command_expanded},      {"format", command_format},
-    {"i", command_include},       {"include", command_include}, {"c", command_connect},
-    {"connect", command_connect}, {"q", command_quit},          {"quit", command_quit},
+    {"?", command_help},        {"h", bin__shell_help_sql},   {"help", bin__shell_help_sql},
+    {"status", command_status}, {"timing", command_timing},   {"x", command_expanded},
+    {"format", command_format}, {"i", command_include},       {"include", command_include},
+    {"c", command_connect},     {"connect", command_connect}, {"q", command_quit},
+    {"quit", command_quit},
 };
 
 static const char *skip_blanks(const char *at)
@@ -131,6 +120,8 @@ int bin__shell_command(struct bin__shell *shell, struct slice line)
     for (size_t i = 0; i < sizeof commands / sizeof *commands && code < 0; i++)
         if (strcmp(name, commands[i].name) == 0)
             code = commands[i].run(shell, argument);
+    if (code < 0)
+        code = bin__shell_list(shell, name, argument);
     if (code < 0)
         code = bin__shell_complain(shell, "unknown command \\%s, try \\? for help", name);
     mem_free(text);

@@ -6,7 +6,8 @@
  *   shell_copy.c      COPY: its data out of the lines behind it, its lines as they are
  *   shell_prompt.c    statements from a person: line editing, history, prompts
  *   shell_command.c   backslash commands
- *   shell_describe.c  \d
+ *   shell_describe.c  \d NAME
+ *   shell_list.c      \d, \dt and their like
  *   shell_help.c      \? and \h
  *
  * Results go to standard output, errors and notices to standard error. */
@@ -63,11 +64,30 @@ int bin__copy_data(struct bin__shell *shell, struct buffer *data);
 
 /* `line` begins with a backslash; a line break at its end is allowed. */
 int bin__shell_command(struct bin__shell *shell, struct slice line);
-int bin__shell_describe(struct bin__shell *shell, const char *table); /* NULL: all tables */
+/* Runs a statement of the shell's own, with $1 unless that is NULL, and complains when it fails. */
+int bin__shell_query(struct bin__shell *shell, const char *sql, const char *parameter,
+                     toydb_event_fn *each, void *context);
+/* Of "d", "dt", "di+" and so on; -1: it is none of them. */
+int bin__shell_list(struct bin__shell *shell, const char *command, const char *argument);
+/* All there is to know of what is named so. */
+int bin__shell_describe(struct bin__shell *shell, const char *typed, bool full);
+/* A line that begins with a point and a letter: what the shell of SQLite takes. */
+int bin__shell_foreign(struct bin__shell *shell, struct slice line);
 int bin__shell_status(struct bin__shell *shell);
 void bin__shell_help(struct bin__shell *shell);
 /* Of one SQL command, or the list of them with "". */
 int bin__shell_help_sql(struct bin__shell *shell, const char *topic);
+
+/* Names as a person gives them: "Quoted" as it is, others without regard to case, * and ? stand for
+ * any letters and one, schema.name; the schema public is left out. */
+struct bin__pattern {
+    char *schema; /* or NULL */
+    char *name;   /* without what is wild */
+    char *like;   /* for LIKE */
+    bool wild;
+};
+void bin__pattern_parse(const char *typed, struct bin__pattern *out);
+void bin__pattern_free(struct bin__pattern *pattern);
 
 /* Catches Ctrl-C from now on: it cancels the statement that runs. */
 void bin__shell_catch_interrupts(void);

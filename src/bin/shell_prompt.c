@@ -165,6 +165,9 @@ static void run_line(struct prompt *prompt, struct slice line)
     buffer_append_slice(&prompt->entry, line);
     if ((idle || command) && run_word(prompt, line)) {
         history_add(prompt);
+    } else if (idle && line.size > 1 && line.data[0] == '.') {
+        history_add(prompt);
+        bin__shell_foreign(prompt->shell, line);
     } else if (command) {
         history_add(prompt);
         bin__shell_command(prompt->shell, line);

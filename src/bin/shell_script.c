@@ -7,12 +7,13 @@
 
 enum { INCLUDE_DEPTH_MAX = 16 };
 
-static bool is_command(struct slice line)
+/* Not counting blanks before it. */
+static bool begins_with(struct slice line, char first)
 {
     size_t at = 0;
     while (at < line.size && (line.data[at] == ' ' || line.data[at] == '\t'))
         at++;
-    return at < line.size && line.data[at] == '\\';
+    return at < line.size && line.data[at] == (uint8_t)first;
 }
 
 /* Some editors begin a file of UTF-8 with U+FEFF. */
@@ -35,9 +36,11 @@ static int run_statements(struct bin__shell *shell, struct bin__split *split)
 static int run_line(struct bin__shell *shell, struct bin__split *split, struct slice line)
 {
     int code = BIN__EXIT_OK;
-    if (bin__split_idle(split) && is_command(line)) {
+    if (bin__split_idle(split) && begins_with(line, '\\')) {
         code = bin__shell_command(shell, line);
         line = slice_make("\n", 1); /* it counts as a line */
+    } else if (bin__split_idle(split) && line.size > 0 && line.data[0] == '.') {
+        return bin__shell_foreign(shell, line); /* no statement begins so */
     }
     if (bin__split_feed(split, line) != OK)
         return bin__shell_complain(shell, "statement at line %u is too long", split->start_line);

@@ -211,6 +211,59 @@ def copying_by_hand():
     assert "Seven" in out, out
 
 
+SCHEMA = """
+CREATE TABLE person (id INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name VARCHAR(20) NOT NULL DEFAULT 'n',
+    "Odd Col" NUMERIC(9, 2) UNIQUE, s SERIAL, CONSTRAINT enough CHECK (s > 0));
+CREATE TABLE pet (id INTEGER PRIMARY KEY, owner INTEGER REFERENCES person ON DELETE CASCADE);
+CREATE INDEX by_name ON person (lower(name), s DESC) INCLUDE ("Odd Col") WHERE s > 5;
+CREATE VIEW v AS SELECT name, count(*) AS n FROM person GROUP BY name;
+CREATE SEQUENCE tickets START 100 MAXVALUE 1000 CYCLE;
+COMMENT ON TABLE person IS 'who is there';
+COMMENT ON COLUMN person.name IS 'as spoken';
+"""
+
+
+@test
+def describing():
+    directory = os.path.join(tempfile.mkdtemp(dir=scratch), "data")
+
+    def ask(*commands):
+        given = [word for command in commands for word in ("-c", command)]
+        return run([TOYSQL, "--embedded", directory, *given])
+    code, out, err = ask("\\d", "\\dv")
+    assert code == 0 and not err and "no tables" in out and "no views" in out, (code, out, err)
+    code, _, err = ask(SCHEMA)
+    assert code == 0 and not err, (code, err)
+    code, out, err = ask("\\d person")
+    assert code == 0 and not err, (code, err)
+    for line in ["Table person", "generated always as identity", "character varying(20) | not null | 'n' ", "as spoken",
+                 "    person_pkey PRIMARY KEY (id)\n",
+                 '    by_name (lower(name), s DESC) INCLUDE ("Odd Col") WHERE s > 5\n',
+                 '    "person_Odd Col_key" UNIQUE CONSTRAINT ("Odd Col")\n', "    enough CHECK (s > 0)\n",
+                 "    table pet: pet_owner_fkey FOREIGN KEY (owner) REFERENCES person (id) ON DELETE CASCADE\n",
+                 "    person_s_seq of column s\n", "Comment:\n    who is there\n"]:
+        assert line in out, (line, out)
+    code, out, err = ask("\\d pet", "\\d+ v", "\\d TICKETS", "\\d by_name", "\\d toydb_internal.nodes")
+    assert code == 0 and not err, (code, err)
+    for line in ["Foreign keys:\n    pet_owner_fkey FOREIGN KEY (owner) REFERENCES person (id)", "View v\n",
+                 " n      | integer\n", "count(*) AS n", "Sequence tickets\n",
+                 "bigint from 100 by 1, least 1, greatest 1000, cycles\n", "Index by_name\n",
+                 " is_here      | boolean\n"]:
+        assert line in out, (line, out)
+    assert "Size:" in ask("\\d+ pet")[1]
+    code, out, err = ask("\\d", "\\dt", "\\dt+", "\\di", "\\dv", "\\ds", "\\df lower", "\\dn", "\\l", "\\du")
+    assert code == 0 and not err, (code, err)
+    for line in [" pet ", " tickets ", "| primary key", "toydb_internal", "There is one database"]:
+        assert line in out, (line, out)
+    code, out, err = ask("\\dt p*", "\\dt x*", "\\d p?t")
+    assert code == 0 and "(2 rows)" in out and "No table is named like x*" in out and "Table pet" in out, (code, out, err)
+    code, out, err = ask("\\d persn")
+    assert code == 1 and "42P01" in err and '"person"' in err, (code, out, err)
+    for command, said in [("\\d x*", "nothing is named like"), (".tables", "\\dt"), ("\\nonsense", "\\?")]:
+        code, out, err = ask(command)
+        assert code == 1 and said in err, (code, out, err)
+
+
 @test
 def embedded():
     directory = os.path.join(tempfile.mkdtemp(dir=scratch), "data")
