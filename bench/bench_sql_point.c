@@ -39,8 +39,15 @@ static struct value any_key(uint32_t n)
 
 static void update_one(struct side *side, uint32_t n)
 {
-    struct value given[] = {any_key(n), value_integer(n)};
-    side_run_with(side, "UPDATE points SET v = $2 WHERE k = $1", given, 2, NULL);
+    struct value given[] = {value_integer(n), any_key(n)};
+    side_run_with(side, "UPDATE points SET v = $1 WHERE k = $2", given, 2, NULL);
+}
+
+/* One row behind the other. */
+static void update_next(struct side *side, uint32_t n)
+{
+    struct value given[] = {value_integer(n), value_integer(n % GROUPED)};
+    side_run_with(side, "UPDATE points SET v = $1 WHERE k = $2", given, 2, NULL);
 }
 
 static void delete_one(struct side *side, uint32_t n)
@@ -112,6 +119,40 @@ static void measure_writes(struct side *ours, struct side *sqlite, const char *n
     line(what, grouped[0], grouped[1], "statement");
 }
 
+/* Statements that write many rows, each in a commit of its own. */
+static void measure_many(struct side *ours, struct side *sqlite)
+{
+    static const struct {
+        const char *name;
+        uint32_t rows; /* of GROUPED that there are */
+        const char *sql;
+    } steps[] = {
+        {"INSERT ... SELECT of 100k rows", GROUPED,
+         "INSERT INTO many SELECT k, v, name FROM points WHERE k < 100000"},
+        {"UPDATE of 100k rows", GROUPED, "UPDATE many SET v = v + 1"},
+        {"UPDATE of 10k rows by range", GROUPED / 10,
+         "UPDATE many SET v = v + 1 WHERE k >= 20000 AND k < 30000"},
+        {"DELETE of 50k rows by range", GROUPED / 2, "DELETE FROM many WHERE k < 50000"},
+        {NULL, 0, "DELETE FROM many"},
+    };
+    enum { STEPS = sizeof steps / sizeof *steps };
+    struct side *sides[] = {ours, sqlite};
+    double best[2][STEPS] = {0};
+    for (int s = 0; s < 2; s++)
+        side_run(sides[s], "CREATE TABLE many (k INTEGER PRIMARY KEY, v INTEGER, name TEXT)", NULL);
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < STEPS; i++) {
+            for (int s = 0; s < 2; s++) {
+                double start = now_s();
+                side_run(sides[s], steps[i].sql, NULL);
+                best[s][i] = fmax(best[s][i], steps[i].rows / (now_s() - start));
+            }
+        }
+    }
+    for (size_t i = 0; i < STEPS && steps[i].name; i++)
+        line(steps[i].name, best[0][i], best[1][i], "row");
+}
+
 void point_measure_writes(struct side *ours, struct side *sqlite)
 {
     static const char *const creates[] = {
@@ -125,6 +166,8 @@ void point_measure_writes(struct side *ours, struct side *sqlite)
     }
     measure_writes(ours, sqlite, "insert, prepared", insert_one, 0);
     measure_writes(ours, sqlite, "insert with an index, prepared", insert_indexed, 0);
-    measure_writes(ours, sqlite, "update by key, prepared", update_one, 0);
+    measure_writes(ours, sqlite, "update by scattered key, prepared", update_one, 0);
+    measure_writes(ours, sqlite, "update by next key, prepared", update_next, 0);
+    measure_many(ours, sqlite);
     measure_writes(ours, sqlite, "delete by key, prepared", delete_one, 0);
 }

@@ -269,6 +269,15 @@ struct side *side_open_sqlite(const char *directory)
     return side;
 }
 
+/* To SQLite "$1" is a name, numbered where it comes first: it must come in the order of numbers. */
+static void check_order(sqlite3_stmt *statement)
+{
+    for (int i = 1; i <= sqlite3_bind_parameter_count(statement); i++) {
+        const char *name = sqlite3_bind_parameter_name(statement, i);
+        demand(name && strtol(name + 1, NULL, 10) == i, "parameters are not in order");
+    }
+}
+
 /* Texts are told apart by address: each call site has its own, and those made up are run once. */
 static sqlite3_stmt *prepare(struct side *side, const char *sql, bool keep)
 {
@@ -279,6 +288,7 @@ static sqlite3_stmt *prepare(struct side *side, const char *sql, bool keep)
     }
     if (sqlite3_prepare_v2(side->db, sql, -1, &statement, NULL) != SQLITE_OK)
         return NULL;
+    check_order(statement);
     if (keep) {
         uint32_t at = side->prepared_next++ % STATEMENTS_MAX;
         sqlite3_finalize(side->prepared[at].statement);
