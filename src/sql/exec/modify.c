@@ -276,11 +276,13 @@ static bool may_run_out(const struct operator* op)
 }
 
 /* Rows of a VALUES that need not be seen together go in one by one, without an operator that puts
- * them into batches first. EXPLAIN ANALYZE shows the operator. */
+ * them into batches first, and so is one row changed that a key leads to. EXPLAIN ANALYZE shows the
+ * operators. */
 static bool is_direct(const struct exec *exec, const struct plan *plan)
 {
-    return plan->kind == PLAN_INSERT && plan->left->kind == PLAN_VALUES &&
-           plan->as.modify.conflict == CONFLICT_ERROR &&
+    if (plan->kind != PLAN_INSERT)
+        return plan->as.modify.one_row && !exec->context.measure;
+    return plan->left->kind == PLAN_VALUES && plan->as.modify.conflict == CONFLICT_ERROR &&
            plan->as.modify.table->foreign_key_count == 0 && exec->subquery_count == 0 &&
            !exec->context.measure;
 }
@@ -387,11 +389,15 @@ static status_t modify_next(struct operator* op, struct batch **out, struct erro
         bool in_batches = op->plan->kind == PLAN_INSERT && modify->table->foreign_key_count == 0 &&
                           !modify->upsert && op->exec->subquery_count == 0 &&
                           !plan_reads(op->plan->left) && !may_run_out(op);
-        status_t status = !op->left    ? insert_values(modify, error)
+        bool one = !op->left && op->plan->kind != PLAN_INSERT;
+        status_t status = one          ? exec__modify_one(modify, error)
+                          : !op->left  ? insert_values(modify, error)
                           : in_batches ? insert_batches(modify, error)
                                        : modify_collected(modify, error);
         if (status != OK)
             return status;
+        if (!op->plan->as.modify.returning)
+            op->figures.rows = op->exec->rows_affected; /* nothing else will count them */
     }
     if (op->plan->as.modify.returning)
         returned_next(modify, out);

@@ -47,6 +47,8 @@ status_t exec__row_settle(struct modify *modify, struct error *error);
  * its later change is asked, not this one; and RESTRICT has been asked before. */
 status_t exec__row_references(struct modify *modify, enum change change, bool again,
                               struct error *error);
+/* UPDATE, DELETE of one row that a key leads to (modify_one.c). */
+status_t exec__modify_one(struct modify *modify, struct error *error);
 /* Has the change touched one of these columns? */
 bool exec__key_touched(const struct modify *modify, enum change change, const uint32_t *columns,
                        uint32_t count);
@@ -87,6 +89,19 @@ status_t exec__cascade_run(struct modify *modify, struct error *error);
 /* ---- rules (rules.c) ----------------------------------------------------------------------------
  */
 
+/* One row as a batch, in which only the columns are filled that expressions name. */
+struct row_batch {
+    struct batch *batch;
+    uint32_t *columns; /* places */
+    uint32_t column_count;
+};
+
+/* Marks the places an expression names. */
+void exec__expr_columns(const struct expr *expr, bool *named);
+void exec__row_batch_init(struct row_batch *row, const struct table *table, const bool *named,
+                          struct arena *arena);
+void exec__row_batch_load(struct row_batch *row, const struct value *values);
+
 /* A table's rules, ready to be asked of one row after the other. */
 struct row_rules {
     const struct plan_rules *plan;
@@ -94,9 +109,7 @@ struct row_rules {
     struct eval **checks;
     struct eval **predicates; /* by place in table->indexes, NULL where there is none; or NULL */
     struct eval **computed;   /* what indexes are over, by place behind the columns */
-    uint32_t *columns;        /* places the expressions name */
-    uint32_t column_count;
-    struct batch *row;
+    struct row_batch row;
     struct arena scratch;
     struct arena kept[2]; /* texts computed, in turn */
     uint32_t turn;

@@ -94,8 +94,10 @@ static status_t row_keys(struct modify *modify, bool *same, struct error *error)
     buffer_reset(&modify->key);
     buffer_reset(&modify->old_key);
     status_t status = index_row_key(modify->table, modify->new_row, &modify->key, error);
-    if (status == OK)
-        status = index_row_key(modify->table, modify->old_row, &modify->old_key, error);
+    *same = true;
+    if (status != OK || !modify->primary_touched)
+        return status;
+    status = index_row_key(modify->table, modify->old_row, &modify->old_key, error);
     *same = status == OK && slice_equal(buffer_slice(&modify->key), buffer_slice(&modify->old_key));
     return status;
 }

@@ -3,35 +3,55 @@
  * an expression names. */
 #include "sql/exec/modify_int.h"
 
-static void columns_find(const struct expr *expr, bool *named)
+void exec__expr_columns(const struct expr *expr, bool *named)
 {
     if (expr->kind == EXPR_COLUMN)
         named[expr->index] = true;
     for (uint32_t i = 0; i < expr->argument_count; i++)
-        columns_find(expr->arguments[i], named);
+        exec__expr_columns(expr->arguments[i], named);
+}
+
+void exec__row_batch_init(struct row_batch *row, const struct table *table, const bool *named,
+                          struct arena *arena)
+{
+    ASSERT(table->column_count > 0);
+    row->batch = arena_zalloc(arena, sizeof *row->batch);
+    row->batch->columns = arena_zalloc(arena, table->column_count * sizeof(struct vector));
+    row->batch->column_count = table->column_count;
+    row->columns = arena_alloc(arena, table->column_count * sizeof *row->columns);
+    row->column_count = 0;
+    for (uint32_t c = 0; c < table->column_count; c++) {
+        if (!named[c])
+            continue;
+        row->columns[row->column_count++] = c;
+        vector_init(&row->batch->columns[c], arena, table->columns[c].type.kind, 1);
+    }
+}
+
+void exec__row_batch_load(struct row_batch *row, const struct value *values)
+{
+    struct batch *batch = row->batch;
+    batch_reset(batch);
+    for (uint32_t i = 0; i < row->column_count; i++) {
+        uint32_t c = row->columns[i];
+        vector_set(&batch->columns[c], 0, &values[c]);
+    }
+    batch->row_count = batch->selected = 1;
 }
 
 static void row_make(struct row_rules *rules, struct arena *arena)
 {
     const struct table *table = rules->table;
-    enum sql_type *types = arena_alloc(arena, table->column_count * sizeof *types);
     bool *named = arena_zalloc(arena, table->column_count * sizeof *named);
-    for (uint32_t c = 0; c < table->column_count; c++)
-        types[c] = table->columns[c].type.kind;
-    rules->row = batch_create(arena, types, table->column_count, 1);
-    rules->columns = arena_alloc(arena, table->column_count * sizeof *rules->columns);
     for (uint32_t i = 0; i < rules->plan->check_count; i++)
-        columns_find(rules->plan->checks[i].expr, named);
+        exec__expr_columns(rules->plan->checks[i].expr, named);
     for (uint32_t i = 0; rules->plan->predicates && i < table->index_count; i++) {
         if (rules->plan->predicates[i])
-            columns_find(rules->plan->predicates[i], named);
+            exec__expr_columns(rules->plan->predicates[i], named);
     }
     for (uint32_t i = 0; i < table->computed_count; i++)
-        columns_find(rules->plan->computed[i], named);
-    for (uint32_t c = 0; c < table->column_count; c++) {
-        if (named[c])
-            rules->columns[rules->column_count++] = c;
-    }
+        exec__expr_columns(rules->plan->computed[i], named);
+    exec__row_batch_init(&rules->row, table, named, arena);
 }
 
 status_t exec__rules_open(struct exec *exec, const struct table *table,
@@ -87,14 +107,8 @@ static status_t run(struct eval *eval, struct batch *row, struct error *error)
 
 static void row_load(struct row_rules *rules, const struct value *row)
 {
-    struct batch *batch = rules->row;
     arena_reset(&rules->scratch);
-    batch_reset(batch);
-    for (uint32_t i = 0; i < rules->column_count; i++) {
-        uint32_t c = rules->columns[i];
-        vector_set(&batch->columns[c], 0, &row[c]);
-    }
-    batch->row_count = batch->selected = 1;
+    exec__row_batch_load(&rules->row, row);
 }
 
 status_t exec__rules_check(struct row_rules *rules, const struct value *row, struct error *error)
@@ -105,7 +119,7 @@ status_t exec__rules_check(struct row_rules *rules, const struct value *row, str
     row_load(rules, row);
     for (uint32_t i = 0; i < rules->plan->check_count; i++) {
         struct eval *check = rules->checks[i];
-        status_t status = run(check, rules->row, error);
+        status_t status = run(check, rules->row.batch, error);
         if (status != OK)
             return status;
         const struct value holds = vector_get(check->result, 0);
@@ -124,7 +138,7 @@ static status_t predicate_ask(struct row_rules *rules, uint32_t index, const str
 {
     row_load(rules, row);
     struct eval *predicate = rules->predicates[index];
-    status_t status = run(predicate, rules->row, error);
+    status_t status = run(predicate, rules->row.batch, error);
     if (status != OK)
         return status;
     const struct value value = vector_get(predicate->result, 0);
@@ -144,7 +158,7 @@ static status_t row_compute(struct row_rules *rules, const struct index *index, 
         if (place < rules->table->column_count)
             continue;
         struct eval *eval = rules->computed[place - rules->table->column_count];
-        status_t status = run(eval, rules->row, error);
+        status_t status = run(eval, rules->row.batch, error);
         if (status != OK)
             return status;
         row[place] = vector_get(eval->result, 0);

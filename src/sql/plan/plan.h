@@ -572,6 +572,12 @@ struct plan {
             uint32_t assigned_count;
             /* UPDATE, DELETE: a row may come several times; the first counts. */
             bool may_repeat;
+            /* UPDATE, DELETE of the one row a key leads to, NULL otherwise: a PLAN_SCAN of one
+               range, what else must be true of the row (or NULL), and the values for `assigned`,
+               over the table's columns. `left` says the same. */
+            const struct plan *one_row;
+            struct expr *one_row_filter;
+            struct expr **one_row_values;
             /* The changed rows come out, with all the table's columns: as they are now, those of
                DELETE as they were. Otherwise nothing comes out. */
             bool returning;
@@ -621,6 +627,7 @@ struct plan_options {
     bool no_extremes; /* min and max by index */
     bool no_limit_pushdown;
     bool no_prune;
+    bool no_one_row;    /* one row is written as many are */
     bool no_join_order; /* inputs are joined as they are written */
     /* Appends the text of the query that stands for a table of another schema than "public", which
      * has its rows in it. ERR_NOT_FOUND: the schema has no such table; ERR_UNSUPPORTED: there is no

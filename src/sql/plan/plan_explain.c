@@ -164,7 +164,7 @@ static void print_modify(const struct plan *plan, struct buffer *out)
     const char *name = plan->kind == PLAN_INSERT   ? "Insert"
                        : plan->kind == PLAN_UPDATE ? "Update"
                                                    : "Delete";
-    buffer_printf(out, "%s: %s", name, table->name);
+    buffer_printf(out, "%s%s: %s", name, plan->as.modify.one_row ? " (one row)" : "", table->name);
     for (uint32_t i = 0; i < plan->as.modify.assigned_count; i++)
         buffer_printf(out, "%s%s", i ? ", " : " set ",
                       table->columns[plan->as.modify.assigned[i]].name);

@@ -726,6 +726,9 @@ status_t plan__copy_from(struct planner *planner, const struct ast_copy *ast, st
 status_t plan__insert(struct planner *planner, const struct ast_insert *ast, struct planned *out);
 status_t plan__update(struct planner *planner, const struct ast_update *ast, struct planned *out);
 status_t plan__delete(struct planner *planner, const struct ast_delete *ast, struct planned *out);
+/* Marks an UPDATE or DELETE that is complete but for RETURNING as one of one row, if it is
+ * (plan_one_row.c). */
+void plan__one_row(struct planner *planner, struct plan *plan);
 
 /* The clauses of INSERT ... ON CONFLICT, onto its node. */
 status_t plan__conflict(struct planner *planner, const struct ast_insert *ast,

@@ -490,6 +490,7 @@ status_t plan__update(struct planner *planner, const struct ast_update *ast, str
     out->root->as.modify.assigned = assigned;
     out->root->as.modify.assigned_count = assigned_count;
     out->root->as.modify.may_repeat = ast->from != NULL;
+    plan__one_row(planner, out->root);
     return plan__returning(planner, table, ast->alias.text, ast->returning, ast->returning_count,
                            out);
 }
@@ -506,6 +507,7 @@ status_t plan__delete(struct planner *planner, const struct ast_delete *ast, str
     if ((status = close_block(planner, scope.query, PLAN_DELETE, table, out)))
         return status;
     out->root->as.modify.may_repeat = ast->from != NULL;
+    plan__one_row(planner, out->root);
     return plan__returning(planner, table, ast->alias.text, ast->returning, ast->returning_count,
                            out);
 }

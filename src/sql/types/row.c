@@ -444,3 +444,40 @@ status_t row_decode_many(const struct slice *rows, size_t stride, uint32_t count
         status = row_take(*(const struct slice *)(const void *)next, shape, targets, at + i);
     return status;
 }
+
+/* A value is written as the vector of one row that it is. */
+static inline bool one_take(struct reader *reader, enum sql_type type, struct value *out)
+{
+    struct vector view = {.type = type, .capacity = 1, .as.data = &out->as};
+    *out = (struct value){.type = type};
+    if (left(reader) > 0 && reader->at[0] == TOKEN_NIL) {
+        reader->at++;
+        *out = value_null(type);
+        return true;
+    }
+    return value_take(reader, type, &view, 0);
+}
+
+status_t row_decode_values(struct slice row, const struct row_shape *shape, const uint32_t *places,
+                           struct value *out)
+{
+    ASSERT(shape && places && out);
+    struct reader reader = {.at = row.data, .end = row.data + row.size};
+    uint32_t count, ordinal = 0;
+    if (!array_take(&reader, &count))
+        return ERR_CORRUPT;
+    for (uint32_t i = 0; i < shape->count; i++) {
+        struct value *value = &out[places[i]];
+        if (shape->ordinals[i] >= count) {
+            *value = shape->missing[i];
+            continue;
+        }
+        for (; ordinal < shape->ordinals[i]; ordinal++)
+            if (!value_skip(&reader))
+                return ERR_CORRUPT;
+        if (!one_take(&reader, shape->types[i], value))
+            return ERR_CORRUPT;
+        ordinal++;
+    }
+    return OK;
+}

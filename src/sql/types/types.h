@@ -289,6 +289,9 @@ struct row_shape {
  * behind the last wanted value, so what comes after it is not looked at. */
 status_t row_decode(struct slice row, const struct row_shape *shape, struct vector **targets,
                     uint32_t at);
+/* The same of one row, into a value each: target i is out[places[i]]. */
+status_t row_decode_values(struct slice row, const struct row_shape *shape, const uint32_t *places,
+                           struct value *out);
 /* The same of `count` rows, into rows `at` and following; they are `stride` bytes apart. */
 status_t row_decode_many(const struct slice *rows, size_t stride, uint32_t count,
                          const struct row_shape *shape, struct vector **targets, uint32_t at);

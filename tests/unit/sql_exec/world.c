@@ -30,7 +30,7 @@ void world_close(struct world *world)
     arena_free(&world->arena);
 }
 
-static void reload(struct world *world)
+void world_reload(struct world *world)
 {
     struct error error;
     struct catalog *fresh;
@@ -111,7 +111,7 @@ const struct table *world_table(struct world *world, const char *name, const cha
     if (status != OK)
         fprintf(stderr, "%s\n", error.message);
     ASSERT(status == OK);
-    reload(world);
+    world_reload(world);
     return world_find(world, name);
 }
 
@@ -142,7 +142,7 @@ status_t world_index(struct world *world, const char *table_name, const char *co
     status_t status = catalog_create_index(
         world->txn, world->catalog, world_find(world, table_name), &definition, unique, &id, error);
     ASSERT(status == OK);
-    reload(world);
+    world_reload(world);
     const struct table *table = world_find(world, table_name);
     return exec_build_index(&world->context, table, table_index_by_id(table, id), error);
 }

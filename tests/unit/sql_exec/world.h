@@ -34,6 +34,9 @@ void world_foreign_key(struct world *world, const char *columns, const char *par
                        const char *parent_columns);
 const struct table *world_find(struct world *world, const char *name);
 
+/* Reads the catalog again, after it was changed in other ways than these. */
+void world_reload(struct world *world);
+
 /* Runs a plan; the answer is its rows, "1|a|NULL\n", or "changed 2\n", or
  * "ERROR 22012: division by zero\nDETAIL ...\n". Plans that only read are run with batches of 1, 3
  * and 1024 rows, and by three threads, and must answer alike. Valid until the next run. */
