@@ -1,4 +1,4 @@
-/* CREATE and DROP: the tree's wishes in the catalog's words. After each change the session's
+/* CREATE: the tree's wishes in the catalog's words. After each change the session's
  * picture of the schema is read anew from its own transaction. */
 #include <stdio.h>
 #include <string.h>
@@ -43,12 +43,18 @@ status_t sql__too_many_columns(struct sql_session *session, uint32_t position)
 status_t sql__convert_key(struct sql_session *session, const struct ast_key *key,
                           struct key_definition *out)
 {
-    if (key->column_count > CATALOG_KEY_COLUMNS_MAX)
+    uint32_t count = key->column_count + key->included_count;
+    if (count > CATALOG_KEY_COLUMNS_MAX)
         return sql__too_many_columns(session, key->position);
-    *out = (struct key_definition){
-        .name = key->constraint.text, .position = key->position, .column_count = key->column_count};
+    *out = (struct key_definition){.name = key->constraint.text,
+                                   .position = key->position,
+                                   .column_count = count,
+                                   .included_count = key->included_count,
+                                   .constraint = true};
     for (uint32_t i = 0; i < key->column_count; i++)
         out->columns[i] = key->columns[i].text;
+    for (uint32_t i = 0; i < key->included_count; i++)
+        out->columns[key->column_count + i] = key->included[i].text;
     return OK;
 }
 
@@ -151,103 +157,6 @@ static status_t create_table(struct sql_session *session)
                                      create);
 }
 
-/* ---- DROP ------------------------------------------------------------------------------------ */
-
-/* Does another table reference it? */
-static bool is_referenced(const struct table *table)
-{
-    for (uint32_t i = 0; i < table->referenced_by_count; i++)
-        if (table->referenced_by[i]->child_table_id != table->id)
-            return true;
-    return false;
-}
-
-/* The place of the next name to drop: a table that no other references, so that tables which
- * reference each other's may be named in any order; else the first one left (which then fails). */
-static uint32_t next_to_drop(const struct sql_session *session, const struct ast_drop *drop,
-                             const bool *done)
-{
-    uint32_t first = drop->count;
-    for (uint32_t i = 0; i < drop->count; i++) {
-        if (done[i])
-            continue;
-        const struct table *table = catalog_table(session->catalog, drop->names[i].text);
-        if (!table || !is_referenced(table))
-            return i;
-        if (first == drop->count)
-            first = i;
-    }
-    return first;
-}
-
-static status_t drop_one_table(struct sql_session *session, const struct ast_name *name,
-                               bool if_exists)
-{
-    const struct table *table = catalog_table(session->catalog, name->text);
-    if (!table && catalog_view(session->catalog, name->text)) {
-        error_sql(&session->error, "42809", name->position, "\"%s\" is not a table", name->text);
-        error_hint(&session->error, "Use DROP VIEW to remove a view.");
-        return ERR_SQL;
-    }
-    if (!table && if_exists)
-        return OK;
-    if (!table) {
-        error_sql(&session->error, "42P01", name->position, "table \"%s\" does not exist",
-                  name->text);
-        const char *nearest = catalog_nearest_table(session->catalog, name->text);
-        if (nearest)
-            error_hint(&session->error, "Perhaps you meant the table \"%s\".", nearest);
-        return ERR_SQL;
-    }
-    status_t status = catalog_drop_table(session->txn, session->catalog, table,
-                                         sql__settings_sqlite(session->settings), &session->error);
-    if (status && session->error.position == 0)
-        session->error.position = name->position;
-    return status ? status : sql__reload_catalog(session);
-}
-
-static status_t drop_tables(struct sql_session *session)
-{
-    const struct ast_drop *drop = session->statement->as.drop;
-    bool *done = arena_zalloc(&session->run_arena, drop->count * sizeof *done);
-    status_t status = OK;
-    snprintf(session->tag, sizeof session->tag, "DROP TABLE");
-    for (uint32_t n = 0; n < drop->count && !status; n++) {
-        uint32_t i = next_to_drop(session, drop, done);
-        ASSERT(i < drop->count);
-        done[i] = true;
-        status = drop_one_table(session, &drop->names[i], drop->if_exists);
-    }
-    return status;
-}
-
-static status_t drop_one_index(struct sql_session *session, const struct ast_name *name,
-                               bool if_exists)
-{
-    const struct table *table;
-    const struct index *index = catalog_index(session->catalog, name->text, &table);
-    if (!index && if_exists)
-        return OK;
-    if (!index)
-        return error_sql(&session->error, "42704", name->position, "index \"%s\" does not exist",
-                         name->text);
-    status_t status =
-        catalog_drop_index(session->txn, session->catalog, table, index, &session->error);
-    if (status && session->error.position == 0)
-        session->error.position = name->position;
-    return status ? status : sql__reload_catalog(session);
-}
-
-static status_t drop_indexes(struct sql_session *session)
-{
-    const struct ast_drop *drop = session->statement->as.drop;
-    status_t status = OK;
-    snprintf(session->tag, sizeof session->tag, "DROP INDEX");
-    for (uint32_t i = 0; i < drop->count && !status; i++)
-        status = drop_one_index(session, &drop->names[i], drop->if_exists);
-    return status;
-}
-
 status_t sql__ddl_run(struct sql_session *session)
 {
     ASSERT(session->txn && session->catalog_fresh);
@@ -265,8 +174,11 @@ status_t sql__ddl_run(struct sql_session *session)
         return sql__reindex(session);
     case AST_CREATE_INDEX:
         return sql__create_index(session);
+    case AST_ALTER_INDEX:
+    case AST_ALTER_VIEW:
+        return sql__rename(session);
     case AST_DROP_TABLE:
-        return drop_tables(session);
+        return sql__drop_tables(session);
     case AST_CREATE_SEQUENCE:
     case AST_ALTER_SEQUENCE:
     case AST_DROP_SEQUENCE:
@@ -277,6 +189,6 @@ status_t sql__ddl_run(struct sql_session *session)
         return sql__comment(session);
     default:
         ASSERT(session->statement->kind == AST_DROP_INDEX);
-        return drop_indexes(session);
+        return sql__drop_indexes(session);
     }
 }

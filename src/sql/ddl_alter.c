@@ -35,22 +35,8 @@ status_t sql__check_nulls(struct sql_session *session, const struct table *table
     return status;
 }
 
-/* Views are texts that name tables and columns. */
-static status_t check_views(struct sql_session *session, const struct table *table,
-                            const struct ast_name *name)
-{
-    const struct view *view = catalog_dependent_view(session->catalog, table->id);
-    if (!view)
-        return OK;
-    error_sql(&session->error, "2BP01", name->position,
-              "cannot change a name of table %s because other objects depend on it", table->name);
-    error_detail(&session->error, "view %s depends on table %s", view->name, table->name);
-    error_hint(&session->error, "Drop the view %s first.", view->name);
-    return ERR_SQL;
-}
-
-static status_t find_column(struct sql_session *session, const struct table *table,
-                            const struct ast_name *name, uint32_t *place)
+status_t sql__column_find(struct sql_session *session, const struct table *table,
+                          const struct ast_name *name, uint32_t *place)
 {
     int32_t found = table_column(table, name->text);
     if (found < 0) {
@@ -163,49 +149,6 @@ static status_t add_column(struct sql_session *session, const struct table *tabl
     return status ? status : sql__add_constraints(session, table_id, action->constraints);
 }
 
-static status_t drop_column(struct sql_session *session, const struct table *table,
-                            const struct ast_alter_action *action)
-{
-    uint32_t place;
-    if (action->if_exists && table_column(table, action->name.text) < 0)
-        return OK;
-    status_t status = find_column(session, table, &action->name, &place);
-    if (!status)
-        status = check_views(session, table, &action->name);
-    if (!status)
-        status = sql__checks_follow(session, table, action->name.text, NULL);
-    if (!status)
-        status = catalog_drop_column(session->txn, session->catalog, table, place, &session->error);
-    if (status && session->error.position == 0)
-        session->error.position = action->name.position;
-    return status;
-}
-
-static status_t rename_column(struct sql_session *session, const struct table *table,
-                              const struct ast_alter_action *action)
-{
-    uint32_t place;
-    status_t status = find_column(session, table, &action->name, &place);
-    if (!status)
-        status = check_views(session, table, &action->name);
-    if (!status)
-        status = sql__checks_follow(session, table, action->name.text, action->to.text);
-    return status ? status
-                  : catalog_rename_column(session->txn, session->catalog, table, place,
-                                          action->to.text, action->to.position, &session->error);
-}
-
-static status_t rename_table(struct sql_session *session, const struct table *table,
-                             const struct ast_alter_action *action)
-{
-    status_t status = check_views(session, table, &action->to);
-    if (!status)
-        status = sql__checks_follow(session, table, NULL, action->to.text);
-    return status ? status
-                  : catalog_rename_table(session->txn, session->catalog, table, action->to.text,
-                                         action->to.position, &session->error);
-}
-
 static bool in_primary_key(const struct table *table, uint32_t place)
 {
     for (uint32_t i = 0; i < table->indexes[0].column_count; i++) {
@@ -215,11 +158,143 @@ static bool in_primary_key(const struct table *table, uint32_t place)
     return false;
 }
 
+/* Does an action from `from` on give the table a primary key? */
+static bool key_follows(const struct ast_alter_table *alter, uint32_t from)
+{
+    for (uint32_t i = from; i < alter->action_count; i++) {
+        const struct ast_create_table *added = alter->actions[i].constraints;
+        if (added && added->primary_key.column_count > 0)
+            return true;
+    }
+    return false;
+}
+
+/* The rows get a row id for a key. */
+static status_t drop_primary_key(struct sql_session *session, const struct table *table,
+                                 const struct ast_alter_action *action)
+{
+    const struct ast_alter_table *alter = session->statement->as.alter_table;
+    struct exec_context context;
+    uint32_t id = table->id;
+    if (sql__settings_require_primary_key(session->settings) &&
+        !key_follows(alter, (uint32_t)(action - alter->actions) + 1)) {
+        error_sql(&session->error, "42P16", action->name.position,
+                  "table \"%s\" would have no primary key", table->name);
+        error_hint(&session->error, "Add another one in the same ALTER TABLE, or turn "
+                                    "require_primary_key off for a hidden row id.");
+        return ERR_SQL;
+    }
+    status_t status = action->cascade ? sql__drop_foreign_keys_to(session, id, 0) : OK;
+    if (!status)
+        status =
+            catalog_drop_primary_key(session->txn, session->catalog,
+                                     catalog_table_by_id(session->catalog, id), &session->error);
+    if (!status)
+        status = sql__reload_catalog(session);
+    if (status && session->error.position == 0)
+        session->error.position = action->name.position;
+    if (status)
+        return status;
+    sql__statement_context(session, &context);
+    session->changed = true;
+    return exec_rekey(&context, catalog_table_by_id(session->catalog, id), &session->error);
+}
+
+/* ---- DROP COLUMN ----------------------------------------------------------------------------- */
+
+/* Views name the column, or a star that has it. */
+static status_t free_of_views(struct sql_session *session, uint32_t table_id,
+                              const struct ast_alter_action *action)
+{
+    const struct view *view;
+    status_t status = OK;
+    while (!status && (view = sql__view_of_column(session, table_id, action->name.text, true))) {
+        const struct table *table = catalog_table_by_id(session->catalog, table_id);
+        if (!action->cascade) {
+            error_sql(&session->error, "2BP01", action->name.position,
+                      "cannot drop column %s of table %s because other objects depend on it",
+                      action->name.text, table->name);
+            error_detail(&session->error, "view %s depends on column %s of table %s", view->name,
+                         action->name.text, table->name);
+            error_hint(&session->error, "Use DROP ... CASCADE to drop the dependent objects too.");
+            return ERR_SQL;
+        }
+        status = sql__drop_view(session, view->id);
+    }
+    return status;
+}
+
+static bool index_has(const struct index *index, uint32_t place)
+{
+    for (uint32_t i = 0; i < index->column_count; i++)
+        if (index->columns[i] == place)
+            return true;
+    return false;
+}
+
+static bool child_has(const struct foreign_key *key, uint32_t place)
+{
+    for (uint32_t i = 0; i < key->column_count; i++)
+        if (key->child_columns[i] == place)
+            return true;
+    return false;
+}
+
+/* The table's own foreign keys that have the column go with it; with CASCADE also those of others
+ * that refer to it. */
+static status_t free_of_foreign_keys(struct sql_session *session, uint32_t table_id, uint32_t place,
+                                     bool cascade)
+{
+    const struct table *table = catalog_table_by_id(session->catalog, table_id);
+    status_t status = OK;
+    for (uint32_t i = 0; i < table->foreign_key_count && !status;) {
+        if (!child_has(&table->foreign_keys[i], place)) {
+            i++;
+            continue;
+        }
+        status = sql__drop_foreign_key(session, &table->foreign_keys[i]);
+        table = catalog_table_by_id(session->catalog, table_id);
+    }
+    for (uint32_t i = 0; cascade && i < table->index_count && !status; i++) {
+        if (index_has(&table->indexes[i], place))
+            status = sql__drop_foreign_keys_to(session, table_id, table->indexes[i].id);
+        table = catalog_table_by_id(session->catalog, table_id);
+    }
+    return status;
+}
+
+static status_t drop_column(struct sql_session *session, const struct table *table,
+                            const struct ast_alter_action *action)
+{
+    uint32_t place;
+    uint32_t id = table->id;
+    if (action->if_exists && table_column(table, action->name.text) < 0)
+        return OK;
+    status_t status = sql__column_find(session, table, &action->name, &place);
+    if (!status)
+        status = free_of_views(session, id, action);
+    if (!status)
+        status = free_of_foreign_keys(session, id, place, action->cascade);
+    table = catalog_table_by_id(session->catalog, id);
+    if (!status && in_primary_key(table, place))
+        status = drop_primary_key(session, table, action);
+    table = catalog_table_by_id(session->catalog, id);
+    if (!status)
+        status = sql__checks_follow(session, table, action->name.text, NULL);
+    if (!status)
+        status = catalog_drop_column(session->txn, session->catalog, table, place, &session->error);
+    if (status && session->error.position == 0)
+        session->error.position = action->name.position;
+    return status;
+}
+
+/* ---- other actions --------------------------------------------------------------------------- */
+
 static status_t change_column(struct sql_session *session, const struct table *table,
                               const struct ast_alter_action *action)
 {
     uint32_t place;
-    status_t status = find_column(session, table, &action->name, &place);
+    status_t status = sql__column_find(session, table, &action->name, &place);
     if (status)
         return status;
     const struct column *column = &table->columns[place];
@@ -244,6 +319,12 @@ static status_t change_column(struct sql_session *session, const struct table *t
                                           default_sql, &session->error);
 }
 
+static bool is_primary_key(const struct table *table, const char *constraint)
+{
+    return table_visible_count(table) == table->column_count &&
+           strcmp(table->indexes[0].name, constraint) == 0;
+}
+
 static status_t do_action(struct sql_session *session, const struct table *table,
                           const struct ast_alter_action *action)
 {
@@ -253,9 +334,9 @@ static status_t do_action(struct sql_session *session, const struct table *table
     case AST_ALTER_DROP:
         return drop_column(session, table, action);
     case AST_ALTER_RENAME:
-        return rename_table(session, table, action);
+        return sql__rename_table(session, table, action);
     case AST_ALTER_RENAME_COLUMN:
-        return rename_column(session, table, action);
+        return sql__rename_column(session, table, action);
     case AST_ALTER_SET_DEFAULT:
     case AST_ALTER_DROP_DEFAULT:
     case AST_ALTER_SET_NOT_NULL:
@@ -264,7 +345,11 @@ static status_t do_action(struct sql_session *session, const struct table *table
     case AST_ALTER_ADD_CONSTRAINT:
         return sql__add_constraints(session, table->id, action->constraints);
     case AST_ALTER_DROP_CONSTRAINT:
-        return sql__drop_constraint(session, table, action);
+        return is_primary_key(table, action->name.text)
+                   ? drop_primary_key(session, table, action)
+                   : sql__drop_constraint(session, table, action);
+    case AST_ALTER_RENAME_CONSTRAINT:
+        return sql__rename_constraint(session, table, action);
     }
     UNREACHABLE();
 }

@@ -122,7 +122,6 @@ static status_t add_unique(struct sql_session *session, const struct table *tabl
     if (sql__job_builds(session))
         return sql__job_finish(session);
     status_t status = sql__convert_key(session, key, &definition);
-    definition.label = "key";
     if (!status)
         status = catalog_create_index(session->txn, session->catalog, table, &definition, true,
                                       &index_id, &session->error);
@@ -270,12 +269,29 @@ status_t sql__add_constraints(struct sql_session *session, uint32_t table_id,
     return status;
 }
 
+/* With CASCADE the foreign keys that refer to a UNIQUE go first. */
+static status_t cascade_constraint(struct sql_session *session, const struct table *table,
+                                   const char *name)
+{
+    for (uint32_t i = 1; i < table->index_count; i++) {
+        const struct index *index = &table->indexes[i];
+        if (index->constraint && strcmp(index->name, name) == 0)
+            return sql__drop_foreign_keys_to(session, table->id, index->id);
+    }
+    return OK;
+}
+
 status_t sql__drop_constraint(struct sql_session *session, const struct table *table,
                               const struct ast_alter_action *action)
 {
-    bool found;
-    status_t status = catalog_drop_constraint(session->txn, session->catalog, table,
-                                              action->name.text, &found, &session->error);
+    bool found = false;
+    uint32_t id = table->id;
+    status_t status = action->cascade ? cascade_constraint(session, table, action->name.text) : OK;
+    table = catalog_table_by_id(session->catalog, id);
+    ASSERT(table);
+    if (!status)
+        status = catalog_drop_constraint(session->txn, session->catalog, table, action->name.text,
+                                         &found, &session->error);
     if (!status && !found && !action->if_exists)
         return error_sql(&session->error, "42704", action->name.position,
                          "constraint \"%s\" of relation \"%s\" does not exist", action->name.text,

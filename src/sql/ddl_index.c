@@ -88,7 +88,6 @@ static status_t define_unique(struct sql_session *session, const struct table **
     status_t status = sql__table_find(session->catalog, &alter->table, table, &session->error);
     if (!status)
         status = sql__convert_key(session, &alter->actions[0].constraints->uniques[0], definition);
-    definition->label = "key";
     return status;
 }
 
@@ -111,7 +110,8 @@ bool sql__index_is(const struct table *table, const struct index *index,
                    const struct key_definition *definition, bool unique)
 {
     const char *predicate = index->predicate ? index->predicate : "";
-    bool same = index->unique == unique && index->column_count == definition->column_count &&
+    bool same = index->unique == unique && index->constraint == definition->constraint &&
+                index->column_count == definition->column_count &&
                 index->included_count == definition->included_count &&
                 strcmp(predicate, definition->predicate ? definition->predicate : "") == 0;
     for (uint32_t i = 0; i < index->column_count && same; i++)

@@ -1,4 +1,4 @@
-/* What is made of a query: CREATE VIEW, CREATE TABLE ... AS. And DROP VIEW. */
+/* What is made of a query: CREATE VIEW, CREATE TABLE ... AS. */
 #include <stdio.h>
 #include <string.h>
 
@@ -125,37 +125,6 @@ status_t sql__create_view(struct sql_session *session)
         return error_sql(&session->error, "42809", create->view.position, "\"%s\" is not a view",
                          name);
     return make_view(session, create->or_replace ? view : NULL);
-}
-
-static status_t drop_one_view(struct sql_session *session, const struct ast_name *name,
-                              bool if_exists)
-{
-    const struct view *view = catalog_view(session->catalog, name->text);
-    if (!view && catalog_table(session->catalog, name->text)) {
-        error_sql(&session->error, "42809", name->position, "\"%s\" is not a view", name->text);
-        error_hint(&session->error, "Use DROP TABLE to remove a table.");
-        return ERR_SQL;
-    }
-    if (!view && if_exists)
-        return OK;
-    if (!view)
-        return error_sql(&session->error, "42P01", name->position, "view \"%s\" does not exist",
-                         name->text);
-    status_t status = catalog_drop_view(session->txn, session->catalog, view,
-                                        sql__settings_sqlite(session->settings), &session->error);
-    if (status && session->error.position == 0)
-        session->error.position = name->position;
-    return status ? status : sql__reload_catalog(session);
-}
-
-status_t sql__drop_views(struct sql_session *session)
-{
-    const struct ast_drop *drop = session->statement->as.drop;
-    status_t status = OK;
-    snprintf(session->tag, sizeof session->tag, "DROP VIEW");
-    for (uint32_t i = 0; i < drop->count && !status; i++)
-        status = drop_one_view(session, &drop->names[i], drop->if_exists);
-    return status;
 }
 
 /* ---- CREATE TABLE ... AS --------------------------------------------------------------------- */

@@ -126,7 +126,7 @@ static status_t create(struct sql_session *session)
     return status ? status : sql__reload_catalog(session);
 }
 
-static status_t missing(struct sql_session *session, const struct ast_name *name)
+status_t sql__sequence_missing(struct sql_session *session, const struct ast_name *name)
 {
     if (catalog_table(session->catalog, name->text) || catalog_view(session->catalog, name->text))
         return error_sql(&session->error, "42809", name->position, "\"%s\" is not a sequence",
@@ -144,7 +144,12 @@ static status_t alter(struct sql_session *session)
     if (!old && ast->if_exists)
         return OK;
     if (!old)
-        return missing(session, &ast->name);
+        return sql__sequence_missing(session, &ast->name);
+    if (ast->to.text) {
+        status_t status = catalog_rename_sequence(session->txn, session->catalog, old, ast->to.text,
+                                                  ast->to.position, &session->error);
+        return status ? status : sql__reload_catalog(session);
+    }
     struct sequence after = *old;
     status_t status = apply(&after, options, false, &session->error);
     if (!status && options->owned)
@@ -161,26 +166,6 @@ static status_t alter(struct sql_session *session)
     return status ? status : sql__reload_catalog(session);
 }
 
-static status_t drop(struct sql_session *session)
-{
-    const struct ast_drop *drop = session->statement->as.drop;
-    status_t status = OK;
-    snprintf(session->tag, sizeof session->tag, "DROP SEQUENCE");
-    for (uint32_t i = 0; i < drop->count && !status; i++) {
-        const struct sequence *sequence = catalog_sequence(session->catalog, drop->names[i].text);
-        if (!sequence && drop->if_exists)
-            continue;
-        status = sequence ? catalog_drop_sequence(session->txn, session->catalog, sequence,
-                                                  &session->error)
-                          : missing(session, &drop->names[i]);
-        if (status && session->error.position == 0)
-            session->error.position = drop->names[i].position;
-        if (!status)
-            status = sql__reload_catalog(session);
-    }
-    return status;
-}
-
 status_t sql__sequence_ddl(struct sql_session *session)
 {
     switch (session->statement->kind) {
@@ -190,6 +175,6 @@ status_t sql__sequence_ddl(struct sql_session *session)
         return alter(session);
     default:
         ASSERT(session->statement->kind == AST_DROP_SEQUENCE);
-        return drop(session);
+        return sql__drop_sequences(session);
     }
 }

@@ -21,10 +21,10 @@ static bool describe_columns(const struct table *table, const struct index *inde
     struct arena arena = {0};
     bool valid = true;
     buffer_append_byte(out, '(');
-    for (uint32_t i = 0; i < index->column_count; i++)
+    for (uint32_t i = 0; i < index_key_count(index); i++)
         buffer_printf(out, "%s%s", i ? ", " : "", table->columns[index->columns[i]].name);
     buffer_append_string(out, ")=(");
-    for (uint32_t i = 0; valid && i < index->column_count; i++) {
+    for (uint32_t i = 0; valid && i < index_key_count(index); i++) {
         enum sql_type type = table->columns[index->columns[i]].type.kind;
         struct value value;
         valid = key_take_value(&rest, type, index->descending[i], &arena, &value) == OK;

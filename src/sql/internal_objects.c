@@ -6,21 +6,12 @@
 /* ---- indexes ----------------------------------------------------------------------------------
  */
 
-/* "a, lower(b) DESC", of the columns from `begin` on. */
+/* Some of an index's columns. */
 static void columns_print(const struct table *table, const struct index *index, uint32_t begin,
                           uint32_t end, struct buffer *out)
 {
-    ASSERT(begin <= end && end <= index->column_count);
     buffer_reset(out);
-    for (uint32_t i = begin; i < end; i++) {
-        const char *name = table->columns[index->columns[i]].name;
-        buffer_append_string(out, i > begin ? ", " : "");
-        if (index->columns[i] < table->column_count)
-            ast_print_name(name, out);
-        else
-            buffer_append_string(out, name);
-        buffer_append_string(out, index->descending[i] ? " DESC" : "");
-    }
+    sql__index_columns_print(table, index, begin, end, out);
     buffer_append_byte(out, '\0');
 }
 
@@ -87,17 +78,16 @@ static void constraint_row(struct sql_rows *rows, const struct table *table, con
 
 static void key_rows(const struct table *table, struct sql_rows *rows)
 {
-    struct buffer text = {0}, columns = {0};
+    struct buffer text = {0};
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
         if (!sql__index_is_constraint(table, index))
             continue;
         const char *kind = index->id == 0 ? "PRIMARY KEY" : "UNIQUE";
-        columns_print(table, index, 0, index->column_count, &columns);
-        buffer_printf(&text, "%s (%s)", kind, (const char *)columns.data);
+        buffer_printf(&text, "%s ", kind);
+        sql__index_keys_print(table, index, &text);
         constraint_row(rows, table, index->name, kind, NULL, &text);
     }
-    buffer_free(&columns);
     buffer_free(&text);
 }
 

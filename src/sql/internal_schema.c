@@ -223,8 +223,7 @@ bool sql__index_is_constraint(const struct table *table, const struct index *ind
 {
     uint32_t place = (uint32_t)(index - table->indexes);
     ASSERT(place < table->index_count);
-    return place >= first_index(table) && index->unique && !index->predicate && !index->building &&
-           index_is_plain(table, index);
+    return place >= first_index(table) && index->constraint && !index->building;
 }
 
 static void constraint_row(struct sql_rows *rows, const struct table *table, const char *name,
@@ -282,8 +281,8 @@ static void key_column_usage(struct sql_session *session, struct sql_rows *rows)
         const struct table *table = session->catalog->tables[t];
         for (uint32_t i = 0; i < table->index_count; i++) {
             const struct index *index = &table->indexes[i];
-            for (uint32_t c = 0; sql__index_is_constraint(table, index) && c < index->column_count;
-                 c++)
+            for (uint32_t c = 0;
+                 sql__index_is_constraint(table, index) && c < index_key_count(index); c++)
                 key_row(rows, table, index->name, index->columns[c], c, false);
         }
         for (uint32_t i = 0; i < table->foreign_key_count; i++) {

@@ -57,13 +57,13 @@ static void show_columns(struct sql_session *session, const struct table *table)
     }
 }
 
-/* "a, b DESC". */
-static void index_columns(const struct table *table, const struct index *index, struct buffer *out)
+void sql__index_columns_print(const struct table *table, const struct index *index, uint32_t from,
+                              uint32_t to, struct buffer *out)
 {
-    uint32_t keys = index->column_count - index->included_count;
-    for (uint32_t i = 0; i < index->column_count; i++) {
-        buffer_append_string(out, i == keys ? ") INCLUDE (" : i ? ", " : "");
+    ASSERT(from <= to && to <= index->column_count);
+    for (uint32_t i = from; i < to; i++) {
         const char *name = table->columns[index->columns[i]].name;
+        buffer_append_string(out, i > from ? ", " : "");
         if (index->columns[i] < table->column_count)
             ast_print_name(name, out);
         else
@@ -72,22 +72,50 @@ static void index_columns(const struct table *table, const struct index *index, 
     }
 }
 
+void sql__index_keys_print(const struct table *table, const struct index *index, struct buffer *out)
+{
+    uint32_t keys = index->column_count - index->included_count;
+    buffer_append_string(out, "(");
+    sql__index_columns_print(table, index, 0, keys, out);
+    if (index->included_count > 0) {
+        buffer_append_string(out, ") INCLUDE (");
+        sql__index_columns_print(table, index, keys, index->column_count, out);
+    }
+    buffer_append_string(out, ")");
+}
+
+static struct value columns_text(struct sql_session *session, const struct table *table,
+                                 const struct index *index, uint32_t from, uint32_t to)
+{
+    struct buffer columns = {0};
+    sql__index_columns_print(table, index, from, to, &columns);
+    struct value text = value_text(arena_copy(&session->run_arena, buffer_slice(&columns)));
+    buffer_free(&columns);
+    return text;
+}
+
 static void show_indexes(struct sql_session *session, const struct table *table)
 {
     sql__result_column(session, "name", SQL_TEXT);
     sql__result_column(session, "columns", SQL_TEXT);
     sql__result_column(session, "unique", SQL_BOOLEAN);
     sql__result_column(session, "primary_key", SQL_BOOLEAN);
+    sql__result_column(session, "included", SQL_TEXT);
+    sql__result_column(session, "predicate", SQL_TEXT);
+    sql__result_column(session, "building", SQL_BOOLEAN);
     for (uint32_t i = first_index(table); i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
+        uint32_t keys = index->column_count - index->included_count;
         struct value *row = sql__result_row(session);
-        struct buffer columns = {0};
-        index_columns(table, index, &columns);
         row[0] = sql__result_text(session, index->name);
-        row[1] = value_text(arena_copy(&session->run_arena, buffer_slice(&columns)));
+        row[1] = columns_text(session, table, index, 0, keys);
         row[2] = value_boolean(index->unique);
         row[3] = value_boolean(i == 0);
-        buffer_free(&columns);
+        if (index->included_count > 0)
+            row[4] = columns_text(session, table, index, keys, index->column_count);
+        if (index->predicate)
+            row[5] = sql__result_text(session, index->predicate);
+        row[6] = value_boolean(index->building);
     }
 }
 
@@ -98,21 +126,6 @@ static void print_constraint(const char *name, const char *kind, struct buffer *
     buffer_append_string(out, ",\n  CONSTRAINT ");
     ast_print_name(name, out);
     buffer_printf(out, " %s", kind);
-}
-
-static bool has_descending(const struct index *index)
-{
-    for (uint32_t i = 0; i < index->column_count; i++)
-        if (index->descending[i])
-            return true;
-    return false;
-}
-
-/* Is it what a UNIQUE makes? */
-static bool is_constraint(const struct table *table, const struct index *index)
-{
-    return index->unique && !has_descending(index) && !index->predicate && !index->building &&
-           index_is_plain(table, index);
 }
 
 void sql__foreign_key_print(const struct catalog *catalog, const struct table *table,
@@ -190,9 +203,8 @@ static void print_index(const struct table *table, const struct index *index, st
     ast_print_name(index->name, out);
     buffer_append_string(out, " ON ");
     ast_print_name(table->name, out);
-    buffer_append_string(out, " (");
-    index_columns(table, index, out);
-    buffer_append_string(out, ")");
+    buffer_append_string(out, " ");
+    sql__index_keys_print(table, index, out);
     if (index->predicate)
         buffer_printf(out, " WHERE %s", index->predicate);
 }
@@ -208,11 +220,10 @@ static void print_create_table(const struct table *table, const struct catalog *
     print_columns(catalog, table, out);
     for (uint32_t i = first_index(table); i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
-        if (i > 0 && !is_constraint(table, index))
+        if (!index->constraint || index->building)
             continue;
-        print_constraint(index->name, i == 0 ? "PRIMARY KEY (" : "UNIQUE (", out);
-        index_columns(table, index, out);
-        buffer_append_string(out, ")");
+        print_constraint(index->name, i == 0 ? "PRIMARY KEY " : "UNIQUE ", out);
+        sql__index_keys_print(table, index, out);
     }
     for (uint32_t i = 0; i < table->foreign_key_count; i++) {
         print_constraint(table->foreign_keys[i].name, "", out);
@@ -225,8 +236,7 @@ static void print_create_table(const struct table *table, const struct catalog *
     buffer_append_string(out, "\n)");
     for (uint32_t i = 1; i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
-        if (!index->building && !is_constraint(table, index) &&
-            !belongs_to_foreign_key(table, index))
+        if (!index->building && !index->constraint && !belongs_to_foreign_key(table, index))
             print_index(table, index, out);
     }
     sql__comments_print(catalog, table, out);

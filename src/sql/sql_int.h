@@ -364,6 +364,9 @@ bool sql__index_is(const struct table *table, const struct index *index,
                    const struct key_definition *definition, bool unique);
 /* ddl_alter.c */
 status_t sql__alter_table(struct sql_session *session);
+/* 42703 with the nearest name for a hint. */
+status_t sql__column_find(struct sql_session *session, const struct table *table,
+                          const struct ast_name *name, uint32_t *place);
 /* 23502 when a column has NULLs, or with `column` NULL when there is any row; `name` is the column
  * an error tells. */
 status_t sql__check_nulls(struct sql_session *session, const struct table *table,
@@ -388,7 +391,6 @@ status_t sql__checks_follow(struct sql_session *session, const struct table *tab
                             const char *column, const char *to);
 /* ddl_query.c */
 status_t sql__create_view(struct sql_session *session);
-status_t sql__drop_views(struct sql_session *session);
 status_t sql__create_table_as(struct sql_session *session);
 
 /* ddl_truncate.c */
@@ -408,6 +410,37 @@ void sql__comments_print(const struct catalog *catalog, const struct table *tabl
 status_t sql__truncate(struct sql_session *session);
 /* ddl_sequence.c */
 status_t sql__sequence_ddl(struct sql_session *session);
+/* 42P01, or 42809 when it is something else. */
+status_t sql__sequence_missing(struct sql_session *session, const struct ast_name *name);
+/* ddl_drop.c: each DROP; and what a CASCADE drops, with the session's picture brought up to it. */
+status_t sql__drop_tables(struct sql_session *session);
+status_t sql__drop_indexes(struct sql_session *session);
+status_t sql__drop_views(struct sql_session *session);
+status_t sql__drop_sequences(struct sql_session *session);
+/* The views made of a table or view. */
+status_t sql__drop_dependent_views(struct sql_session *session, uint32_t relation_id);
+/* A view, and those made of it. */
+status_t sql__drop_view(struct sql_session *session, uint32_t view_id);
+status_t sql__drop_foreign_key(struct sql_session *session, const struct foreign_key *key);
+/* The foreign keys that refer to a table by this index. */
+status_t sql__drop_foreign_keys_to(struct sql_session *session, uint32_t table_id,
+                                   uint16_t index_id);
+/* The DEFAULTs that take from a sequence, but for those of one table. */
+status_t sql__drop_sequence_defaults(struct sql_session *session, uint32_t sequence_id,
+                                     uint32_t except_id);
+/* ddl_rename.c */
+/* ALTER INDEX, VIEW ... RENAME. */
+status_t sql__rename(struct sql_session *session);
+/* The actions of ALTER TABLE. */
+status_t sql__rename_table(struct sql_session *session, const struct table *table,
+                           const struct ast_alter_action *action);
+status_t sql__rename_column(struct sql_session *session, const struct table *table,
+                            const struct ast_alter_action *action);
+status_t sql__rename_constraint(struct sql_session *session, const struct table *table,
+                                const struct ast_alter_action *action);
+/* A view that names a column of a table or view it is made of, or NULL. */
+const struct view *sql__view_of_column(struct sql_session *session, uint32_t relation_id,
+                                       const char *column, bool star);
 status_t sql__convert_sequence(struct sql_session *session,
                                const struct ast_sequence_options *options,
                                const struct sequence **out);
@@ -445,6 +478,11 @@ status_t sql__show_schema(struct sql_session *session);
 status_t sql__table_find(const struct catalog *catalog, const struct ast_name *name,
                          const struct table **table, struct error *error);
 
+/* Columns [from, to) of an index: "a, lower(b) DESC"; all of them: "(a) INCLUDE (b)". */
+void sql__index_columns_print(const struct table *table, const struct index *index, uint32_t from,
+                              uint32_t to, struct buffer *out);
+void sql__index_keys_print(const struct table *table, const struct index *index,
+                           struct buffer *out);
 /* "FOREIGN KEY (...) REFERENCES ...", of the table. */
 void sql__foreign_key_print(const struct catalog *catalog, const struct table *table,
                             const struct foreign_key *key, struct buffer *out);

@@ -17,6 +17,8 @@ bool sql__statement_is_ddl(const struct ast_statement *statement)
     case AST_CREATE_VIEW:
     case AST_DROP_VIEW:
     case AST_REINDEX:
+    case AST_ALTER_INDEX:
+    case AST_ALTER_VIEW:
     case AST_ALTER_TABLE:
     case AST_CREATE_SEQUENCE:
     case AST_ALTER_SEQUENCE:

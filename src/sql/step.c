@@ -85,6 +85,8 @@ static const char *verb(const struct ast_statement *statement)
         [AST_CREATE_VIEW] = "CREATE VIEW",
         [AST_DROP_VIEW] = "DROP VIEW",
         [AST_REINDEX] = "REINDEX",
+        [AST_ALTER_INDEX] = "ALTER INDEX",
+        [AST_ALTER_VIEW] = "ALTER VIEW",
         [AST_ALTER_TABLE] = "ALTER TABLE",
         [AST_EXPLAIN] = "EXPLAIN ANALYZE",
         [AST_CREATE_SEQUENCE] = "CREATE SEQUENCE",

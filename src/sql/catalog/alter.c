@@ -82,31 +82,28 @@ static bool among(const uint32_t *columns, uint32_t count, uint32_t place)
     return false;
 }
 
-static status_t needed_by(const struct table *table, uint32_t place, const char *constraint,
-                          struct error *error)
+static status_t needed_by(const struct catalog *catalog, const struct table *table, uint32_t place,
+                          const struct foreign_key *key, struct error *error)
 {
+    const struct table *child = catalog_table_by_id(catalog, key->child_table_id);
+    ASSERT(child);
     error_sql(error, "2BP01", 0,
               "cannot drop column %s of table %s because other objects depend "
               "on it",
               table->columns[place].name, table->name);
-    error_detail(error, "constraint %s depends on column %s of table %s", constraint,
-                 table->columns[place].name, table->name);
+    error_detail(error, "constraint %s on table %s depends on column %s of table %s", key->name,
+                 child->name, table->columns[place].name, table->name);
+    error_hint(error, "Use DROP ... CASCADE to drop the dependent objects too.");
     return ERR_SQL;
 }
 
-static status_t column_free_to_drop(const struct table *table, uint32_t place, struct error *error)
+static status_t column_free_to_drop(const struct catalog *catalog, const struct table *table,
+                                    uint32_t place, struct error *error)
 {
-    if (index_has(&table->indexes[0], place))
-        return needed_by(table, place, table->indexes[0].name, error);
-    for (uint32_t i = 0; i < table->foreign_key_count; i++) {
-        const struct foreign_key *key = &table->foreign_keys[i];
-        if (among(key->child_columns, key->column_count, place))
-            return needed_by(table, place, key->name, error);
-    }
     for (uint32_t i = 0; i < table->referenced_by_count; i++) {
         const struct foreign_key *key = table->referenced_by[i];
         if (among(key->parent_columns, key->column_count, place))
-            return needed_by(table, place, key->name, error);
+            return needed_by(catalog, table, place, key, error);
     }
     return OK;
 }
@@ -114,13 +111,15 @@ static status_t column_free_to_drop(const struct table *table, uint32_t place, s
 status_t catalog_drop_column(struct store_txn *txn, const struct catalog *catalog,
                              const struct table *table, uint32_t place, struct error *error)
 {
-    ASSERT(txn && place < table_visible_count(table));
-    status_t status = column_free_to_drop(table, place, error);
+    ASSERT(txn && place < table_visible_count(table) && !index_has(&table->indexes[0], place));
+    status_t status = column_free_to_drop(catalog, table, place, error);
     for (uint32_t i = 1; i < table->index_count && status == OK; i++) {
         if (index_has(&table->indexes[i], place))
             status = catalog_drop_index(txn, catalog, table, &table->indexes[i], error);
     }
     struct value key[] = {value_integer(table->id), value_integer(table->columns[place].ordinal)};
+    if (status == OK)
+        status = catalog__sequences_unused(catalog, table, &table->columns[place], error);
     if (status == OK)
         status = catalog__sequences_drop(txn, catalog, table, &table->columns[place], error);
     if (status == OK)

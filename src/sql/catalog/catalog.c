@@ -123,6 +123,12 @@ uint32_t table_storage(const struct table *table)
     return table->storage_id ? table->storage_id : table->id;
 }
 
+uint32_t index_key_count(const struct index *index)
+{
+    ASSERT(index && index->included_count < index->column_count);
+    return index->column_count - (index->unique ? index->included_count : 0);
+}
+
 uint32_t table_visible_count(const struct table *table)
 {
     ASSERT(table && table->column_count > 0);

@@ -8,8 +8,8 @@
  * Key space (all keys of SQL begin with this byte):  0x20 | table id u32 BE (table_storage) | index
  * id u16 BE | encoded columns. Index 0 of a table is its primary key and holds the rows. A
  * secondary index entry holds, behind its own columns, the primary key's columns, unless it is
- * unique and no column is NULL: then the value holds the primary key. Table ids below 100 are
- * system tables. */
+ * unique and no column is NULL: then the value holds what is included and the primary key. Table
+ * ids below 100 are system tables. */
 #ifndef SQL_CATALOG_CATALOG_H
 #define SQL_CATALOG_CATALOG_H
 
@@ -52,10 +52,10 @@ struct index {
     uint32_t column_count;
     uint32_t columns[CATALOG_KEY_COLUMNS_MAX]; /* places in table->columns, computed ones too */
     bool descending[CATALOG_KEY_COLUMNS_MAX];
-    uint32_t
-        included_count;    /* the last columns, which INCLUDE has put behind; not in a unique one */
-    const char *predicate; /* a partial index: only of rows for which this is true; or NULL */
-    bool building;         /* kept by every change, but not to be read: not all rows are in it */
+    uint32_t included_count; /* the last columns, which INCLUDE has put behind */
+    const char *predicate;   /* a partial index: only of rows for which this is true; or NULL */
+    bool building;           /* kept by every change, but not to be read: not all rows are in it */
+    bool constraint;         /* made by PRIMARY KEY or UNIQUE, with which it goes */
 };
 
 enum foreign_key_action { FK_NO_ACTION, FK_RESTRICT, FK_CASCADE, FK_SET_NULL, FK_SET_DEFAULT };
@@ -209,6 +209,9 @@ int32_t table_column(const struct table *table, const char *name);
 const struct index *table_index_by_id(const struct table *table, uint16_t id);
 /* The table id its keys have. */
 uint32_t table_storage(const struct table *table);
+/* How many of its columns, the first ones, are in the key of every entry and may be asked for by a
+ * range. A unique index is unique by them: what it includes stands in the value. */
+uint32_t index_key_count(const struct index *index);
 /* Whether all its keys are columns. */
 bool index_is_plain(const struct table *table, const struct index *index);
 /* The nearest name to a misspelt one for a hint, or NULL when none is near. */
@@ -252,15 +255,15 @@ struct column_definition {
 };
 
 struct key_definition {
-    const char *name;  /* NULL: chosen as PostgreSQL does (t_pkey, t_a_b_key, t_a_idx) */
-    const char *label; /* the end of a chosen name, where it is not what the statement makes it */
+    const char *name; /* NULL: chosen as PostgreSQL does (t_pkey, t_a_b_key, t_a_idx) */
     uint32_t position;
     uint32_t column_count;
     const char *columns[CATALOG_KEY_COLUMNS_MAX]; /* names; texts of expressions */
     /* Of an expression its type; SQL_UNKNOWN: it is a column. Only of CREATE INDEX. */
     enum sql_type computed[CATALOG_KEY_COLUMNS_MAX];
     bool descending[CATALOG_KEY_COLUMNS_MAX];
-    uint32_t included_count; /* as in struct index; only of CREATE INDEX */
+    uint32_t included_count; /* as in struct index */
+    bool constraint;         /* likewise */
     bool building;           /* likewise: it is to be filled by other transactions */
     const char *predicate;
 };
@@ -311,6 +314,9 @@ status_t catalog_create_sequence(struct store_txn *txn, const struct catalog *ca
 /* Of the same id and name; what was taken of it before is void. */
 status_t catalog_change_sequence(struct store_txn *txn, const struct sequence *after,
                                  struct error *error);
+/* The first column of the table whose DEFAULT takes from it. */
+bool catalog_takes_from(const struct table *table, const struct sequence *sequence,
+                        uint32_t *place);
 /* 2BP01 when a DEFAULT takes its values. */
 status_t catalog_drop_sequence(struct store_txn *txn, const struct catalog *catalog,
                                const struct sequence *sequence, struct error *error);
@@ -363,8 +369,8 @@ status_t catalog_truncate_table(struct store_txn *txn, const struct table *table
 status_t catalog_add_column(struct store_txn *txn, const struct catalog *catalog,
                             const struct table *table, const struct column_definition *definition,
                             const struct value *missing, struct error *error);
-/* The indexes that have the column go with it. Refused (2BP01) when it is of the primary key or of
- * a foreign key. */
+/* Of no primary key and of no foreign key of the table's own. The indexes that have the column go
+ * with it. Refused (2BP01) when a foreign key refers to it, or one would be without an index. */
 status_t catalog_drop_column(struct store_txn *txn, const struct catalog *catalog,
                              const struct table *table, uint32_t place, struct error *error);
 status_t catalog_rename_column(struct store_txn *txn, const struct catalog *catalog,
@@ -373,6 +379,22 @@ status_t catalog_rename_column(struct store_txn *txn, const struct catalog *cata
 status_t catalog_rename_table(struct store_txn *txn, const struct catalog *catalog,
                               const struct table *table, const char *name, uint32_t position,
                               struct error *error);
+/* Other names. 42P07, of a constraint also 42710, of a column 42701. */
+status_t catalog_rename_index(struct store_txn *txn, const struct catalog *catalog,
+                              const struct table *table, const struct index *index,
+                              const char *name, uint32_t position, struct error *error);
+/* *found is false when the table has no constraint `old`. */
+status_t catalog_rename_constraint(struct store_txn *txn, const struct catalog *catalog,
+                                   const struct table *table, const char *old, const char *name,
+                                   uint32_t position, bool *found, struct error *error);
+status_t catalog_rename_view(struct store_txn *txn, const struct catalog *catalog,
+                             const struct view *view, const char *name, uint32_t position,
+                             struct error *error);
+status_t catalog_rename_view_column(struct store_txn *txn, const struct view *view, uint32_t place,
+                                    const char *name, uint32_t position, struct error *error);
+status_t catalog_rename_sequence(struct store_txn *txn, const struct catalog *catalog,
+                                 const struct sequence *sequence, const char *name,
+                                 uint32_t position, struct error *error);
 /* Another DEFAULT (NULL: none) and NOT NULL. */
 status_t catalog_change_column(struct store_txn *txn, const struct catalog *catalog,
                                const struct table *table, uint32_t place, bool not_null,
@@ -393,6 +415,11 @@ status_t catalog_add_foreign_key(struct store_txn *txn, const struct catalog *ca
 status_t catalog_add_primary_key(struct store_txn *txn, const struct catalog *catalog,
                                  const struct table *table, const struct key_definition *definition,
                                  struct error *error);
+/* The table gets a hidden row id, and where a foreign key rested on the primary key an index of its
+ * own; the rows keep their old keys, which is for the executor to change. 2BP01 when a foreign key
+ * refers to it. */
+status_t catalog_drop_primary_key(struct store_txn *txn, const struct catalog *catalog,
+                                  const struct table *table, struct error *error);
 /* A check, a foreign key or a UNIQUE; *found is false when there is none of that name. 2BP01 when a
  * foreign key needs it. */
 status_t catalog_drop_constraint(struct store_txn *txn, const struct catalog *catalog,

@@ -7,7 +7,8 @@
  *   2 tables                id                    | name, ordinal_next, index_next, storage
  *   3 columns               table, ordinal        | name, type, length_max, not_null, default,
  *                                                   hidden, missing (as text), identity
- *   4 indexes               table, id             | name, unique, included, predicate, building
+ *   4 indexes               table, id             | name, unique, included, predicate, building,
+ *                                                   constraint
  *   5 index_columns         table, index, place   | ordinal (0 of an expression), descending,
  *                                                   text of the expression, its type
  *   6 foreign_keys          table, id             | name, parent table, parent index, child index,
@@ -116,6 +117,15 @@ status_t catalog__no_view_depends(const struct catalog *catalog, uint32_t relati
 status_t catalog__keys_remove(struct store_txn *txn, struct slice prefix, struct slice from,
                               uint64_t max, struct buffer *last, bool *more, struct error *error);
 
+/* ---- view.c, drop.c ---------------------------------------------------------------------------
+ */
+
+status_t catalog__view_write(struct store_txn *txn, uint32_t id, const char *name, const char *sql,
+                             struct error *error);
+/* 2BP01 when a foreign key refers to the index. */
+status_t catalog__index_unreferenced(const struct catalog *catalog, const struct table *table,
+                                     const struct index *index, struct error *error);
+
 /* ---- build.c ----------------------------------------------------------------------------------
  */
 
@@ -181,6 +191,13 @@ status_t catalog__foreign_key_build(const struct catalog *catalog, struct table 
                                     const struct foreign_key_definition *definition,
                                     struct arena *arena, struct error *error);
 
+/* An index of the child that begins with its columns: one there is, or one that is added at the end
+ * of the table's, which has room. */
+bool catalog__child_index_find(const struct table *table, struct foreign_key *fk);
+status_t catalog__child_index_take(const struct catalog *catalog, struct table *table,
+                                   struct foreign_key *fk, struct arena *arena,
+                                   struct error *error);
+
 /* ---- constraint.c -----------------------------------------------------------------------------
  */
 
@@ -203,7 +220,12 @@ status_t catalog__sequence_give(struct store_txn *txn, const struct catalog *cat
 status_t catalog__sequences_build(struct store_txn *txn, const struct catalog *catalog,
                                   struct table *table, const struct table_definition *definition,
                                   struct arena *arena, struct error *error);
-/* Those that go with the table, or with one of its columns. */
+/* nextval('name'), with the name in quotes when it is more than small letters. */
+const char *catalog__nextval_text(const char *name, struct arena *arena);
+/* 2BP01 when another table takes from those that go with the table, or with one of its columns. */
+status_t catalog__sequences_unused(const struct catalog *catalog, const struct table *table,
+                                   const struct column *column, struct error *error);
+/* Those go. */
 status_t catalog__sequences_drop(struct store_txn *txn, const struct catalog *catalog,
                                  const struct table *table, const struct column *column,
                                  struct error *error);

@@ -132,7 +132,7 @@ status_t catalog_add_primary_key(struct store_txn *txn, const struct catalog *ca
     if (table_visible_count(table) == table->column_count)
         return error_sql(error, "42P16", definition->position,
                          "multiple primary keys for table \"%s\" are not allowed", table->name);
-    struct index key = {.id = 0, .unique = true, .name = definition->name};
+    struct index key = {.id = 0, .unique = true, .constraint = true, .name = definition->name};
     struct arena arena = {0};
     status_t status =
         catalog__key_resolve(table, definition, "primary key constraint", &key, error);
@@ -144,6 +144,84 @@ status_t catalog_add_primary_key(struct store_txn *txn, const struct catalog *ca
         key.name = table->indexes[0].name;
     if (status == OK)
         status = primary_write(txn, table, &key, error);
+    arena_free(&arena);
+    return status == OK ? catalog__version_bump(txn, error) : status;
+}
+
+/* Index 0 is then over a row id. It keeps a name that was chosen for it, and gets such a one. */
+static const char *row_id_name(const struct catalog *catalog, const struct table *table,
+                               struct arena *arena)
+{
+    const char *old = table->indexes[0].name;
+    size_t size = strlen(table->name);
+    bool chosen = strncmp(old, table->name, size) == 0 && strcmp(old + size, "_pkey") == 0;
+    return chosen ? old : catalog__name_choose(catalog, table, NULL, 0, "pkey", arena);
+}
+
+/* Foreign keys that found the primary key to begin with their columns need another index. */
+static status_t children_move(struct store_txn *txn, const struct catalog *catalog,
+                              struct table *after, struct arena *arena, struct error *error)
+{
+    status_t status = OK;
+    for (uint32_t i = 0; i < after->foreign_key_count && status == OK; i++) {
+        struct foreign_key *key = &after->foreign_keys[i];
+        if (key->child_index_id != 0)
+            continue;
+        status = catalog__child_index_take(catalog, after, key, arena, error);
+        if (status == OK)
+            status = catalog__foreign_key_write(txn, after, key, error);
+    }
+    return status;
+}
+
+static status_t row_id_write(struct store_txn *txn, const struct catalog *catalog,
+                             const struct table *table, struct arena *arena, struct error *error)
+{
+    struct table after;
+    table_copy(table, &after, arena);
+    after.columns = arena_alloc(arena, (table->column_count + 1) * sizeof *after.columns);
+    memcpy(after.columns, table->columns, table->column_count * sizeof *after.columns);
+    after.computed_count = 0;
+    struct column *column = &after.columns[after.column_count++];
+    *column = (struct column){.name = "row_id",
+                              .ordinal = after.ordinal_next++,
+                              .type = {.kind = SQL_INTEGER},
+                              .not_null = true,
+                              .hidden = true};
+    after.indexes[0] = (struct index){.unique = true,
+                                      .constraint = true,
+                                      .column_count = 1,
+                                      .columns = {after.column_count - 1},
+                                      .name = row_id_name(catalog, table, arena)};
+    struct value key[] = {value_integer(table->id), value_integer(0)};
+    struct value about[] = {key[0], value_integer(COMMENT_INDEX), key[1]};
+    status_t status = catalog__rows_remove(txn, SYSTEM_INDEX_COLUMNS, key, 2, error);
+    if (status == OK)
+        status = catalog__rows_remove(txn, SYSTEM_COMMENTS, about, 3, error);
+    if (status == OK)
+        status = catalog__column_write(txn, &after, column, error);
+    if (status == OK)
+        status = catalog__index_write(txn, &after, &after.indexes[0], error);
+    if (status == OK)
+        status = children_move(txn, catalog, &after, arena, error);
+    for (uint32_t i = table->index_count; i < after.index_count && status == OK; i++)
+        status = catalog__index_write(txn, &after, &after.indexes[i], error);
+    return status == OK ? catalog__table_row_write(txn, &after, error) : status;
+}
+
+status_t catalog_drop_primary_key(struct store_txn *txn, const struct catalog *catalog,
+                                  const struct table *table, struct error *error)
+{
+    ASSERT(txn && catalog_table_by_id(catalog, table->id) == table);
+    ASSERT(table_visible_count(table) == table->column_count);
+    struct arena arena = {0};
+    status_t status = catalog__index_unreferenced(catalog, table, &table->indexes[0], error);
+    if (status == OK && table->ordinal_next >= CATALOG_COLUMNS_MAX)
+        status = error_sql(error, "54011", 0,
+                           "tables can have at most %d columns, dropped ones included",
+                           CATALOG_COLUMNS_MAX);
+    if (status == OK)
+        status = row_id_write(txn, catalog, table, &arena, error);
     arena_free(&arena);
     return status == OK ? catalog__version_bump(txn, error) : status;
 }
@@ -182,15 +260,10 @@ status_t catalog_drop_constraint(struct store_txn *txn, const struct catalog *ca
     for (uint32_t i = 0; i < table->foreign_key_count; i++)
         if (strcmp(table->foreign_keys[i].name, name) == 0)
             return foreign_key_remove(txn, table, table->foreign_keys[i].id, error);
-    bool hidden = table_visible_count(table) < table->column_count;
-    for (uint32_t i = hidden ? 1 : 0; i < table->index_count; i++) {
+    for (uint32_t i = 1; i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
-        if (!index->unique || index->predicate || !index_is_plain(table, index) ||
-            strcmp(index->name, name) != 0)
-            continue;
-        if (i == 0)
-            return error_sql(error, "0A000", 0, "dropping the primary key is not supported");
-        return catalog_drop_index(txn, catalog, table, index, error);
+        if (index->constraint && strcmp(index->name, name) == 0)
+            return catalog_drop_index(txn, catalog, table, index, error);
     }
     *found = false;
     return OK;

@@ -82,7 +82,7 @@ static bool index_fits(struct resolving *r, const struct index *index)
 {
     uint32_t count = r->fk.column_count;
     uint32_t child[CATALOG_KEY_COLUMNS_MAX];
-    if (!index->unique || index->predicate || index->building || index->column_count != count)
+    if (!index->unique || index->predicate || index->building || index_key_count(index) != count)
         return false;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t k = 0;
@@ -149,6 +149,17 @@ static bool index_begins_with(const struct index *index, const struct foreign_ke
                   fk->column_count * sizeof *fk->child_columns) == 0;
 }
 
+bool catalog__child_index_find(const struct table *table, struct foreign_key *fk)
+{
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        if (!index_begins_with(&table->indexes[i], fk))
+            continue;
+        fk->child_index_id = table->indexes[i].id;
+        return true;
+    }
+    return false;
+}
+
 /* <constraint>_idx; cut, and numbered when it is taken. */
 static const char *child_index_name(const struct resolving *r, struct arena *arena)
 {
@@ -164,12 +175,8 @@ static const char *child_index_name(const struct resolving *r, struct arena *are
 
 static status_t child_index_take(struct resolving *r, struct arena *arena)
 {
-    for (uint32_t i = 0; i < r->child->index_count; i++) {
-        if (index_begins_with(&r->child->indexes[i], &r->fk)) {
-            r->fk.child_index_id = r->child->indexes[i].id;
-            return OK;
-        }
-    }
+    if (catalog__child_index_find(r->child, &r->fk))
+        return OK;
     const char *name = child_index_name(r, arena);
     struct index *index;
     status_t status = catalog__index_add(r->child, arena, &index, r->error);
@@ -180,6 +187,16 @@ static status_t child_index_take(struct resolving *r, struct arena *arena)
     memcpy(index->columns, r->fk.child_columns, sizeof index->columns);
     r->fk.child_index_id = index->id;
     return OK;
+}
+
+status_t catalog__child_index_take(const struct catalog *catalog, struct table *table,
+                                   struct foreign_key *fk, struct arena *arena, struct error *error)
+{
+    struct resolving resolving = {.catalog = catalog, .child = table, .fk = *fk, .error = error};
+    ASSERT(fk->child_table_id == table->id);
+    status_t status = child_index_take(&resolving, arena);
+    fk->child_index_id = resolving.fk.child_index_id;
+    return status;
 }
 
 static status_t foreign_key_build(struct resolving *r, struct arena *arena)

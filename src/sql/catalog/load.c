@@ -230,6 +230,7 @@ static bool load_index(struct loader *loader)
         return false;
     index->predicate = string(loader, 5);
     index->building = !loader->row[6].null && loader->row[6].as.boolean;
+    index->constraint = loader->row[7].null ? index->unique : loader->row[7].as.boolean;
     index->id = (uint16_t)id;
     table->index_count++;
     return true;
@@ -466,7 +467,8 @@ static bool foreign_key_tie(struct loader *loader, struct table *child, struct f
     const struct index *child_index = table_index_by_id(child, fk->child_index_id);
     const struct index *index =
         parent ? table_index_by_id(parent->table, fk->parent_index_id) : NULL;
-    if (!index || !child_index || fk->column_count == 0 || index->column_count != fk->column_count)
+    if (!index || !child_index || fk->column_count == 0 ||
+        index_key_count(index) != fk->column_count)
         return false;
     memcpy(fk->parent_columns, index->columns, sizeof fk->parent_columns);
     struct table *table = parent->table;
@@ -477,7 +479,15 @@ static bool foreign_key_tie(struct loader *loader, struct table *child, struct f
     return true;
 }
 
-static bool table_is_whole(const struct table *table)
+/* Rows of the time before say nothing of it: what CREATE UNIQUE INDEX alone could make was none. */
+static void constraint_settle(const struct table *table, struct index *index)
+{
+    for (uint32_t i = 0; i < index->column_count; i++)
+        index->constraint = index->constraint && !index->descending[i];
+    index->constraint = index->constraint && !index->predicate && index_is_plain(table, index);
+}
+
+static bool table_is_whole(struct table *table)
 {
     if (table->column_count == 0 || table->index_count == 0)
         return false;
@@ -485,8 +495,10 @@ static bool table_is_whole(const struct table *table)
         if (table->columns[i].hidden)
             return false;
     for (uint32_t i = 0; i < table->index_count; i++)
-        if (table->indexes[i].column_count == 0)
+        if (table->indexes[i].column_count <= table->indexes[i].included_count)
             return false;
+    for (uint32_t i = 0; i < table->index_count; i++)
+        constraint_settle(table, &table->indexes[i]);
     return true;
 }
 

@@ -165,8 +165,7 @@ static status_t sequence_remove(struct store_txn *txn, const struct sequence *se
     return status;
 }
 
-/* nextval('name'), with the name in quotes when it is more than small letters. */
-static const char *default_text(const char *name, struct arena *arena)
+const char *catalog__nextval_text(const char *name, struct arena *arena)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789_$";
     bool quoted = name[strspn(name, plain)] != '\0' || (name[0] >= '0' && name[0] <= '9');
@@ -183,31 +182,44 @@ static const char *default_text(const char *name, struct arena *arena)
     return copy;
 }
 
+bool catalog_takes_from(const struct table *table, const struct sequence *sequence, uint32_t *place)
+{
+    struct arena arena = {0};
+    const char *text = catalog__nextval_text(sequence->name, &arena);
+    bool found = false;
+    for (uint32_t i = 0; i < table->column_count && !found; i++) {
+        *place = i;
+        found = table->columns[i].default_sql && strstr(table->columns[i].default_sql, text);
+    }
+    arena_free(&arena);
+    return found;
+}
+
+static status_t taken_from(const struct sequence *sequence, const struct table *table,
+                           uint32_t place, struct error *error)
+{
+    error_sql(error, "2BP01", 0, "cannot drop sequence %s because other objects depend on it",
+              sequence->name);
+    error_detail(error, "default value for column %s of table %s depends on sequence %s",
+                 table->columns[place].name, table->name, sequence->name);
+    error_hint(error, "Use DROP ... CASCADE to drop the dependent objects too.");
+    return ERR_SQL;
+}
+
 status_t catalog_drop_sequence(struct store_txn *txn, const struct catalog *catalog,
                                const struct sequence *sequence, struct error *error)
 {
     ASSERT(txn && catalog && sequence);
-    struct arena arena = {0};
-    const char *text = default_text(sequence->name, &arena);
     status_t status = OK;
     for (uint32_t i = 0; i < catalog->table_count && status == OK; i++) {
-        const struct table *table = catalog->tables[i];
-        for (uint32_t c = 0; c < table->column_count && status == OK; c++) {
-            const char *sql = table->columns[c].default_sql;
-            if (!sql || !strstr(sql, text))
-                continue;
-            error_sql(error, "2BP01", 0,
-                      "cannot drop sequence %s because other objects depend on it", sequence->name);
-            error_detail(error, "default value for column %s of table %s depends on sequence %s",
-                         table->columns[c].name, table->name, sequence->name);
-            status = ERR_SQL;
-        }
+        uint32_t place;
+        if (catalog_takes_from(catalog->tables[i], sequence, &place))
+            status = taken_from(sequence, catalog->tables[i], place, error);
     }
     if (status == OK)
         status = sequence_remove(txn, sequence, error);
     if (status == OK)
         status = catalog__comments_remove(txn, sequence->id, error);
-    arena_free(&arena);
     return status == OK ? catalog__version_bump(txn, error) : status;
 }
 
@@ -225,7 +237,7 @@ status_t catalog__sequence_give(struct store_txn *txn, const struct catalog *cat
     sequence.owner_id = table->id;
     sequence.owner_ordinal = column->ordinal;
     sequence.name = catalog__name_choose(catalog, table, &place, 1, "seq", arena);
-    column->default_sql = default_text(sequence.name, arena);
+    column->default_sql = catalog__nextval_text(sequence.name, arena);
     status_t status = catalog__table_id_next(txn, &sequence.id, error);
     return status == OK ? catalog__sequence_write(txn, &sequence, error) : status;
 }
@@ -245,6 +257,31 @@ status_t catalog__sequences_build(struct store_txn *txn, const struct catalog *c
     return status;
 }
 
+/* Does it go with the table, or with this column of it? */
+static bool belongs(const struct sequence *sequence, const struct table *table,
+                    const struct column *column)
+{
+    return sequence->owner_id == table->id &&
+           (!column || sequence->owner_ordinal == column->ordinal);
+}
+
+status_t catalog__sequences_unused(const struct catalog *catalog, const struct table *table,
+                                   const struct column *column, struct error *error)
+{
+    status_t status = OK;
+    for (uint32_t i = 0; i < catalog->sequence_count; i++) {
+        const struct sequence *sequence = catalog->sequences[i];
+        for (uint32_t t = 0; t < catalog->table_count && status == OK; t++) {
+            const struct table *other = catalog->tables[t];
+            uint32_t place;
+            if (belongs(sequence, table, column) && catalog_takes_from(other, sequence, &place) &&
+                other != table)
+                status = taken_from(sequence, other, place, error);
+        }
+    }
+    return status;
+}
+
 status_t catalog__sequences_drop(struct store_txn *txn, const struct catalog *catalog,
                                  const struct table *table, const struct column *column,
                                  struct error *error)
@@ -252,8 +289,7 @@ status_t catalog__sequences_drop(struct store_txn *txn, const struct catalog *ca
     status_t status = OK;
     for (uint32_t i = 0; i < catalog->sequence_count && status == OK; i++) {
         const struct sequence *sequence = catalog->sequences[i];
-        if (sequence->owner_id != table->id ||
-            (column && sequence->owner_ordinal != column->ordinal))
+        if (!belongs(sequence, table, column))
             continue;
         status = sequence_remove(txn, sequence, error);
         if (status == OK)

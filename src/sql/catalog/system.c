@@ -21,10 +21,10 @@ static const struct system_layout layouts[SYSTEM_TABLE_END] = {
                         2,
                         {SQL_INTEGER, SQL_INTEGER, SQL_TEXT, SQL_INTEGER, SQL_INTEGER, SQL_BOOLEAN,
                          SQL_TEXT, SQL_BOOLEAN, SQL_TEXT, SQL_INTEGER}},
-    [SYSTEM_INDEXES] = {7,
+    [SYSTEM_INDEXES] = {8,
                         2,
                         {SQL_INTEGER, SQL_INTEGER, SQL_TEXT, SQL_BOOLEAN, SQL_INTEGER, SQL_TEXT,
-                         SQL_BOOLEAN}},
+                         SQL_BOOLEAN, SQL_BOOLEAN}},
     [SYSTEM_INDEX_COLUMNS] = {7,
                               3,
                               {SQL_INTEGER, SQL_INTEGER, SQL_INTEGER, SQL_INTEGER, SQL_BOOLEAN,
@@ -314,7 +314,8 @@ status_t catalog__index_write(struct store_txn *txn, const struct table *table,
                              value_boolean(index->unique),
                              value_integer(index->included_count),
                              string(index->predicate),
-                             value_boolean(index->building)};
+                             value_boolean(index->building),
+                             value_boolean(index->constraint)};
     status_t status = catalog__row_put(txn, SYSTEM_INDEXES, values, error);
     for (uint32_t i = 0; i < index->column_count && status == OK; i++) {
         const struct column *key = &table->columns[index->columns[i]];

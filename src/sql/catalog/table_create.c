@@ -105,7 +105,10 @@ static status_t key_build(const struct catalog *catalog, struct table *table,
                           const struct key_definition *definition, const char *what,
                           const char *label, struct arena *arena, struct error *error)
 {
-    struct index key = {.unique = true, .name = definition->name};
+    struct index key = {.unique = true,
+                        .constraint = true,
+                        .included_count = definition->included_count,
+                        .name = definition->name};
     status_t status = catalog__key_resolve(table, definition, what, &key, error);
     if (status == OK && key.name)
         status = catalog__name_check(key.name, definition->position, error);
@@ -132,7 +135,8 @@ static bool unique_is_redundant(const struct table *table, const struct key_defi
 {
     for (uint32_t i = 0; i < table->index_count && !definition->name; i++) {
         const struct index *index = &table->indexes[i];
-        bool same = index->column_count == definition->column_count;
+        bool same = index->column_count == definition->column_count &&
+                    index->included_count == definition->included_count;
         for (uint32_t k = 0; k < index->column_count && same; k++)
             same = strcmp(table->columns[index->columns[k]].name, definition->columns[k]) == 0;
         if (same)
@@ -152,6 +156,7 @@ static status_t row_id_build(const struct catalog *catalog, struct table *table,
     if (status != OK)
         return status;
     index->unique = true;
+    index->constraint = true;
     index->column_count = 1;
     index->columns[0] = table->column_count - 1;
     index->name = name;
@@ -257,6 +262,7 @@ status_t catalog_create_index(struct store_txn *txn, const struct catalog *catal
                           .name = definition->name,
                           .included_count = definition->included_count,
                           .predicate = definition->predicate,
+                          .constraint = definition->constraint,
                           .building = definition->building};
     struct table after = *table;
     status_t status = catalog__key_resolve(table, definition, "index", &index, error);
@@ -268,7 +274,7 @@ status_t catalog_create_index(struct store_txn *txn, const struct catalog *catal
         status = catalog__name_free(catalog, table, index.name, definition->position, error);
     if (status == OK && !index.name)
         index.name = catalog__name_choose(catalog, &after, index.columns, index.column_count,
-                                          definition->label ? definition->label : "idx", &arena);
+                                          definition->constraint ? "key" : "idx", &arena);
     if (status == OK &&
         (table->index_count == CATALOG_INDEXES_MAX || table->index_next == INDEX_ID_END))
         status = error_sql(error, "54000", definition->position,

@@ -13,7 +13,7 @@ status_t catalog__no_view_depends(const struct catalog *catalog, uint32_t relati
     error_sql(error, "2BP01", 0, "cannot drop %s %s because other objects depend on it", what,
               name);
     error_detail(error, "view %s depends on %s %s", view->name, what, name);
-    error_hint(error, "Drop the view %s first.", view->name);
+    error_hint(error, "Use DROP ... CASCADE to drop the dependent objects too.");
     return ERR_SQL;
 }
 
@@ -58,12 +58,18 @@ static status_t rows_remove(struct store_txn *txn, uint32_t id, struct error *er
     return status;
 }
 
+status_t catalog__view_write(struct store_txn *txn, uint32_t id, const char *name, const char *sql,
+                             struct error *error)
+{
+    struct value view[] = {value_integer(id), value_text(slice_from_string(name)),
+                           value_text(slice_from_string(sql))};
+    return catalog__row_put(txn, SYSTEM_VIEWS, view, error);
+}
+
 static status_t rows_write(struct store_txn *txn, uint32_t id,
                            const struct view_definition *definition, struct error *error)
 {
-    struct value view[] = {value_integer(id), value_text(slice_from_string(definition->name)),
-                           value_text(slice_from_string(definition->sql))};
-    status_t status = catalog__row_put(txn, SYSTEM_VIEWS, view, error);
+    status_t status = catalog__view_write(txn, id, definition->name, definition->sql, error);
     for (uint32_t i = 0; i < definition->column_count && status == OK; i++) {
         struct value column[] = {value_integer(id), value_integer(i),
                                  value_text(slice_from_string(definition->columns[i]))};

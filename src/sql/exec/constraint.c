@@ -75,7 +75,7 @@ status_t exec__error_duplicate(const struct table *table, const struct index *in
                                const struct value *row, struct error *error)
 {
     struct buffer key = {0};
-    exec__format_key(table, index->columns, index->column_count, row, &key);
+    exec__format_key(table, index->columns, index_key_count(index), row, &key);
     error_sql(error, "23505", 0, "duplicate key value violates unique constraint \"%s\"",
               index->name);
     error_detail(error, "Key %s already exists.", (const char *)key.data);
@@ -133,7 +133,7 @@ static status_t parent_find(struct exec *exec, const struct foreign_key *key,
     const struct table *parent = catalog_table_by_id(exec->context.catalog, key->parent_table_id);
     ASSERT(parent);
     const struct index *index = table_index_by_id(parent, key->parent_index_id);
-    ASSERT(index && index->unique && index->column_count == key->column_count);
+    ASSERT(index && index->unique && index_key_count(index) == key->column_count);
     bool has_null;
     status_t status = reference_key(parent, index, key->column_count, key->parent_columns,
                                     value_columns, row, scratch, &has_null, error);

@@ -35,7 +35,7 @@ static status_t entry_put(struct build *build, bool checked, struct error *error
     if (!found)
         return store_put(txn, buffer_slice(&build->key), buffer_slice(&build->value), error);
     struct buffer text = {0};
-    exec__format_key(build->table, build->index->columns, build->index->column_count, build->row,
+    exec__format_key(build->table, build->index->columns, index_key_count(build->index), build->row,
                      &text);
     error_sql(error, "23505", 0, "could not create unique index \"%s\"", build->index->name);
     error_detail(error, "Key %s is duplicated.", (const char *)text.data);
@@ -215,20 +215,40 @@ static status_t rows_take(struct build *build, struct store_entry **rows, uint32
     return status;
 }
 
+/* A row that gets the row id `id` is written anew, with it. */
+static void row_number(struct build *build, struct value *stored, uint32_t id)
+{
+    const struct table *table = build->table;
+    build->row[table->column_count - 1] = value_integer(id);
+    for (uint32_t i = 0; i < table->ordinal_next; i++)
+        stored[i] = value_null(SQL_UNKNOWN);
+    for (uint32_t i = 0; i < table->column_count; i++)
+        stored[table->columns[i].ordinal] = build->row[i];
+    row_encode(&build->value, stored, table->ordinal_next);
+}
+
 static status_t rows_rekey(struct build *build, const struct store_entry *rows, uint32_t count,
                            struct error *error)
 {
-    exec__rows_init(&build->rows, build->table, 1, &build->arena);
+    const struct table *table = build->table;
+    bool hidden = table_visible_count(table) < table->column_count;
+    struct value *stored =
+        hidden ? arena_alloc(&build->arena, table->ordinal_next * sizeof *stored) : NULL;
+    exec__rows_init(&build->rows, table, 1, &build->arena);
     status_t status = OK;
     for (uint32_t i = 0; i < count && status == OK; i++) {
         batch_reset(build->rows.batch);
         if (exec__rows_decode(&build->rows, rows[i].value, 0) != OK)
-            return error_set(error, ERR_CORRUPT, "a row of table \"%s\" is corrupt",
-                             build->table->name);
+            return error_set(error, ERR_CORRUPT, "a row of table \"%s\" is corrupt", table->name);
         build->row = exec__rows_get(&build->rows, 0);
         buffer_reset(&build->key);
         buffer_reset(&build->value);
-        buffer_append_slice(&build->value, rows[i].value);
+        if (hidden)
+            row_number(build, stored, i + 1);
+        else
+            buffer_append_slice(&build->value, rows[i].value);
+        if (build->value.failed || build->value.size > STORE_VALUE_MAX)
+            return error_set(error, ERR_TOO_LONG, "row is too long for table \"%s\"", table->name);
         status = index_row_key(build->table, build->row, &build->key, error);
         if (status == OK)
             status = entry_put(build, true, error);

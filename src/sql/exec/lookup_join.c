@@ -38,7 +38,7 @@ static status_t left_take(struct lookup_join *lookup, struct error *error)
     }
     /* By a unique key a left row has at most one partner. */
     const struct index *index = lookup->op.plan->right->as.scan.index;
-    bool unique = index->unique && lookup->range->equal_count == index->column_count;
+    bool unique = index->unique && lookup->range->equal_count == index_key_count(index);
     uint32_t pairs = left->selected;
     if (!unique && pairs < EXEC_BATCH_FIRST)
         pairs = EXEC_BATCH_FIRST;

@@ -70,7 +70,7 @@ status_t exec__range_bounds(const struct table *table, const struct index *index
                             bool *empty, struct error *error)
 {
     bool bounded = range->lower || range->upper;
-    ASSERT(range->equal_count + bounded <= index->column_count);
+    ASSERT(range->equal_count + bounded <= index_key_count(index));
     uint32_t value_count = range->equal_count + (range->lower != NULL) + (range->upper != NULL);
     *empty = false;
     *bounds = (struct bounds){0};
@@ -85,7 +85,7 @@ status_t exec__range_bounds(const struct table *table, const struct index *index
         ASSERT(values[i].type == table->columns[index->columns[i]].type.kind);
         key_append_value(low, &values[i], index->descending[i]);
     }
-    if (!bounded && range->equal_count == index->column_count &&
+    if (!bounded && range->equal_count == index_key_count(index) &&
         (index->id == 0 || index->unique)) {
         *empty = low->size > STORE_KEY_MAX;
         bounds->is_point = true;

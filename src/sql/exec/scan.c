@@ -85,14 +85,17 @@ static status_t corrupt(const struct row_reader *reader, struct error *error)
                      reader->plan->as.scan.index->name, reader->plan->as.scan.table->name);
 }
 
-/* The columns of one key into values[0..index->column_count). */
+/* The columns of one entry into values[0..index->column_count): those that do not stand in its key
+ * begin its value. */
 static status_t key_values(struct row_reader *reader, const struct index *index, struct slice key,
-                           struct value *values, struct error *error)
+                           struct slice value, struct value *values, struct error *error)
 {
     if (key.size < KEY_PREFIX_SIZE)
         return corrupt(reader, error);
     key = slice_make(key.data + KEY_PREFIX_SIZE, key.size - KEY_PREFIX_SIZE);
     for (uint32_t k = 0; k < index->column_count; k++) {
+        if (key.size == 0)
+            key = arena_copy(&reader->text, value);
         enum sql_type type = reader->plan->as.scan.table->columns[index->columns[k]].type.kind;
         if (key_take_value(&key, type, index->descending[k], &reader->text, &values[k]) != OK)
             return corrupt(reader, error);
@@ -108,7 +111,7 @@ static status_t read_index_only(struct row_reader *reader, const struct store_en
     struct value values[2 * CATALOG_KEY_COLUMNS_MAX];
     /* Text taken from the key must outlive it. */
     struct slice key = arena_copy(&reader->text, entry->key);
-    status_t status = key_values(reader, index, key, values, error);
+    status_t status = key_values(reader, index, key, entry->value, values, error);
     bool primary_needed = false;
     for (uint32_t i = 0; i < reader->plan->column_count; i++)
         primary_needed = primary_needed || reader->places[i] >= index->column_count;
@@ -120,7 +123,7 @@ static status_t read_index_only(struct row_reader *reader, const struct store_en
         if (status == OK)
             status = key_values(reader, &table->indexes[0],
                                 arena_copy(&reader->text, buffer_slice(&reader->row_key)),
-                                values + index->column_count, error);
+                                (struct slice){0}, values + index->column_count, error);
     }
     for (uint32_t i = 0; status == OK && i < reader->plan->column_count; i++)
         vector_set(&columns[i], at, &values[reader->places[i]]);

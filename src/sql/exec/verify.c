@@ -21,7 +21,7 @@ const char *verify__text(struct verify *verify, const struct index *index, const
 {
     ASSERT(index->column_count > 0);
     buffer_reset(&verify->scratch);
-    exec__format_key(verify->table, index->columns, index->column_count, row, &verify->scratch);
+    exec__format_key(verify->table, index->columns, index_key_count(index), row, &verify->scratch);
     return (const char *)verify->scratch.data;
 }
 

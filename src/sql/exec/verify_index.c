@@ -75,7 +75,7 @@ static void entry_problem(struct verify *verify, const struct index *index,
     bool readable = left.size >= PREFIX_SIZE;
     if (readable)
         left = slice_make(left.data + PREFIX_SIZE, left.size - PREFIX_SIZE);
-    for (uint32_t i = 0; i < index->column_count && readable; i++) {
+    for (uint32_t i = 0; i < index_key_count(index) && readable; i++) {
         uint32_t place = index->columns[i];
         readable = key_take_value(&left, table->columns[place].type.kind, index->descending[i],
                                   &arena, &row[place]) == OK;

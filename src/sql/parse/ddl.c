@@ -105,19 +105,25 @@ static bool parse_index_method(struct parse *parse)
                        method.text);
 }
 
+bool parse__include(struct parse *parse, struct ast_name **names, uint32_t *count)
+{
+    *names = NULL;
+    *count = 0;
+    if (!parse__is_word(parse, "include"))
+        return !parse->failed;
+    parse__advance(parse);
+    if (!parse__is(parse, TOKEN_LEFT_PAREN))
+        return parse__syntax_error(parse);
+    return parse__name_list(parse, names, count);
+}
+
 /* [INCLUDE (a, b, ...)]: columns that are only stored. */
 static bool parse_include(struct parse *parse, struct ast_create_index *create)
 {
     struct ast_name *names;
-    uint32_t count = 0;
-    if (!parse__is_word(parse, "include"))
-        return !parse->failed;
-    uint32_t position = parse->token.position;
-    parse__advance(parse);
-    if (create->unique)
-        return parse__fail(parse, "0A000", position, "INCLUDE of a unique index is not supported");
-    if (!parse__is(parse, TOKEN_LEFT_PAREN) || !parse__name_list(parse, &names, &count))
-        return parse__syntax_error(parse);
+    uint32_t count;
+    if (!parse__include(parse, &names, &count))
+        return false;
     uint32_t all = create->key_count + count;
     struct ast_index_key *keys = arena_zalloc(parse->arena, all * sizeof *keys);
     memcpy(keys, create->keys, create->key_count * sizeof *keys);
@@ -242,15 +248,11 @@ bool parse__create(struct parse *parse, struct ast_statement *statement)
     return parse__syntax_error(parse);
 }
 
-/* [CASCADE | RESTRICT] at the end. */
-static bool parse_drop_behavior(struct parse *parse)
+bool parse__drop_behavior(struct parse *parse, bool *cascade)
 {
-    if (parse__is_keyword(parse, KEYWORD_CASCADE)) {
-        parse__unsupported(parse, "DROP ... CASCADE is");
-        parse__hint(parse, "Drop what depends on it first.");
-        return false;
-    }
-    parse__accept_keyword(parse, KEYWORD_RESTRICT);
+    *cascade = parse__accept_keyword(parse, KEYWORD_CASCADE);
+    if (!*cascade)
+        parse__accept_keyword(parse, KEYWORD_RESTRICT);
     return !parse->failed;
 }
 
@@ -277,5 +279,5 @@ bool parse__drop(struct parse *parse, struct ast_statement *statement)
             return false;
         drop->count++;
     } while (parse__accept(parse, TOKEN_COMMA));
-    return parse_drop_behavior(parse);
+    return parse__drop_behavior(parse, &drop->cascade);
 }

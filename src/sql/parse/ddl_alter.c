@@ -22,19 +22,17 @@ static bool parse_drop(struct parse *parse, struct ast_alter_action *action)
         parse__accept_keyword(parse, KEYWORD_COLUMN);
     if (!parse__if_exists(parse, false, &action->if_exists) || !parse__name(parse, &action->name))
         return false;
-    if (parse__is_keyword(parse, KEYWORD_CASCADE))
-        return parse__unsupported(parse, constraint ? "DROP CONSTRAINT ... CASCADE is"
-                                                    : "DROP COLUMN ... CASCADE is");
-    parse__accept_keyword(parse, KEYWORD_RESTRICT);
-    return !parse->failed;
+    return parse__drop_behavior(parse, &action->cascade);
 }
 
 static bool parse_rename(struct parse *parse, struct ast_alter_action *action)
 {
     action->kind = AST_ALTER_RENAME;
     if (!parse__accept_keyword(parse, KEYWORD_TO)) {
-        action->kind = AST_ALTER_RENAME_COLUMN;
-        parse__accept_keyword(parse, KEYWORD_COLUMN);
+        bool constraint = parse__accept_keyword(parse, KEYWORD_CONSTRAINT);
+        action->kind = constraint ? AST_ALTER_RENAME_CONSTRAINT : AST_ALTER_RENAME_COLUMN;
+        if (!constraint)
+            parse__accept_keyword(parse, KEYWORD_COLUMN);
         if (!parse__name(parse, &action->name) || !parse__expect_keyword(parse, KEYWORD_TO))
             return false;
     }
@@ -82,6 +80,28 @@ static bool parse_action(struct parse *parse, struct ast_name table,
     return parse__syntax_error(parse);
 }
 
+/* ALTER INDEX and ALTER VIEW, which can only be renamed. */
+static bool parse_alter_name(struct parse *parse, struct ast_statement *statement)
+{
+    struct ast_rename *rename = arena_zalloc(parse->arena, sizeof *rename);
+    bool index = parse__is_keyword(parse, KEYWORD_INDEX);
+    statement->kind = index ? AST_ALTER_INDEX : AST_ALTER_VIEW;
+    statement->as.rename = rename;
+    parse__advance(parse);
+    if (!parse__if_exists(parse, false, &rename->if_exists) ||
+        !parse__table_name(parse, &rename->name))
+        return false;
+    if (!parse__accept_keyword(parse, KEYWORD_RENAME))
+        return parse__unsupported(parse, index ? "this change of an index is"
+                                               : "this change of a view is");
+    if (!index && !parse__is_keyword(parse, KEYWORD_TO)) {
+        parse__accept_keyword(parse, KEYWORD_COLUMN);
+        if (!parse__name(parse, &rename->column))
+            return false;
+    }
+    return parse__expect_keyword(parse, KEYWORD_TO) && parse__name(parse, &rename->to);
+}
+
 bool parse__alter(struct parse *parse, struct ast_statement *statement)
 {
     struct ast_alter_table *alter = arena_zalloc(parse->arena, sizeof *alter);
@@ -91,6 +111,8 @@ bool parse__alter(struct parse *parse, struct ast_statement *statement)
     parse__advance(parse);
     if (parse__is_word(parse, "sequence"))
         return parse__alter_sequence(parse, statement);
+    if (parse__is_keyword(parse, KEYWORD_INDEX) || parse__is_keyword(parse, KEYWORD_VIEW))
+        return parse_alter_name(parse, statement);
     if (!parse__is_keyword(parse, KEYWORD_TABLE))
         return parse__unsupported(parse, "ALTER of anything but a table is");
     parse__advance(parse);

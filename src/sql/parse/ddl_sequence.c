@@ -156,8 +156,9 @@ bool parse__alter_sequence(struct parse *parse, struct ast_statement *statement)
     statement->as.sequence = sequence_begin(parse, false);
     if (!statement->as.sequence)
         return false;
-    if (parse__is_keyword(parse, KEYWORD_RENAME))
-        return parse__unsupported(parse, "renaming a sequence is");
+    if (parse__accept_keyword(parse, KEYWORD_RENAME))
+        return parse__expect_keyword(parse, KEYWORD_TO) &&
+               parse__name(parse, &statement->as.sequence->to);
     return parse_options(parse, &statement->as.sequence->options);
 }
 

@@ -35,6 +35,19 @@ static bool add_unique(struct parse *parse, struct table_body *body, const struc
     return true;
 }
 
+/* [INCLUDE (a, b, ...)] behind a key. */
+static bool parse_key_include(struct parse *parse, struct ast_key *key, bool primary)
+{
+    uint32_t position = parse->token.position;
+    if (!parse__include(parse, &key->included, &key->included_count))
+        return false;
+    if (!primary || key->included_count == 0)
+        return true;
+    parse__fail(parse, "0A000", position, "INCLUDE of a primary key is not supported");
+    parse__hint(parse, "The rows are stored by their primary key, with all of their columns.");
+    return false;
+}
+
 /* [CONSTRAINT name] in front of either kind. */
 static bool parse_constraint_name(struct parse *parse, struct ast_name *name)
 {
@@ -195,10 +208,11 @@ static bool parse_column_constraint(struct parse *parse, struct table_body *body
     switch (parse->token.kind == TOKEN_WORD ? parse->token.keyword : KEYWORD_NONE) {
     case KEYWORD_PRIMARY:
         parse__advance(parse);
-        return parse__expect_keyword(parse, KEYWORD_KEY) && add_primary_key(parse, body, &key);
+        return parse__expect_keyword(parse, KEYWORD_KEY) && parse_key_include(parse, &key, true) &&
+               add_primary_key(parse, body, &key);
     case KEYWORD_UNIQUE:
         parse__advance(parse);
-        return add_unique(parse, body, &key);
+        return parse_key_include(parse, &key, false) && add_unique(parse, body, &key);
     case KEYWORD_NOT:
     case KEYWORD_NULL:
         return parse_not_null(parse, column, null_given);
@@ -273,10 +287,10 @@ static bool parse_table_constraint(struct parse *parse, struct table_body *body)
     if (parse__accept_keyword(parse, KEYWORD_PRIMARY))
         return parse__expect_keyword(parse, KEYWORD_KEY) &&
                parse__name_list(parse, &key.columns, &key.column_count) &&
-               add_primary_key(parse, body, &key);
+               parse_key_include(parse, &key, true) && add_primary_key(parse, body, &key);
     if (parse__accept_keyword(parse, KEYWORD_UNIQUE))
         return parse__name_list(parse, &key.columns, &key.column_count) &&
-               add_unique(parse, body, &key);
+               parse_key_include(parse, &key, false) && add_unique(parse, body, &key);
     struct ast_foreign_key foreign = {.constraint = key.constraint, .position = key.position};
     return parse__expect_keyword(parse, KEYWORD_FOREIGN) &&
            parse__expect_keyword(parse, KEYWORD_KEY) &&

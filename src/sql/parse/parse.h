@@ -349,6 +349,8 @@ enum ast_statement_kind {
     AST_CREATE_VIEW,
     AST_DROP_VIEW,
     AST_REINDEX,
+    AST_ALTER_INDEX,
+    AST_ALTER_VIEW,
     AST_VACUUM,
     AST_ALTER_TABLE,
     AST_BEGIN,
@@ -508,6 +510,8 @@ struct ast_key {
     uint32_t position;
     struct ast_name *columns;
     uint32_t column_count;
+    struct ast_name *included; /* INCLUDE, of UNIQUE; or NULL */
+    uint32_t included_count;
 };
 
 /* What was said of a sequence; what was not is false. */
@@ -569,8 +573,9 @@ enum ast_alter {
     AST_ALTER_DROP_DEFAULT,
     AST_ALTER_SET_NOT_NULL,
     AST_ALTER_DROP_NOT_NULL,
-    AST_ALTER_ADD_CONSTRAINT,  /* ADD [CONSTRAINT name] ..., in constraints */
-    AST_ALTER_DROP_CONSTRAINT, /* DROP CONSTRAINT name */
+    AST_ALTER_ADD_CONSTRAINT,    /* ADD [CONSTRAINT name] ..., in constraints */
+    AST_ALTER_DROP_CONSTRAINT,   /* DROP CONSTRAINT name */
+    AST_ALTER_RENAME_CONSTRAINT, /* RENAME CONSTRAINT name TO to */
 };
 
 struct ast_alter_action {
@@ -579,6 +584,7 @@ struct ast_alter_action {
     struct ast_name to;                  /* RENAME */
     struct ast_column_definition column; /* ADD; its default also for SET DEFAULT */
     bool if_exists;                      /* DROP; with ADD: if not exists */
+    bool cascade;                        /* DROP ... CASCADE */
     /* ADD CONSTRAINT: the one constraint; ADD: those that stand behind the column. Else NULL. */
     const struct ast_create_table *constraints;
 };
@@ -612,12 +618,22 @@ struct ast_drop {
     struct ast_name *names;
     uint32_t count;
     bool if_exists;
+    bool cascade;
+};
+
+/* ALTER { INDEX | VIEW } name RENAME TO to; ALTER VIEW name RENAME COLUMN column TO to. */
+struct ast_rename {
+    struct ast_name name;
+    struct ast_name column; /* or missing */
+    struct ast_name to;
+    bool if_exists;
 };
 
 /* CREATE SEQUENCE and ALTER SEQUENCE. */
 struct ast_sequence {
     struct ast_name name;
-    bool if_exists; /* of ALTER; with CREATE: if not exists */
+    bool if_exists;     /* of ALTER; with CREATE: if not exists */
+    struct ast_name to; /* ALTER ... RENAME TO, or missing */
     struct ast_sequence_options options;
 };
 
@@ -695,6 +711,7 @@ struct ast_statement {
         struct ast_drop *drop; /* AST_DROP_TABLE, _INDEX, _VIEW, _SEQUENCE */
         struct ast_create_view *create_view;
         struct ast_reindex *reindex;
+        struct ast_rename *rename;     /* AST_ALTER_INDEX, AST_ALTER_VIEW */
         struct ast_sequence *sequence; /* AST_CREATE_SEQUENCE, AST_ALTER_SEQUENCE */
         struct ast_truncate *truncate;
         struct ast_comment *comment;
@@ -746,6 +763,9 @@ void ast_print_expr(const struct ast_expr *expr, struct buffer *out);
  * looked into. */
 typedef void ast_column_fn(void *context, struct ast_expr *column);
 void ast_each_column(struct ast_expr *expr, ast_column_fn *visit, void *context);
+/* Has a statement's text a name like this, in whatever role? *star: it has a star that stands for
+ * columns, or joins by the names that tables share. */
+bool parse_names(struct slice text, const char *name, bool *star);
 /* Appends an identifier, quoted when it must be (keywords, upper case, odd characters). */
 void ast_print_name(const char *name, struct buffer *out);
 /* A literal, with its quotes. */

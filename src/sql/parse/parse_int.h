@@ -517,6 +517,10 @@ void parse__print_copy(const struct ast_copy *copy, struct buffer *out);
 struct ast_create_table *parse__create_table(struct parse *parse);
 /* IF NOT EXISTS, IF EXISTS. */
 bool parse__if_exists(struct parse *parse, bool negated, bool *out);
+/* [INCLUDE (a, b, ...)]; *count is 0 when there is none. */
+bool parse__include(struct parse *parse, struct ast_name **names, uint32_t *count);
+/* [CASCADE | RESTRICT] at the end of a DROP. */
+bool parse__drop_behavior(struct parse *parse, bool *cascade);
 
 /* statement.c */
 bool parse__statement(struct parse *parse, struct ast_statement *statement);

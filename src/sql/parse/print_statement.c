@@ -167,6 +167,10 @@ static void print_key(const struct ast_key *key, const char *kind, const char *l
     print_constraint_name(&key->constraint, lead, out);
     buffer_printf(out, "%s ", kind);
     parse__print_names(key->columns, key->column_count, out);
+    if (key->included_count == 0)
+        return;
+    buffer_append_string(out, " INCLUDE ");
+    parse__print_names(key->included, key->included_count, out);
 }
 
 static void print_foreign_key(const struct ast_foreign_key *key, const char *lead,
@@ -256,6 +260,7 @@ static void print_action(const struct ast_alter_action *action, struct buffer *o
         [AST_ALTER_DROP_NOT_NULL] = "ALTER COLUMN ",
         [AST_ALTER_ADD_CONSTRAINT] = "",
         [AST_ALTER_DROP_CONSTRAINT] = "DROP CONSTRAINT ",
+        [AST_ALTER_RENAME_CONSTRAINT] = "RENAME CONSTRAINT ",
     };
     buffer_append_string(out, words[action->kind]);
     if (action->if_exists)
@@ -271,6 +276,7 @@ static void print_action(const struct ast_alter_action *action, struct buffer *o
         print_constraints(action->constraints, "ADD ", out);
         break;
     case AST_ALTER_RENAME_COLUMN:
+    case AST_ALTER_RENAME_CONSTRAINT:
         buffer_append_string(out, " TO ");
         ast_print_name(action->to.text, out);
         break;
@@ -290,6 +296,7 @@ static void print_action(const struct ast_alter_action *action, struct buffer *o
         break;
     case AST_ALTER_DROP:
     case AST_ALTER_DROP_CONSTRAINT:
+        buffer_append_string(out, action->cascade ? " CASCADE" : "");
         break;
     }
 }
@@ -325,6 +332,30 @@ static void print_drop(const struct ast_drop *drop, const char *what, struct buf
         buffer_append_string(out, i ? ", " : "");
         ast_print_name(drop->names[i].text, out);
     }
+    buffer_append_string(out, drop->cascade ? " CASCADE" : "");
+}
+
+static void print_reindex(const struct ast_reindex *reindex, struct buffer *out)
+{
+    buffer_printf(out, "REINDEX %s",
+                  reindex->is_index   ? "INDEX "
+                  : reindex->is_table ? "TABLE "
+                                      : "");
+    ast_print_name(reindex->name.text, out);
+}
+
+static void print_rename(const struct ast_rename *rename, const char *what, struct buffer *out)
+{
+    buffer_printf(out, "ALTER %s %s", what, rename->if_exists ? "IF EXISTS " : "");
+    ast_print_name(rename->name.text, out);
+    buffer_append_string(out, " RENAME ");
+    if (rename->column.text) {
+        buffer_append_string(out, "COLUMN ");
+        ast_print_name(rename->column.text, out);
+        buffer_append_string(out, " ");
+    }
+    buffer_append_string(out, "TO ");
+    ast_print_name(rename->to.text, out);
 }
 
 static void print_sequence(const struct ast_sequence *sequence, bool create, struct buffer *out)
@@ -333,6 +364,11 @@ static void print_sequence(const struct ast_sequence *sequence, bool create, str
     if (sequence->if_exists)
         buffer_append_string(out, create ? "IF NOT EXISTS " : "IF EXISTS ");
     ast_print_name(sequence->name.text, out);
+    if (sequence->to.text) {
+        buffer_append_string(out, " RENAME TO ");
+        ast_print_name(sequence->to.text, out);
+        return;
+    }
     parse__print_sequence_options(&sequence->options, " ", out);
 }
 
@@ -458,11 +494,12 @@ void ast_print(const struct ast_statement *statement, struct buffer *out)
         buffer_append_string(out, "VACUUM");
         break;
     case AST_REINDEX:
-        buffer_printf(out, "REINDEX %s",
-                      statement->as.reindex->is_index   ? "INDEX "
-                      : statement->as.reindex->is_table ? "TABLE "
-                                                        : "");
-        ast_print_name(statement->as.reindex->name.text, out);
+        print_reindex(statement->as.reindex, out);
+        break;
+    case AST_ALTER_INDEX:
+    case AST_ALTER_VIEW:
+        print_rename(statement->as.rename, statement->kind == AST_ALTER_VIEW ? "VIEW" : "INDEX",
+                     out);
         break;
     case AST_ALTER_TABLE:
         print_alter(statement->as.alter_table, out);

@@ -1,4 +1,5 @@
-/* The columns of an expression that stands by itself: of a CHECK, of an index. */
+/* The columns of an expression that stands by itself, of a CHECK or of an index; and whether a text
+ * has a name at all. */
 #include <string.h>
 
 #include "base/check.h"
@@ -83,4 +84,38 @@ void ast_each_column(struct ast_expr *expr, ast_column_fn *visit, void *context)
     ASSERT(expr && visit);
     struct walk walk = {visit, context};
     walk_expr(&walk, expr);
+}
+
+/* A star between parentheses counts, one in front of an operand multiplies; one in front of
+ * anything else stands for columns. */
+static bool star_is_columns(enum token_kind before, const struct token *behind)
+{
+    if (before == TOKEN_LEFT_PAREN)
+        return false;
+    return behind->kind == TOKEN_END || behind->kind == TOKEN_COMMA ||
+           behind->kind == TOKEN_RIGHT_PAREN || behind->kind == TOKEN_SEMICOLON ||
+           (behind->kind == TOKEN_WORD && behind->keyword != KEYWORD_NONE);
+}
+
+bool parse_names(struct slice text, const char *name, bool *star)
+{
+    struct arena arena = {0};
+    struct error error;
+    struct parse parse;
+    enum token_kind before = TOKEN_END;
+    bool found = false;
+    ASSERT(name && star);
+    *star = false;
+    parse__start(&parse, text, 0, 1, &arena, &error);
+    while (!parse.failed && !parse__is(&parse, TOKEN_END)) {
+        const struct token *token = &parse.token;
+        bool is_name = token->kind == TOKEN_WORD || token->kind == TOKEN_QUOTED;
+        found |= is_name && strcmp(token->name, name) == 0;
+        *star |= parse__is_keyword(&parse, KEYWORD_NATURAL) ||
+                 (token->kind == TOKEN_STAR && star_is_columns(before, parse__peek(&parse)));
+        before = token->kind;
+        parse__advance(&parse);
+    }
+    arena_free(&arena);
+    return found || parse.failed;
 }

@@ -49,7 +49,7 @@ bool plan_is_lookup(const struct plan *scan)
     ASSERT(scan->kind == PLAN_SCAN);
     const struct index *index = scan->as.scan.index;
     return index->unique && scan->as.scan.range_count > 0 &&
-           scan->as.scan.ranges[0].equal_count == index->column_count;
+           scan->as.scan.ranges[0].equal_count == index_key_count(index);
 }
 
 static void print_scan(const struct plan *scan, struct buffer *out)

@@ -42,7 +42,7 @@ static double distinct_values(struct planner *planner, const struct query *query
     const struct column_statistics *column = plan__column_statistics(planner, query, expr);
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
-        if (index->unique && !index->predicate && !index->building && index->column_count == 1 &&
+        if (index->unique && !index->predicate && !index->building && index_key_count(index) == 1 &&
             index->columns[0] == slot->place) {
             *unique = true;
             return rows;
@@ -123,7 +123,7 @@ static bool fixes_unique(const struct query *query, const struct link *links, ui
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
         uint32_t fixed = 0;
-        for (uint32_t c = 0; c < index->column_count; c++) {
+        for (uint32_t c = 0; c < index_key_count(index); c++) {
             bool found = false;
             for (uint32_t k = 0; k < count && !found; k++) {
                 if (!links[k].is_equality || links[k].relations != relations)
@@ -134,7 +134,7 @@ static bool fixes_unique(const struct query *query, const struct link *links, ui
             }
             fixed += found;
         }
-        if (index->unique && !index->predicate && fixed == index->column_count)
+        if (index->unique && !index->predicate && fixed == index_key_count(index))
             return true;
     }
     return false;

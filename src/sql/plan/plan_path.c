@@ -128,8 +128,9 @@ static bool satisfies_order(const struct access *access, const struct path *path
 static void match_index(const struct access *access, struct path *path)
 {
     const struct index *index = path->index;
+    const uint32_t keys = index_key_count(index);
     uint64_t ranges = 1;
-    while (path->equal_count < index->column_count) {
+    while (path->equal_count < keys) {
         uint32_t place = index->columns[path->equal_count];
         const struct restriction *r = plan__find_restriction(access, place, FIXED);
         if (!r && access->outside == 0 && (r = plan__find_restriction(access, place, LISTED))) {
@@ -142,8 +143,8 @@ static void match_index(const struct access *access, struct path *path)
         path->equal[path->equal_count++] = r;
         path->range_count = (uint32_t)ranges;
     }
-    path->single = index->unique && path->equal_count == index->column_count;
-    if (path->equal_count < index->column_count) {
+    path->single = index->unique && path->equal_count == keys;
+    if (path->equal_count < keys) {
         uint32_t place = index->columns[path->equal_count];
         path->lower = plan__find_restriction(access, place, LOWER);
         path->upper = plan__find_restriction(access, place, UPPER);

@@ -9,11 +9,11 @@
 /* Is the index over just these places? */
 static bool same_keys(const struct index *index, const uint32_t *places, uint32_t count)
 {
-    if (!index->unique || index->predicate || index->building || index->column_count != count)
+    if (!index->unique || index->predicate || index->building || index_key_count(index) != count)
         return false;
     for (uint32_t i = 0; i < count; i++) {
         bool found = false;
-        for (uint32_t j = 0; j < index->column_count && !found; j++)
+        for (uint32_t j = 0; j < count && !found; j++)
             found = index->columns[j] == places[i];
         if (!found)
             return false;
@@ -52,7 +52,7 @@ static status_t find_arbiter(struct planner *planner, const struct ast_insert *a
         return status;
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
-        bool named = constraint->text && index->unique && !index->predicate && !index->building &&
+        bool named = constraint->text && index->constraint && !index->building &&
                      strcmp(index->name, constraint->text) == 0;
         if (named || (count > 0 && same_keys(index, places, count))) {
             *out = index;

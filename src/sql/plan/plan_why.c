@@ -42,7 +42,7 @@ static void print_missing(const struct access *access, const struct index *index
         buffer_printf(out, ", which neither fixes nor bounds it by a value known beforehand");
         return;
     }
-    for (uint32_t i = 1; i < index->column_count; i++) {
+    for (uint32_t i = 1; i < index_key_count(index); i++) {
         if (restricts(access, index->columns[i])) {
             buffer_printf(out, "not used: %s has a condition, but %s before it has none",
                           access->table->columns[index->columns[i]].name, name);
