@@ -258,3 +258,14 @@ void exec__spread_copy(const struct aggregate *aggregate, struct aggregate_state
         *into->as.exact = *from->as.exact;
     }
 }
+
+struct slice exec__spread_beside(const struct aggregate *aggregate,
+                                 const struct aggregate_state *state)
+{
+    ASSERT(state->count > 0);
+    if (exec__is_pairs(aggregate->kind))
+        return slice_make(state->as.pairs, sizeof *state->as.pairs);
+    if (aggregate->type == SQL_NUMERIC)
+        return slice_make(state->as.exact, sizeof *state->as.exact);
+    return (struct slice){0};
+}

@@ -525,15 +525,22 @@ static status_t merge_values(const struct aggregate *aggregate, struct aggregate
     }
 }
 
+/* Is what a state holds a text? */
+static bool keeps_text(const struct aggregate *aggregate)
+{
+    enum aggregate_kind kind = aggregate->kind;
+    bool keeps = kind == AGGREGATE_MIN || kind == AGGREGATE_MAX || kind == AGGREGATE_ANY;
+    return keeps && type_is_slice(aggregate->argument->type);
+}
+
 /* *into, which has taken in nothing, may own a text of its own. */
 static void state_copy(const struct aggregate *aggregate, struct aggregate_state *into,
                        const struct aggregate_state *from, struct arena *texts)
 {
     enum aggregate_kind kind = aggregate->kind;
     struct aggregate_state before = *into;
-    bool keeps = kind == AGGREGATE_MIN || kind == AGGREGATE_MAX || kind == AGGREGATE_ANY;
     *into = *from;
-    if (keeps && type_is_slice(aggregate->argument->type)) {
+    if (keeps_text(aggregate)) {
         into->as.text = before.as.text;
         into->capacity = before.capacity;
         text_put(into, slice_make(from->as.text.data, from->as.text.size), texts);
@@ -559,4 +566,36 @@ status_t exec__state_merge(const struct aggregate *aggregate, struct aggregate_s
         status = merge_values(aggregate, into, from, texts, error);
     into->count += from->count;
     return status;
+}
+
+/* ---- as bytes -----------------------------------------------------------------------------------
+ */
+
+struct slice exec__state_beside(const struct aggregate *aggregate,
+                                const struct aggregate_state *state)
+{
+    ASSERT(exec__state_can_merge(aggregate));
+    if (state->count == 0)
+        return (struct slice){0};
+    if (keeps_text(aggregate))
+        return slice_make(state->as.text.data, state->as.text.size);
+    if (exec__is_variance(aggregate->kind) || exec__is_pairs(aggregate->kind))
+        return exec__spread_beside(aggregate, state);
+    return (struct slice){0};
+}
+
+void exec__state_restore(const struct aggregate *aggregate, struct aggregate_state *state,
+                         struct slice beside, struct arena *texts)
+{
+    if (state->count == 0 || beside.size == 0)
+        return;
+    void *own = arena_alloc(texts, beside.size);
+    memcpy(own, beside.data, beside.size);
+    state->capacity = 0;
+    if (keeps_text(aggregate))
+        state->as.text.data = own;
+    else if (exec__is_pairs(aggregate->kind))
+        state->as.pairs = own;
+    else
+        state->as.exact = own;
 }

@@ -1,17 +1,18 @@
 /* A query of WITH that several places read: run once, by whoever needs a row that has not come yet,
- * as far as it is needed. All read its rows from one collection.
+ * as far as it is needed. All read its rows from one store.
  *
  * It runs within the statement's own exec, in an arena that lives as long as the statement: the
  * first place that reads it may be in a subquery that is over long before the others. */
 #include "base/mem.h"
-#include "sql/exec/exec_int.h"
+#include "sql/exec/row_store_int.h"
+#include "sql/exec/spill_int.h"
 
 struct common {
     struct exec exec;
     struct arena arena;
     struct arena scratch;
     struct operator* root;
-    struct collection rows;
+    struct row_store rows;
     bool running; /* it cannot read itself */
     bool done;
 };
@@ -19,8 +20,7 @@ struct common {
 struct common_reader {
     struct operator op;
     struct common *common;
-    uint32_t row; /* next to give out */
-    struct batch *out;
+    struct row_scan scan;
 };
 
 static struct common *find_common(struct exec *top, const struct plan *plan)
@@ -36,18 +36,23 @@ static struct common *find_common(struct exec *top, const struct plan *plan)
     enum sql_type *types;
     bool *stable;
     exec__collection_shape(&common->exec, below, NULL, 0, &types, &stable);
-    exec__collection_init(&common->rows, &common->exec, types, stable, below->column_count);
+    exec__row_store_init(&common->rows, &common->exec, types, stable, below->column_count,
+                         exec__work_memory(top));
     return common;
 }
 
+/* They may read each other: all stop reading before the first goes. */
 void exec__commons_close(struct exec *top)
 {
+    for (uint32_t i = 0; i < top->common_count; i++) {
+        if (top->commons[i])
+            exec__operators_close(&top->commons[i]->exec);
+    }
     for (uint32_t i = 0; i < top->common_count; i++) {
         struct common *common = top->commons[i];
         if (!common)
             continue;
-        exec__operators_close(&common->exec);
-        exec__collection_free(&common->rows);
+        exec__row_store_clear(&common->rows);
         arena_free(&common->scratch);
         arena_free(&common->arena);
         mem_free(common);
@@ -70,7 +75,7 @@ static status_t rows_add(struct common *common, const struct plan *plan, struct 
     if (status == OK && !batch)
         common->done = true;
     if (status == OK && batch)
-        status = exec__collection_append_batch(&common->rows, batch, error);
+        status = exec__row_store_append_batch(&common->rows, batch, error);
     common->running = false;
     return status;
 }
@@ -79,20 +84,18 @@ static status_t common_next(struct operator* op, struct batch **out, struct erro
 {
     struct common_reader *reader = (struct common_reader *)op;
     struct common *common = reader->common;
-    while (reader->row == common->rows.row_count) {
-        status_t status = common->done ? OK : rows_add(common, op->plan, error);
-        if (status != OK)
-            return status;
-        if (common->done && reader->row == common->rows.row_count)
-            return OK;
-    }
-    reader->row +=
-        exec__collection_batch(&common->rows, op->exec, op->plan, reader->row, &reader->out);
-    *out = reader->out;
-    return OK;
+    status_t status = OK;
+    while (reader->scan.row == common->rows.row_count && !common->done && status == OK)
+        status = rows_add(common, op->plan, error);
+    return status == OK ? exec__row_scan_next(&reader->scan, out, error) : status;
 }
 
-static const struct operator_ops common_ops = {common_next, NULL};
+static void common_close(struct operator* op)
+{
+    exec__row_scan_free(&((struct common_reader *)op)->scan);
+}
+
+static const struct operator_ops common_ops = {common_next, common_close};
 
 status_t exec__common_open(struct exec *exec, const struct plan *plan, struct operator** out,
                            struct error *error)
@@ -101,5 +104,6 @@ status_t exec__common_open(struct exec *exec, const struct plan *plan, struct op
     struct common_reader *reader = exec__operator_create(exec, plan, &common_ops, sizeof *reader);
     *out = &reader->op;
     reader->common = find_common(exec->top, plan);
+    exec__row_scan_init(&reader->scan, exec, &reader->common->rows);
     return OK;
 }

@@ -195,7 +195,7 @@ status_t exec_open(const struct planned *planned, const struct exec_context *con
     exec->commons =
         arena_zalloc(context->arena, (planned->common_count + 1) * sizeof(struct common *));
     exec->workings =
-        arena_zalloc(context->arena, (planned->working_count + 1) * sizeof(struct collection *));
+        arena_zalloc(context->arena, (planned->working_count + 1) * sizeof(struct row_store *));
     exec->cells = arena_zalloc(context->arena, (planned->cell_count + 1) * sizeof *exec->cells);
     status_t status = exec__operator_open(exec, planned->root, &exec->root, error);
     if (status != OK) {

@@ -3,10 +3,11 @@
  * Pull-based: each exec_next gives one batch of up to 1024 rows as columns; an operator's state
  * survives between calls, so a SELECT of any size streams with back-pressure. Vectors are sized by
  * need: a point query allocates for one row. Text in results points into the store's snapshot or
- * the arena. Every operator that collects counts what it holds. What sorts or hashes puts rows
- * aside in files when it would hold more than work_memory; what cannot (a nested loop's right side,
- * the change list of UPDATE) is held by memory_budget: over it the statement ends with SQLSTATE
- * 53200. The cancel flag is looked at between batches and in every long loop (57014). */
+ * the arena. Every operator that collects counts what it holds and puts rows aside in files when it
+ * would hold more than work_memory; what cannot (one huge value, the change list of UPDATE) is held
+ * by memory_budget: over it the statement ends with SQLSTATE 53200. The cancel flag is looked at
+ * between batches and in every long loop (57014).
+ */
 #ifndef SQL_EXEC_EXEC_H
 #define SQL_EXEC_EXEC_H
 

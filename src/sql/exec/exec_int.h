@@ -47,6 +47,7 @@ struct operator
 struct subquery;
 struct common;
 struct collection;
+struct row_store;
 
 /* One run of a plan: the statement's, or a subquery's within it. */
 struct exec {
@@ -56,8 +57,8 @@ struct exec {
     struct value *cells;          /* of top: values of the rows around subqueries */
     struct subquery **subqueries; /* of top, by number; made when first run */
     uint32_t subquery_count;
-    const struct collection **workings; /* of top, by number: the rows of the last time */
-    struct common **commons;            /* of top, by number; made when first read */
+    struct row_store **workings; /* of top, by number: the rows of the last time */
+    struct common **commons;     /* of top, by number; made when first read */
     uint32_t common_count;
     struct exec_measured *measured; /* of top: operators that were closed before the end */
     uint32_t measured_count;
@@ -474,6 +475,13 @@ status_t exec__state_merge(const struct aggregate *aggregate, struct aggregate_s
                            const struct aggregate_state *from, struct arena *texts,
                            struct error *error);
 
+/* What a state that can be merged holds by a pointer: of one that was copied byte by byte it makes
+ * a whole one again, with memory of its own. */
+struct slice exec__state_beside(const struct aggregate *aggregate,
+                                const struct aggregate_state *state);
+void exec__state_restore(const struct aggregate *aggregate, struct aggregate_state *state,
+                         struct slice beside, struct arena *texts);
+
 static inline struct aggregate_state *
 exec__state_of(struct aggregate_state *states, const struct aggregate_intake *intake, uint32_t row)
 {
@@ -502,6 +510,8 @@ status_t exec__pairs_merge(struct aggregate_state *into, const struct aggregate_
                            struct error *error);
 void exec__pairs_result(const struct aggregate *aggregate, const struct aggregate_state *state,
                         struct value *out);
+struct slice exec__spread_beside(const struct aggregate *aggregate,
+                                 const struct aggregate_state *state);
 /* *into, which has no values, gets those of `from`, in memory of its own. */
 void exec__spread_copy(const struct aggregate *aggregate, struct aggregate_state *into,
                        const struct aggregate_state *from, struct arena *texts);
@@ -517,76 +527,6 @@ void exec__ordered_take(struct aggregate_state *states, const struct aggregate_i
 status_t exec__ordered_result(const struct aggregate *aggregate,
                               const struct aggregate_state *state, struct value *out,
                               struct error *error);
-
-/* ---- windows (window.c, window_function.c)
- * -------------------------------------------------------
- */
-
-/* One function's part of the work. */
-struct window_call {
-    const struct window_function *plan;
-    uint32_t argument_first; /* its arguments' columns of the collection */
-    uint32_t separator;      /* columns, of an aggregate; WINDOW_NOTHING: it has none */
-    uint32_t filter;
-    struct value offsets[2]; /* of the frame's start and end */
-};
-#define WINDOW_NOTHING UINT32_MAX
-
-/* An aggregate over rows of which the first leave and others come behind the last. */
-struct sliding {
-    struct aggregate_state tail;
-    uint32_t start; /* rows that are in */
-    uint32_t middle;
-    uint32_t end;
-    struct aggregate_state *fronts; /* numbered from where the last turn-over began */
-    uint32_t front_base;
-    uint32_t front_capacity;
-    struct arena texts; /* of states */
-};
-
-struct window {
-    struct operator op;
-    struct collection rows; /* input columns, partitions, keys, then arguments of all functions */
-    uint32_t input_columns;
-    uint32_t partition_first;
-    uint32_t partition_count;
-    uint32_t key_first;
-    uint32_t key_count;
-    struct eval **extra;
-    uint32_t extra_count;
-    const struct vector **columns;
-    struct arena scratch;
-    struct window_call *functions;
-    uint32_t function_count;
-    bool offsets_known;
-    bool input_done;
-    struct batch *in; /* what is left of the input batch, from in_at on */
-    uint32_t in_at;
-    uint32_t *taken;
-    uint32_t *starts; /* of the partitions in the collection */
-    uint32_t start_count;
-    uint32_t start_capacity;
-    uint32_t *groups; /* of one partition: first row of each group of peers, then its end */
-    uint32_t group_count;
-    uint32_t group_capacity;
-    struct arena results_arena;
-    struct batch **results;     /* by chunk of the collection */
-    struct sliding slidings[2]; /* before and behind what EXCLUDE takes out */
-    struct arena texts;         /* of their sum */
-    size_t charged;
-    uint32_t chunk; /* next to give out */
-    uint32_t chunk_row;
-    uint32_t *selection;
-    struct batch out;
-};
-
-/* Computes every function for the collected rows of one partition. */
-status_t exec__window_partition(struct window *window, uint32_t first, uint32_t end,
-                                struct error *error);
-/* The frames' offsets, once. 22004, 22013. */
-status_t exec__window_offsets(struct window *window, struct error *error);
-/* Counts what the window itself holds, beside the collection. */
-status_t exec__window_charge(struct window *window, struct error *error);
 
 /* ---- key ranges and reading rows (range.c, scan.c) ---------------------------------------------
  */
@@ -672,9 +612,10 @@ struct join {
     uint32_t pair_limit; /* at most the batch size */
     uint32_t pair_capacity;
     uint64_t left_matched[BATCH_ROWS_MAX / 64]; /* of the current left batch */
-    uint64_t *right_matched;                    /* bitmap over the collection, with keep_right */
+    uint64_t *right_matched;                    /* bitmap over all right rows, with keep_right */
     size_t right_matched_size;
-    uint32_t right_place;         /* next row to look at for rows without a partner */
+    uint64_t right_base;          /* the number of the right rows' first one, for the bitmap */
+    uint64_t right_place;         /* next row to look at for rows without a partner */
     struct batch condition_batch; /* only the columns the condition looks at are filled */
     bool *condition_columns;
     uint32_t condition_capacity;
@@ -713,12 +654,13 @@ bool exec__join_row_end(struct join *join, uint32_t left_row);
 /* Turns the pairs into *batch (NULL when none is left over) and empties them. */
 status_t exec__join_emit(struct join *join, const struct batch *left, struct join_right right,
                          struct batch **batch, struct error *error);
-/* keep_right: begins the bitmap over the collected rows, when they are all there. */
-status_t exec__join_right_ready(struct join *join, uint32_t rows, struct error *error);
+/* keep_right: begins the bitmap over the right rows, when they are all there. */
+status_t exec__join_right_ready(struct join *join, uint64_t rows, struct error *error);
 /* Loses the bitmap: other rows will be collected. */
 void exec__join_right_forget(struct join *join);
-/* keep_right: *batch of right rows that found no partner; NULL at the end. */
-status_t exec__join_right_rest(struct join *join, const struct collection *right,
+/* keep_right: *batch of right rows that found no partner, of the `rows` rows there are from
+ * right_base on; NULL when they have been looked at. */
+status_t exec__join_right_rest(struct join *join, struct join_right right, uint32_t rows,
                                struct batch **batch, struct error *error);
 /* Collects all of an operator's rows, with `keys` evaluated behind its columns. */
 status_t exec__collect(struct operator* input, struct eval **keys, uint32_t key_count,

@@ -11,10 +11,10 @@ static void node_note(void *context, const struct plan *node, struct buffer *out
                   (unsigned long long)figures.batches, (double)figures.time_us / 1000);
     if (figures.memory > 0)
         buffer_printf(out, " memory=%llu kB", (unsigned long long)(figures.memory + 1023) / 1024);
+    if (figures.parts > 0 || figures.spilled > 0)
+        buffer_printf(out, " spilled=%llu kB", (unsigned long long)(figures.spilled + 1023) / 1024);
     if (figures.parts > 0)
-        buffer_printf(out, " spilled=%llu kB parts=%llu",
-                      (unsigned long long)(figures.spilled + 1023) / 1024,
-                      (unsigned long long)figures.parts);
+        buffer_printf(out, " parts=%llu", (unsigned long long)figures.parts);
     if (figures.threads > 1)
         buffer_printf(out, " threads=%u", figures.threads);
     buffer_append_byte(out, ')');

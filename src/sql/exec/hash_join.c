@@ -241,7 +241,10 @@ static status_t probe(struct hash_join *hash, struct batch **out, struct error *
             hash->left = NULL;
         }
     }
-    return status == OK ? exec__join_right_rest(&hash->join, &hash->rows, out, error) : status;
+    return status == OK
+               ? exec__join_right_rest(&hash->join, (struct join_right){.collection = &hash->rows},
+                                       hash->rows.row_count, out, error)
+               : status;
 }
 
 status_t exec__hash_passes_next(struct hash_join *hash, struct batch **out, struct error *error)

@@ -105,11 +105,15 @@ static void pair_column(const struct join *join, const struct batch *left, struc
         exec__collection_gather(right.collection, column, join->right_rows, count, dst, 0);
         return;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        if (join->right_rows[i] == EXEC_NO_ROW)
+    for (uint32_t i = 0; i < count;) {
+        uint32_t from = i;
+        for (; i < count && join->right_rows[i] != EXEC_NO_ROW; i++)
+            ;
+        if (i > from)
+            exec__vector_gather(dst, from, &right.vectors[column], join->right_rows + from,
+                                i - from);
+        for (; i < count && join->right_rows[i] == EXEC_NO_ROW; i++)
             vector_set_null(dst, i);
-        else
-            exec__vector_gather(dst, i, &right.vectors[column], &join->right_rows[i], 1);
     }
 }
 
@@ -157,8 +161,10 @@ static status_t condition_run(struct join *join, const struct batch *left, struc
 static void mark_matched(struct join *join, uint32_t left_row, uint32_t right_row)
 {
     join->left_matched[left_row / 64] |= (uint64_t)1 << (left_row % 64);
-    if (join->right_matched)
-        join->right_matched[right_row / 64] |= (uint64_t)1 << (right_row % 64);
+    if (join->right_matched) {
+        uint64_t number = join->right_base + right_row;
+        join->right_matched[number / 64] |= (uint64_t)1 << (number % 64);
+    }
 }
 
 /* Leaves the surviving pairs, and of the pairs without a right row those whose left row has no
@@ -223,31 +229,34 @@ status_t exec__join_emit(struct join *join, const struct batch *left, struct joi
     return OK;
 }
 
-status_t exec__join_right_ready(struct join *join, uint32_t rows, struct error *error)
+status_t exec__join_right_ready(struct join *join, uint64_t rows, struct error *error)
 {
     if (!join->keep_right)
         return OK;
     ASSERT(!join->right_matched);
-    join->right_matched_size = ((size_t)rows / 64 + 1) * sizeof(uint64_t);
+    join->right_matched_size = ((size_t)(rows / 64) + 1) * sizeof(uint64_t);
     join->right_matched = mem_zalloc(1, join->right_matched_size);
     return exec__memory_charge(join->op->exec, join->right_matched_size, error);
 }
 
-status_t exec__join_right_rest(struct join *join, const struct collection *right,
+status_t exec__join_right_rest(struct join *join, struct join_right right, uint32_t rows,
                                struct batch **batch, struct error *error)
 {
+    uint64_t end = join->right_base + rows;
     *batch = NULL;
     if (!join->keep_right)
         return OK;
     status_t status = exec__cancel_check(join->op->exec, error);
     if (status != OK)
         return status;
-    pairs_reserve(join, right->row_count - join->right_place);
-    for (; join->right_place < right->row_count && !exec__join_full(join); join->right_place++) {
-        uint32_t row = join->right_place;
+    ASSERT(join->right_place >= join->right_base && join->right_place <= end);
+    uint64_t left = end - join->right_place;
+    pairs_reserve(join, left < BATCH_ROWS_MAX ? (uint32_t)left : BATCH_ROWS_MAX);
+    for (; join->right_place < end && !exec__join_full(join); join->right_place++) {
+        uint64_t row = join->right_place;
         if (!(join->right_matched[row / 64] >> (row % 64) & 1))
-            exec__join_pair(join, 0, row);
+            exec__join_pair(join, 0, (uint32_t)(row - join->right_base));
     }
-    pairs_output(join, NULL, (struct join_right){.collection = right}, batch);
+    pairs_output(join, NULL, right, batch);
     return OK;
 }

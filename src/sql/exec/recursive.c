@@ -4,7 +4,8 @@
  * The right side is opened anew for each time, in an arena that is emptied for the next. Rows go
  * out as they come and are kept for the next time; so a LIMIT above ends a recursion that would
  * not end by itself. Without ALL a row that has come before is dropped, whenever that was. */
-#include "sql/exec/exec_int.h"
+#include "sql/exec/row_store_int.h"
+#include "sql/exec/spill_int.h"
 
 struct recursive {
     struct operator op;
@@ -12,11 +13,9 @@ struct recursive {
     struct arena arena;
     struct operator* right; /* of this time; NULL: not open */
     bool left_done;
-    struct collection last; /* the working table */
-    struct collection next; /* what came of it so far */
-    struct key_table seen;  /* without ALL */
-    const struct vector **columns;
-    uint32_t *numbers;
+    struct row_store last; /* the working table */
+    struct row_store next; /* what came of it so far */
+    struct row_set seen;   /* without ALL */
     bool *is_new;
     uint32_t *selection;
     struct batch out;
@@ -28,11 +27,8 @@ static status_t rows_take(struct recursive *recursive, struct batch *in, struct 
 {
     status_t status = OK;
     recursive->out = *in;
-    for (uint32_t c = 0; c < in->column_count; c++)
-        recursive->columns[c] = &in->columns[c];
     if (!recursive->op.plan->as.with.all) {
-        status = exec__key_table_put(&recursive->seen, recursive->columns, in->selection,
-                                     in->selected, recursive->numbers, recursive->is_new, error);
+        status = exec__row_set_put(&recursive->seen, in, recursive->is_new, error);
         if (status != OK)
             return status;
         recursive->out.selection = recursive->selection;
@@ -43,7 +39,7 @@ static status_t rows_take(struct recursive *recursive, struct batch *in, struct 
         }
     }
     if (recursive->out.selected > 0)
-        status = exec__collection_append_batch(&recursive->next, &recursive->out, error);
+        status = exec__row_store_append_batch(&recursive->next, &recursive->out, error);
     *out = recursive->out.selected > 0 ? &recursive->out : NULL;
     return status;
 }
@@ -58,8 +54,8 @@ static void right_close(struct recursive *recursive)
 /* What came becomes the working table. */
 static status_t right_open(struct recursive *recursive, struct error *error)
 {
-    struct collection emptied = recursive->last;
-    exec__collection_free(&emptied);
+    struct row_store emptied = recursive->last;
+    exec__row_store_clear(&emptied);
     recursive->last = recursive->next;
     recursive->next = emptied;
     const struct plan *plan = recursive->op.plan;
@@ -97,9 +93,9 @@ static void recursive_close(struct operator* op)
     struct recursive *recursive = (struct recursive *)op;
     right_close(recursive);
     arena_free(&recursive->arena);
-    exec__collection_free(&recursive->last);
-    exec__collection_free(&recursive->next);
-    exec__key_table_free(&recursive->seen);
+    exec__row_store_clear(&recursive->last);
+    exec__row_store_clear(&recursive->next);
+    exec__row_set_free(&recursive->seen);
 }
 
 static const struct operator_ops recursive_ops = {recursive_next, recursive_close};
@@ -112,13 +108,12 @@ status_t exec__recursive_open(struct exec *exec, const struct plan *plan, struct
     *out = &recursive->op;
     ASSERT(plan->left->column_count == plan->right->column_count);
     exec__init_inner(&recursive->exec, exec->top, &recursive->arena);
-    exec__collection_init(&recursive->last, exec, plan->types, NULL, plan->column_count);
-    exec__collection_init(&recursive->next, exec, plan->types, NULL, plan->column_count);
+    /* What has been seen grows for as long as the recursion goes on. */
+    size_t memory = exec__work_memory(exec);
+    exec__row_store_init(&recursive->last, exec, plan->types, NULL, plan->column_count, memory / 4);
+    exec__row_store_init(&recursive->next, exec, plan->types, NULL, plan->column_count, memory / 4);
     if (!plan->as.with.all)
-        exec__key_table_init(&recursive->seen, exec, plan->types, NULL, plan->column_count);
-    recursive->columns =
-        arena_alloc(exec->arena, (plan->column_count + 1) * sizeof *recursive->columns);
-    recursive->numbers = arena_alloc(exec->arena, BATCH_ROWS_MAX * sizeof(uint32_t));
+        exec__row_set_init(&recursive->seen, exec, plan->types, plan->column_count, memory / 2);
     recursive->is_new = arena_alloc(exec->arena, BATCH_ROWS_MAX * sizeof(bool));
     recursive->selection = arena_alloc(exec->arena, BATCH_ROWS_MAX * sizeof(uint32_t));
     return exec__operator_open(exec, plan->left, &recursive->op.left, error);
@@ -129,24 +124,20 @@ status_t exec__recursive_open(struct exec *exec, const struct plan *plan, struct
 
 struct working {
     struct operator op;
-    uint32_t row;
-    struct batch *out;
+    struct row_scan scan;
 };
 
 static status_t working_next(struct operator* op, struct batch **out, struct error *error)
 {
-    (void)error;
-    struct working *working = (struct working *)op;
-    const struct collection *rows = op->exec->top->workings[op->plan->as.with.number];
-    ASSERT(rows);
-    if (working->row == rows->row_count)
-        return OK;
-    working->row += exec__collection_batch(rows, op->exec, op->plan, working->row, &working->out);
-    *out = working->out;
-    return OK;
+    return exec__row_scan_next(&((struct working *)op)->scan, out, error);
 }
 
-static const struct operator_ops working_ops = {working_next, NULL};
+static void working_close(struct operator* op)
+{
+    exec__row_scan_free(&((struct working *)op)->scan);
+}
+
+static const struct operator_ops working_ops = {working_next, working_close};
 
 status_t exec__working_open(struct exec *exec, const struct plan *plan, struct operator** out,
                             struct error *error)
@@ -154,5 +145,8 @@ status_t exec__working_open(struct exec *exec, const struct plan *plan, struct o
     (void)error;
     struct working *working = exec__operator_create(exec, plan, &working_ops, sizeof *working);
     *out = &working->op;
+    struct row_store *rows = exec->top->workings[plan->as.with.number];
+    ASSERT(rows);
+    exec__row_scan_init(&working->scan, exec, rows);
     return OK;
 }

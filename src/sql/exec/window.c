@@ -1,34 +1,29 @@
 /* Window functions over rows that come sorted by their partitions, then their keys.
  *
- * Whole partitions are collected until there is a batch of rows, then every function is computed
- * for all of them, a partition at a time, and the rows go out as they lie in the collection with
- * the results beside them.
+ * Whole partitions are taken until there is a batch of rows, into a row store, since one partition
+ * may be larger than memory. Then each row goes out with the functions' values, which are made at
+ * that moment: a batch is rows of the store as they lie there (a chunk of memory, or a block of the
+ * file) with the results beside them. It ends early when texts of results have become many.
  */
-#include "base/mem.h"
-#include "sql/exec/exec_int.h"
+#include "sql/exec/window_int.h"
 
-/* Computes all partitions that are collected. */
-static status_t rows_run(struct window *window, struct error *error)
+#include "base/mem.h"
+#include "sql/exec/spill_int.h"
+
+enum { RESULTS_SHARE = 4, CHARGE_ROWS = 64 }; /* of what the operator may hold */
+
+/* What the window itself holds, beside the store. */
+static status_t memory_charge(struct window *window, struct error *error)
 {
-    const struct plan *plan = window->op.plan;
-    uint32_t chunks = window->rows.chunk_count;
-    const enum sql_type *types = plan->types + window->input_columns;
-    status_t status = exec__window_offsets(window, error);
-    arena_reset(&window->results_arena);
-    window->results = arena_alloc(&window->results_arena, chunks * sizeof(struct batch *));
-    for (uint32_t i = 0; i < chunks; i++) {
-        uint32_t rows = window->rows.chunks[i]->row_count;
-        window->results[i] =
-            batch_create(&window->results_arena, types, window->function_count, rows);
-    }
-    for (uint32_t p = 0; p < window->start_count && status == OK; p++) {
-        bool last = p + 1 == window->start_count;
-        status =
-            exec__window_partition(window, window->starts[p],
-                                   last ? window->rows.row_count : window->starts[p + 1], error);
-    }
-    window->chunk = window->chunk_row = 0;
-    return status == OK ? exec__window_charge(window, error) : status;
+    size_t size = window->results_texts.used + window->start_capacity * sizeof *window->starts;
+    for (uint32_t f = 0; f < window->function_count; f++)
+        size += exec__window_aggregate_memory(&window->functions[f]);
+    size_t before = window->charged;
+    window->charged = size;
+    if (size >= before)
+        return exec__memory_charge(window->op.exec, size - before, error);
+    exec__memory_release(window->op.exec, before - size);
+    return OK;
 }
 
 /* ---- collecting ---------------------------------------------------------------------------------
@@ -52,18 +47,18 @@ static status_t batch_take(struct window *window, struct error *error)
 }
 
 /* Is a row of the input batch of another partition than the one before it, which is the last one
- * collected (WINDOW_NOTHING), or another row of the batch? */
+ * taken (WINDOW_NOTHING), or another row of the batch? */
 static bool begins_partition(const struct window *window, uint32_t before, uint32_t row)
 {
+    uint64_t last = window->rows.row_count - 1;
     for (uint32_t i = 0; i < window->partition_count; i++) {
         uint32_t column = window->partition_first + i;
         const struct vector *vector = window->columns[column];
         const struct vector *other = vector;
         uint32_t other_row = before;
         if (before == WINDOW_NOTHING) {
-            uint32_t last = window->rows.row_count - 1;
-            other = exec__collection_vector(&window->rows, column, last);
-            other_row = last % BATCH_ROWS_MAX;
+            other = exec__row_cursor_vector(&window->last, column);
+            other_row = exec__row_cursor_place(&window->last, last);
         }
         if (!exec__entries_equal(other, other_row, vector, row))
             return true;
@@ -76,6 +71,11 @@ static status_t rows_take(struct window *window, bool *full, struct error *error
 {
     uint32_t count = 0;
     uint32_t before = WINDOW_NOTHING;
+    status_t status = OK;
+    if (window->rows.row_count > 0)
+        status = exec__row_cursor_seek(&window->last, window->rows.row_count - 1, error);
+    if (status != OK)
+        return status;
     while (window->in_at < window->in->selected && !*full) {
         uint32_t row = batch_row(window->in, window->in_at);
         bool none = window->rows.row_count + count == 0;
@@ -91,15 +91,22 @@ static status_t rows_take(struct window *window, bool *full, struct error *error
         before = row;
         window->in_at++;
     }
-    return exec__collection_append(&window->rows, window->columns, window->taken, count, error);
+    return exec__row_store_append(&window->rows, window->columns, window->taken, count, error);
 }
 
 /* The next partitions; no rows at the end. */
 static status_t partitions_take(struct window *window, struct error *error)
 {
     bool full = false;
-    exec__collection_free(&window->rows);
-    window->start_count = 0;
+    exec__row_cursor_reset(&window->last);
+    exec__row_cursor_reset(&window->here);
+    exec__row_cursor_reset(&window->peers.peer);
+    exec__row_cursor_reset(&window->peers.ahead);
+    for (uint32_t f = 0; f < window->function_count; f++)
+        exec__window_call_reset(&window->functions[f]);
+    exec__row_store_clear(&window->rows);
+    window->start_count = window->partition = 0;
+    window->row = window->end = 0;
     while (!full && !window->input_done) {
         status_t status = OK;
         if (!window->in || window->in_at == window->in->selected)
@@ -109,7 +116,65 @@ static status_t partitions_take(struct window *window, struct error *error)
         if (status != OK)
             return status;
     }
-    return window->rows.row_count > 0 ? rows_run(window, error) : OK;
+    return window->rows.row_count > 0 ? exec__window_offsets(window, error) : OK;
+}
+
+/* ---- going through them -------------------------------------------------------------------------
+ */
+
+/* The row's peers. */
+static status_t group_begin(struct window *window, struct error *error)
+{
+    window->group_start = window->row;
+    status_t status =
+        exec__window_edge_move(window, &window->peers, window->peers.group + 1, error);
+    window->group_end = window->peers.row;
+    ASSERT(status != OK || window->group_end > window->row);
+    return status;
+}
+
+static status_t partition_begin(struct window *window, struct error *error)
+{
+    uint32_t next = ++window->partition;
+    ASSERT(next <= window->start_count && window->starts[next - 1] == window->row);
+    window->first = window->row;
+    window->end = next == window->start_count ? window->rows.row_count : window->starts[next];
+    window->group = 0;
+    exec__window_edge_begin(window, &window->peers);
+    status_t status = group_begin(window, error);
+    window->valued_first = window->first;
+    if (status == OK && window->key_count > 0 &&
+        exec__row_cursor_value(&window->here, window->key_first, window->row).null)
+        window->valued_first = window->group_end;
+    for (uint32_t f = 0; f < window->function_count; f++)
+        exec__window_call_begin(window, &window->functions[f]);
+    return status;
+}
+
+/* The functions' values at the row. */
+static status_t row_run(struct window *window, uint32_t place, struct error *error)
+{
+    status_t status = exec__pace(&window->pace, WINDOW_ROW_STEPS, error);
+    if (status == OK && window->row == window->end) {
+        status = partition_begin(window, error);
+    } else if (status == OK && window->row == window->group_end) {
+        window->group++;
+        status = group_begin(window, error);
+    }
+    for (uint32_t f = 0; f < window->function_count && status == OK; f++) {
+        struct value value;
+        struct vector *vector = &window->results->columns[f];
+        status = exec__window_call_value(window, &window->functions[f], &value, error);
+        if (status != OK)
+            return status;
+        if (value.null)
+            vector_set_null(vector, place);
+        else
+            vector_set(vector, place, &value);
+    }
+    if (status == OK && place % CHARGE_ROWS == 0)
+        status = memory_charge(window, error);
+    return status;
 }
 
 /* ---- the operator -------------------------------------------------------------------------------
@@ -118,50 +183,57 @@ static status_t partitions_take(struct window *window, struct error *error)
 static status_t window_next(struct operator* op, struct batch **out, struct error *error)
 {
     struct window *window = (struct window *)op;
-    if (window->chunk == window->rows.chunk_count) {
-        status_t status = partitions_take(window, error);
-        if (status != OK || window->rows.row_count == 0)
+    status_t status = OK;
+    if (window->row == window->rows.row_count)
+        status = partitions_take(window, error);
+    if (status != OK || window->rows.row_count == 0)
+        return status;
+    if ((status = exec__row_cursor_seek(&window->here, window->row, error)) != OK)
+        return status;
+    const struct batch *rows = window->here.rows;
+    uint32_t place = exec__row_cursor_place(&window->here, window->row);
+    uint32_t count = 0;
+    size_t texts_most = exec__work_memory(op->exec) / RESULTS_SHARE;
+    arena_reset(&window->results_texts);
+    exec__batch_prepare(op->exec, &window->results, op->plan->types + window->input_columns,
+                        window->function_count, rows->row_count);
+    for (uint32_t f = 0; f < window->function_count; f++)
+        window->functions[f].has_value = false;
+    while (place + count < rows->row_count && count < op->exec->batch_rows &&
+           window->results_texts.used <= texts_most) {
+        if ((status = row_run(window, place + count, error)) != OK)
             return status;
+        window->selection[count] = place + count;
+        count++;
+        window->row++;
     }
-    const struct batch *rows = window->rows.chunks[window->chunk];
-    const struct batch *results = window->results[window->chunk];
     for (uint32_t c = 0; c < window->input_columns; c++)
         window->out.columns[c] = rows->columns[c];
     for (uint32_t f = 0; f < window->function_count; f++)
-        window->out.columns[window->input_columns + f] = results->columns[f];
-    uint32_t count = rows->row_count - window->chunk_row;
-    count = count < op->exec->batch_rows ? count : op->exec->batch_rows;
-    for (uint32_t i = 0; i < count; i++)
-        window->selection[i] = window->chunk_row + i;
+        window->out.columns[window->input_columns + f] = window->results->columns[f];
     window->out.row_count = rows->row_count;
     window->out.selection = window->selection;
     window->out.selected = count;
-    window->chunk_row += count;
-    if (window->chunk_row == rows->row_count) {
-        window->chunk++;
-        window->chunk_row = 0;
-    }
     *out = &window->out;
-    return OK;
+    return memory_charge(window, error);
 }
 
 static void window_close(struct operator* op)
 {
     struct window *window = (struct window *)op;
-    exec__collection_free(&window->rows);
+    for (uint32_t f = 0; f < window->function_count; f++)
+        exec__window_call_close(&window->functions[f]);
+    exec__row_cursor_free(&window->last);
+    exec__row_cursor_free(&window->here);
+    exec__row_cursor_free(&window->peers.peer);
+    exec__row_cursor_free(&window->peers.ahead);
+    exec__row_store_clear(&window->rows);
     exec__memory_release(op->exec, window->charged);
     window->charged = 0;
     arena_free(&window->scratch);
-    arena_free(&window->results_arena);
-    arena_free(&window->texts);
+    arena_free(&window->results_texts);
     mem_free(window->starts);
-    mem_free(window->groups);
-    for (int i = 0; i < 2; i++) {
-        mem_free(window->slidings[i].fronts);
-        arena_free(&window->slidings[i].texts);
-        window->slidings[i].fronts = NULL;
-    }
-    window->starts = window->groups = NULL;
+    window->starts = NULL;
 }
 
 static const struct operator_ops window_ops = {window_next, window_close};
@@ -219,7 +291,14 @@ status_t exec__window_open(struct exec *exec, const struct plan *plan, struct op
     bool *stable;
     exec__collection_shape(exec, plan->left, exprs, window->extra_count, &types, &stable);
     uint32_t columns = window->input_columns + window->extra_count;
-    exec__collection_init(&window->rows, exec, types, stable, columns);
+    exec__row_store_init(&window->rows, exec, types, stable, columns, exec__work_memory(exec));
+    exec__row_cursor_init(&window->last, &window->rows);
+    exec__row_cursor_init(&window->here, &window->rows);
+    exec__row_cursor_init(&window->peers.peer, &window->rows);
+    exec__row_cursor_init(&window->peers.ahead, &window->rows);
+    for (uint32_t f = 0; f < window->function_count; f++)
+        exec__window_call_open(window, &window->functions[f]);
+    window->pace.exec = exec;
     window->columns = arena_alloc(exec->arena, (columns + 1) * sizeof *window->columns);
     window->taken = arena_alloc(exec->arena, BATCH_ROWS_MAX * sizeof(uint32_t));
     window->selection = arena_alloc(exec->arena, BATCH_ROWS_MAX * sizeof(uint32_t));

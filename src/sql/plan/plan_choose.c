@@ -63,13 +63,13 @@ void plan__rely_on_order(struct plan *plan)
     for (; plan; plan = plan->left) {
         switch (plan->kind) {
         case PLAN_HASH_JOIN:
+        case PLAN_NESTED_LOOP_JOIN:
             plan->as.join.keeps_order = true;
             break;
         case PLAN_FILTER:
         case PLAN_PROJECT:
         case PLAN_LIMIT:
         case PLAN_WINDOW:
-        case PLAN_NESTED_LOOP_JOIN:
         case PLAN_LOOKUP_JOIN:
         case PLAN_MERGE_JOIN:
         case PLAN_LATERAL_JOIN:
