@@ -79,7 +79,8 @@ static const char *const frames[] = {
 static const char of_frame[] =
     "select id, sum(v) over w, avg(v) over w, count(*) over w, count(v) filter (where v > 0) over "
     "w,"
-    " min(name) over w, max(name) over w, bool_or(v > 90) over w, stddev(v) over w,"
+    " min(name) over w, max(name) over w, bool_or(v > 90) over w, stddev(v) over w, corr(v, id) "
+    "over w,"
     " first_value(name) over w, last_value(v) over w, nth_value(name, 3) over w"
     " from w window w as (partition by p order by k %s)";
 
@@ -140,13 +141,13 @@ static void test_frames_by_subqueries(void **state)
 {
     (void)state;
     static const char by_rows[] =
-        "select count(*), count(s) from (select id, sum(v) over f as s, max(name) over f as m from "
-        "w"
-        " window f as (order by id rows between 300 preceding and 150 following)) as a where"
-        " id % 40 = 7 and (s is distinct from (select sum(v) from w where w.id between a.id - 300 "
-        "and"
-        " a.id + 150) or m is distinct from (select max(name) from w where w.id between a.id - 300"
-        " and a.id + 150))";
+        "select count(*), count(s) from (select id, sum(v) over f as s, max(name) over f as m,"
+        " variance(v) over f as e from w window f as (order by id rows between 300 preceding and"
+        " 150 following)) as a where id % 40 = 7 and (s is distinct from (select sum(v) from w "
+        "where"
+        " w.id between a.id - 300 and a.id + 150) or m is distinct from (select max(name) from w"
+        " where w.id between a.id - 300 and a.id + 150) or e is distinct from (select variance(v)"
+        " from w where w.id between a.id - 300 and a.id + 150))";
     static const char by_groups[] =
         "select count(*), count(s) from (select id, p, sum(id) over f as s, min(name) over f as m"
         " from w window f as (partition by p order by id groups between current row and unbounded"
