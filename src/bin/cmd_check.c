@@ -71,28 +71,59 @@ static void print(const struct toydb_check *check)
     bin__output_free(&output);
 }
 
+static bool is_silent(const struct toydb_checked_node *node)
+{
+    return !node->answered;
+}
+
+static bool is_odd(const struct toydb_checked_node *node)
+{
+    return node->differs;
+}
+
+/* "node 3" or "nodes 3, 5"; how many there are. */
+static uint32_t name_nodes(const struct toydb_check *check,
+                           bool (*is)(const struct toydb_checked_node *), struct buffer *out)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < check->count; i++)
+        count += is(&check->nodes[i]);
+    const char *before = count > 1 ? "nodes " : "node ";
+    for (uint32_t i = 0; i < check->count; i++)
+        if (is(&check->nodes[i])) {
+            buffer_printf(out, "%s%" PRIu32, before, check->nodes[i].id);
+            before = ", ";
+        }
+    buffer_append_byte(out, '\0');
+    return count;
+}
+
 /* Prints the summary; are all voters equal? */
 static bool judge(const struct toydb_check *check)
 {
-    uint32_t differ = 0, silent = 0;
-    for (uint32_t i = 0; i < check->count; i++) {
-        differ += check->nodes[i].differs;
-        silent += !check->nodes[i].answered;
-    }
+    struct buffer odd_names = {0}, silent_names = {0};
+    uint32_t odd = name_nodes(check, is_odd, &odd_names);
+    uint32_t silent = name_nodes(check, is_silent, &silent_names);
+    uint32_t answered = check->count - silent;
     if (!check->majority)
         printf("no majority of the voters agrees at log index %" PRIu64 ": nothing can be said\n",
                check->index);
-    else if (differ)
-        printf("%" PRIu32 " of %" PRIu32 " nodes differ%s at log index %" PRIu64 "\n", differ,
-               check->count, differ == 1 ? "s" : "", check->index);
+    else if (odd)
+        printf("%s differ%s from the others at log index %" PRIu64 "\n",
+               (const char *)odd_names.data, odd == 1 ? "s" : "", check->index);
     else if (silent)
-        printf("those that answered hold the same at log index %" PRIu64 "; %" PRIu32
-               " did not answer\n",
-               check->index, silent);
+        printf("the %" PRIu32 " nodes that answered hold the same at log index %" PRIu64 "\n",
+               answered, check->index);
     else
         printf("all %" PRIu32 " nodes hold the same at log index %" PRIu64 "\n", check->count,
                check->index);
-    return check->majority && differ == 0 && silent == 0;
+    if (silent)
+        printf("%s did not answer in time: not running, not to be reached, or far behind; "
+               "\"toydb status\" tells which\n",
+               (const char *)silent_names.data);
+    buffer_free(&odd_names);
+    buffer_free(&silent_names);
+    return check->majority && odd == 0 && silent == 0;
 }
 
 /* ---- a directory ------------------------------------------------------------------------------

@@ -206,6 +206,10 @@ status_t replica_identity(struct env *env, const char *dir, uint64_t id,
  * A directory in which there is more already stays as it is. */
 status_t replica_identity_forget(struct env *env, const char *dir, struct error *error);
 
+/* Does the directory say that its node was removed from its cluster? False when it cannot be read,
+ * too: opening it tells why. Offline. */
+bool replica_identity_removed(struct env *env, const char *dir);
+
 /* Opens the node's data and goes on where its last checkpoint was; committed entries since are
  * applied as soon as pumped. ERR_INVALID: the directory belongs to another node, or to one that was
  * removed from its cluster, or is in quarantine after a consistency check. Others as kv_open and

@@ -276,6 +276,12 @@ status_t replica_identity(struct env *env, const char *dir, uint64_t id,
     return OK;
 }
 
+bool replica_identity_removed(struct env *env, const char *dir)
+{
+    struct replica__identity identity;
+    return replica__identity_read(env, dir, &identity, NULL) == OK && identity.removed_index != 0;
+}
+
 status_t replica_identity_forget(struct env *env, const char *dir, struct error *error)
 {
     struct replica__identity identity;

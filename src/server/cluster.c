@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "env/env.h"
+#include "replica/replica.h"
 #include "server/server.h"
 #include "toydb/toydb.h"
 
@@ -31,6 +32,7 @@ struct member {
     uv_process_t process;
     bool started;
     bool running;
+    bool removed; /* from the cluster, with `toydb node remove`: it does not run, and need not */
 };
 
 struct cluster {
@@ -105,15 +107,22 @@ static void log_path(const struct cluster *cluster, uint32_t id, char *out, size
     snprintf(out, size, "%s/node%u.log", cluster->config->dir, id);
 }
 
-/* The last line of a node's log says why it ended. */
-static void log_last_line(const char *path, char *out, size_t size)
+static void data_path(const struct cluster *cluster, uint32_t id, char *out, size_t size)
 {
+    snprintf(out, size, "%s/node%u", cluster->config->dir, id);
+}
+
+/* Why a node ended stands at the end of its log: what `toydb start` said, which may be several
+ * lines, or else the last line. */
+static void log_last_words(const char *path, char *out, size_t size)
+{
+    static const char mark[] = "toydb start: ";
     out[0] = '\0';
     struct env_file *file;
     if (env_file_open(env_real(), path, ENV_OPEN_READ_ONLY, &file, NULL) != OK)
         return;
     uint64_t end = 0;
-    char tail[2048];
+    char tail[4096];
     size_t got = 0;
     if (env_file_size(file, &end, NULL) == OK) {
         uint64_t from = end > sizeof tail - 1 ? end - (sizeof tail - 1) : 0;
@@ -124,8 +133,43 @@ static void log_last_line(const char *path, char *out, size_t size)
     while (got && tail[got - 1] == '\n')
         got--;
     tail[got] = '\0';
-    const char *line = strrchr(tail, '\n');
-    snprintf(out, size, "%s", line ? line + 1 : tail);
+    const char *words = strrchr(tail, '\n');
+    words = words ? words + 1 : tail;
+    for (const char *at = tail; (at = strstr(at, mark)) != NULL; at++)
+        if (at == tail || at[-1] == '\n')
+            words = at + sizeof mark - 1;
+    snprintf(out, size, "%s", words);
+}
+
+/* Notes it, and says so; what became of its process is `so`. */
+static bool member_removed(struct member *member, const char *so)
+{
+    char data[512];
+    data_path(member->cluster, member->id, data, sizeof data);
+    member->removed = replica_identity_removed(env_real(), data);
+    if (member->removed)
+        fprintf(stderr,
+                "toydb: node %u was removed from the cluster and %s; its data is kept in %s\n",
+                member->id, so, data);
+    return member->removed;
+}
+
+static void exit_explain(const struct member *member, int64_t exit_status, int signal_number)
+{
+    const struct cluster *cluster = member->cluster;
+    char path[512], words[4096];
+    log_path(cluster, member->id, path, sizeof path);
+    log_last_words(path, words, sizeof words);
+    if (signal_number)
+        fprintf(stderr,
+                "toydb: node %u was ended by signal %d; start it again with\n"
+                "  %s start --id %u --data %s/node%u --listen 127.0.0.1:%u --peers %s\n",
+                member->id, signal_number, cluster->config->program, member->id,
+                cluster->config->dir, member->id, cluster->base_port + member->id - 1,
+                cluster->peers);
+    else
+        fprintf(stderr, "toydb: node %u ended with exit code %" PRId64 ": %s\n", member->id,
+                exit_status, words);
 }
 
 static void on_exit_of(uv_process_t *process, int64_t exit_status, int signal_number)
@@ -138,24 +182,17 @@ static void on_exit_of(uv_process_t *process, int64_t exit_status, int signal_nu
     for (uint32_t i = 0; i < cluster->config->nodes; i++)
         any = any || cluster->members[i].running;
     if (!cluster->stopping) {
-        char path[512], line[2048];
-        log_path(cluster, member->id, path, sizeof path);
-        log_last_line(path, line, sizeof line);
-        if (signal_number)
-            fprintf(stderr,
-                    "toydb: node %u was ended by signal %d; start it again with\n"
-                    "  %s start --id %u --data %s/node%u --listen 127.0.0.1:%u --peers %s\n",
-                    member->id, signal_number, cluster->config->program, member->id,
-                    cluster->config->dir, member->id, cluster->base_port + member->id - 1,
-                    cluster->peers);
-        else
-            fprintf(stderr, "toydb: node %u ended with exit code %" PRId64 ": %s\n", member->id,
-                    exit_status, line);
-        if (!cluster->has_leader || !any) {
-            cluster->status = error_set(&cluster->error, ERR_UNREACHABLE,
-                                        cluster->has_leader ? "no node is left"
-                                                            : "could not start node %u; see %s",
-                                        member->id, path);
+        bool removed = !signal_number && member_removed(member, "has stopped");
+        if (!removed)
+            exit_explain(member, exit_status, signal_number);
+        if ((!cluster->has_leader && !removed) || !any) {
+            char path[512];
+            log_path(cluster, member->id, path, sizeof path);
+            cluster->status =
+                error_set(&cluster->error, ERR_UNREACHABLE,
+                          cluster->has_leader || removed ? "no node is left"
+                                                         : "could not start node %u; see %s",
+                          member->id, path);
             cluster_stop(cluster);
         }
     }
@@ -170,8 +207,12 @@ static status_t member_start(struct cluster *cluster, uint32_t id, struct error 
     const struct cluster_config *config = cluster->config;
     struct member *member = &cluster->members[id - 1];
     char id_text[16], data[512], listen[64], path[512];
+    member->cluster = cluster;
+    member->id = id;
+    if (member_removed(member, "is not started"))
+        return OK;
     snprintf(id_text, sizeof id_text, "%u", id);
-    snprintf(data, sizeof data, "%s/node%u", config->dir, id);
+    data_path(cluster, id, data, sizeof data);
     snprintf(listen, sizeof listen, "127.0.0.1:%u", cluster->base_port + id - 1);
     log_path(cluster, id, path, sizeof path);
     uv_fs_t request;
@@ -196,8 +237,6 @@ static status_t member_start(struct cluster *cluster, uint32_t id, struct error 
                                     .stdio = stdio,
                                     .stdio_count = 3,
                                     .flags = UV_PROCESS_DETACHED};
-    member->cluster = cluster;
-    member->id = id;
     member->process.data = member;
     int result = uv_spawn(&cluster->loop, &member->process, &options);
     uv_fs_close(&cluster->loop, &request, log, NULL);
@@ -264,13 +303,16 @@ static void on_poll(uv_timer_t *timer)
 {
     struct cluster *cluster = timer->data;
     cluster->waited_ms += POLL_MS;
-    uint32_t leader = 0;
+    uint32_t leader = 0, first = 0;
     for (uint32_t i = 0; i < cluster->config->nodes; i++) {
+        if (cluster->members[i].removed)
+            continue;
         if (!cluster->members[i].running)
             return;
         leader = leader_ask(cluster, i + 1);
         if (leader == 0)
             break;
+        first = first ? first : i + 1;
     }
     if (leader) {
         cluster->has_leader = true;
@@ -278,7 +320,7 @@ static void on_poll(uv_timer_t *timer)
         uv_timer_stop(timer);
         if (!cluster->config->quiet)
             printf("ready: node %u leads. Connect with: toysql -H 127.0.0.1:%u\n", leader,
-                   cluster->base_port);
+                   cluster->base_port + first - 1);
         fflush(stdout);
     } else if (cluster->waited_ms >= LEADER_WAIT_MS) {
         cluster->status =
@@ -353,6 +395,8 @@ status_t cluster_run(const struct cluster_config *config, struct error *error)
     bool any = false;
     for (uint32_t i = 0; i < config->nodes; i++)
         any = any || cluster->members[i].running;
+    if (!any && cluster->status == OK)
+        cluster->status = error_set(&cluster->error, ERR_UNREACHABLE, "no node is left");
     if (any)
         uv_run(&cluster->loop, UV_RUN_DEFAULT);
     uv_walk(&cluster->loop, close_handle, NULL);

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 
-from harness import PATIENCE, SOURCE, Terminal, main, popen, run, scratch, test, wait_for
+from harness import PATIENCE, SOURCE, TOYDB, Terminal, main, popen, run, scratch, test, wait_for
 
 DEV = os.path.join(SOURCE, "dev")
 HOME = {**os.environ, "TMPDIR": scratch}
@@ -74,6 +74,36 @@ def a_directory_keeps_the_data():
     assert code == 0, err
     code, out, err = dev_run("SELECT count(*) AS n FROM pets;", "--dir", directory, "--format", "csv")
     assert (code, out) == (0, "n\n2\n"), (code, out, err)
+
+
+def addresses(directory):
+    with open(os.path.join(directory, "cluster.log"), encoding="utf-8") as file:
+        return re.findall(r"^node \d+: (\S+) ", file.read(), re.M)
+
+
+@test
+def a_cluster_without_its_first_node():
+    """Removed under the shell, and gone from the next start on; what is left of the cluster works."""
+    directory = os.path.join(scratch, "without")
+    shell = Terminal(DEV, "run", "--dir", directory)
+    shell.expect(r"toydb> $")
+    shell.line("CREATE TABLE t (id INTEGER PRIMARY KEY);")
+    code, out, err = run([TOYDB, "node", "remove", "1", "-H", addresses(directory)[1]])
+    assert code == 0 and "node 1 is no member" in out, (code, out, err)
+    assert "INSERT 0 1" in shell.line("INSERT INTO t VALUES (1);")
+    shell.send("\\q\n")
+    assert shell.end() == 0
+    shell = Terminal(DEV, "run", "--dir", directory)
+    shell.expect("node 1 was removed from the cluster and is not started; its data is kept in .*node1\n")
+    shell.expect(r"toydb> $")
+    assert "(1 row)" in shell.line("SELECT * FROM t;")
+    # And a second shell finds the cluster.
+    code, out, err = dev_run("SELECT count(*) AS n FROM t;", "--dir", directory, "--format", "csv")
+    assert (code, out) == (0, "n\n1\n") and "running" in err, (code, out, err)
+    code, out, err = run([TOYDB, "check", "--cluster", "-H", addresses(directory)[0]])
+    assert code == 0 and "all 4 nodes hold the same" in out, (code, out, err)
+    shell.send("\\q\n")
+    assert shell.end() == 0
 
 
 @test

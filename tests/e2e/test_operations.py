@@ -402,9 +402,12 @@ def the_cluster_is_checked():
             text = status_line(cluster.toydb("check", "--cluster"))
             assert text.count("agrees") == 3 and "all 3 nodes hold the same" in text, text
         load.end()
-        cluster.follower().kill()
+        silent = cluster.follower()
+        silent.kill()
         code, out, error = cluster.toydb("check", "--cluster")
         assert code == 1 and out.count("agrees") == 2 and out.count("no answer") == 1, out + error
+        assert "the 2 nodes that answered hold the same" in out, out
+        assert f"node {silent.id} did not answer" in out, out
 
 
 @test
@@ -421,7 +424,7 @@ def the_odd_one_out_is_named_and_quarantined():
         assert odd.rows("SELECT name FROM t") == [("deceived",)]
         everybody_is_connected(cluster)
         code, out, error = cluster.toydb("check", "--cluster")
-        assert code == 1 and "1 of 3 nodes differs" in out, out + error
+        assert code == 1 and f"node {odd.id} differs from the others" in out, out + error
         line = next(line for line in out.splitlines() if "DIFFERS" in line)
         assert line.split("|")[0].strip() == str(odd.id), out
         assert odd.exit_code() == 1
