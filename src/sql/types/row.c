@@ -1,4 +1,4 @@
-/* Rows. This is the inner loop of every scan, so MessagePack is read here directly for the few
+/* Rows, one at a time; many at once: row_many.c. MessagePack is read here directly for the few
  * tokens row_encode writes, and what is not wanted is stepped over by its length alone.
  *
  * Every read is bounded: the invariant is at <= end, and each step compares what it needs with
@@ -7,27 +7,7 @@
 
 #include "base/check.h"
 #include "base/msgpack.h"
-#include "sql/types/types_int.h"
-
-enum {
-    TOKEN_NIL = 0xc0,
-    TOKEN_FALSE = 0xc2,
-    TOKEN_TRUE = 0xc3,
-    TOKEN_BIN8 = 0xc4,
-    TOKEN_BIN32 = 0xc6,
-    TOKEN_EXT8 = 0xc7,
-    TOKEN_FLOAT = 0xca,
-    TOKEN_DOUBLE = 0xcb,
-    TOKEN_UINT8 = 0xcc,
-    TOKEN_UINT64 = 0xcf,
-    TOKEN_INT8 = 0xd0,
-    TOKEN_INT64 = 0xd3,
-    TOKEN_FIXEXT16 = 0xd8,
-    TOKEN_STR8 = 0xd9,
-    TOKEN_STR32 = 0xdb,
-    TOKEN_ARRAY16 = 0xdc,
-    TOKEN_ARRAY32 = 0xdd,
-};
+#include "sql/types/row_int.h"
 
 /* Types of extensions. */
 enum { EXT_NUMERIC = 1, EXT_INTERVAL = 2, EXT_UUID = 3 };
@@ -122,16 +102,6 @@ void row_encode(struct buffer *row, const struct value *values, uint32_t count)
     }
 }
 
-struct reader {
-    const uint8_t *at;
-    const uint8_t *end;
-};
-
-static inline size_t left(const struct reader *reader)
-{
-    return (size_t)(reader->end - reader->at);
-}
-
 /* A big-endian number of 1, 2, 4 or 8 bytes, whose presence the caller has checked. */
 static inline uint64_t number_get(const uint8_t *at, size_t width)
 {
@@ -153,9 +123,9 @@ static inline uint64_t number_get(const uint8_t *at, size_t width)
     }
 }
 
-static inline bool array_take(struct reader *reader, uint32_t *count)
+static inline bool array_take(struct row__reader *reader, uint32_t *count)
 {
-    if (left(reader) < 1)
+    if (row__left(reader) < 1)
         return false;
     uint8_t token = *reader->at++;
     if ((token & 0xf0) == 0x90) {
@@ -165,7 +135,7 @@ static inline bool array_take(struct reader *reader, uint32_t *count)
     if (token != TOKEN_ARRAY16 && token != TOKEN_ARRAY32)
         return false;
     size_t width = token == TOKEN_ARRAY16 ? 2 : 4;
-    if (left(reader) < width)
+    if (row__left(reader) < width)
         return false;
     *count = (uint32_t)number_get(reader->at, width);
     reader->at += width;
@@ -173,26 +143,26 @@ static inline bool array_take(struct reader *reader, uint32_t *count)
 }
 
 /* Behind the token; sets the text. */
-static inline bool text_take(struct reader *reader, uint8_t token, struct slice *text)
+static inline bool text_take(struct row__reader *reader, uint8_t token, struct slice *text)
 {
     size_t size = token & 0x1f;
     if ((token & 0xe0) != 0xa0) {
         if (token < TOKEN_STR8 || token > TOKEN_STR32)
             return false;
         size_t width = (size_t)1 << (token - TOKEN_STR8);
-        if (left(reader) < width)
+        if (row__left(reader) < width)
             return false;
         size = (size_t)number_get(reader->at, width);
         reader->at += width;
     }
-    if (left(reader) < size)
+    if (row__left(reader) < size)
         return false;
     *text = slice_make(reader->at, size);
     reader->at += size;
     return true;
 }
 
-static inline bool integer_take(struct reader *reader, uint8_t token, int64_t *integer)
+static inline bool integer_take(struct row__reader *reader, uint8_t token, int64_t *integer)
 {
     if (token <= 0x7f || token >= 0xe0) {
         *integer = (int8_t)token;
@@ -201,7 +171,7 @@ static inline bool integer_take(struct reader *reader, uint8_t token, int64_t *i
     if (token < TOKEN_UINT8 || token > TOKEN_INT64)
         return false;
     size_t width = (size_t)1 << (token & 3);
-    if (left(reader) < width)
+    if (row__left(reader) < width)
         return false;
     uint64_t number = number_get(reader->at, width);
     reader->at += width;
@@ -216,9 +186,9 @@ static inline bool integer_take(struct reader *reader, uint8_t token, int64_t *i
 }
 _Static_assert((TOKEN_UINT8 & 3) == 0 && (TOKEN_INT8 & 3) == 0, "width is 1 << (token & 3)");
 
-static inline bool double_take(struct reader *reader, uint8_t token, double *real)
+static inline bool double_take(struct row__reader *reader, uint8_t token, double *real)
 {
-    if (token != TOKEN_DOUBLE || left(reader) < 8)
+    if (token != TOKEN_DOUBLE || row__left(reader) < 8)
         return false;
     uint64_t bits = number_get(reader->at, 8);
     memcpy(real, &bits, sizeof bits);
@@ -226,20 +196,9 @@ static inline bool double_take(struct reader *reader, uint8_t token, double *rea
     return true;
 }
 
-/* Bytes behind a token; VARIES: see other_skip, which also refuses what is none of ours. */
-#define VARIES 0xff
-static const uint8_t size_behind[256] = {
-    [0x80 ... 0xbf] = VARIES, [0xc1] = VARIES,          [0xc4 ... 0xc9] = VARIES,
-    [TOKEN_FLOAT] = 4,        [TOKEN_DOUBLE] = 8,       [TOKEN_UINT8] = 1,
-    [TOKEN_UINT8 + 1] = 2,    [TOKEN_UINT8 + 2] = 4,    [TOKEN_UINT64] = 8,
-    [TOKEN_INT8] = 1,         [TOKEN_INT8 + 1] = 2,     [TOKEN_INT8 + 2] = 4,
-    [TOKEN_INT64] = 8,        [0xd4 ... 0xd7] = VARIES, [TOKEN_FIXEXT16] = 17,
-    [0xd9 ... 0xdf] = VARIES,
-};
-
-static inline bool real_take(struct reader *reader, uint8_t token, double *real)
+static inline bool real_take(struct row__reader *reader, uint8_t token, double *real)
 {
-    if (token != TOKEN_FLOAT || left(reader) < 4)
+    if (token != TOKEN_FLOAT || row__left(reader) < 4)
         return false;
     uint32_t bits = (uint32_t)number_get(reader->at, 4);
     float narrow;
@@ -249,16 +208,16 @@ static inline bool real_take(struct reader *reader, uint8_t token, double *real)
     return true;
 }
 
-static inline bool bytes_take(struct reader *reader, uint8_t token, struct slice *bytes)
+static inline bool bytes_take(struct row__reader *reader, uint8_t token, struct slice *bytes)
 {
     if (token < TOKEN_BIN8 || token > TOKEN_BIN32)
         return false;
     size_t width = (size_t)1 << (token - TOKEN_BIN8);
-    if (left(reader) < width)
+    if (row__left(reader) < width)
         return false;
     size_t size = (size_t)number_get(reader->at, width);
     reader->at += width;
-    if (left(reader) < size)
+    if (row__left(reader) < size)
         return false;
     *bytes = slice_make(reader->at, size);
     reader->at += size;
@@ -266,14 +225,14 @@ static inline bool bytes_take(struct reader *reader, uint8_t token, struct slice
 }
 
 /* Behind the token: size, type, scale, coefficient. */
-static inline bool numeric_take(struct reader *reader, uint8_t token, struct numeric *numeric)
+static inline bool numeric_take(struct row__reader *reader, uint8_t token, struct numeric *numeric)
 {
-    if (token != TOKEN_EXT8 || left(reader) < 4)
+    if (token != TOKEN_EXT8 || row__left(reader) < 4)
         return false;
     size_t size = reader->at[0];
     uint32_t scale = reader->at[2];
     if (reader->at[1] != EXT_NUMERIC || size < 2 || size > 1 + sizeof(__int128) ||
-        left(reader) < 2 + size || scale > NUMERIC_SCALE_MAX)
+        row__left(reader) < 2 + size || scale > NUMERIC_SCALE_MAX)
         return false;
     const uint8_t *at = reader->at + 3;
     size--;
@@ -293,17 +252,18 @@ static inline bool numeric_take(struct reader *reader, uint8_t token, struct num
 }
 
 /* 16 bytes of an extension. */
-static inline bool extension_take(struct reader *reader, uint8_t token, uint8_t type,
+static inline bool extension_take(struct row__reader *reader, uint8_t token, uint8_t type,
                                   const uint8_t **bytes)
 {
-    if (token != TOKEN_FIXEXT16 || left(reader) < 17 || reader->at[0] != type)
+    if (token != TOKEN_FIXEXT16 || row__left(reader) < 17 || reader->at[0] != type)
         return false;
     *bytes = reader->at + 1;
     reader->at += 17;
     return true;
 }
 
-static inline bool interval_take(struct reader *reader, uint8_t token, struct interval *interval)
+static inline bool interval_take(struct row__reader *reader, uint8_t token,
+                                 struct interval *interval)
 {
     const uint8_t *bytes;
     if (!extension_take(reader, token, EXT_INTERVAL, &bytes))
@@ -314,7 +274,7 @@ static inline bool interval_take(struct reader *reader, uint8_t token, struct in
     return true;
 }
 
-static inline bool uuid_take(struct reader *reader, uint8_t token, struct uuid *uuid)
+static inline bool uuid_take(struct row__reader *reader, uint8_t token, struct uuid *uuid)
 {
     const uint8_t *bytes;
     if (!extension_take(reader, token, EXT_UUID, &bytes))
@@ -323,41 +283,73 @@ static inline bool uuid_take(struct reader *reader, uint8_t token, struct uuid *
     return true;
 }
 
+/* Short texts have their size in the token. */
+#define TEXT_OF(size) [0xa0 + (size)] = 1 + (size)
+#define TEXTS_OF(size) TEXT_OF(size), TEXT_OF(size + 1), TEXT_OF(size + 2), TEXT_OF(size + 3)
+
+/* Of each token that tells it all: bytes of the value, with the token. 0: it is told behind it, or
+ * it is none of ours. */
+const uint8_t row__sizes[256] = {
+    [0x00 ... 0x7f] = 1,
+    TEXTS_OF(0),
+    TEXTS_OF(4),
+    TEXTS_OF(8),
+    TEXTS_OF(12),
+    TEXTS_OF(16),
+    TEXTS_OF(20),
+    TEXTS_OF(24),
+    TEXTS_OF(28),
+    [TOKEN_NIL] = 1,
+    [TOKEN_FALSE] = 1,
+    [TOKEN_TRUE] = 1,
+    [TOKEN_FLOAT] = 5,
+    [TOKEN_DOUBLE] = 9,
+    [TOKEN_UINT8] = 2,
+    [TOKEN_UINT8 + 1] = 3,
+    [TOKEN_UINT8 + 2] = 5,
+    [TOKEN_UINT64] = 9,
+    [TOKEN_INT8] = 2,
+    [TOKEN_INT8 + 1] = 3,
+    [TOKEN_INT8 + 2] = 5,
+    [TOKEN_INT64] = 9,
+    [TOKEN_FIXEXT16] = 18,
+    [0xe0 ... 0xff] = 1,
+};
+
 /* Steps over one value whose size is not told by its token. */
-static bool other_skip(struct reader *reader, uint8_t token)
+static bool other_skip(struct row__reader *reader, uint8_t token)
 {
     struct slice bytes;
-    if ((token & 0xe0) == 0xa0 || (token >= TOKEN_STR8 && token <= TOKEN_STR32))
+    if (token >= TOKEN_STR8 && token <= TOKEN_STR32)
         return text_take(reader, token, &bytes);
-    if (token != TOKEN_EXT8 || left(reader) < 1)
+    if (token != TOKEN_EXT8 || row__left(reader) < 1)
         return bytes_take(reader, token, &bytes);
     size_t size = (size_t)reader->at[0] + 2;
-    if (left(reader) < size)
+    if (row__left(reader) < size)
         return false;
     reader->at += size;
     return true;
 }
 
 /* Steps over one value of any kind row_encode writes. */
-static inline bool value_skip(struct reader *reader)
+static inline bool value_skip(struct row__reader *reader)
 {
-    if (left(reader) < 1)
+    if (row__left(reader) < 1)
         return false;
-    uint8_t token = *reader->at++;
-    size_t size = size_behind[token];
-    if (size == VARIES)
-        return other_skip(reader, token);
-    if (left(reader) < size)
+    size_t size = row__sizes[*reader->at];
+    if (size == 0)
+        return other_skip(reader, *reader->at++);
+    if (row__left(reader) < size)
         return false;
     reader->at += size;
     return true;
 }
 
 /* The next value into row `row` of `target`. */
-static inline bool value_take(struct reader *reader, enum sql_type type, struct vector *target,
+static inline bool value_take(struct row__reader *reader, enum sql_type type, struct vector *target,
                               uint32_t row)
 {
-    if (left(reader) < 1)
+    if (row__left(reader) < 1)
         return false;
     uint8_t token = *reader->at++;
     if (token == TOKEN_NIL) {
@@ -399,12 +391,29 @@ static inline bool value_take(struct reader *reader, enum sql_type type, struct 
     UNREACHABLE();
 }
 
-static inline status_t row_take(struct slice row, const struct row_shape *shape,
-                                struct vector **targets, uint32_t at)
+bool row__array_take(struct row__reader *reader, uint32_t *count)
 {
+    return array_take(reader, count);
+}
+
+bool row__value_skip(struct row__reader *reader)
+{
+    return value_skip(reader);
+}
+
+bool row__value_take(struct row__reader *reader, enum sql_type type, struct vector *target,
+                     uint32_t row)
+{
+    return value_take(reader, type, target, row);
+}
+
+status_t row_decode(struct slice row, const struct row_shape *shape, struct vector **targets,
+                    uint32_t at)
+{
+    ASSERT(shape && targets);
     if (row.size == 0)
         return ERR_CORRUPT;
-    struct reader reader = {.at = row.data, .end = row.data + row.size};
+    struct row__reader reader = {.at = row.data, .end = row.data + row.size};
     uint32_t count;
     if (!array_take(&reader, &count))
         return ERR_CORRUPT;
@@ -427,30 +436,12 @@ static inline status_t row_take(struct slice row, const struct row_shape *shape,
     return OK;
 }
 
-status_t row_decode(struct slice row, const struct row_shape *shape, struct vector **targets,
-                    uint32_t at)
-{
-    ASSERT(shape && targets);
-    return row_take(row, shape, targets, at);
-}
-
-status_t row_decode_many(const struct slice *rows, size_t stride, uint32_t count,
-                         const struct row_shape *shape, struct vector **targets, uint32_t at)
-{
-    ASSERT(shape && targets);
-    const uint8_t *next = (const uint8_t *)rows;
-    status_t status = OK;
-    for (uint32_t i = 0; i < count && status == OK; i++, next += stride)
-        status = row_take(*(const struct slice *)(const void *)next, shape, targets, at + i);
-    return status;
-}
-
 /* A value is written as the vector of one row that it is. */
-static inline bool one_take(struct reader *reader, enum sql_type type, struct value *out)
+static inline bool one_take(struct row__reader *reader, enum sql_type type, struct value *out)
 {
     struct vector view = {.type = type, .capacity = 1, .as.data = &out->as};
     *out = (struct value){.type = type};
-    if (left(reader) > 0 && reader->at[0] == TOKEN_NIL) {
+    if (row__left(reader) > 0 && reader->at[0] == TOKEN_NIL) {
         reader->at++;
         *out = value_null(type);
         return true;
@@ -462,7 +453,7 @@ status_t row_decode_values(struct slice row, const struct row_shape *shape, cons
                            struct value *out)
 {
     ASSERT(shape && places && out);
-    struct reader reader = {.at = row.data, .end = row.data + row.size};
+    struct row__reader reader = {.at = row.data, .end = row.data + row.size};
     uint32_t count, ordinal = 0;
     if (!array_take(&reader, &count))
         return ERR_CORRUPT;

@@ -295,6 +295,10 @@ status_t row_decode_values(struct slice row, const struct row_shape *shape, cons
 /* The same of `count` rows, into rows `at` and following; they are `stride` bytes apart. */
 status_t row_decode_many(const struct slice *rows, size_t stride, uint32_t count,
                          const struct row_shape *shape, struct vector **targets, uint32_t at);
+/* The same of those rows only whose numbers are in `which` (ascending), each into the row of its
+ * number. */
+status_t row_decode_some(const struct slice *rows, size_t stride, const uint32_t *which,
+                         uint32_t count, const struct row_shape *shape, struct vector **targets);
 
 /* ---- exact decimals ---------------------------------------------------------------------------
  *

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/mem.h"
 #include "base/msgpack.h"
 #include "base/prng.h"
 #include "sql/types/types.h"
@@ -87,7 +88,8 @@ static double random_double(void)
 static struct slice random_text(void)
 {
     static const uint8_t alphabet[] = {0, 0, 1, 2, 'a', 0xfe, 0xff, 0xff};
-    size_t size = prng_chance(&prng, 1, 100) ? prng_below(&prng, 70000) : prng_below(&prng, 5);
+    size_t most = prng_chance(&prng, 1, 100) ? 70000 : prng_chance(&prng, 1, 9) ? 300 : 5;
+    size_t size = prng_below(&prng, most);
     uint8_t *bytes = arena_alloc(&arena, size);
     for (size_t i = 0; i < size; i++)
         bytes[i] = alphabet[prng_below(&prng, sizeof alphabet)];
@@ -295,7 +297,7 @@ static void test_prefix_end(void **state)
 /* ---- rows -------------------------------------------------------------------------------------
  */
 
-enum { WIDE = 40 };
+enum { WIDE = 40, MANY = 300 };
 
 static bool same(const struct value *a, const struct value *b)
 {
@@ -351,6 +353,115 @@ static void test_rows_read_back(void **state)
         arena_reset(&arena);
     }
     buffer_free(&row);
+}
+
+/* Rows of one table: some written before it had all its columns. */
+struct table_of_rows {
+    enum sql_type types[WIDE];
+    struct value missing[WIDE];
+    uint32_t ordinals[WIDE];
+    struct row_shape shape;
+    struct slice rows[MANY];
+    uint32_t count;
+};
+
+/* In memory of its own, in which a read behind its end is seen. */
+static struct slice row_make(const enum sql_type *types, uint32_t columns)
+{
+    struct value values[WIDE];
+    struct buffer row = {0};
+    for (uint32_t i = 0; i < columns; i++)
+        values[i] = random_value(types[i]);
+    row_encode(&row, values, columns);
+    uint8_t *bytes = mem_alloc(row.size);
+    memcpy(bytes, row.data, row.size);
+    struct slice made = slice_make(bytes, row.size);
+    buffer_free(&row);
+    return made;
+}
+
+static void table_make(struct table_of_rows *table)
+{
+    enum sql_type types[WIDE];
+    uint32_t columns = 1 + (uint32_t)prng_below(&prng, WIDE);
+    for (uint32_t i = 0; i < columns; i++)
+        types[i] = random_type();
+    table->shape = (struct row_shape){
+        .ordinals = table->ordinals, .types = table->types, .missing = table->missing};
+    for (uint32_t i = 0; i < columns; i++) {
+        if (prng_chance(&prng, 1, 2))
+            continue;
+        uint32_t at = table->shape.count++;
+        table->ordinals[at] = i;
+        table->types[at] = types[i];
+        table->missing[at] = random_value(types[i]);
+    }
+    bool old = prng_chance(&prng, 1, 3);
+    table->count = (uint32_t)prng_below(&prng, MANY + 1);
+    for (uint32_t r = 0; r < table->count; r++)
+        table->rows[r] = row_make(types, old && prng_chance(&prng, 1, 9)
+                                             ? (uint32_t)prng_below(&prng, columns + 1)
+                                             : columns);
+}
+
+static void targets_make(const struct table_of_rows *table, struct vector **targets)
+{
+    struct batch *batch = batch_create(&arena, table->types, table->shape.count, MANY + 3);
+    for (uint32_t i = 0; i < table->shape.count; i++) {
+        targets[i] = &batch->columns[i];
+        for (uint32_t row = 0; row < MANY && prng_chance(&prng, 1, 4); row++)
+            vector_set_null(targets[i], row);
+    }
+}
+
+/* Many rows at once are decoded as each by itself, all of them or some, and so are corrupt ones. */
+static void test_many_rows_are_read_as_one_by_one(void **state)
+{
+    (void)state;
+    prng_seed(&prng, 14);
+    for (int round = 0; round < 600; round++) {
+        static struct table_of_rows table;
+        struct vector *many[WIDE], *single[WIDE];
+        uint32_t which[MANY], some = 0, at = (uint32_t)prng_below(&prng, 3);
+        memset(&table, 0, sizeof table);
+        table_make(&table);
+        targets_make(&table, many);
+        targets_make(&table, single);
+        bool damaged = table.count > 0 && prng_chance(&prng, 1, 3);
+        if (damaged) {
+            struct slice *row = &table.rows[prng_below(&prng, table.count)];
+            if (prng_chance(&prng, 1, 2))
+                row->size = prng_below(&prng, row->size + 1);
+            else
+                ((uint8_t *)(uintptr_t)row->data)[prng_below(&prng, row->size)] ^=
+                    (uint8_t)(1 + prng_below(&prng, 255));
+        }
+        bool listed = prng_chance(&prng, 1, 2);
+        for (uint32_t r = 0; r < table.count; r++) {
+            if (!listed || prng_chance(&prng, 1, 3))
+                which[some++] = r;
+        }
+        status_t status = OK;
+        at = listed ? 0 : at;
+        for (uint32_t i = 0; i < some && status == OK; i++)
+            status = row_decode(table.rows[which[i]], &table.shape, single, at + which[i]);
+        status_t got =
+            listed
+                ? row_decode_some(table.rows, sizeof *table.rows, which, some, &table.shape, many)
+                : row_decode_many(table.rows, sizeof *table.rows, some, &table.shape, many, at);
+        assert_int_equal(got, status);
+        assert_true(damaged || status == OK);
+        for (uint32_t c = 0; c < table.shape.count && status == OK; c++) {
+            for (uint32_t i = 0; i < some; i++) {
+                struct value a = vector_get(many[c], at + which[i]);
+                struct value b = vector_get(single[c], at + which[i]);
+                assert_true(same(&a, &b));
+            }
+        }
+        for (uint32_t r = 0; r < table.count; r++)
+            mem_free((void *)(uintptr_t)table.rows[r].data);
+        arena_reset(&arena);
+    }
 }
 
 /* Rows are MessagePack as others read it. */
@@ -464,6 +575,7 @@ int main(void)
         cmocka_unit_test(test_plain_text_in_a_key_is_not_copied),
         cmocka_unit_test(test_prefix_end),
         cmocka_unit_test(test_rows_read_back),
+        cmocka_unit_test(test_many_rows_are_read_as_one_by_one),
         cmocka_unit_test(test_a_row_is_one_msgpack_array),
         cmocka_unit_test(test_dates_that_do_not_exist_are_corrupt),
         cmocka_unit_test(test_a_value_of_another_type_is_corrupt),
