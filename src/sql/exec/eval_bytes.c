@@ -182,7 +182,14 @@ static status_t decode_row(struct eval *eval, uint32_t row, struct error *error)
     struct buffer bytes = {0};
     bool valid;
     if (form == FORM_HEX) {
-        valid = bytes_from_hex(text, eval->scratch, out, &culprit) == BYTES_OK;
+        enum bytes_fault fault = bytes_from_hex(text, eval->scratch, out, &culprit);
+        if (fault == BYTES_DIGIT && culprit > ' ' && culprit < 0x7f)
+            return error_sql(error, "22023", eval->expr->position,
+                             "invalid hexadecimal digit: \"%c\"", culprit);
+        if (fault == BYTES_ODD)
+            return error_sql(error, "22023", eval->expr->position,
+                             "invalid hexadecimal data: odd number of digits");
+        valid = fault == BYTES_OK;
     } else if (form == FORM_ESCAPE) {
         valid = bytes_from_escaped(text, eval->scratch, out);
     } else {

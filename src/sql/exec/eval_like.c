@@ -17,7 +17,7 @@ static status_t escape_of(const struct eval *eval, uint32_t row, uint32_t *escap
     }
     if (utf8_decode(text, escape) == text.size)
         return OK;
-    error_sql(error, "22019", eval->expr->position, "invalid escape string");
+    error_sql(error, "22025", eval->expr->position, "invalid escape string");
     error_hint(error, "Escape string must be empty or one character.");
     return ERR_SQL;
 }

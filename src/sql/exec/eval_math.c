@@ -22,9 +22,7 @@ static double at_digits(double value, int64_t digits, bool truncate)
 
 static double sign(double value)
 {
-    if (isnan(value))
-        return value;
-    return (value > 0) - (value < 0);
+    return (value > 0) - (value < 0); /* of NaN 0, as in PostgreSQL */
 }
 
 static status_t logarithm(const struct eval *eval, double value, double *out, struct error *error)

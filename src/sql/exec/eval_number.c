@@ -198,7 +198,7 @@ static double sine_of_degrees(double x)
 static double sine_degrees(double x)
 {
     x = fmod(x, 360);
-    double sign = x < 0 ? -1 : 1;
+    double sign = signbit(x) ? -1 : 1;
     x = fabs(x);
     if (x > 180) {
         x = 360 - x;
@@ -214,12 +214,22 @@ static double cosine_degrees(double x)
     return x > 90 ? -sine_of_degrees(x - 90) : sine_of_degrees(90 - x);
 }
 
-/* An arc in degrees; whole where it is as good as whole. */
-static double degrees_of(double radians)
+/* Arcs in degrees: in proportion to one that is known, so that this and its like come out whole. */
+static double arcsine_degrees(double x)
 {
-    double degrees = radians / RADIANS_PER_DEGREE;
-    double whole = rint(degrees);
-    return fabs(degrees - whole) < 1e-13 * 90 ? whole : degrees;
+    double size = fabs(x);
+    double arc = size <= 0.5 ? asin(size) / asin(0.5) * 30 : 90 - acos(size) / acos(0.5) * 60;
+    return copysign(arc, x);
+}
+
+static double arccosine_degrees(double x)
+{
+    return x > 0.5 ? acos(x) / acos(0.5) * 60 : 90 - arcsine_degrees(x);
+}
+
+static double of_arctangent(double radians)
+{
+    return radians / atan(1) * 45;
 }
 
 static double real_apply(enum expr_call call, double x, double y)
@@ -240,13 +250,13 @@ static double real_apply(enum expr_call call, double x, double y)
     case CALL_COTD:
         return cosine_degrees(x) / sine_degrees(x);
     case CALL_ASIND:
-        return degrees_of(asin(x));
+        return arcsine_degrees(x);
     case CALL_ACOSD:
-        return degrees_of(acos(x));
+        return arccosine_degrees(x);
     case CALL_ATAND:
-        return degrees_of(atan(x));
+        return of_arctangent(atan(x));
     case CALL_ATAN2D:
-        return degrees_of(atan2(x, y));
+        return of_arctangent(atan2(x, y));
     case CALL_ERF:
         return erf(x);
     default:

@@ -47,18 +47,17 @@ static double cotangent(double x)
     return 1 / tan(x);
 }
 
-/* The library's may be off by the last bit: one step of Newton's method makes 3 of 27. */
+/* The library's may be off by the last bit: of the cube of a whole number that number is meant. */
 static double cube_root(double x)
 {
     double root = cbrt(x);
-    if (!isfinite(root) || root == 0)
-        return root;
-    return root - (root * root * root - x) / (3 * root * root);
+    double whole = rint(root);
+    return whole * whole * whole == x ? whole : root;
 }
 
 static status_t real_row(struct eval *eval, uint32_t row, struct error *error)
 {
-    static const double degrees_of_radian = 57.295779513082320876798154814105;
+    static const double radians_of_degree = 0.0174532925199432957692;
     double *out = &eval->out.as.reals[row];
     double x = real_at(eval, 0, row);
     bool bounded = eval->expr->call == CALL_ASIN || eval->expr->call == CALL_ACOS;
@@ -79,20 +78,20 @@ static status_t real_row(struct eval *eval, uint32_t row, struct error *error)
             return out_of_range(eval, error);
         *out = cotangent(x);
         return OK;
-    case CALL_SINH:
+    case CALL_SINH: /* too large ones are infinite, as in PostgreSQL */
         *out = sinh(x);
-        break;
+        return OK;
     case CALL_COSH:
         *out = cosh(x);
-        break;
+        return OK;
     case CALL_TANH:
         *out = tanh(x);
         return OK;
     case CALL_DEGREES:
-        *out = x * degrees_of_radian;
+        *out = x / radians_of_degree;
         break;
     case CALL_RADIANS:
-        *out = x / degrees_of_radian;
+        *out = x * radians_of_degree;
         return OK;
     case CALL_CBRT:
         *out = cube_root(x);

@@ -1,5 +1,5 @@
 /* Regular expressions, by PCRE2: ~ and its kin, SIMILAR TO, regexp_like, regexp_count,
- * regexp_substr, regexp_replace.
+ * regexp_instr, regexp_substr, regexp_replace.
  *
  * As in PostgreSQL a dot matches a line break and $ only the very end. A pattern that is constant
  * is compiled once for the statement; another one again whenever it differs from that of the row
@@ -44,6 +44,28 @@ static void leave_memory(void *memory, void *arena)
 /* ---- patterns ----------------------------------------------------------------------------------
  */
 
+/* What PostgreSQL writes for the bounds of words, and PCRE2 does not know: \m where one begins, \M
+ * where it ends, \y either, \Y neither. */
+static struct slice words_translated(struct slice pattern, struct arena *arena)
+{
+    struct buffer text = {0};
+    for (size_t i = 0; i < pattern.size; i++) {
+        uint8_t next = pattern.data[i] == '\\' && i + 1 < pattern.size ? pattern.data[i + 1] : 0;
+        if (next == 'm')
+            buffer_append_string(&text, "\\b(?=\\w)");
+        else if (next == 'M')
+            buffer_append_string(&text, "\\b(?<=\\w)");
+        else if (next == 'y' || next == 'Y')
+            buffer_append_string(&text, next == 'y' ? "\\b" : "\\B");
+        else
+            buffer_append_slice(&text, slice_make(pattern.data + i, next ? 2 : 1));
+        i += next != 0;
+    }
+    struct slice copy = arena_copy(arena, buffer_slice(&text));
+    buffer_free(&text);
+    return copy;
+}
+
 static status_t compile(const struct eval *eval, struct slice pattern, uint32_t options,
                         struct arena *arena, struct regex **out, struct error *error)
 {
@@ -57,10 +79,18 @@ static status_t compile(const struct eval *eval, struct slice pattern, uint32_t 
     regex->pattern = arena_copy(arena, pattern);
     regex->options = options;
     regex->general = pcre2_general_context_create(take_memory, leave_memory, arena);
+    if (pattern.size >= 4 && memcmp(pattern.data, "***=", 4) == 0) {
+        options |= PCRE2_LITERAL;
+        pattern = slice_make(pattern.data + 4, pattern.size - 4);
+    }
     pcre2_compile_context *context = pcre2_compile_context_create(regex->general);
-    regex->code = pcre2_compile(pattern.size ? pattern.data : (const uint8_t *)"", pattern.size,
-                                options | PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_DOTALL |
-                                    PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C,
+    options |= PCRE2_UTF | PCRE2_NO_UTF_CHECK;
+    if (options & PCRE2_LITERAL)
+        options &= PCRE2_LITERAL | PCRE2_CASELESS | PCRE2_UTF | PCRE2_NO_UTF_CHECK;
+    else
+        options |= PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C;
+    struct slice words = options & PCRE2_LITERAL ? pattern : words_translated(pattern, arena);
+    regex->code = pcre2_compile(words.size ? words.data : (const uint8_t *)"", words.size, options,
                                 &code, &offset, context);
     if (!regex->code) {
         char message[128] = "";
@@ -93,6 +123,19 @@ static status_t find(const struct eval *eval, struct regex *regex, struct slice 
                      "regular expression is too complex for the text");
 }
 
+/* How many bytes [:alpha:] or its like takes at that place, 0: it is none. */
+static size_t class_size(struct slice pattern, size_t at)
+{
+    if (pattern.size - at < 4 || pattern.data[at] != '[' || pattern.data[at + 1] != ':')
+        return 0;
+    size_t end = at + 2;
+    while (end < pattern.size && pattern.data[end] >= 'a' && pattern.data[end] <= 'z')
+        end++;
+    bool closed =
+        pattern.size - end >= 2 && pattern.data[end] == ':' && pattern.data[end + 1] == ']';
+    return closed ? end + 2 - at : 0;
+}
+
 /* SIMILAR TO's pattern as one of ours: the whole text, % and _ for any, the rest of the characters
  * that PCRE2 gives a meaning quoted. */
 static status_t translate(const struct eval *eval, struct slice pattern, struct slice escape,
@@ -115,9 +158,11 @@ static status_t translate(const struct eval *eval, struct slice pattern, struct 
                 buffer_append_byte(&text, '\\');
             buffer_append_byte(&text, pattern.data[i]);
         } else if (in_set) {
-            if (byte == '\\' || byte == '[')
+            size_t class = class_size(pattern, i);
+            if (byte == '\\' || (byte == '[' && class == 0))
                 buffer_append_byte(&text, '\\');
-            buffer_append_byte(&text, byte);
+            buffer_append_slice(&text, slice_make(pattern.data + i, class ? class : 1));
+            i += class ? class - 1 : 0;
             in_set = byte != ']';
         } else if (byte == '%') {
             buffer_append_string(&text, ".*");
@@ -141,21 +186,53 @@ static status_t translate(const struct eval *eval, struct slice pattern, struct 
     return OK;
 }
 
-/* The letters of a flags argument: i, c, g. */
+/* The letters of a flags argument. Without one a dot matches a line break, and ^ and $ are the ends
+ * of the text. */
 static status_t read_flags(const struct eval *eval, struct slice flags, uint32_t *options,
                            bool *global, struct error *error)
 {
     for (size_t i = 0; i < flags.size; i++) {
-        if (flags.data[i] == 'g' && eval->expr->call == CALL_REGEXP_REPLACE)
-            *global = true;
-        else if (flags.data[i] == 'i')
+        switch (flags.data[i]) {
+        case 'i':
             *options |= PCRE2_CASELESS;
-        else if (flags.data[i] == 'c')
+            continue;
+        case 'c':
             *options &= ~(uint32_t)PCRE2_CASELESS;
-        else
+            continue;
+        case 'n':
+        case 'm':
+            *options = (*options & ~(uint32_t)PCRE2_DOTALL) | PCRE2_MULTILINE;
+            continue;
+        case 'p':
+            *options &= ~(uint32_t)(PCRE2_DOTALL | PCRE2_MULTILINE);
+            continue;
+        case 'w':
+            *options |= PCRE2_DOTALL | PCRE2_MULTILINE;
+            continue;
+        case 's':
+            *options = (*options & ~(uint32_t)PCRE2_MULTILINE) | PCRE2_DOTALL;
+            continue;
+        case 'x':
+            *options |= PCRE2_EXTENDED;
+            continue;
+        case 'q':
+            *options |= PCRE2_LITERAL;
+            continue;
+        case 't':
+            continue;
+        case 'g':
+            if (eval->expr->call == CALL_REGEXP_REPLACE) {
+                *global = true;
+                continue;
+            }
             return error_sql(error, "22023", eval->expr->position,
-                             "invalid regular expression option: \"%.*s\"", (int)flags.size,
-                             (const char *)flags.data);
+                             "%s() does not support the \"global\" option", eval->expr->name);
+        default:
+            return error_sql(error, "22023", eval->expr->position,
+                             "invalid regular expression option: \"%.*s\"",
+                             (int)utf8_decode(slice_make(flags.data + i, flags.size - i), NULL),
+                             (const char *)flags.data + i);
+        }
     }
     return OK;
 }
@@ -163,6 +240,100 @@ static status_t read_flags(const struct eval *eval, struct slice flags, uint32_t
 static bool has_argument(const struct eval *eval, uint32_t argument)
 {
     return eval->argument_count > argument;
+}
+
+/* Which argument is which; 0: there is none. */
+struct layout {
+    uint32_t start;
+    uint32_t number; /* of the match */
+    uint32_t end;    /* 1: where the match ends is asked for */
+    uint32_t flags;
+    uint32_t group;
+};
+
+static struct layout layout_of(const struct eval *eval)
+{
+    struct layout layout = {0};
+    switch (eval->expr->call) {
+    case CALL_REGEXP_LIKE:
+        layout = (struct layout){.flags = 2};
+        break;
+    case CALL_REGEXP_COUNT:
+        layout = (struct layout){.start = 2, .flags = 3};
+        break;
+    case CALL_REGEXP_INSTR:
+        layout = (struct layout){.start = 2, .number = 3, .end = 4, .flags = 5, .group = 6};
+        break;
+    case CALL_REGEXP_SUBSTR:
+        layout = (struct layout){.start = 2, .number = 3, .flags = 4, .group = 5};
+        break;
+    case CALL_REGEXP_REPLACE:
+        layout = (struct layout){.flags = 3};
+        if (has_argument(eval, 3) && eval->expr->arguments[3]->type == SQL_INTEGER)
+            layout = (struct layout){.start = 3, .number = 4, .flags = 5};
+        break;
+    default:
+        break;
+    }
+    layout.start = has_argument(eval, layout.start) ? layout.start : 0;
+    layout.number = has_argument(eval, layout.number) ? layout.number : 0;
+    layout.end = has_argument(eval, layout.end) ? layout.end : 0;
+    layout.flags = has_argument(eval, layout.flags) ? layout.flags : 0;
+    layout.group = has_argument(eval, layout.group) ? layout.group : 0;
+    return layout;
+}
+
+/* What numbers say, checked. */
+struct wish {
+    size_t start;   /* byte */
+    int64_t number; /* of the match, 0: all */
+    bool end;
+    int64_t group;
+};
+
+static status_t number_read(const struct eval *eval, uint32_t argument, uint32_t row, int64_t least,
+                            int64_t most, const char *name, int64_t *out, struct error *error)
+{
+    if (argument == 0)
+        return OK;
+    *out = exec__eval_integer(eval->arguments[argument], row);
+    if (*out >= least && *out <= most)
+        return OK;
+    return error_sql(error, "22023", eval->expr->position,
+                     "invalid value for parameter \"%s\": %lld", name, (long long)*out);
+}
+
+/* Behind the text when it is shorter. */
+static size_t character_place(struct slice text, int64_t number)
+{
+    size_t at = 0;
+    for (; number > 1 && at < text.size; number--) {
+        size_t size = utf8_decode(slice_make(text.data + at, text.size - at), NULL);
+        at += size ? size : 1;
+    }
+    return number > 1 ? text.size + 1 : at;
+}
+
+static status_t wish_read(const struct eval *eval, uint32_t row, struct wish *out,
+                          struct error *error)
+{
+    struct layout layout = layout_of(eval);
+    bool replaces = eval->expr->call == CALL_REGEXP_REPLACE;
+    int64_t start = 1;
+    int64_t end = 0;
+    *out = (struct wish){.number = 1};
+    status_t status = number_read(eval, layout.start, row, 1, INT64_MAX, "start", &start, error);
+    if (status == OK)
+        status = number_read(eval, layout.number, row, replaces ? 0 : 1, INT64_MAX, "n",
+                             &out->number, error);
+    if (status == OK)
+        status = number_read(eval, layout.end, row, 0, 1, "endoption", &end, error);
+    if (status == OK)
+        status = number_read(eval, layout.group, row, 0, INT64_MAX, "subexpr", &out->group, error);
+    out->end = end == 1;
+    if (start > 1)
+        out->start = character_place(exec__eval_text(eval->arguments[0], row), start);
+    return status;
 }
 
 /* Is the pattern the same for all rows? */
@@ -178,15 +349,15 @@ static status_t regex_of(struct eval *eval, uint32_t row, bool *global, struct r
 {
     enum expr_call call = eval->expr->call;
     struct slice pattern = exec__eval_text(eval->arguments[1], row);
-    uint32_t options = call == CALL_IMATCH ? PCRE2_CASELESS : 0;
-    uint32_t flags = call == CALL_REGEXP_REPLACE ? 3 : 2;
+    uint32_t options = PCRE2_DOTALL | (call == CALL_IMATCH ? PCRE2_CASELESS : 0);
+    uint32_t flags = layout_of(eval).flags;
     bool constant = is_constant(eval);
     struct slice escape = slice_from_string("\\");
     status_t status = OK;
     *global = false;
     if (call == CALL_SIMILAR && has_argument(eval, 2)) {
         escape = exec__eval_text(eval->arguments[2], row);
-    } else if (call != CALL_SIMILAR && has_argument(eval, flags)) {
+    } else if (flags > 0) {
         status =
             read_flags(eval, exec__eval_text(eval->arguments[flags], row), &options, global, error);
     }
@@ -197,7 +368,7 @@ static status_t regex_of(struct eval *eval, uint32_t row, bool *global, struct r
     bool same = have && have->options == options &&
                 (call == CALL_SIMILAR ? constant : slice_equal(have->pattern, pattern));
     if (call == CALL_SIMILAR && utf8_length(escape) > 1)
-        return error_sql(error, "22019", eval->expr->position, "invalid escape string");
+        return error_sql(error, "22025", eval->expr->position, "invalid escape string");
     if (!same && call == CALL_SIMILAR)
         status = translate(eval, pattern, escape, arena, &pattern, error);
     if (!same && status == OK) {
@@ -250,14 +421,16 @@ static void append_replacement(const struct regex *regex, struct slice text, str
     }
 }
 
-static status_t replace(struct eval *eval, struct regex *regex, uint32_t row, bool global,
+/* The match of that number, or all. */
+static status_t replace(struct eval *eval, struct regex *regex, uint32_t row, struct wish wish,
                         struct error *error)
 {
     struct slice text = exec__eval_text(eval->arguments[0], row);
     struct slice with = exec__eval_text(eval->arguments[2], row);
     struct buffer out = {0};
     size_t kept = 0; /* up to here the text is in `out` */
-    size_t at = 0;
+    size_t at = wish.start;
+    int64_t number = 0;
     bool found = true;
     status_t status = OK;
     while (at <= text.size && status == OK) {
@@ -267,13 +440,15 @@ static status_t replace(struct eval *eval, struct regex *regex, uint32_t row, bo
         if (status != OK || !found)
             break;
         match_place(regex, 0, &start, &end);
+        at = next_start(text, start, end);
+        if (++number < wish.number)
+            continue;
         buffer_append_slice(&out, slice_make(text.data + kept, start - kept));
         append_replacement(regex, text, with, &out);
         kept = end;
-        at = next_start(text, start, end);
         if (out.size > EXEC_TEXT_SIZE_MAX)
             status = error_sql(error, "54000", eval->expr->position, "requested length too large");
-        if (!global)
+        if (wish.number > 0)
             break;
     }
     if (status == OK) {
@@ -284,11 +459,12 @@ static status_t replace(struct eval *eval, struct regex *regex, uint32_t row, bo
     return status;
 }
 
-static status_t count(struct eval *eval, struct regex *regex, uint32_t row, struct error *error)
+static status_t count(struct eval *eval, struct regex *regex, uint32_t row, size_t from,
+                      struct error *error)
 {
     struct slice text = exec__eval_text(eval->arguments[0], row);
     int64_t matches = 0;
-    for (size_t at = 0; at <= text.size;) {
+    for (size_t at = from; at <= text.size;) {
         size_t start;
         size_t end;
         bool found;
@@ -311,48 +487,76 @@ static bool has_group(const struct regex *regex)
     return pcre2_pattern_info(regex->code, PCRE2_INFO_CAPTURECOUNT, &groups) == 0 && groups > 0;
 }
 
-/* The first match as the function gives it: whether it is there, where, or its text. */
+/* A match as the function gives it: whether it is there, where, or its text. */
 static void part_result(struct eval *eval, const struct regex *regex, struct slice text, bool found,
-                        uint32_t row)
+                        struct wish wish, uint32_t row)
 {
     enum expr_call call = eval->expr->call;
     size_t start = 0;
     size_t end = 0;
-    bool part = found;
     if (found) {
-        uint32_t group = call == CALL_REGEXP_PART && has_group(regex);
-        match_place(regex, group, &start, &end);
-        part = group == 0 || pcre2_get_ovector_pointer(regex->match)[2] != PCRE2_UNSET;
+        /* Without groups the whole match counts as the first. */
+        if (call == CALL_REGEXP_PART || wish.group == 1)
+            wish.group = has_group(regex);
+        uint32_t groups = pcre2_get_ovector_count(regex->match);
+        found = wish.group < groups &&
+                pcre2_get_ovector_pointer(regex->match)[2 * wish.group] != PCRE2_UNSET;
+        if (found)
+            match_place(regex, (uint32_t)wish.group, &start, &end);
     }
-    if (call == CALL_REGEXP_INSTR)
-        eval->out.as.integers[row] =
-            found ? (int64_t)utf8_length(slice_make(text.data, start)) + 1 : 0;
-    else if (call != CALL_REGEXP_SUBSTR && call != CALL_REGEXP_PART)
+    if (call == CALL_REGEXP_INSTR) {
+        struct slice before = slice_make(text.data, wish.end ? end : start);
+        eval->out.as.integers[row] = found ? (int64_t)utf8_length(before) + 1 : 0;
+    } else if (call != CALL_REGEXP_SUBSTR && call != CALL_REGEXP_PART) {
         eval->out.as.booleans[row] = found;
-    else if (part)
+    } else if (found) {
         eval->out.as.texts[row] = slice_make(text.data + start, end - start);
-    else
+    } else {
         vector_set_null(&eval->out, row);
+    }
+}
+
+/* The match of that number. */
+static status_t find_number(const struct eval *eval, struct regex *regex, struct slice text,
+                            struct wish wish, bool *found, struct error *error)
+{
+    size_t at = wish.start;
+    *found = at <= text.size;
+    for (int64_t number = 1; *found; number++) {
+        size_t start;
+        size_t end;
+        status_t status = find(eval, regex, text, at, found, error);
+        if (status != OK || !*found || number == wish.number)
+            return status;
+        match_place(regex, 0, &start, &end);
+        at = next_start(text, start, end);
+        *found = at <= text.size;
+    }
+    return OK;
 }
 
 static status_t regex_row(struct eval *eval, uint32_t row, struct error *error)
 {
     struct slice text = exec__eval_text(eval->arguments[0], row);
     struct regex *regex;
+    struct wish wish;
     bool global;
     bool found;
     status_t status = regex_of(eval, row, &global, &regex, error);
+    if (status == OK)
+        status = wish_read(eval, row, &wish, error);
     if (status != OK)
         return status;
+    if (global && layout_of(eval).number == 0)
+        wish.number = 0;
     if (eval->expr->call == CALL_REGEXP_REPLACE)
-        return replace(eval, regex, row, global, error);
+        return replace(eval, regex, row, wish, error);
     if (eval->expr->call == CALL_REGEXP_COUNT)
-        return count(eval, regex, row, error);
-    status = find(eval, regex, text, 0, &found, error);
-    if (status != OK)
-        return status;
-    part_result(eval, regex, text, found, row);
-    return OK;
+        return count(eval, regex, row, wish.start, error);
+    status = find_number(eval, regex, text, wish, &found, error);
+    if (status == OK)
+        part_result(eval, regex, text, found, wish, row);
+    return status;
 }
 
 static status_t regex_run(struct eval *eval, const struct batch *in, struct error *error)

@@ -241,6 +241,9 @@ static status_t chr_row(struct eval *eval, uint32_t row, struct error *error)
         return error_sql(error, "54000", eval->expr->position, "null character not permitted");
     uint8_t *data = arena_alloc(eval->scratch, 4);
     size_t size = codepoint <= 0x10ffff ? utf8_encode((uint32_t)codepoint, data) : 0;
+    if (size == 0 && codepoint <= 0x10ffff)
+        return error_sql(error, "54000", eval->expr->position,
+                         "requested character not valid for encoding: %lld", (long long)codepoint);
     if (size == 0)
         return error_sql(error, "54000", eval->expr->position,
                          "requested character too large for encoding: %lld", (long long)codepoint);

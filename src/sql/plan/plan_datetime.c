@@ -174,10 +174,28 @@ static status_t is_ambiguous(struct planner *planner, const char *text, enum sql
 static status_t negate(struct planner *planner, struct expr *operand, uint32_t position,
                        bool *known, struct expr **out)
 {
-    *known = operand->type == SQL_INTERVAL;
+    *known = operand->type == SQL_INTERVAL || operand->type == SQL_TIME;
+    if (*known && operand->type == SQL_TIME)
+        operand = plan__cast_implicit(planner, operand, SQL_INTERVAL);
     if (*known)
         *out = plan__call1(planner, CALL_NEGATE, SQL_INTERVAL, position, operand);
     return OK;
+}
+
+/* Also with the operands in the other order, where that does not matter. */
+static const struct operator_row *find_either(enum expr_call call, struct expr **left,
+                                              struct expr **right, bool *ambiguous)
+{
+    const struct operator_row *row = find(call, (*left)->type, (*right)->type, ambiguous);
+    if (row || (call != CALL_ADD && call != CALL_MULTIPLY))
+        return row;
+    row = find(call, (*right)->type, (*left)->type, ambiguous);
+    if (row) {
+        struct expr *swapped = *left;
+        *left = *right;
+        *right = swapped;
+    }
+    return row;
 }
 
 status_t plan__datetime_operator(struct planner *planner, enum expr_call call, const char *text,
@@ -190,18 +208,21 @@ status_t plan__datetime_operator(struct planner *planner, enum expr_call call, c
     if (!right)
         return call == CALL_NEGATE ? negate(planner, left, position, known, out) : OK;
     bool ambiguous;
-    const struct operator_row *row = find(call, left->type, right->type, &ambiguous);
-    if (!row && (call == CALL_ADD || call == CALL_MULTIPLY)) {
-        struct expr *swapped = left;
-        left = right;
-        right = swapped;
-        row = find(call, left->type, right->type, &ambiguous);
+    enum sql_type types[2] = {left->type, right->type};
+    const struct operator_row *row = find_either(call, &left, &right, &ambiguous);
+    if (!row && (types[0] == SQL_TIME || types[1] == SQL_TIME)) {
+        /* A time of day is an interval where that helps. */
+        if (types[0] == SQL_TIME)
+            left = plan__cast_implicit(planner, left, SQL_INTERVAL);
+        if (types[1] == SQL_TIME)
+            right = plan__cast_implicit(planner, right, SQL_INTERVAL);
+        row = find_either(call, &left, &right, &ambiguous);
     }
     if (!row)
         return OK;
     *known = true;
     if (ambiguous)
-        return is_ambiguous(planner, text, left->type, right->type, position);
+        return is_ambiguous(planner, text, types[0], types[1], position);
     status_t status = plan__coerce(planner, &left, row->left);
     if (status == OK)
         status = plan__coerce(planner, &right, row->right);

@@ -103,10 +103,11 @@ static const struct function functions[] = {
     {"quote_ident", CALL_QUOTE_IDENT, T, 1, 1, {T}},
     {"radians", CALL_RADIANS, D, 1, 1, {D}},
     {"sinh", CALL_SINH, D, 1, 1, {D}},
-    {"regexp_count", CALL_REGEXP_COUNT, I, 2, 2, {T, T}},
+    {"regexp_count", CALL_REGEXP_COUNT, I, 2, 4, {T, T, I, T}},
     {"regexp_like", CALL_REGEXP_LIKE, B, 2, 3, {T, T, T}},
     {"regexp_replace", CALL_REGEXP_REPLACE, T, 3, 4, {T, T, T, T}},
-    {"regexp_substr", CALL_REGEXP_SUBSTR, T, 2, 2, {T, T}},
+    {"regexp_replace", CALL_REGEXP_REPLACE, T, 4, 6, {T, T, T, I, I, T}},
+    {"regexp_substr", CALL_REGEXP_SUBSTR, T, 2, 6, {T, T, I, I, T, I}},
     {"split_part", CALL_SPLIT_PART, T, 3, 3, {T, T, I}},
     {"strpos", CALL_STRPOS, I, 2, 2, {T, T}},
     {"tanh", CALL_TANH, D, 1, 1, {D}},
@@ -143,7 +144,7 @@ static const struct function functions[] = {
     {"pow", CALL_POWER, N, 2, 2, {N, N}},
     {"power", CALL_POWER, N, 2, 2, {N, N}},
     {"random", CALL_RANDOM, I, 2, 2, {I, I}},
-    {"regexp_instr", CALL_REGEXP_INSTR, I, 2, 2, {T, T}},
+    {"regexp_instr", CALL_REGEXP_INSTR, I, 2, 7, {T, T, I, I, I, T, I}},
     {"scale", CALL_SCALE, I, 1, 1, {N}},
     {"set_bit", CALL_SET_BIT, Y, 3, 3, {Y, I, I}},
     {"set_byte", CALL_SET_BYTE, Y, 3, 3, {Y, I, I}},
@@ -373,15 +374,23 @@ static struct expr *function_call(struct planner *planner, const char *name, enu
     return expr;
 }
 
-/* concat(...): anything, as text. */
-static status_t type_to_text(struct planner *planner, struct expr **arguments, uint32_t count)
+/* concat(...): anything, as text; with `shown` as a client sees it, which of a boolean is the first
+ * letter of what a cast makes of it. */
+static status_t type_to_text(struct planner *planner, struct expr **arguments, uint32_t count,
+                             bool shown)
 {
     for (uint32_t i = 0; i < count; i++) {
-        status_t status =
-            plan__type_cast(planner, arguments[i], (struct type_spec){.kind = SQL_TEXT},
-                            arguments[i]->position, &arguments[i]);
+        uint32_t position = arguments[i]->position;
+        bool letter = shown && arguments[i]->type == SQL_BOOLEAN;
+        status_t status = plan__type_cast(
+            planner, arguments[i], (struct type_spec){.kind = SQL_TEXT}, position, &arguments[i]);
         if (status)
             return status;
+        if (!letter)
+            continue;
+        struct expr *one = plan__constant(planner, value_integer(1), position);
+        arguments[i] = plan__call2(planner, CALL_LEFT, SQL_TEXT, position, arguments[i], one);
+        arguments[i]->name = "left";
     }
     return OK;
 }
@@ -391,7 +400,7 @@ static const struct polymorphic {
     const char *name;
     const char *shown;
     enum expr_call call;
-    enum { ARGUMENTS_UNIFIED, ARGUMENTS_TO_TEXT, ARGUMENTS_ANY } arguments;
+    enum { ARGUMENTS_UNIFIED, ARGUMENTS_SHOWN, ARGUMENTS_TO_TEXT, ARGUMENTS_ANY } arguments;
     uint32_t least;
     uint32_t most;
 } polymorphics[] = {
@@ -399,9 +408,9 @@ static const struct polymorphic {
     {"nullif", "NULLIF", CALL_NULLIF, ARGUMENTS_UNIFIED, 2, 2},
     {"greatest", "GREATEST", CALL_GREATEST, ARGUMENTS_UNIFIED, 1, UINT32_MAX},
     {"least", "LEAST", CALL_LEAST, ARGUMENTS_UNIFIED, 1, UINT32_MAX},
-    {"concat", "concat", CALL_CONCAT_FN, ARGUMENTS_TO_TEXT, 1, UINT32_MAX},
-    {"concat_ws", "concat_ws", CALL_CONCAT_WS, ARGUMENTS_TO_TEXT, 2, UINT32_MAX},
-    {"format", "format", CALL_FORMAT, ARGUMENTS_TO_TEXT, 1, UINT32_MAX},
+    {"concat", "concat", CALL_CONCAT_FN, ARGUMENTS_SHOWN, 1, UINT32_MAX},
+    {"concat_ws", "concat_ws", CALL_CONCAT_WS, ARGUMENTS_SHOWN, 2, UINT32_MAX},
+    {"format", "format", CALL_FORMAT, ARGUMENTS_SHOWN, 1, UINT32_MAX},
     {"quote_literal", "quote_literal", CALL_QUOTE_LITERAL, ARGUMENTS_TO_TEXT, 1, 1},
     {"quote_nullable", "quote_nullable", CALL_QUOTE_NULLABLE, ARGUMENTS_TO_TEXT, 1, 1},
     {"num_nulls", "num_nulls", CALL_NUM_NULLS, ARGUMENTS_ANY, 1, UINT32_MAX},
@@ -476,8 +485,9 @@ static status_t type_polymorphic(struct planner *planner, const char *name, stru
         *known = true;
         enum sql_type type = SQL_TEXT;
         status_t status;
-        if (function->arguments == ARGUMENTS_TO_TEXT) {
-            status = type_to_text(planner, arguments, count);
+        if (function->arguments == ARGUMENTS_SHOWN || function->arguments == ARGUMENTS_TO_TEXT) {
+            status =
+                type_to_text(planner, arguments, count, function->arguments == ARGUMENTS_SHOWN);
         } else if (function->arguments == ARGUMENTS_ANY) {
             type = SQL_INTEGER;
             status = settle_all(planner, arguments, count);
@@ -501,6 +511,11 @@ status_t plan__type_function(struct planner *planner, const char *name, struct e
     bool known;
     status_t status = type_polymorphic(planner, name, arguments, count, position, &known, out);
     if (status || known)
+        return status;
+    /* PostgreSQL has these of numerics only. */
+    bool of_digits = count == 2 && (strcmp(name, "round") == 0 || strcmp(name, "trunc") == 0);
+    if (of_digits && !planner->options->sqlite && arguments[0]->type == SQL_INTEGER &&
+        (status = plan__coerce(planner, &arguments[0], SQL_NUMERIC)))
         return status;
     const struct function *best = NULL;
     int best_score = -1;

@@ -119,7 +119,9 @@ status_t plan__unify(struct planner *planner, const char *what, struct expr **it
     enum sql_type common = SQL_UNKNOWN;
     for (uint32_t i = 0; i < count * stride; i += stride) {
         enum sql_type next = items[i]->type;
-        enum sql_type both = common_type(common, next);
+        enum sql_type both = plan__can_coerce(common, next)   ? next
+                             : plan__can_coerce(next, common) ? common
+                                                              : SQL_UNKNOWN;
         if (both == SQL_UNKNOWN && next != common)
             return error_sql(planner->error, "42804", items[i]->position,
                              "%s types %s and %s cannot be matched", what, type_name(common),

@@ -83,6 +83,7 @@ static bool set_date(struct datetime_reading *r, struct datetime_part year, int6
         return fail(r, FAULT_SYNTAX);
     r->has_date = true;
     r->year = full_year(year);
+    r->year_added = r->year - year.number;
     r->month = month;
     r->day = day;
     return true;
@@ -98,7 +99,7 @@ static bool date_part(struct datetime_reading *r, struct datetime_part *part)
     return month != 0 || fail(r, FAULT_SYNTAX);
 }
 
-/* 2024.060: the day counted in the year. */
+/* 2024.060, 2024-060: the day counted in the year. */
 static bool year_and_day(struct datetime_reading *r, struct datetime_part year,
                          struct datetime_part day)
 {
@@ -127,7 +128,7 @@ static bool read_date(struct datetime_reading *r, struct datetime_part first)
         if (!date_part(r, &parts[count++]))
             return false;
     }
-    if (count == 2 && separator == '.')
+    if (count == 2 && separator != '/' && parts[1].digits > 0)
         return year_and_day(r, parts[0], parts[1]);
     if (count < PARTS_MAX)
         return fail(r, FAULT_SYNTAX);
@@ -474,7 +475,7 @@ static bool settle_date(struct datetime_reading *r)
     if (!r->has_date)
         return !r->has_era || fail(r, FAULT_SYNTAX);
     if (r->is_bc)
-        r->year = 1 - r->year;
+        r->year = 1 - (r->year - r->year_added);
     else if (r->year == 0)
         return fail(r, FAULT_FIELD);
     if (r->is_bc && r->year > 0)

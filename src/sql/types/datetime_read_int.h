@@ -43,6 +43,7 @@ struct datetime_reading {
     bool time_follows; /* behind a T */
     bool time_wanted;  /* 1234 is one, not a year */
     int64_t year;
+    int64_t year_added; /* to one of two digits, before it is known to be BC */
     int64_t month;
     int64_t day;
     int64_t hour;

@@ -25,6 +25,7 @@ struct reading {
     bool any;
     bool has_time;
     bool is_ago;
+    uint32_t seen;           /* units that were counted, as bits: each may be once */
     enum datetime_unit unit; /* of a number without one */
 };
 
@@ -227,7 +228,7 @@ static bool read_months(struct reading *r, struct number years)
 {
     r->at++;
     struct number months;
-    if (years.fraction || !read_number(r, &months) || months.fraction)
+    if (years.fraction || !read_number(r, &months) || months.fraction || peek(r) == '-')
         return false;
     if (months.whole >= MONTHS_A_YEAR)
         r->overflow = true;
@@ -286,6 +287,10 @@ static bool read_piece(struct reading *r)
             return false;
         }
     }
+    uint32_t bit = UINT32_C(1) << unit;
+    if (r->seen & bit)
+        return false;
+    r->seen |= bit;
     return add(r, number, unit);
 }
 
