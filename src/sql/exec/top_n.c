@@ -19,11 +19,11 @@ struct top_n {
 static status_t rows_cut(struct top_n *top, struct error *error)
 {
     struct sort *sort = &top->sort;
-    status_t status = exec__sort_entries(sort, error);
+    status_t status = exec__sort_rows(sort, error);
     if (status != OK)
         return status;
     uint32_t wanted = (uint32_t)sort->wanted;
-    ASSERT(wanted < sort->entry_count);
+    ASSERT(wanted < sort->order_count);
     struct collection kept;
     uint32_t column_count = sort->rows.column_count;
     exec__collection_init(&kept, sort->op.exec, sort->types, sort->stable, column_count);
@@ -39,7 +39,10 @@ static status_t rows_cut(struct top_n *top, struct error *error)
         status = exec__collection_append(&kept, sort->columns, NULL, count, error);
     }
     arena_free(&arena);
-    top->worst = sort->entries[wanted - 1];
+    uint32_t last = sort->order[wanted - 1];
+    top->worst = exec__sort_entry(&sort->keys[0],
+                                  exec__collection_vector(&sort->rows, sort->key_columns[0], last),
+                                  last % BATCH_ROWS_MAX);
     top->has_worst = true;
     exec__collection_free(&sort->rows);
     sort->rows = kept;
