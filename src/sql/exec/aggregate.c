@@ -7,12 +7,14 @@
  * being taken in, the others are put aside, shared out by the hashes of their groups
  * (spill_split.c). When the groups have gone out, each part is aggregated in its turn.
  *
- * An aggregate whose result depends on the order of its rows and has an ORDER BY takes them in at
- * the end: until then they are kept with their groups and sort keys. */
+ * An aggregate whose result depends on the order of its rows and has an ORDER BY takes them in when
+ * the group goes out: until then they are kept, see aggregate_sorted.c. */
 #include "base/mem.h"
 #include "sql/exec/aggregate_int.h"
 
 #include <string.h>
+
+enum { TEXTS_SHARE = 4 }; /* of what may be held: texts of groups that go out */
 
 /* ---- one batch ----------------------------------------------------------------------------------
  */
@@ -39,7 +41,7 @@ status_t exec__aggregation_distinct(struct aggregation *aggregation,
                                       &intake->count, error);
 }
 
-/* ORDER BY: the rows are kept for the end. */
+/* ORDER BY: the rows are kept until their group goes out. */
 static status_t rows_keep(struct aggregation *aggregation, struct accumulator *accumulator,
                           const struct batch *in, const struct aggregate_intake *intake,
                           struct error *error)
@@ -47,15 +49,16 @@ static status_t rows_keep(struct aggregation *aggregation, struct accumulator *a
     uint32_t count = accumulator->aggregate->order_count;
     const struct vector **columns =
         arena_alloc(&aggregation->scratch, (count + 3) * sizeof *columns);
-    columns[0] = group_column(aggregation, intake);
-    columns[1] = intake->values;
-    columns[2] = intake->separators;
+    columns[0] = intake->values;
+    columns[1] = intake->separators;
+    columns[2] = group_column(aggregation, intake);
     for (uint32_t k = 0; k < count; k++) {
         status_t status = exec__eval_column(accumulator->keys[k], in, &columns[3 + k], error);
         if (status != OK)
             return status;
     }
-    return exec__collection_append(&accumulator->kept, columns, intake->rows, intake->count, error);
+    return exec__sorted_values_put(&accumulator->sorted, columns, intake->rows, intake->count,
+                                   error);
 }
 
 static status_t accumulate(struct aggregation *aggregation, struct accumulator *accumulator,
@@ -95,7 +98,7 @@ static status_t accumulate(struct aggregation *aggregation, struct accumulator *
         rows[intake.count] = row;
         intake.count += keeps_nulls || !vector_is_null(intake.values, row);
     }
-    if (accumulator->aggregate->distinct && intake.values) {
+    if (accumulator->aggregate->distinct && intake.values && !accumulator->keys) {
         status_t status = exec__aggregation_distinct(aggregation, accumulator, &intake, error);
         if (status != OK)
             return status;
@@ -113,7 +116,7 @@ size_t exec__aggregation_memory(const struct aggregation *aggregation)
     for (uint32_t a = 0; a < aggregation->accumulator_count; a++) {
         const struct accumulator *accumulator = &aggregation->accumulators[a];
         size += exec__distinct_values_memory(&accumulator->seen);
-        size += accumulator->kept.charged;
+        size += exec__sorted_values_memory(&accumulator->sorted);
     }
     return size;
 }
@@ -184,12 +187,15 @@ static status_t groups_find(struct aggregation *aggregation, struct batch *in, s
 /* What the states and their texts take. */
 static status_t states_charge(struct aggregation *aggregation, struct error *error)
 {
-    size_t size = aggregation->texts.used;
+    size_t size = aggregation->texts.used + aggregation->sorted_texts.used;
     for (uint32_t a = 0; a < aggregation->accumulator_count; a++)
         size += aggregation->accumulators[a].state_capacity * sizeof(struct aggregate_state);
-    size_t grown = size - aggregation->charged;
+    size_t before = aggregation->charged;
     aggregation->charged = size;
-    return exec__memory_charge(aggregation->op.exec, grown, error);
+    if (size >= before)
+        return exec__memory_charge(aggregation->op.exec, size - before, error);
+    exec__memory_release(aggregation->op.exec, before - size);
+    return OK;
 }
 
 status_t exec__aggregation_reserve(struct aggregation *aggregation, struct error *error)
@@ -233,34 +239,8 @@ static status_t batch_take(struct aggregation *aggregation, const struct batch *
     return status;
 }
 
-/* ---- ORDER BY inside an aggregate
- * ----------------------------------------------------------------
+/* ---- the end of the input -----------------------------------------------------------------------
  */
-
-/* The rows kept, one by one in their order. */
-static status_t kept_take(struct aggregation *aggregation, struct accumulator *accumulator,
-                          const uint32_t *order, struct error *error)
-{
-    const struct collection *kept = &accumulator->kept;
-    for (uint32_t i = 0; i < kept->row_count; i++) {
-        uint32_t row = order[i] % BATCH_ROWS_MAX;
-        struct value group = exec__collection_value(kept, 0, order[i]);
-        struct aggregate_intake intake = {.values = exec__collection_vector(kept, 1, order[i]),
-                                          .separators = exec__collection_vector(kept, 2, order[i]),
-                                          .rows = &row,
-                                          .count = 1};
-        status_t status =
-            exec__states_take(accumulator->aggregate, &accumulator->states[group.as.integer],
-                              &intake, &aggregation->texts, error);
-        if (status == OK && i % BATCH_ROWS_MAX == 0)
-            status = states_charge(aggregation, error);
-        if (status == OK && i % BATCH_ROWS_MAX == 0)
-            status = exec__cancel_check(aggregation->op.exec, error);
-        if (status != OK)
-            return status;
-    }
-    return OK;
-}
 
 /* What DISTINCT has put aside. */
 static status_t distinct_finish(struct aggregation *aggregation, struct accumulator *accumulator,
@@ -285,25 +265,6 @@ static status_t distinct_finish(struct aggregation *aggregation, struct accumula
         if (status != OK)
             return status;
     }
-}
-
-static status_t ordered_take(struct aggregation *aggregation, struct accumulator *accumulator,
-                             struct error *error)
-{
-    struct exec *exec = aggregation->op.exec;
-    uint32_t count = accumulator->kept.row_count;
-    size_t size = ((size_t)count + 1) * sizeof(uint32_t);
-    status_t status = exec__memory_charge(exec, size, error);
-    if (status == OK) {
-        uint32_t *order = mem_alloc(size);
-        status = exec__rows_order(&accumulator->kept, 3, accumulator->aggregate->orders,
-                                  accumulator->aggregate->order_count, order, error);
-        if (status == OK)
-            status = kept_take(aggregation, accumulator, order, error);
-        mem_free(order);
-    }
-    exec__memory_release(exec, size);
-    return status;
 }
 
 /* Is nothing asked for but how many rows a scan has? */
@@ -372,7 +333,7 @@ static status_t all_take(struct aggregation *aggregation, struct error *error)
     for (uint32_t a = 0; a < aggregation->accumulator_count && status == OK; a++) {
         struct accumulator *accumulator = &aggregation->accumulators[a];
         if (accumulator->keys)
-            status = ordered_take(aggregation, accumulator, error);
+            status = exec__sorted_values_end(&accumulator->sorted, error);
         else if (accumulator->seen.full)
             status = distinct_finish(aggregation, accumulator, error);
     }
@@ -384,13 +345,14 @@ void exec__aggregation_forget(struct aggregation *aggregation)
     for (uint32_t a = 0; a < aggregation->accumulator_count; a++) {
         struct accumulator *accumulator = &aggregation->accumulators[a];
         exec__distinct_values_free(&accumulator->seen);
-        exec__collection_free(&accumulator->kept);
+        exec__sorted_values_free(&accumulator->sorted);
         mem_free(accumulator->states);
         accumulator->states = NULL;
         accumulator->state_count = accumulator->state_capacity = 0;
     }
     exec__key_table_free(&aggregation->table);
     arena_reset(&aggregation->texts);
+    arena_reset(&aggregation->sorted_texts);
     exec__memory_release(aggregation->op.exec, aggregation->charged);
     aggregation->charged = 0;
 }
@@ -412,6 +374,29 @@ static status_t part_take(struct aggregation *aggregation, bool *any, struct err
 
 /* ---- results ------------------------------------------------------------------------------------
  */
+
+/* A group's values, behind its columns. */
+static status_t group_put(struct aggregation *aggregation, uint32_t group, struct batch *batch,
+                          uint32_t row, struct error *error)
+{
+    for (uint32_t g = 0; g < aggregation->group_count; g++)
+        exec__collection_gather(&aggregation->table.keys, g, &group, 1, &batch->columns[g], row);
+    for (uint32_t a = 0; a < aggregation->accumulator_count; a++) {
+        struct value value;
+        struct accumulator *accumulator = &aggregation->accumulators[a];
+        struct aggregate_state *state = &accumulator->states[group];
+        status_t status = OK;
+        if (accumulator->keys)
+            status = exec__sorted_values_take(&accumulator->sorted, group, state,
+                                              &aggregation->sorted_texts, error);
+        if (status == OK)
+            status = exec__state_result(accumulator->aggregate, state, &value, error);
+        if (status != OK)
+            return status;
+        vector_set(&batch->columns[aggregation->group_count + a], row, &value);
+    }
+    return OK;
+}
 
 static status_t aggregate_next(struct operator* op, struct batch **out, struct error *error)
 {
@@ -435,24 +420,19 @@ static status_t aggregate_next(struct operator* op, struct batch **out, struct e
     exec__batch_prepare(op->exec, &aggregation->out, op->plan->types, op->plan->column_count,
                         count);
     struct batch *batch = aggregation->out;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t group = aggregation->at + i;
-        for (uint32_t g = 0; g < aggregation->group_count; g++)
-            exec__collection_gather(&aggregation->table.keys, g, &group, 1, &batch->columns[g], i);
-        for (uint32_t a = 0; a < aggregation->accumulator_count; a++) {
-            struct value value;
-            const struct accumulator *accumulator = &aggregation->accumulators[a];
-            status = exec__state_result(accumulator->aggregate, &accumulator->states[group], &value,
-                                        error);
-            if (status != OK)
-                return status;
-            vector_set(&batch->columns[aggregation->group_count + a], i, &value);
-        }
+    size_t texts_most = exec__work_memory(op->exec) / TEXTS_SHARE;
+    uint32_t done = 0;
+    arena_reset(&aggregation->sorted_texts);
+    while (done < count && aggregation->sorted_texts.used <= texts_most) {
+        status = group_put(aggregation, aggregation->at, batch, done, error);
+        if (status != OK)
+            return status;
+        aggregation->at++;
+        done++;
     }
-    aggregation->at += count;
-    batch->row_count = batch->selected = count;
+    batch->row_count = batch->selected = done;
     *out = batch;
-    return OK;
+    return states_charge(aggregation, error);
 }
 
 static void aggregate_close(struct operator* op)
@@ -463,6 +443,7 @@ static void aggregate_close(struct operator* op)
     exec__split_free(&aggregation->splits);
     arena_free(&aggregation->scratch);
     arena_free(&aggregation->texts);
+    arena_free(&aggregation->sorted_texts);
 }
 
 static const struct operator_ops aggregate_ops = {aggregate_next, aggregate_close};
@@ -484,16 +465,11 @@ static status_t keys_open(struct aggregation *aggregation, struct accumulator *a
     const struct aggregate *aggregate = accumulator->aggregate;
     struct exec *exec = aggregation->op.exec;
     uint32_t count = aggregate->order_count;
-    enum sql_type *types = arena_alloc(exec->arena, (count + 3) * sizeof *types);
     struct expr **exprs = arena_alloc(exec->arena, count * sizeof(struct expr *));
-    types[0] = SQL_INTEGER;
-    types[1] = types[2] = SQL_TEXT;
-    for (uint32_t k = 0; k < count; k++) {
+    for (uint32_t k = 0; k < count; k++)
         exprs[k] = aggregate->orders[k].expr;
-        types[3 + k] = exprs[k]->type;
-    }
     group_ids_open(aggregation);
-    exec__collection_init(&accumulator->kept, exec, types, NULL, count + 3);
+    exec__sorted_values_init(&accumulator->sorted, exec, aggregate);
     return exec__eval_compile_all(exec, exprs, count, &aggregation->scratch, &accumulator->keys,
                                   error);
 }
@@ -517,9 +493,9 @@ static status_t accumulator_open(struct aggregation *aggregation, struct accumul
         ASSERT(aggregate->kind == AGGREGATE_STRING);
         status = keys_open(aggregation, accumulator, error);
     }
-    if (aggregate->distinct && aggregate->argument) {
+    if (aggregate->distinct && aggregate->argument && !accumulator->keys) {
         exec__distinct_values_init(&accumulator->seen, exec, aggregate->argument->type,
-                                   aggregate->separator != NULL, accumulator->keys != NULL);
+                                   aggregate->separator != NULL);
         group_ids_open(aggregation);
     }
     return status;

@@ -6,10 +6,9 @@
 #include "sql/exec/spill_int.h"
 
 void exec__distinct_values_init(struct distinct_values *distinct, struct exec *exec,
-                                enum sql_type type, bool separators, bool stays)
+                                enum sql_type type, bool separators)
 {
-    *distinct =
-        (struct distinct_values){.exec = exec, .column_count = separators ? 3 : 2, .stays = stays};
+    *distinct = (struct distinct_values){.exec = exec, .column_count = separators ? 3 : 2};
     distinct->types = arena_alloc(exec->arena, 3 * sizeof *distinct->types);
     distinct->types[0] = SQL_INTEGER;
     distinct->types[1] = type;
@@ -66,8 +65,7 @@ status_t exec__distinct_values_take(struct distinct_values *distinct,
         if (distinct->is_new[i])
             rows[(*count)++] = rows[i];
     }
-    distinct->full = status == OK && !distinct->stays &&
-                     !(split && split->level + 1 == SPLIT_LEVELS) &&
+    distinct->full = status == OK && !(split && split->level + 1 == SPLIT_LEVELS) &&
                      exec__distinct_values_memory(distinct) > exec__work_memory(distinct->exec);
     if (distinct->full)
         exec__split_push(&distinct->splits);

@@ -4,6 +4,39 @@
 
 #include "sql/exec/spill_int.h"
 
+/* Of the rows of an aggregate with ORDER BY: value, separator, group and keys. */
+struct sorted_values {
+    struct exec *exec;
+    const struct aggregate *aggregate;
+    const enum sql_type *types;
+    struct sort_key *keys; /* the group, then those of ORDER BY */
+    uint32_t *key_columns;
+    uint32_t key_count;
+    struct collection rows;
+    uint32_t *order; /* of them, at the end */
+    size_t order_size;
+    uint32_t at;
+    struct sort_spill *spill; /* or NULL: all are in memory */
+    struct batch *row;        /* the next one of the merge; NULL: none */
+    struct value last;        /* DISTINCT */
+    struct arena last_text;
+};
+
+void exec__sorted_values_init(struct sorted_values *sorted, struct exec *exec,
+                              const struct aggregate *aggregate);
+/* Ready for other groups. */
+void exec__sorted_values_free(struct sorted_values *sorted);
+size_t exec__sorted_values_memory(const struct sorted_values *sorted);
+/* Rows of these columns: value, separator, group, then the keys. */
+status_t exec__sorted_values_put(struct sorted_values *sorted, const struct vector *const *columns,
+                                 const uint32_t *rows, uint32_t count, struct error *error);
+/* No more come. */
+status_t exec__sorted_values_end(struct sorted_values *sorted, struct error *error);
+/* Then, group by group in ascending order: takes its rows in. */
+status_t exec__sorted_values_take(struct sorted_values *sorted, uint32_t group,
+                                  struct aggregate_state *state, struct arena *texts,
+                                  struct error *error);
+
 struct accumulator {
     const struct aggregate *aggregate;
     struct eval *argument; /* NULL: count(*) */
@@ -11,7 +44,7 @@ struct accumulator {
     struct eval *separator;         /* of string_agg */
     struct distinct_values seen;    /* DISTINCT */
     struct eval **keys;             /* ORDER BY inside it */
-    struct collection kept;         /* with keys: group, value, separator, keys */
+    struct sorted_values sorted;    /* with keys */
     struct aggregate_state *states; /* by group */
     uint32_t state_capacity;
     uint32_t state_count;
@@ -31,7 +64,8 @@ struct aggregation {
     uint32_t *rows;          /* what an aggregate takes in of a batch */
     uint32_t *all_rows;      /* 0, 1, 2, ...: all of one */
     struct arena scratch;
-    struct arena texts; /* of min and max */
+    struct arena texts;        /* of min and max */
+    struct arena sorted_texts; /* of aggregates with ORDER BY, of the groups that go out */
     size_t charged;
     bool ready;
     bool full; /* no more groups are begun */

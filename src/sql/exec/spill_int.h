@@ -153,16 +153,14 @@ struct distinct_values {
     uint32_t column_count;
     bool *is_new;
     uint32_t *numbers;
-    bool stays;
     bool full; /* nothing more is put into the table */
     bool in_part;
     struct split *splits;
     struct split_reader reader;
 };
 
-/* `stays`: the rows are wanted as they come, none is put aside. */
 void exec__distinct_values_init(struct distinct_values *distinct, struct exec *exec,
-                                enum sql_type type, bool separators, bool stays);
+                                enum sql_type type, bool separators);
 /* Ready for other groups. */
 void exec__distinct_values_free(struct distinct_values *distinct);
 size_t exec__distinct_values_memory(const struct distinct_values *distinct);

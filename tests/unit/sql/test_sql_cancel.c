@@ -208,6 +208,18 @@ static void test_spilled(void **state)
         "select count(*) from (select distinct i from generate_series(1, 9000000) as s(i)) as g",
         "select count(*) from generate_series(1, 900000) as s(i) full join"
         " generate_series(1, 900000) as u(j) on i = j",
+        "select sum(i) over (order by i rows between 90000 preceding and 90000 following) from"
+        " generate_series(1, 900000) as s(i)",
+        "select rank() over (partition by i % 2 order by 1), max(i) over (order by i groups between"
+        " current row and unbounded following) from generate_series(1, 900000) as s(i)",
+        "select count(*) from t as a left join generate_series(1, 90000) as s(i) on a.a + i < 0",
+        "with recursive r(n) as (select i from generate_series(1, 90000) as s(i) union select n + 1"
+        " from r) select count(*) from r",
+        "with x as materialized (select i, i + 1 as j from generate_series(1, 900000) as s(i)) "
+        "select"
+        " count(*) from x as a join x as b on a.i = b.j join x as c on a.i > c.j + 899000",
+        "select string_agg('x' || i, ',' order by -i) from generate_series(1, 900000) as s(i)"
+        " group by i % 9",
     };
     struct world *world = *state;
     assert_null(strstr(run(world, "set work_mem = '64kB'"), "ERROR"));

@@ -242,6 +242,38 @@ static void test_with(void **state)
     close_world(&world);
 }
 
+static void test_ordered_aggregates(void **state)
+{
+    (void)state;
+    static const char *const queries[] = {
+        "select md5(string_agg(name, ',' ORDER BY name, id)) from w",
+        "select p, string_agg(name, '/' ORDER BY v desc nulls last, id), count(*) from w group by "
+        "p",
+        "select id % 700, string_agg(name, k::text ORDER BY v, id), max(v) from w group by id % "
+        "700",
+        "select id, string_agg(name, ',' ORDER BY name) from w group by id",
+        "select string_agg(distinct name, ',' ORDER BY name) from w",
+        "select id % 3, string_agg(distinct name, ',' ORDER BY name desc), string_agg(distinct"
+        " v::text, '+' ORDER BY v::text), sum(distinct v) from w group by id % 3",
+        "select string_agg(name, ',' ORDER BY id) filter (where id % 4 = 0), string_agg(day::text, "
+        "','"
+        " ORDER BY day, id) from w",
+        "select max(s), count(*) from (select string_agg(name, ',' ORDER BY id) as s from w group "
+        "by"
+        " id % 900) as g",
+        "select s from (select string_agg(name, ',' ORDER BY id) as s from w group by id % 90) as g"
+        " order by s",
+    };
+    struct world world;
+    open_rows(&world);
+    for (uint32_t rows = 1024; rows > 0; rows /= 1024) {
+        set_vector_size(&world, rows);
+        for (size_t i = 0; i < sizeof queries / sizeof *queries; i++)
+            check(&world, queries[i], rows == 1024);
+    }
+    close_world(&world);
+}
+
 static void test_recursion(void **state)
 {
     (void)state;
@@ -282,6 +314,7 @@ static const char *const failing[] = {
     " on a.id < b.id",
     "with recursive r(n, t) as (select id, name from w union select n + 3000, t || '.' from r where"
     " n < 15000) select n, t from r",
+    "select id % 50, string_agg(name, ',' order by v, id) from w group by id % 50",
 };
 
 static void test_cancelled(void **state)
@@ -333,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_frames_by_subqueries),
         cmocka_unit_test(test_nested_loops),
         cmocka_unit_test(test_with),
+        cmocka_unit_test(test_ordered_aggregates),
         cmocka_unit_test(test_recursion),
         cmocka_unit_test(test_cancelled),
         cmocka_unit_test(test_full_disk),
