@@ -86,13 +86,25 @@ static void run_between(struct sql_driver *driver, struct buffer *out)
     driver->trace = traced;
 }
 
+static void call_meanwhile(struct sql_driver *driver)
+{
+    void (*meanwhile)(void *context) = driver->meanwhile;
+    if (!meanwhile)
+        return;
+    driver->meanwhile = NULL;
+    meanwhile(driver->meanwhile_context);
+    driver->meanwhile = meanwhile;
+}
+
 static void answer_commit(struct sql_driver *driver, struct sql_session *session,
                           const struct sql_event *event, struct buffer *out)
 {
     if (!driver->refuse_commits) {
         store_memory_commit(event->txn);
-        if (event->chore)
+        if (event->chore) {
             run_between(driver, out);
+            call_meanwhile(driver);
+        }
         sql_committed(session, OK, NULL);
         return;
     }

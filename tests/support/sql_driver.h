@@ -26,6 +26,10 @@ struct sql_driver {
     /* Run in a session of its own when that many chores have been committed; NULL: nothing. */
     const char *between;
     uint32_t between_after;
+    /* Called whenever a chore has been committed; NULL: nothing. It may run texts in other
+     * sessions, whose chores do not call it. */
+    void (*meanwhile)(void *context);
+    void *meanwhile_context;
     /* The text that runs is cancelled when it has made that many events; 0: not. */
     uint32_t cancel_after;
     /* That many transactions that may be unconfirmed are. */

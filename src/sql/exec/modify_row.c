@@ -72,19 +72,46 @@ static status_t entry_put(struct modify *modify, const struct index *index, stru
                      buffer_slice(&modify->value), error);
 }
 
+/* Is what stands by old_key this row's entry? In a unique index that is being built it may be
+ * another row's: that one has taken the key while this row's entry was yet to come. Then the key is
+ * read, and so certified, before it is changed. */
+static status_t entry_is_own(const struct modify *modify, const struct index *index, bool checked,
+                             bool *own, struct error *error)
+{
+    bool found = false;
+    struct slice there;
+    *own = true;
+    if (!index->building || !checked)
+        return OK;
+    status_t status = store_get(modify->op.exec->context.txn, buffer_slice(&modify->old_key),
+                                &found, &there, error);
+    *own = status == OK && (!found || slice_equal(there, buffer_slice(&modify->old_value)));
+    return status;
+}
+
+/* The entry of old_row, of which old_key and old_value are made. */
+static status_t old_entry_remove(struct modify *modify, const struct index *index, bool checked,
+                                 struct error *error)
+{
+    bool own;
+    status_t status = entry_is_own(modify, index, checked, &own, error);
+    if (status != OK || !own)
+        return status;
+    return store_remove(modify->op.exec->context.txn, buffer_slice(&modify->old_key), error);
+}
+
 static status_t entry_remove(struct modify *modify, const struct index *index, struct error *error)
 {
     bool checked;
     status_t status = entry_make(modify, index, modify->old_row, &modify->old_key,
                                  &modify->old_value, &checked, error);
-    if (status != OK)
-        return status;
-    return store_remove(modify->op.exec->context.txn, buffer_slice(&modify->old_key), error);
+    return status == OK ? old_entry_remove(modify, index, checked, error) : status;
 }
 
 /* What an update does to the entry of an index; nothing is the same when there is only one. */
 struct entry_change {
     bool checked; /* the one after must be free */
+    bool old_checked;
     bool same_key;
     bool same_value;
 };
@@ -107,7 +134,6 @@ static status_t row_keys(struct modify *modify, bool *same, struct error *error)
 static status_t entry_keys(struct modify *modify, const struct index *index, bool before,
                            bool after, struct entry_change *change, struct error *error)
 {
-    bool old_checked;
     status_t status = OK;
     *change = (struct entry_change){0};
     if (after)
@@ -115,7 +141,7 @@ static status_t entry_keys(struct modify *modify, const struct index *index, boo
                             &change->checked, error);
     if (before && status == OK)
         status = entry_make(modify, index, modify->old_row, &modify->old_key, &modify->old_value,
-                            &old_checked, error);
+                            &change->old_checked, error);
     if (status != OK || !before || !after)
         return status;
     change->same_key = slice_equal(buffer_slice(&modify->key), buffer_slice(&modify->old_key));
@@ -212,7 +238,7 @@ status_t exec__row_vacate(struct modify *modify, struct error *error)
         struct entry_change change;
         status = entry_keys(modify, &table->indexes[i], before, after, &change, error);
         if (status == OK && !change.same_key)
-            status = store_remove(txn, buffer_slice(&modify->old_key), error);
+            status = old_entry_remove(modify, &table->indexes[i], change.old_checked, error);
     }
     return status;
 }
@@ -240,8 +266,13 @@ status_t exec__row_settle(struct modify *modify, struct error *error)
         status = entry_keys(modify, index, before, after, &change, error);
         if (status != OK || (change.same_key && change.same_value))
             continue;
+        bool own = true;
         if (!change.same_key && change.checked)
             status = key_must_be_free(modify, index, error);
+        else if (change.same_key)
+            status = entry_is_own(modify, index, change.checked, &own, error);
+        if (status == OK && !own)
+            status = exec__error_duplicate(table, index, modify->new_row, error);
         if (status == OK)
             status =
                 store_put(txn, buffer_slice(&modify->key), buffer_slice(&modify->value), error);

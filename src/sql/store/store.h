@@ -121,7 +121,7 @@ void store_note_range(struct store_txn *txn, struct slice low, struct slice high
 status_t store_part_open(struct store_txn *txn, struct slice low, struct slice high,
                          struct store_cursor **cursor, struct error *error);
 
-/* ---- a dull store for tests: a sorted array in memory, transactions by copy -------------------
+/* ---- a dull store for tests: sorted entries in memory, transactions by copy -------------------
  * One thread; everything stays in memory until store_memory_destroy, which must come after the end
  * of all transactions. */
 
