@@ -5,6 +5,7 @@
  *   shell*.c         the shell (shell_int.h)
  *   output*.c text.c results and values as text (output_int.h, text_int.h)
  *   split.c          SQL text into statements (split_int.h)
+ *   process.c        programs that a person named: editor, pager (process_int.h)
  *   lines.c          text line by line from a file, a string or standard input
  *   config.c         settings of `toydb start` from file, environment and flags
  *   status_view.c    a cluster's status as a table or JSON

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/check.h"
 
@@ -21,7 +22,15 @@ void bin__lines_from_stream(struct bin__lines *lines, FILE *stream)
 
 status_t bin__lines_from_file(struct bin__lines *lines, const char *path, struct error *error)
 {
+    struct stat found;
     *lines = (struct bin__lines){0};
+    /* What is no regular file cannot be read at an offset, as env does: <(command) of a shell. */
+    if (stat(path, &found) == 0 && !S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode)) {
+        *lines = (struct bin__lines){.stream = fopen(path, "re"), .opened = true};
+        return lines->stream ? OK
+                             : error_set(error, ERR_IO, "could not open file \"%s\": %s", path,
+                                         strerror(errno));
+    }
     return env_file_open(env_real(), path, ENV_OPEN_READ_ONLY, &lines->file, error);
 }
 
@@ -35,7 +44,8 @@ static status_t stream_next(struct bin__lines *lines, struct slice *line, struct
         if (buffer_append_byte(&lines->text, (uint8_t)c) != OK)
             return error_set(error, ERR_TOO_LONG, "line is too long");
     if (ferror(lines->stream))
-        return error_set(error, ERR_IO, "could not read standard input: %s", strerror(errno));
+        return error_set(error, ERR_IO, "could not read %s: %s",
+                         lines->opened ? "the file" : "standard input", strerror(errno));
     *line = buffer_slice(&lines->text);
     return OK;
 }
@@ -80,6 +90,8 @@ status_t bin__lines_next(struct bin__lines *lines, struct slice *line, struct er
 void bin__lines_close(struct bin__lines *lines)
 {
     env_file_close(lines->file);
+    if (lines->opened && lines->stream)
+        fclose(lines->stream);
     buffer_free(&lines->text);
     *lines = (struct bin__lines){.ended = true};
 }

@@ -8,7 +8,8 @@
 #include "env/env.h"
 
 struct bin__lines {
-    FILE *stream;          /* borrowed; NULL: not from a stream */
+    FILE *stream;          /* NULL: not from a stream */
+    bool opened;           /* the stream is this one's own */
     struct env_file *file; /* NULL: not from a file */
     uint64_t offset;
     bool ended;
@@ -18,6 +19,7 @@ struct bin__lines {
 
 void bin__lines_from_text(struct bin__lines *lines, struct slice text);
 void bin__lines_from_stream(struct bin__lines *lines, FILE *stream);
+/* A file, a pipe by name, or a device. */
 status_t bin__lines_from_file(struct bin__lines *lines, const char *path, struct error *error);
 /* The next line with its line break, valid until the next call; the last may lack one. An empty
  * slice at the end. */

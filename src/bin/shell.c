@@ -91,6 +91,7 @@ void bin__shell_close(struct bin__shell *shell)
 {
     toydb_session_close(shell->session);
     embedded_close(shell->embedded);
+    buffer_free(&shell->last);
     shell->session = NULL;
     shell->embedded = NULL;
 }
@@ -251,6 +252,7 @@ int bin__shell_statement(struct bin__shell *shell, const struct bin__statement *
         return failure_print(shell, &error, statement);
     enum bin__copy copy = bin__copy_kind(slice_make(statement->text, statement->size));
     int code = BIN__EXIT_OK;
+    bin__shell_remember(shell, statement);
     screen_measure(shell);
     if (copy == BIN__COPY_FROM) {
         struct buffer data;

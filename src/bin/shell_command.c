@@ -77,6 +77,37 @@ static int command_connect(struct bin__shell *shell, const char *argument)
     return code;
 }
 
+static int command_conninfo(struct bin__shell *shell, const char *argument)
+{
+    MAYBE(*argument != '\0');
+    buffer_printf(&shell->output.buffer,
+                  shell->embedded ? "The database is open in this process.\n"
+                                  : "Connected to %s. \\status tells of the cluster.\n",
+                  shell->peer);
+    return bin__output_flush(&shell->output) ? BIN__EXIT_OK : BIN__EXIT_FAILED;
+}
+
+static int command_echo(struct bin__shell *shell, const char *argument)
+{
+    buffer_printf(&shell->output.buffer, "%s\n", argument);
+    return bin__output_flush(&shell->output) ? BIN__EXIT_OK : BIN__EXIT_FAILED;
+}
+
+static int command_go(struct bin__shell *shell, const char *argument)
+{
+    return bin__shell_go(shell, NULL, "g", argument);
+}
+
+static int command_go_expanded(struct bin__shell *shell, const char *argument)
+{
+    return bin__shell_go(shell, NULL, "gx", argument);
+}
+
+static int command_watch(struct bin__shell *shell, const char *argument)
+{
+    return bin__shell_go(shell, NULL, "watch", argument);
+}
+
 static int command_quit(struct bin__shell *shell, const char *argument)
 {
     MAYBE(*argument != '\0');
@@ -88,10 +119,30 @@ static const struct {
     const char *name;
     command_fn *run;
 } commands[] = {
-    {"?", command_help},        {"h", bin__shell_help_sql},   {"help", bin__shell_help_sql},
-    {"status", command_status}, {"timing", command_timing},   {"x", command_expanded},
-    {"format", command_format}, {"i", command_include},       {"include", command_include},
-    {"c", command_connect},     {"connect", command_connect}, {"q", command_quit},
+    {"?", command_help},
+    {"h", bin__shell_help_sql},
+    {"help", bin__shell_help_sql},
+    {"status", command_status},
+    {"conninfo", command_conninfo},
+    {"c", command_connect},
+    {"connect", command_connect},
+    {"x", command_expanded},
+    {"format", command_format},
+    {"timing", command_timing},
+    {"i", command_include},
+    {"include", command_include},
+    {"g", command_go},
+    {"gx", command_go_expanded},
+    {"watch", command_watch},
+    {"p", bin__shell_print},
+    {"print", bin__shell_print},
+    {"r", bin__shell_clear},
+    {"reset", bin__shell_clear},
+    {"e", bin__shell_edit},
+    {"edit", bin__shell_edit},
+    {"copy", bin__shell_copy},
+    {"echo", command_echo},
+    {"q", command_quit},
     {"quit", command_quit},
 };
 
@@ -100,30 +151,44 @@ static const char *skip_blanks(const char *at)
     return at + strspn(at, " \t\r\n");
 }
 
-int bin__shell_command(struct bin__shell *shell, struct slice line)
+/* Cuts "name argument ;" in place; a semicolon behind a command is a habit, not a part of it. */
+static const char *argument_cut(char *text)
 {
-    char *text = mem_strndup((const char *)line.data, line.size);
-    char *name = (char *)(uintptr_t)skip_blanks(text);
-    ASSERT(*name == '\\');
-    name++;
-    size_t size = strcspn(name, " \t\r\n");
-    char *argument = (char *)(uintptr_t)skip_blanks(name + size);
-    name[size] = '\0';
-    /* A semicolon behind a command is a habit, not a part of it. */
-    size_t end = strlen(argument);
-    while (end && strchr(" \t\r\n;", argument[end - 1]))
+    size_t end = strlen(text);
+    while (end && strchr(" \t\r\n;", text[end - 1]))
         end--;
-    argument[end] = '\0';
-    if (size && name[size - 1] == ';')
-        name[size - 1] = '\0';
+    text[end] = '\0';
+    size_t size = strcspn(text, " \t\r\n");
+    char *argument = (char *)(uintptr_t)skip_blanks(text + size);
+    text[size] = '\0';
+    return argument;
+}
+
+int bin__shell_command(struct bin__shell *shell, const char *command)
+{
+    char *text = mem_strdup(skip_blanks(command));
+    const char *argument = argument_cut(text);
     int code = -1;
     for (size_t i = 0; i < sizeof commands / sizeof *commands && code < 0; i++)
-        if (strcmp(name, commands[i].name) == 0)
+        if (strcmp(text, commands[i].name) == 0)
             code = commands[i].run(shell, argument);
     if (code < 0)
-        code = bin__shell_list(shell, name, argument);
+        code = bin__shell_list(shell, text, argument);
     if (code < 0)
-        code = bin__shell_complain(shell, "unknown command \\%s, try \\? for help", name);
+        code = bin__shell_complain(shell, "unknown command \\%s, try \\? for help", text);
+    mem_free(text);
+    return code;
+}
+
+int bin__shell_do(struct bin__shell *shell, const struct bin__statement *statement)
+{
+    if (!statement->command)
+        return bin__shell_statement(shell, statement);
+    if (!statement->text)
+        return bin__shell_command(shell, statement->command);
+    char *text = mem_strdup(statement->command);
+    const char *argument = argument_cut(text);
+    int code = bin__shell_go(shell, statement, text, argument);
     mem_free(text);
     return code;
 }

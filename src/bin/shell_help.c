@@ -27,9 +27,17 @@ static const char help[] =
     "  \\format FORMAT    table, csv, tsv, json or line\n"
     "  \\timing [on|off]  show how long each statement took\n"
     "\n"
-    "Other\n"
+    "Statements\n"
+    "  \\g \\gx          run the statement before it, or the last one; \\gx: one column a line\n"
+    "  \\watch [S [N]]   run it every S seconds (2), N times or until Ctrl-C\n"
+    "  \\e [FILE]        write it in an editor ($EDITOR), then run it\n"
+    "  \\p \\r           show, drop the statement typed so far\n"
     "  \\i FILE         run the statements in a file\n"
-    "  \\r              drop the statement typed so far\n"
+    "  \\copy ...       as COPY, FROM or TO a file here: \\copy t FROM 'f.csv' WITH (FORMAT csv)\n"
+    "\n"
+    "Other\n"
+    "  \\conninfo       what the shell is connected to\n"
+    "  \\echo TEXT      print a text\n"
     "  \\q              quit\n";
 
 void bin__shell_help(struct bin__shell *shell)

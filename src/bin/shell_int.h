@@ -6,6 +6,7 @@
  *   shell_copy.c      COPY: its data out of the lines behind it, its lines as they are
  *   shell_prompt.c    statements from a person: line editing, history, prompts
  *   shell_command.c   backslash commands
+ *   shell_again.c     \g, \gx, \watch, \p, \e: the last statement once more
  *   shell_describe.c  \d NAME
  *   shell_list.c      \d, \dt and their like
  *   shell_help.c      \? and \h
@@ -40,6 +41,9 @@ struct bin__shell {
     bool numbered;      /* errors tell the line in the script */
     uint32_t depth;     /* of \i inside \i */
     struct bin__behind behind;
+    struct bin__split *split; /* of the lines being read; NULL: none are */
+    struct buffer last;       /* the statement that ran last, with a NUL behind it */
+    uint32_t last_line;
 };
 
 /* Connects to a node, or with `embedded_dir` opens the database there. Explains a failure on
@@ -59,11 +63,22 @@ int bin__shell_interact(struct bin__shell *shell);
 /* shell_copy.c */
 enum bin__copy { BIN__COPY_NOT, BIN__COPY_FROM, BIN__COPY_TO };
 enum bin__copy bin__copy_kind(struct slice statement);
+/* \copy: COPY with a file of this machine. */
+int bin__shell_copy(struct bin__shell *shell, const char *argument);
 /* Appends the lines behind the statement up to "\.", or all. Returns an enum bin__exit. */
 int bin__copy_data(struct bin__shell *shell, struct buffer *data);
 
-/* `line` begins with a backslash; a line break at its end is allowed. */
-int bin__shell_command(struct bin__shell *shell, struct slice line);
+/* A command without its backslash. */
+int bin__shell_command(struct bin__shell *shell, const char *command);
+/* A statement, a command, or a statement with the command that says how to run it. */
+int bin__shell_do(struct bin__shell *shell, const struct bin__statement *statement);
+/* shell_again.c. "g", "gx" or "watch" of a statement; NULL: of the last. */
+int bin__shell_go(struct bin__shell *shell, const struct bin__statement *given, const char *command,
+                  const char *argument);
+void bin__shell_remember(struct bin__shell *shell, const struct bin__statement *statement);
+int bin__shell_print(struct bin__shell *shell, const char *argument); /* \p */
+int bin__shell_clear(struct bin__shell *shell, const char *argument); /* \r */
+int bin__shell_edit(struct bin__shell *shell, const char *argument);  /* \e */
 /* Runs a statement of the shell's own, with $1 unless that is NULL, and complains when it fails. */
 int bin__shell_query(struct bin__shell *shell, const char *sql, const char *parameter,
                      toydb_event_fn *each, void *context);

@@ -129,7 +129,7 @@ static void run_statements(struct prompt *prompt)
 {
     struct bin__statement statement;
     while (!prompt->shell->quit && bin__split_next(&prompt->split, &statement)) {
-        bin__shell_statement(prompt->shell, &statement);
+        bin__shell_do(prompt->shell, &statement);
         if (bin__shell_interrupted())
             bin__split_reset(&prompt->split); /* and not what stands behind it in the line */
     }
@@ -142,18 +142,28 @@ static bool run_word(struct prompt *prompt, struct slice line)
 {
     static const struct {
         const char *word, *command;
-    } words[] = {{"help", "\\?"}, {"quit", "\\q"}, {"exit", "\\q"}, {"\\r", ""}};
+    } words[] = {{"help", "?"}, {"quit", "q"}, {"exit", "q"}};
     size_t size = line.size;
     while (size && strchr(" \t\r\n;", line.data[size - 1]))
         size--;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (size == strlen(words[i].word) &&
             strncasecmp((const char *)line.data, words[i].word, size) == 0) {
-            if (*words[i].command)
-                bin__shell_command(prompt->shell, slice_from_string(words[i].command));
+            bin__shell_command(prompt->shell, words[i].command);
             return true;
         }
     return false;
+}
+
+/* A line that is a command is one in the history too, also where a statement is open. */
+static void history_add_command(struct prompt *prompt, struct slice line)
+{
+    struct buffer entry = prompt->entry;
+    prompt->entry = (struct buffer){0};
+    buffer_append_slice(&prompt->entry, line);
+    history_add(prompt);
+    buffer_free(&prompt->entry);
+    prompt->entry = entry;
 }
 
 static void run_line(struct prompt *prompt, struct slice line)
@@ -161,23 +171,22 @@ static void run_line(struct prompt *prompt, struct slice line)
     bool idle = bin__split_idle(&prompt->split);
     bool command = prompt->split.state == BIN__SPLIT_TEXT && line.size && line.data[0] == '\\';
     if (command)
-        bin__split_reset(&prompt->split);
-    buffer_append_slice(&prompt->entry, line);
-    if ((idle || command) && run_word(prompt, line)) {
+        history_add_command(prompt, line);
+    else
+        buffer_append_slice(&prompt->entry, line);
+    if (idle && run_word(prompt, line)) {
         history_add(prompt);
     } else if (idle && line.size > 1 && line.data[0] == '.') {
         history_add(prompt);
         bin__shell_foreign(prompt->shell, line);
-    } else if (command) {
-        history_add(prompt);
-        bin__shell_command(prompt->shell, line);
-        bin__shell_interrupted();
     } else if (bin__split_feed(&prompt->split, line) != OK) {
         bin__shell_complain(prompt->shell, "statement is too long");
         bin__split_reset(&prompt->split);
         buffer_reset(&prompt->entry);
     } else {
         run_statements(prompt);
+        if (command)
+            bin__shell_interrupted();
         if (bin__split_idle(&prompt->split))
             history_add(prompt);
     }
@@ -319,9 +328,11 @@ int bin__shell_interact(struct bin__shell *shell)
     bin__split_init(&prompt.split);
     edit_open(&prompt);
     shell->behind = (struct bin__behind){.next = next_behind, .context = &prompt};
+    shell->split = &prompt.split;
     while (!shell->quit && !shell->output.failed && read_line(&prompt))
         fflush(stdout);
     shell->behind = (struct bin__behind){0};
+    shell->split = NULL;
     history_close(&prompt);
     el_end(prompt.edit);
     bin__split_free(&prompt.split);

@@ -7,15 +7,6 @@
 
 enum { INCLUDE_DEPTH_MAX = 16 };
 
-/* Not counting blanks before it. */
-static bool begins_with(struct slice line, char first)
-{
-    size_t at = 0;
-    while (at < line.size && (line.data[at] == ' ' || line.data[at] == '\t'))
-        at++;
-    return at < line.size && line.data[at] == (uint8_t)first;
-}
-
 /* Some editors begin a file of UTF-8 with U+FEFF. */
 static struct slice skip_byte_order_mark(struct slice line)
 {
@@ -28,23 +19,18 @@ static int run_statements(struct bin__shell *shell, struct bin__split *split)
 {
     struct bin__statement statement;
     int code = BIN__EXIT_OK;
-    while (code == BIN__EXIT_OK && bin__split_next(split, &statement))
-        code = bin__shell_statement(shell, &statement);
+    while (code == BIN__EXIT_OK && !shell->quit && bin__split_next(split, &statement))
+        code = bin__shell_do(shell, &statement);
     return code;
 }
 
 static int run_line(struct bin__shell *shell, struct bin__split *split, struct slice line)
 {
-    int code = BIN__EXIT_OK;
-    if (bin__split_idle(split) && begins_with(line, '\\')) {
-        code = bin__shell_command(shell, line);
-        line = slice_make("\n", 1); /* it counts as a line */
-    } else if (bin__split_idle(split) && line.size > 0 && line.data[0] == '.') {
+    if (bin__split_idle(split) && line.size > 0 && line.data[0] == '.')
         return bin__shell_foreign(shell, line); /* no statement begins so */
-    }
     if (bin__split_feed(split, line) != OK)
         return bin__shell_complain(shell, "statement at line %u is too long", split->start_line);
-    return code == BIN__EXIT_OK ? run_statements(shell, split) : code;
+    return run_statements(shell, split);
 }
 
 /* The data of a COPY stands between the statements; its lines count as the others do. */
@@ -72,12 +58,14 @@ static int run_lines(struct bin__shell *shell, struct bin__lines *lines)
     struct bin__behind around = shell->behind;
     shell->behind = (struct bin__behind){.next = next_behind, .context = &behind};
     struct bin__split split;
+    struct bin__split *split_around = shell->split;
     struct bin__statement statement;
     struct slice line;
     struct error error;
     int code = BIN__EXIT_OK;
     bool first = true;
     bin__split_init(&split);
+    shell->split = &split;
     while (code == BIN__EXIT_OK && !shell->quit) {
         if (bin__lines_next(lines, &line, &error) != OK)
             code = bin__shell_complain(shell, "%s", error.message);
@@ -92,6 +80,7 @@ static int run_lines(struct bin__shell *shell, struct bin__lines *lines)
     if (code == BIN__EXIT_OK && !shell->quit && bin__split_rest(&split, &statement))
         code = bin__shell_statement(shell, &statement);
     bin__split_free(&split);
+    shell->split = split_around;
     shell->behind = around;
     return code;
 }

@@ -15,13 +15,27 @@ void bin__split_init(struct bin__split *split)
 void bin__split_free(struct bin__split *split)
 {
     buffer_free(&split->text);
+    buffer_free(&split->command);
 }
 
 void bin__split_reset(struct bin__split *split)
 {
-    struct buffer text = split->text;
+    struct buffer text = split->text, command = split->command;
     buffer_reset(&text);
-    *split = (struct bin__split){.line = 1, .text = text};
+    *split = (struct bin__split){.line = 1, .text = text, .command = command};
+}
+
+void bin__split_drop(struct bin__split *split)
+{
+    split->begun = false;
+    split->state = BIN__SPLIT_TEXT;
+    split->escape_continues = false;
+}
+
+struct slice bin__split_open(const struct bin__split *split)
+{
+    return split->begun ? slice_make(split->text.data + split->start, split->at - split->start)
+                        : slice_make(NULL, 0);
 }
 
 status_t bin__split_feed(struct bin__split *split, struct slice text)
@@ -226,10 +240,48 @@ static void statement_take(struct bin__split *split, struct bin__statement *out)
     split->escape_continues = false;
 }
 
+/* Does the command run the statement before it? */
+static bool runs_statement(const char *command)
+{
+    static const char *const names[] = {"g", "gx", "watch"};
+    size_t size = strcspn(command, " \t;");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strlen(names[i]) == size && memcmp(command, names[i], size) == 0)
+            return true;
+    return false;
+}
+
+/* The command at the backslash here, which becomes blanks: it is no part of a statement around it.
+ */
+static const char *command_take(struct bin__split *split)
+{
+    uint8_t *from = split->text.data + split->at;
+    size_t left = split->text.size - split->at;
+    ASSERT(left > 0 && *from == '\\');
+    const uint8_t *end = memchr(from, '\n', left);
+    size_t size = end ? (size_t)(end - from) : left;
+    buffer_reset(&split->command);
+    buffer_append(&split->command, from + 1, size - 1);
+    buffer_append_byte(&split->command, '\0');
+    memset(from, ' ', size);
+    return (const char *)split->command.data;
+}
+
 bool bin__split_next(struct bin__split *split, struct bin__statement *out)
 {
     while (split->at < split->text.size) {
-        if (split->state != BIN__SPLIT_TEXT || byte_at(split, split->at) != ';') {
+        uint8_t c = split->state == BIN__SPLIT_TEXT ? byte_at(split, split->at) : 0;
+        if (c == '\\') {
+            const char *command = command_take(split);
+            *out = (struct bin__statement){.line = split->line};
+            if (split->begun && runs_statement(command)) {
+                statement_take(split, out);
+                split->at++; /* behind the NUL that ends it */
+            }
+            out->command = command;
+            return true;
+        }
+        if (c != ';') {
             step(split);
             continue;
         }

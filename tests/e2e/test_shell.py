@@ -99,6 +99,27 @@ def a_terminal():
 
 
 @test
+def editing_and_watching():
+    os.environ["EDITOR"] = "sed -i s/one/two/"
+    terminal = Terminal(TOYSQL, "-H", cluster.addresses)
+    terminal.expect(r"toydb> $")
+    terminal.line("SELECT 'one'")
+    assert "two" in terminal.line("\\e", r"toydb> $")
+    terminal.send("SELECT 'begun\n")
+    terminal.expect(r"toydb'> $")
+    terminal.key("\x03", editing=True)
+    terminal.expect(r"toydb> $")
+    terminal.send("\\watch 0.01\n")
+    for _ in range(3):
+        terminal.expect(r"\(1 row\)")
+    terminal.key("\x03", editing=False)
+    terminal.expect(r"toydb> $")
+    os.environ["EDITOR"] = "false"
+    terminal.send("\\q\n")
+    assert terminal.end() == 0
+
+
+@test
 def leaving_as_soon_as_the_prompt_is_there():
     # With the processors busy the program is often stopped right behind its prompt.
     hogs = [popen(["sh", "-c", "while :; do :; done"]) for _ in range(3)]
@@ -209,6 +230,44 @@ def copying_by_hand():
     assert terminal.end() == 0
     _, out, _ = cluster.toysql("-c", "SELECT name FROM copied WHERE id = 7")
     assert "Seven" in out, out
+
+
+@test
+def copying_files():
+    directory = os.path.join(tempfile.mkdtemp(dir=scratch), "data")
+    given, taken = in_file("id,name\n1,Ann\n2,\"B, \"\"b\"\"\"\n"), os.path.join(scratch, "it's taken.tsv")
+    code, out, err = run([TOYSQL, "--embedded", directory, "-c",
+                          "CREATE TABLE c (id INTEGER PRIMARY KEY, name TEXT)", "-c",
+                          f"\\copy c (id, name) FROM {given} WITH (FORMAT csv, HEADER)", "-c",
+                          "\\copy (SELECT * FROM c WHERE name <> ' to ') TO '" + taken.replace("'", "''") + "'", "-c",
+                          "\\copy c TO stdout csv"])
+    assert code == 0 and not err and "COPY 2" in out and out.endswith('1,Ann\n2,"B, ""b"""\n'), (code, out, err)
+    with open(taken, encoding="utf-8") as file:
+        assert file.read() == '1\tAnn\n2\tB, "b"\n'
+    for command in ("\\copy c", "\\copy FROM x", "\\copy c FROM /no/such/file", "\\copy c TO /no/such/file",
+                    f"\\copy c (id) FROM {given}"):
+        code, out, err = run([TOYSQL, "--embedded", directory, "-c", command, "-c", "SELECT 'on'"])
+        assert code == 1 and not out and err, (command, code, out, err)
+    # A pipe by name, as shells make for <(command).
+    pipe = os.path.join(scratch, "pipe.sql")
+    os.mkfifo(pipe)
+    writer = popen(["sh", "-c", f"echo 'SELECT count(*) AS n FROM c;' > {pipe}"])
+    code, out, err = run([TOYSQL, "--embedded", directory, "--format", "csv", "-f", pipe])
+    assert (code, out) == (0, "n\n2\n"), (code, out, err)
+    writer.wait()
+
+
+@test
+def the_last_statement_again():
+    code, out, err = cluster.toysql(stdin="SELECT 1 AS one, 2 AS two \\gx\n\\g\n\\echo said  so\n\\p\n"
+                                    "SELECT 3 AS three \\watch 0 4\nSELECT\n\\conninfo\n5 AS five\n\\g\n"
+                                    "SELECT 6 AS six\n\\r\nSELECT 7; \\echo eight\n\\watch 0 2\n")
+    assert code == 0 and not err, (code, err)
+    assert "-[ RECORD 1 ]" in out and "one | two" in out and "said  so\nSELECT 1" in out, out
+    assert out.count("three") == 4 and "five" in out and "six" not in out and out.count(" 7\n") == 3, out
+    for script in ("\\g\n", "SELECT 1 \\watch x\n", "SELECT 1 \\g file\n", "\\e\n"):
+        code, out, err = cluster.toysql(stdin=script)
+        assert code == 1 and not out and err, (script, code, out, err)
 
 
 SCHEMA = """

@@ -26,9 +26,11 @@ static void split_all(const char *text, char *out, size_t size)
     while (bin__lines_next(&lines, &line, NULL) == OK && line.size) {
         assert_int_equal(bin__split_feed(&split, line), OK);
         while (bin__split_next(&split, &statement)) {
-            assert_int_equal(strlen(statement.text), statement.size);
-            used +=
-                (size_t)snprintf(out + used, size - used, "%u:%s|", statement.line, statement.text);
+            const char *shown = statement.text ? statement.text : "";
+            assert_int_equal(strlen(shown), statement.size);
+            used += (size_t)snprintf(out + used, size - used, "%u:%s%s%s|", statement.line, shown,
+                                     statement.command ? "\\" : "",
+                                     statement.command ? statement.command : "");
         }
     }
     if (bin__split_rest(&split, &statement))
@@ -74,6 +76,16 @@ static void test_statements(void **state)
         {"SELECT $t$ $$; $u$ ; $t$; x", "1:SELECT $t$ $$; $u$ ; $t$|1:x"},
         {"SELECT $1; SELECT a$b$; SELECT $2", "1:SELECT $1|1:SELECT a$b$|1:SELECT $2"},
         {"SELECT $t$\n;\n$t$; x", "1:SELECT $t$\n;\n$t$|3:x"},
+        /* commands: \g and its like end a statement, others leave it open */
+        {"\\d t\nSELECT 1;", "1:\\d t|2:SELECT 1|"},
+        {"SELECT 1; \\d t;\n2;", "1:SELECT 1|1:\\d t;|2:2|"},
+        {"SELECT 1 \\gx\n2;", "1:SELECT 1 \\gx|2:2|"},
+        {"SELECT\n1\n\\watch 2 3\n4", "1:SELECT\n1\n\\watch 2 3|4:4"},
+        {"SELECT\n\\d t\n1;", "2:\\d t|1:SELECT\n    \n1|"},
+        {"SELECT '\\g' \\g", "1:SELECT '\\g' \\g|"},
+        {"\\g\n", "1:\\g|"},
+        {"SELECT 1 \\gone\n;", "1:\\gone|1:SELECT 1      \n|"},
+        {"-- \\d\n/* \\d */ SELECT $$\\d$$;", "2:SELECT $$\\d$$|"},
         /* letters beyond ASCII are letters */
         {"SELECT \xc3\xa9'\\'; x", "1:SELECT \xc3\xa9'\\'|1:x"},
     };

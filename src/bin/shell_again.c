@@ -1,0 +1,178 @@
+/* The last statement once more: \g, \gx, \watch, \p and \e.
+ *
+ * Behind a statement in the place of its semicolon \g, \gx and \watch say how that is run; alone on
+ * a line they mean the statement that ran last. */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "bin/process_int.h"
+#include "bin/shell_int.h"
+
+void bin__shell_remember(struct bin__shell *shell, const struct bin__statement *statement)
+{
+    if (statement->text == (const char *)shell->last.data)
+        return; /* it is being run again */
+    buffer_reset(&shell->last);
+    buffer_append(&shell->last, statement->text, statement->size);
+    buffer_append_byte(&shell->last, '\0');
+    shell->last_line = statement->line;
+}
+
+static bool recall(struct bin__shell *shell, struct bin__statement *out)
+{
+    *out = (struct bin__statement){.text = (const char *)shell->last.data,
+                                   .size = shell->last.size ? shell->last.size - 1 : 0,
+                                   .line = shell->last_line};
+    return out->size > 0;
+}
+
+/* ---- \watch -----------------------------------------------------------------------------------
+ */
+
+/* Ctrl-C wakes it: poll is not begun again after a signal. */
+static bool wait_ms(struct bin__shell *shell, int ms)
+{
+    poll(NULL, 0, ms);
+    return !bin__shell_interrupted() && !shell->output.failed;
+}
+
+/* SECONDS [COUNT]; without a count until Ctrl-C or an error. */
+static int watch(struct bin__shell *shell, const struct bin__statement *statement,
+                 const char *argument)
+{
+    enum { SECONDS_MAX = 86400 };
+    char *end;
+    double seconds = *argument ? strtod(argument, &end) : 2;
+    unsigned long count = 0;
+    if (*argument && *end == ' ')
+        count = strtoul(end + 1, &end, 10);
+    if (*argument && (*end || !(seconds >= 0 && seconds <= SECONDS_MAX)))
+        return bin__shell_complain(shell, "\\watch takes seconds, and how often: \\watch 2 10");
+    if (shell->interactive)
+        printf("Every %g s; Ctrl-C ends it.\n", seconds);
+    int code = BIN__EXIT_OK;
+    for (unsigned long i = 1; code == BIN__EXIT_OK; i++) {
+        code = bin__shell_statement(shell, statement);
+        if (i == count || (code == BIN__EXIT_OK && !wait_ms(shell, (int)(seconds * 1000))))
+            break;
+    }
+    return code;
+}
+
+/* ---- \g, \gx ----------------------------------------------------------------------------------
+ */
+
+int bin__shell_go(struct bin__shell *shell, const struct bin__statement *given, const char *command,
+                  const char *argument)
+{
+    struct bin__statement statement;
+    if (given)
+        statement = *given;
+    else if (!recall(shell, &statement))
+        return bin__shell_complain(shell, "there is no statement yet");
+    if (strcmp(command, "watch") == 0)
+        return watch(shell, &statement, argument);
+    if (*argument)
+        return bin__shell_complain(shell, "\\%s takes nothing behind it", command);
+    enum bin__expanded expanded = shell->output.expanded;
+    if (strcmp(command, "gx") == 0)
+        shell->output.expanded = BIN__EXPANDED_ON;
+    int code = bin__shell_statement(shell, &statement);
+    shell->output.expanded = expanded;
+    return code;
+}
+
+/* What \p and \e are about: the statement begun, or else the last. */
+static struct slice at_hand(struct bin__shell *shell)
+{
+    struct bin__statement last;
+    struct slice open = shell->split ? bin__split_open(shell->split) : slice_make(NULL, 0);
+    while (open.size && (open.data[open.size - 1] == ' ' || open.data[open.size - 1] == '\n'))
+        open.size--;
+    if (open.size == 0 && recall(shell, &last))
+        return slice_make(last.text, last.size);
+    return open;
+}
+
+int bin__shell_print(struct bin__shell *shell, const char *argument)
+{
+    struct slice text = at_hand(shell);
+    if (*argument)
+        return bin__shell_complain(shell, "\\p takes nothing behind it");
+    buffer_append_slice(&shell->output.buffer, text);
+    buffer_append_string(&shell->output.buffer, text.size ? "\n" : "There is no statement yet.\n");
+    return bin__output_flush(&shell->output) ? BIN__EXIT_OK : BIN__EXIT_FAILED;
+}
+
+int bin__shell_clear(struct bin__shell *shell, const char *argument)
+{
+    MAYBE(*argument != '\0');
+    if (shell->split)
+        bin__split_drop(shell->split);
+    return BIN__EXIT_OK;
+}
+
+/* ---- \e ---------------------------------------------------------------------------------------
+ */
+
+static bool write_all(int fd, struct slice text)
+{
+    while (text.size > 0) {
+        ssize_t done = write(fd, text.data, text.size);
+        if (done <= 0)
+            return false;
+        text = slice_make(text.data + done, text.size - (size_t)done);
+    }
+    return true;
+}
+
+static const char *editor(void)
+{
+    static const char *const names[] = {"TOYSQL_EDITOR", "VISUAL", "EDITOR"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = getenv(names[i]);
+        if (value && *value)
+            return value;
+    }
+    return "vi";
+}
+
+int bin__shell_edit(struct bin__shell *shell, const char *argument)
+{
+    char own[] = "/tmp/toysql.XXXXXX.sql";
+    const char *path = *argument ? argument : own;
+    if (!shell->interactive)
+        return bin__shell_complain(shell, "\\e is for a terminal");
+    if (!*argument) {
+        int fd = mkstemps(own, 4);
+        struct slice text = at_hand(shell);
+        bool written = fd >= 0 && write_all(fd, text) && write_all(fd, slice_make(";\n", 2));
+        if (fd >= 0)
+            close(fd);
+        if (!written)
+            return bin__shell_complain(shell, "could not write %s", own);
+    }
+    struct buffer command = {0};
+    buffer_printf(&command, "%s '%s'", editor(), path);
+    buffer_append_byte(&command, '\0');
+    int status = bin__process_run((const char *)command.data);
+    int code = BIN__EXIT_OK;
+    if (status != 0)
+        code = bin__shell_complain(shell,
+                                   "the editor \"%s\" ended with status %d; EDITOR names "
+                                   "another",
+                                   editor(), status);
+    buffer_free(&command);
+    if (code == BIN__EXIT_OK) {
+        bin__shell_clear(shell, "");
+        code = bin__shell_file(shell, path);
+    }
+    if (!*argument)
+        unlink(own);
+    return code;
+}
