@@ -44,7 +44,7 @@ SYSTEM = {
     "sys/eventfd.h": {"client"},  # toydb_cancel may be called from a signal handler
     "time.h": {"env"},
     "signal.h": {"env", "server", "bin"},
-    "poll.h": {"client", "server"},
+    "poll.h": {"client", "server", "bin"},  # bin: waits at the terminal
     "sys/epoll.h": {"server"},
     "sys/select.h": set(),
     "sys/socket.h": {"client", "server"},

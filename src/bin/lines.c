@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/check.h"
 
@@ -22,15 +22,15 @@ void bin__lines_from_stream(struct bin__lines *lines, FILE *stream)
 
 status_t bin__lines_from_file(struct bin__lines *lines, const char *path, struct error *error)
 {
-    struct stat found;
     *lines = (struct bin__lines){0};
-    /* What is no regular file cannot be read at an offset, as env does: <(command) of a shell. */
-    if (stat(path, &found) == 0 && !S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode)) {
-        *lines = (struct bin__lines){.stream = fopen(path, "re"), .opened = true};
-        return lines->stream ? OK
-                             : error_set(error, ERR_IO, "could not open file \"%s\": %s", path,
-                                         strerror(errno));
+    /* What cannot be read at an offset, as env does, is read as a stream: <(command) of a shell. */
+    FILE *stream = fopen(path, "re");
+    if (stream && lseek(fileno(stream), 0, SEEK_CUR) < 0) {
+        *lines = (struct bin__lines){.stream = stream, .opened = true};
+        return OK;
     }
+    if (stream)
+        fclose(stream);
     return env_file_open(env_real(), path, ENV_OPEN_READ_ONLY, &lines->file, error);
 }
 

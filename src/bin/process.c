@@ -2,7 +2,6 @@
 #include "bin/process_int.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
@@ -13,8 +12,9 @@
 
 extern char **environ;
 
-/* By the shell, for the variables hold words of it. Standard input is `input` unless that is -1. */
-static pid_t start(const char *command, int input)
+/* By the shell, for the variables hold words of it. Standard input is the reading end of the pipe,
+ * unless that is NULL. */
+static pid_t start(const char *command, const int *pipe_ends)
 {
     char *const words[] = {(char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c",
                            (char *)(uintptr_t)command, NULL};
@@ -29,8 +29,12 @@ static pid_t start(const char *command, int input)
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-    if (input >= 0)
-        posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+    if (pipe_ends) {
+        posix_spawn_file_actions_adddup2(&actions, pipe_ends[0], STDIN_FILENO);
+        posix_spawn_file_actions_addclose(&actions, pipe_ends[0]);
+        posix_spawn_file_actions_addclose(&actions,
+                                          pipe_ends[1]); /* or it would never see an end */
+    }
     if (posix_spawn(&pid, "/bin/sh", &actions, &attributes, words, environ) != 0)
         pid = -1;
     posix_spawn_file_actions_destroy(&actions);
@@ -49,16 +53,16 @@ static int wait_for(pid_t pid)
 
 int bin__process_run(const char *command)
 {
-    pid_t pid = start(command, -1);
+    pid_t pid = start(command, NULL);
     return pid < 0 ? BIN__PROCESS_FAILED : wait_for(pid);
 }
 
 bool bin__process_open(struct bin__process *process, const char *command)
 {
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0)
+    if (pipe(ends) != 0)
         return false;
-    process->pid = start(command, ends[0]);
+    process->pid = start(command, ends);
     close(ends[0]);
     process->fd = ends[1];
     if (process->pid < 0)
