@@ -107,6 +107,8 @@ static eval_fn *kernel_of(const struct expr *expr)
     case EXPR_CONSTANT:
     case EXPR_PARAMETER:
     case EXPR_OUTER:
+    case EXPR_BIND:
+    case EXPR_OPERAND:
         break;
     }
     UNREACHABLE();
@@ -127,6 +129,12 @@ status_t exec__eval_compile(struct exec *exec, const struct expr *expr, struct a
         return compile_parameter(eval, error);
     if (expr->kind == EXPR_OUTER) {
         eval_set_constant(eval, &exec->top->cells[expr->index]);
+        return OK;
+    }
+    if (expr->kind == EXPR_BIND)
+        return exec__bind_compile(eval, scratch, error);
+    if (expr->kind == EXPR_OPERAND) {
+        exec__operand_compile(eval);
         return OK;
     }
     eval->run = kernel_of(expr);

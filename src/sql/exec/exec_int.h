@@ -46,6 +46,7 @@ struct operator
 
 struct subquery;
 struct common;
+struct operand;
 struct collection;
 struct row_store;
 
@@ -72,10 +73,11 @@ struct exec {
     bool written;
     bool takes_values; /* of sequences */
     struct operator* root;
-    struct operator* opened;  /* newest first */
-    struct operator* at_work; /* of top: whose next is running, when measured */
-    struct batch one_row;     /* no columns: what constants are evaluated over */
-    struct prng prng;         /* random() */
+    struct operator* opened;        /* newest first */
+    struct operator* at_work;       /* of top: whose next is running, when measured */
+    struct batch one_row;           /* no columns: what constants are evaluated over */
+    const struct operand *operands; /* bound around what is being compiled */
+    struct prng prng;               /* random() */
     bool prng_seeded;
     int64_t row_id_next; /* 0: none was given yet */
     status_t failed;     /* an error is final: later calls give it again */
@@ -324,6 +326,9 @@ eval_fn *exec__case_kernel(const struct expr *expr);
 eval_fn *exec__datetime_kernel(const struct expr *expr);
 eval_fn *exec__sequence_kernel(const struct expr *expr);
 eval_fn *exec__copy_kernel(const struct expr *expr);
+/* EXPR_BIND, and an EXPR_OPERAND within it. */
+status_t exec__bind_compile(struct eval *eval, struct arena *scratch, struct error *error);
+void exec__operand_compile(struct eval *eval);
 /* Kernels of the other kinds. */
 eval_fn exec__and_run, exec__or_run, exec__case_run, exec__in_run, exec__cast_run,
     exec__subquery_run;

@@ -37,6 +37,9 @@ enum expr_kind {
     EXPR_IN,       /* arguments[0] IN (arguments[1..]); NULLs as SQL says */
     EXPR_OUTER,    /* in a subquery: a value of the row around it, cell `index` of the statement */
     EXPR_SUBQUERY, /* `subplan`; arguments: its operands, then the values of its cells */
+    EXPR_BIND, /* arguments: an operand, computed once a row, and what is made of it, the result,
+                  which finds it in any number of EXPR_OPERAND with the same `index` */
+    EXPR_OPERAND,
 };
 
 /* Arguments have equal types where the operator is binary on one type (the binder inserts casts);
@@ -240,7 +243,8 @@ struct expr {
     uint32_t position; /* 1-based character in the statement, 0: none */
     enum expr_call call;
     struct value constant; /* EXPR_CONSTANT */
-    uint32_t index;        /* EXPR_COLUMN: column of the input; EXPR_PARAMETER: 0-based */
+    uint32_t index;        /* EXPR_COLUMN: column of the input; EXPR_PARAMETER: 0-based;
+                              EXPR_BIND, EXPR_OPERAND: the operand's number */
     const char *name;      /* EXPR_COLUMN: as EXPLAIN prints it ("o.id"); EXPR_CALL: its name */
     struct expr **arguments;
     uint32_t argument_count;

@@ -248,13 +248,14 @@ static status_t bind_between(struct scope *scope, const struct ast_expr *ast, st
         status = plan__bind_expr(scope, ast->as.between.low, &low);
     if (!status)
         status = plan__bind_expr(scope, ast->as.between.high, &high);
+    struct exprs operands = {0};
     bool symmetric = ast->as.between.symmetric;
     if (!status)
-        status = plan__repeat(planner, operand, symmetric ? 4 : 2, ast->position);
+        status = plan__operand(planner, &operands, &operand, symmetric ? 4 : 2, ast->position);
     if (!status && symmetric)
-        status = plan__repeat(planner, low, 2, ast->position);
+        status = plan__operand(planner, &operands, &low, 2, ast->position);
     if (!status && symmetric)
-        status = plan__repeat(planner, high, 2, ast->position);
+        status = plan__operand(planner, &operands, &high, 2, ast->position);
     if (!status)
         status = between(planner, ast, operand, low, high, out);
     if (status)
@@ -267,6 +268,7 @@ static status_t bind_between(struct scope *scope, const struct ast_expr *ast, st
         *out = plan__and(planner, ways, 2);
         (*out)->kind = EXPR_OR;
     }
+    *out = plan__bind_operands(planner, &operands, *out);
     *out = negate_if(planner, ast->as.between.negated, *out);
     return OK;
 }
@@ -326,18 +328,12 @@ static status_t bind_case(struct scope *scope, const struct ast_expr *ast, struc
     uint32_t whens = ast->as.match.count;
     ASSERT(whens > 0);
     struct expr *operand = NULL;
+    struct exprs operands = {0};
     status_t status = OK;
     if (ast->as.match.operand)
         status = plan__bind_expr(scope, ast->as.match.operand, &operand);
     if (operand && !status)
-        status = plan__repeat(planner, operand, whens, ast->position);
-    if (operand && !status && operand->is_volatile && whens > 1) {
-        /* It would be another one for each WHEN. */
-        error_sql(planner->error, "0A000", ast->as.match.operand->position,
-                  "CASE of a volatile expression with several WHENs is not supported");
-        error_hint(planner->error, "Compute it in a subquery in FROM, and let CASE look at that.");
-        return ERR_SQL;
-    }
+        status = plan__operand(planner, &operands, &operand, whens, ast->position);
     /* One more place, so that the results stand at every second place from 1 on. */
     struct expr **arguments = arena_alloc(planner->arena, (2 * whens + 2) * sizeof *arguments);
     for (uint32_t i = 0; i < whens && !status; i++)
@@ -358,7 +354,7 @@ static status_t bind_case(struct scope *scope, const struct ast_expr *ast, struc
     expr->argument_count = 2 * whens + 1;
     for (uint32_t i = 0; i < expr->argument_count; i++)
         expr->is_volatile |= arguments[i]->is_volatile;
-    *out = expr;
+    *out = plan__bind_operands(planner, &operands, expr);
     return OK;
 }
 

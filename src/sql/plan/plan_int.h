@@ -42,6 +42,7 @@ struct planner {
     uint32_t nextval_capacity;
     bool is_momentary; /* as in struct planned */
     uint32_t repeated; /* nodes of expressions that stand in more than one place */
+    uint32_t operands; /* numbers given to operands */
 };
 
 /* Blocks inside blocks, those of views included: binding and choosing recurse over them. */
@@ -270,6 +271,13 @@ bool plan__mentions(const struct expr *expr, uint32_t slot);
  * that may be repeated, too. 54001 when that comes to too much in one statement. */
 status_t plan__repeat(struct planner *planner, const struct expr *expr, uint32_t places,
                       uint32_t position);
+/* The same of an operand that a construct of SQL has once and its expression several times. A
+ * volatile one must be computed once: what stands for it comes into *expr, and plan__bind_operands
+ * then puts all in `operands` around the construct's expression. */
+status_t plan__operand(struct planner *planner, struct exprs *operands, struct expr **expr,
+                       uint32_t places, uint32_t position);
+struct expr *plan__bind_operands(struct planner *planner, const struct exprs *operands,
+                                 struct expr *body);
 /* Marks every slot that occurs as used. */
 void plan__mark_used(struct query *query, const struct expr *expr);
 /* A copy in which every slot s is column positions[s] of the input. Unchanged parts are shared. */

@@ -159,6 +159,7 @@ bool plan__equal(const struct expr *a, const struct expr *b)
     if (a->kind == EXPR_CONSTANT)
         return constants_equal(a, b);
     bool indexed = a->kind == EXPR_COLUMN || a->kind == EXPR_PARAMETER || a->kind == EXPR_OUTER;
+    ASSERT(a->kind != EXPR_BIND && a->kind != EXPR_OPERAND); /* volatile */
     if (indexed && a->index != b->index)
         return false;
     if (a->kind == EXPR_SUBQUERY && a->subplan != b->subplan)

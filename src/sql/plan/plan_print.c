@@ -295,6 +295,16 @@ static void print_plain(const struct expr *expr, struct buffer *out)
     case EXPR_SUBQUERY:
         print_subquery(expr, out);
         return;
+    case EXPR_BIND: /* the value comes first, as it is computed first */
+        buffer_printf(out, "(operand %u: ", expr->index + 1);
+        print(expr->arguments[0], LEVEL_OR, out);
+        buffer_append_string(out, "; ");
+        print(expr->arguments[1], LEVEL_OR, out);
+        buffer_append_byte(out, ')');
+        return;
+    case EXPR_OPERAND:
+        buffer_printf(out, "operand %u", expr->index + 1);
+        return;
     case EXPR_IN:
         print(expr->arguments[0], LEVEL_LIKE + 1, out);
         buffer_append_string(out, " IN (");

@@ -41,6 +41,7 @@ struct rows {
     struct expr **right;
     uint32_t count;
     uint32_t position;
+    struct exprs *operands; /* to be bound around the comparison */
 };
 
 static status_t bind_items(struct scope *scope, const struct ast_expr *ast, uint32_t count,
@@ -111,9 +112,9 @@ static status_t compare_order(const struct rows *rows, enum expr_call strict, en
     struct expr *differs;
     struct expr *equal;
     struct expr *rest;
-    status_t status = plan__repeat(planner, rows->left[i], 3, rows->position);
+    status_t status = plan__operand(planner, rows->operands, &rows->left[i], 3, rows->position);
     if (!status)
-        status = plan__repeat(planner, rows->right[i], 3, rows->position);
+        status = plan__operand(planner, rows->operands, &rows->right[i], 3, rows->position);
     if (!status)
         status = compare_item(rows, loose, i, &bound);
     if (!status)
@@ -153,13 +154,19 @@ static status_t compare_rows(const struct rows *rows, enum expr_call call, struc
 static status_t bind_binary(struct scope *scope, const struct ast_expr *ast, struct expr **out)
 {
     const struct ast_expr *left = ast->as.binary.left;
+    struct exprs operands = {0};
     struct rows rows = {.planner = scope->planner,
                         .count = is_row(left) ? left->as.list.count : 0,
-                        .position = ast->position};
+                        .position = ast->position,
+                        .operands = &operands};
     status_t status = bind_items(scope, left, rows.count, &rows.left);
     if (!status)
         status = bind_items(scope, ast->as.binary.right, rows.count, &rows.right);
-    return status ? status : compare_rows(&rows, plan__binary_call(ast->as.binary.operator), out);
+    if (!status)
+        status = compare_rows(&rows, plan__binary_call(ast->as.binary.operator), out);
+    if (!status)
+        *out = plan__bind_operands(scope->planner, &operands, *out);
+    return status;
 }
 
 static struct expr *negate_if(struct planner *planner, bool negated, struct expr *expr)
@@ -170,12 +177,15 @@ static struct expr *negate_if(struct planner *planner, bool negated, struct expr
 static status_t bind_in_list(struct scope *scope, const struct ast_expr *ast, struct expr **out)
 {
     struct planner *planner = scope->planner;
-    struct rows rows = {
-        .planner = planner, .count = ast->as.in.operand->as.list.count, .position = ast->position};
+    struct exprs operands = {0};
+    struct rows rows = {.planner = planner,
+                        .count = ast->as.in.operand->as.list.count,
+                        .position = ast->position,
+                        .operands = &operands};
     struct exprs any = {0};
     status_t status = bind_items(scope, ast->as.in.operand, rows.count, &rows.left);
     for (uint32_t i = 0; i < rows.count && !status; i++)
-        status = plan__repeat(planner, rows.left[i], ast->as.in.count, ast->position);
+        status = plan__operand(planner, &operands, &rows.left[i], ast->as.in.count, ast->position);
     for (uint32_t i = 0; i < ast->as.in.count && !status; i++) {
         struct expr *equal;
         status = bind_items(scope, ast->as.in.items[i], rows.count, &rows.right);
@@ -193,6 +203,7 @@ static status_t bind_in_list(struct scope *scope, const struct ast_expr *ast, st
     *out = plan__and(planner, any.items, any.count);
     if (any.count > 1)
         (*out)->kind = EXPR_OR;
+    *out = plan__bind_operands(planner, &operands, *out);
     *out = negate_if(planner, ast->as.in.negated, *out);
     return OK;
 }
