@@ -76,10 +76,22 @@ static const char *figure_name(const struct ast_expr *ast, int *strength)
     }
     case AST_EXISTS:
         return "exists";
-    default:
-        *strength = 0;
-        return "?column?";
+    case AST_SCALAR: {
+        const struct ast_select *select = ast->as.select;
+        while (select->set)
+            select = select->left;
+        if (select->row_count > 0)
+            return "column1";
+        if (select->target_count == 0 || !select->targets[0].expr)
+            break;
+        const struct ast_name *alias = &select->targets[0].alias;
+        return alias->text ? alias->text : figure_name(select->targets[0].expr, strength);
     }
+    default:
+        break;
+    }
+    *strength = 0;
+    return "?column?";
 }
 
 /* ---- the select list --------------------------------------------------------------------------
@@ -322,7 +334,8 @@ static status_t bind_clauses(struct planner *planner, const struct ast_select *a
     scope.clause = "DISTINCT ON";
     if ((status = bind_distinct_on(&scope, ast)))
         return status;
-    return plan__check_grouping(planner, query);
+    status = plan__check_series_target(planner, query);
+    return status ? status : plan__check_grouping(planner, query);
 }
 
 status_t plan__bind_select(struct planner *planner, const struct ast_select *ast,

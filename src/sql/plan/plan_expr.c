@@ -388,6 +388,8 @@ static status_t bind_call(struct scope *scope, const struct ast_expr *ast, struc
                          : ast->as.call.orders   ? "ORDER BY"
                                                  : "FILTER",
                          name);
+    if (strcmp(name, "generate_series") == 0)
+        return plan__bind_series_target(scope, ast, out);
     struct expr **arguments;
     status_t status = bind_list(scope, ast->as.call.arguments, ast->as.call.count, &arguments);
     if (status)

@@ -59,13 +59,6 @@ struct subquery {
     struct expr *replaced; /* by this, which is not correlated; or NULL */
 };
 
-/* Bound once though GROUP BY 1 names it a second time. */
-struct bound_subquery {
-    const struct ast_expr *ast;
-    struct expr *expr;
-    struct bound_subquery *next;
-};
-
 /* A query of WITH that is bound once for all places that name it. */
 struct common {
     struct query *query;
@@ -208,7 +201,8 @@ struct query {
     struct expr *limit;
     struct expr *offset;
 
-    struct exprs series; /* generate_series: start, stop, step; or none */
+    struct exprs series;                  /* generate_series: start, stop, step; or none */
+    const struct ast_expr *series_target; /* one in the select list, or NULL */
     bool is_values;
     struct expr **rows; /* row-major */
     uint32_t row_count;
@@ -415,6 +409,10 @@ struct expr **plan__aggregate_expr(struct aggregate *aggregate, uint32_t i);
 /* After outputs, HAVING and ORDER BY are bound: puts group columns in the place of equal
  * expressions, 42803 for what is neither grouped nor aggregated. */
 status_t plan__check_grouping(struct planner *planner, struct query *query);
+/* generate_series in the select list: joined to FROM. 0A000 where it cannot be. */
+status_t plan__bind_series_target(struct scope *scope, const struct ast_expr *call,
+                                  struct expr **out);
+status_t plan__check_series_target(struct planner *planner, const struct query *query);
 
 /* ---- windows: plan_window.c --------------------------------------------------------------------
  */

@@ -133,6 +133,72 @@ status_t plan__bind_lateral(struct planner *planner, struct query *query,
     return OK;
 }
 
+/* ---- in the select list ------------------------------------------------------------------------
+ */
+
+static status_t no_series_here(struct scope *scope, uint32_t position, const char *where)
+{
+    status_t status = error_sql(scope->planner->error, "0A000", position,
+                                "set-returning functions are not supported in %s", where);
+    error_hint(scope->planner->error,
+               "Write it in FROM: ... FROM generate_series(1, 10) AS g (n).");
+    return status;
+}
+
+status_t plan__bind_series_target(struct scope *scope, const struct ast_expr *call,
+                                  struct expr **out)
+{
+    struct planner *planner = scope->planner;
+    struct query *query = scope->query;
+    if (!query || strcmp(scope->clause, "SELECT") != 0)
+        return no_series_here(scope, call->position, scope->clause);
+    if (scope->in_aggregate || scope->in_window)
+        return no_series_here(scope, call->position, "aggregates and window functions");
+    if (query->series_target)
+        return no_series_here(scope, call->position, "a select list that has one already");
+    query->series_target = call;
+    struct ast_from *item = arena_zalloc(planner->arena, sizeof *item);
+    item->kind = AST_FROM_FUNCTION;
+    item->position = call->position;
+    item->alias.text = "select list"; /* which nobody else calls a table */
+    item->columns = arena_zalloc(planner->arena, sizeof *item->columns);
+    item->columns[0].text = call->as.call.name;
+    item->column_count = 1;
+    item->call = (struct ast_expr *)(uintptr_t)call;
+    struct from_node *left = query->from;
+    struct from_node *right;
+    planner->to_left = left;
+    status_t status = plan__bind_from(planner, query, item, &right);
+    planner->to_left = NULL;
+    if (status)
+        return status;
+    const struct relation *relation = &query->relations[right->relation];
+    *out = plan__column(planner, query, relation->slot_first, call->position);
+    query->from = right;
+    if (!left)
+        return OK;
+    struct from_node *join = arena_zalloc(planner->arena, sizeof *join);
+    join->kind = JOIN_INNER;
+    join->inputs = arena_zalloc(planner->arena, 2 * sizeof(struct from_node *));
+    join->inputs[0] = left;
+    join->inputs[1] = right;
+    join->input_count = 2;
+    join->lateral = relation->lateral != NULL;
+    join->relations = left->relations | right->relations;
+    query->from = join;
+    return OK;
+}
+
+status_t plan__check_series_target(struct planner *planner, const struct query *query)
+{
+    struct scope scope = {.planner = planner};
+    if (query->series_target && (query->aggregated || query->window_count > 0))
+        return no_series_here(&scope, query->series_target->position,
+                              query->aggregated ? "a select list with aggregates"
+                                                : "a select list with window functions");
+    return OK;
+}
+
 /* ---- laying out --------------------------------------------------------------------------------
  */
 

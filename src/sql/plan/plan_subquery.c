@@ -10,6 +10,14 @@
 
 #include "sql/plan/plan_int.h"
 
+/* Bound once though GROUP BY 1 names it a second time, or it is written twice. */
+struct bound_subquery {
+    const struct ast_expr *ast;
+    const char *group_text; /* of one in GROUP BY: how it is written */
+    struct expr *expr;
+    struct bound_subquery *next;
+};
+
 /* ---- cells ------------------------------------------------------------------------------------
  */
 
@@ -196,21 +204,48 @@ static status_t bind_anew(struct scope *scope, const struct ast_expr *ast, struc
     return OK;
 }
 
+/* As it is written. */
+static const char *text_of(struct planner *planner, const struct ast_expr *ast)
+{
+    struct buffer text = {0};
+    ast_print_expr(ast, &text);
+    const char *copy = arena_strndup(planner->arena, (const char *)text.data, text.size);
+    buffer_free(&text);
+    return copy;
+}
+
+/* The one that this is again: named by GROUP BY 1, or grouped by and written alike. */
+static const struct bound_subquery *bound_before(struct scope *scope, const struct ast_expr *ast)
+{
+    const char *text = NULL;
+    const struct bound_subquery *bound = scope->query ? scope->query->bound_subqueries : NULL;
+    for (; bound; bound = bound->next) {
+        if (bound->ast == ast)
+            return bound;
+        if (!bound->group_text)
+            continue;
+        text = text ? text : text_of(scope->planner, ast);
+        if (strcmp(text, bound->group_text) == 0)
+            return bound;
+    }
+    return NULL;
+}
+
 status_t plan__bind_subquery(struct scope *scope, const struct ast_expr *ast, struct expr **out)
 {
     struct query *query = scope->query;
-    for (struct bound_subquery *bound = query ? query->bound_subqueries : NULL; bound;
-         bound = bound->next) {
-        if (bound->ast == ast) {
-            *out = bound->expr;
-            return OK;
-        }
+    const struct bound_subquery *before = bound_before(scope, ast);
+    if (before) {
+        *out = before->expr;
+        return OK;
     }
     status_t status = bind_anew(scope, ast, out);
     if (status || !query)
         return status;
     struct bound_subquery *bound = arena_zalloc(scope->planner->arena, sizeof *bound);
-    *bound = (struct bound_subquery){ast, *out, query->bound_subqueries};
+    *bound = (struct bound_subquery){.ast = ast, .expr = *out, .next = query->bound_subqueries};
+    if (strcmp(scope->clause, "GROUP BY") == 0)
+        bound->group_text = text_of(scope->planner, ast);
     query->bound_subqueries = bound;
     return OK;
 }

@@ -286,7 +286,7 @@ static void test_like(void **state)
     CHECK("t", CALL(CALL_LIKE, B, TXT("a%c"), TXT("a!%c"), TXT("!")));
     CHECK("t", CALL(CALL_LIKE, B, TXT("a\\c"), TXT("a\\%"), TXT("")));
     CHECK("NULL", CALL(CALL_LIKE, B, NUL(T), TXT("a")));
-    CHECK("ERROR 22019: invalid escape string", CALL(CALL_LIKE, B, TXT("a"), TXT("a"), TXT("!!")));
+    CHECK("ERROR 22025: invalid escape string", CALL(CALL_LIKE, B, TXT("a"), TXT("a"), TXT("!!")));
     CHECK("ERROR 22025: LIKE pattern must not end with escape character",
           CALL(CALL_LIKE, B, TXT("a"), TXT("a\\")));
 }
