@@ -170,6 +170,13 @@ static int failure_print(struct bin__shell *shell, const struct toydb_error *err
     return error->result == TOYDB_UNREACHABLE ? BIN__EXIT_UNREACHABLE : BIN__EXIT_FAILED;
 }
 
+/* Has the person left the pager? A request that is given up fails its transaction, so inside of one
+ * the rest is taken and not shown. */
+static bool is_unwanted(const struct bin__shell *shell)
+{
+    return shell->pager.left && toydb_transaction_state(shell->session) == TOYDB_TRANSACTION_IDLE;
+}
+
 /* Prints what comes of the running request; `lines`: rows are lines of COPY. False when standard
  * output is gone: *result is OK. */
 static bool events_print(struct bin__shell *shell, bool lines, uint64_t begun_us,
@@ -177,7 +184,8 @@ static bool events_print(struct bin__shell *shell, bool lines, uint64_t begun_us
 {
     struct toydb_event event;
     bool has_rows = false;
-    while ((*result = toydb_next(shell->session, &event, error)) == TOYDB_OK &&
+    while (!is_unwanted(shell) &&
+           (*result = toydb_next(shell->session, &event, error)) == TOYDB_OK &&
            event.kind != TOYDB_END && !shell->output.failed) {
         switch (event.kind) {
         case TOYDB_HEADER:
@@ -216,8 +224,10 @@ static int request_run(struct bin__shell *shell, const struct bin__statement *st
         toydb_start(shell->session, statement->text, data, data ? 1 : 0, &error);
     if (result == TOYDB_OK && interrupted) /* since the line was entered: nothing ran then */
         toydb_cancel(shell->session);
+    bin__pager_begin(&shell->pager);
     if (result == TOYDB_OK)
         written = events_print(shell, lines, begun_us, &result, &error);
+    written = bin__pager_end(&shell->pager) && written;
     running = NULL;
     int code = BIN__EXIT_OK;
     if (!written) {

@@ -12,8 +12,9 @@ typedef int command_fn(struct bin__shell *shell, const char *argument);
 static int command_help(struct bin__shell *shell, const char *argument)
 {
     MAYBE(*argument != '\0');
+    bin__pager_begin(&shell->pager);
     bin__shell_help(shell);
-    return BIN__EXIT_OK;
+    return bin__pager_end(&shell->pager) ? BIN__EXIT_OK : BIN__EXIT_FAILED;
 }
 
 static int command_status(struct bin__shell *shell, const char *argument)
@@ -129,6 +130,7 @@ static const struct {
     {"x", command_expanded},
     {"format", command_format},
     {"timing", command_timing},
+    {"pager", bin__shell_pager},
     {"i", command_include},
     {"include", command_include},
     {"g", command_go},
@@ -172,8 +174,11 @@ int bin__shell_command(struct bin__shell *shell, const char *command)
     for (size_t i = 0; i < sizeof commands / sizeof *commands && code < 0; i++)
         if (strcmp(text, commands[i].name) == 0)
             code = commands[i].run(shell, argument);
-    if (code < 0)
+    if (code < 0) {
+        bin__pager_begin(&shell->pager);
         code = bin__shell_list(shell, text, argument);
+        bin__pager_end(&shell->pager);
+    }
     if (code < 0)
         code = bin__shell_complain(shell, "unknown command \\%s, try \\? for help", text);
     mem_free(text);

@@ -114,6 +114,7 @@ int bin__shell_complain(struct bin__shell *shell, const char *format, ...)
     const char *bold = shell->colour_errors ? "\033[1;31m" : "";
     const char *plain = shell->colour_errors ? "\033[0m" : "";
     bin__output_flush(&shell->output);
+    bin__pager_end(&shell->pager);
     if (shell->source)
         fprintf(stderr, "%s: ", shell->source);
     fprintf(stderr, "%sERROR:%s  ", bold, plain);

@@ -4,6 +4,7 @@
  *   shell_error.c     how errors look
  *   shell_script.c    statements from text, files and standard input
  *   shell_copy.c      COPY: its data out of the lines behind it, its lines as they are
+ *   shell_pager.c     what is longer than the screen
  *   shell_prompt.c    statements from a person: line editing, history, prompts
  *   shell_command.c   backslash commands
  *   shell_again.c     \g, \gx, \watch, \p, \e: the last statement once more
@@ -18,6 +19,7 @@
 #include "bin/bin_int.h"
 #include "bin/lines_int.h"
 #include "bin/output_int.h"
+#include "bin/process_int.h"
 #include "bin/split_int.h"
 
 /* Where the lines behind a statement come from: its data, when it is COPY ... FROM STDIN. */
@@ -28,11 +30,23 @@ struct bin__behind {
     void *context;
 };
 
+/* shell_pager.c. Zero: what is written goes to standard output. */
+struct bin__pager {
+    const char *command; /* NULL: none */
+    bool active;         /* between begin and end */
+    bool left;           /* the person has left it: the rest is for nobody */
+    uint32_t lines;
+    uint32_t screen_lines;
+    struct buffer held;
+    struct bin__process process;
+};
+
 struct bin__shell {
     struct toydb_session *session;
     struct embedded *embedded; /* NULL: a server's node */
     char peer[300];            /* last seen, to notice a change of node */
     struct bin__output output;
+    struct bin__pager pager;
     bool interactive;
     bool colour_errors;
     bool timing;
@@ -92,6 +106,15 @@ int bin__shell_status(struct bin__shell *shell);
 void bin__shell_help(struct bin__shell *shell);
 /* Of one SQL command, or the list of them with "". */
 int bin__shell_help_sql(struct bin__shell *shell, const char *topic);
+
+/* Finds what pages, as the environment says. */
+void bin__pager_open(struct bin__pager *pager);
+/* Around what one statement or command prints by bin__pager_write, a bin__write_fn. End waits until
+ * the person has read it; false: standard output is gone. Both may be called for nothing. */
+void bin__pager_begin(struct bin__pager *pager);
+bool bin__pager_write(void *context, const void *data, size_t size);
+bool bin__pager_end(struct bin__pager *pager);
+int bin__shell_pager(struct bin__shell *shell, const char *argument); /* \pager */
 
 /* Names as a person gives them: "Quoted" as it is, others without regard to case, * and ? stand for
  * any letters and one, schema.name; the schema public is left out. */

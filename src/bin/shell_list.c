@@ -95,7 +95,7 @@ static bool take_row(void *context, const struct toydb_event *event)
         bin__output_begin(output, event->columns, event->column_count);
     else if (event->kind == TOYDB_ROW)
         bin__output_row(output, event->values);
-    return !output->failed;
+    return !output->failed && !shell->pager.left;
 }
 
 static int list_print(struct bin__shell *shell, const struct list *list, const char *typed)
@@ -115,6 +115,8 @@ static int list_print(struct bin__shell *shell, const struct list *list, const c
             buffer_printf(&shell->output.buffer, "No %s is named like %s.\n", list->things, typed);
         else
             buffer_printf(&shell->output.buffer, "%s\n", list->empty);
+    } else if (shell->pager.left) {
+        bin__output_break(&shell->output);
     } else if (code == BIN__EXIT_OK) {
         bin__output_end(&shell->output, NULL);
     }

@@ -130,8 +130,12 @@ static int run(const struct arguments *arguments)
     shell.colour_errors = bin__colour(STDERR_FILENO);
     shell.interactive = !arguments->task_count && isatty(STDIN_FILENO) && terminal;
     shell.timing = shell.interactive;
-    if (shell.interactive)
+    if (shell.interactive) {
         shell.output.expanded = BIN__EXPANDED_AUTO;
+        shell.output.write = bin__pager_write;
+        shell.output.context = &shell.pager;
+        bin__pager_open(&shell.pager);
+    }
     const char *host = arguments->host ? arguments->host : bin__host_default();
     int code = bin__shell_open(&shell, host, arguments->embedded, arguments->engine);
     if (code != BIN__EXIT_OK)

@@ -129,7 +129,7 @@ def run(arguments, stdin="", timeout=PATIENCE, **options):
 class Terminal:
     """A program on a pseudo-terminal."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, pager=""):
         self.text = ""
         self.fd, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 40, 120, 0, 0))
@@ -137,7 +137,7 @@ class Terminal:
         options = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
         self.process = popen(["setsid", "--ctty", *arguments], stdin=slave, stdout=slave, stderr=slave,
                              env={**os.environ, "TERM": "xterm", "NO_COLOR": "1",
-                                  "ASAN_OPTIONS": options,
+                                  "ASAN_OPTIONS": options, "TOYSQL_PAGER": pager,
                                   "TOYSQL_HISTORY": os.path.join(scratch, "history")})
         os.close(slave)
 

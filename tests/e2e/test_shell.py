@@ -120,6 +120,39 @@ def editing_and_watching():
 
 
 @test
+def what_is_longer_than_the_screen():
+    """Goes through the pager; one that is left early ends the statement, but not a transaction."""
+    def rows(count):
+        return f"SELECT x, 'row ' || x FROM generate_series(1, {count}) AS g (x);"
+    terminal = Terminal(TOYSQL, "-H", cluster.addresses, pager="sed 's/row /paged /'")
+    terminal.expect(r"toydb> $")
+    assert "row 30" in terminal.line(rows(30))
+    out = terminal.line(rows(50))
+    assert "paged 50" in out and "row 1" not in out and "(50 rows)" in out, out
+    assert "timing" in terminal.line("\\?") and "generate_series" in terminal.line("\\df")
+    terminal.line("\\pager off")
+    assert "row 50" in terminal.line(rows(50))
+    terminal.send("\\q\n")
+    assert terminal.end() == 0
+    terminal = Terminal(TOYSQL, "-H", cluster.addresses, pager="head -n 3")
+    terminal.expect(r"toydb> $")
+    out = terminal.line(rows(1000000000))
+    assert "row 1" in out and "ERROR" not in out and "rows)" not in out, out
+    terminal.line("BEGIN;", r"toydb\*> $")
+    terminal.line(rows(20000), r"toydb\*> $")
+    assert "(1 row)" in terminal.line("SELECT 1;", r"toydb\*> $")
+    terminal.line("COMMIT;", r"toydb> $")
+    terminal.send("\\q\n")
+    assert terminal.end() == 0
+    terminal = Terminal(TOYSQL, "-H", cluster.addresses, pager="/no/such/pager")
+    terminal.expect(r"toydb> $")
+    assert "could not be run" in terminal.line(rows(50))
+    assert "row 50" in terminal.line(rows(50))
+    terminal.send("\\q\n")
+    assert terminal.end() == 0
+
+
+@test
 def leaving_as_soon_as_the_prompt_is_there():
     # With the processors busy the program is often stopped right behind its prompt.
     hogs = [popen(["sh", "-c", "while :; do :; done"]) for _ in range(3)]
