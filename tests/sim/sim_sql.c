@@ -10,6 +10,7 @@
  *     accounts   the sum of all balances never changes
  *     names      no name is there twice (UNIQUE)
  *     children   each has its parent (FOREIGN KEY)
+ *     tokens     found by the index that is built now and then, each as often as in the table
  *     entries    a client's entries are those it was told of, once each, at once visible
  * everywhere; not those it was refused; of those it never heard of again perhaps
  *
@@ -24,7 +25,15 @@
 #include "sim.h"
 #include "sim_host.h"
 
-enum { TEXTS_MAX = 6, TEXT_SIZE = 200, ID_SIZE = 32, ASKS_MAX = 1000, NAMES = 12, PARENTS = 6 };
+enum {
+    TEXTS_MAX = 7,
+    TEXT_SIZE = 220,
+    ID_SIZE = 32,
+    ASKS_MAX = 1000,
+    NAMES = 12,
+    PARENTS = 6,
+    TOKENS = 6
+};
 
 enum job {
     JOB_TRANSFER,      /* in a transaction of several texts */
@@ -36,6 +45,9 @@ enum job {
     JOB_PARENT_GONE,
     JOB_CHILD,
     JOB_CHILD_GONE,
+    JOB_TOKEN,
+    JOB_TOKEN_GONE,
+    JOB_TOKEN_MOVED, /* it gets another key, or only what stands with it in the index changes */
     JOB_INDEX,
     JOB_INDEX_GONE,
     JOB_VACUUM,
@@ -45,6 +57,7 @@ enum job {
     JOB_AUDIT_CHILDREN,
     JOB_AUDIT_ENTRIES,
     JOB_AUDIT_INDEX,
+    JOB_AUDIT_TOKENS,
     JOB_AUDIT_OWN,
     JOB_COUNT,
     JOB_SCHEMA, /* once, before all others */
@@ -239,9 +252,39 @@ static void schema_write(struct sql_client *client)
     text_add(client, "CREATE TABLE parents (id INTEGER PRIMARY KEY)");
     text_add(client, "CREATE TABLE children (id INTEGER PRIMARY KEY, "
                      "parent INTEGER NOT NULL REFERENCES parents (id))");
+    text_add(client, "CREATE TABLE tokens (id INTEGER PRIMARY KEY, token INTEGER NOT NULL, "
+                     "owner INTEGER)");
     ASSERT(SIM_ACCOUNTS == 8);
     text_add(client, "INSERT INTO accounts VALUES (0, 100), (1, 100), (2, 100), (3, 100), "
                      "(4, 100), (5, 100), (6, 100), (7, 100)");
+}
+
+/* A token may be there twice, with one id or the other, until its index is being built. */
+static void token_write(struct sql_client *client)
+{
+    struct prng *prng = &client->sim->prng;
+    unsigned id = (unsigned)prng_below(prng, 2 * TOKENS);
+    unsigned token = (unsigned)prng_below(prng, TOKENS);
+    if (client->job == JOB_TOKEN)
+        text_add(client, "INSERT INTO tokens VALUES (%u, %u, 0)", id, id % TOKENS);
+    else if (client->job == JOB_TOKEN_GONE)
+        text_add(client, "DELETE FROM tokens WHERE id = %u", id);
+    else if (prng_chance(prng, 1, 2))
+        text_add(client, "UPDATE tokens SET token = %u WHERE id = %u", token, id);
+    else
+        text_add(client, "UPDATE tokens SET owner = owner + 1 WHERE id = %u", id);
+}
+
+/* By several transactions, though the tables are small. */
+static void index_write(struct sql_client *client)
+{
+    bool tokens = prng_chance(&client->sim->prng, 2, 3);
+    if (client->job == JOB_INDEX_GONE)
+        text_add(client, "DROP INDEX %s", tokens ? "by_token" : "by_balance");
+    else
+        text_add(client, "SET online_index_rows = 0; CREATE %s",
+                 tokens ? "UNIQUE INDEX by_token ON tokens (token) INCLUDE (owner)"
+                        : "INDEX by_balance ON accounts (balance)");
 }
 
 static void job_write(struct sql_client *client)
@@ -277,16 +320,17 @@ static void job_write(struct sql_client *client)
     case JOB_CHILD_GONE:
         text_add(client, "DELETE FROM children WHERE parent = %u", parent);
         return;
+    case JOB_TOKEN:
+    case JOB_TOKEN_GONE:
+    case JOB_TOKEN_MOVED:
+        token_write(client);
+        return;
     case JOB_INDEX:
-        /* By several transactions, though the table is small. */
-        text_add(client,
-                 "SET online_index_rows = 0; CREATE INDEX by_balance ON accounts (balance)");
+    case JOB_INDEX_GONE:
+        index_write(client);
         return;
     case JOB_VACUUM:
         text_add(client, "VACUUM");
-        return;
-    case JOB_INDEX_GONE:
-        text_add(client, "DROP INDEX by_balance");
         return;
     case JOB_AUDIT_SUM:
         text_add(client, "SELECT CAST(SUM(balance) AS INTEGER), COUNT(*) FROM accounts");
@@ -304,6 +348,11 @@ static void job_write(struct sql_client *client)
     case JOB_AUDIT_INDEX:
         text_add(client,
                  "SELECT CAST(SUM(1) AS INTEGER), 0 FROM accounts WHERE balance > -1000000");
+        return;
+    case JOB_AUDIT_TOKENS:
+        text_add(client, "SELECT (SELECT CAST(COUNT(*) + SUM(owner) AS INTEGER) FROM tokens "
+                         "WHERE token >= 0), (SELECT CAST(COUNT(*) + SUM(owner) AS INTEGER) "
+                         "FROM tokens WHERE id >= 0)");
         return;
     case JOB_AUDIT_OWN:
         text_add(client,
@@ -433,6 +482,10 @@ static void audit_check(struct sql_client *client, const struct sim_answer *answ
         if (values[0] != SIM_ACCOUNTS)
             audit_fail(client, answer, "an index has not all accounts, or some twice");
         return;
+    case JOB_AUDIT_TOKENS:
+        if (values[0] != values[1])
+            audit_fail(client, answer, "an index has other tokens than the table");
+        return;
     case JOB_AUDIT_OWN:
         if (values[0] < (int64_t)client->floor_own ||
             values[0] > (int64_t)(client->floor_own + client->entries_open) ||
@@ -481,13 +534,15 @@ static bool is_expected(const struct sql_client *client, const struct sim_answer
     switch (client->job) {
     case JOB_NAME:
     case JOB_PARENT:
+    case JOB_TOKEN:
+    case JOB_TOKEN_MOVED:
         return is_state(answer, "23505");
     case JOB_CHILD:
         return is_state(answer, "23505") || is_state(answer, "23503");
     case JOB_PARENT_GONE:
         return is_state(answer, "23503");
     case JOB_INDEX:
-        return is_state(answer, "42P07") || is_state(answer, "55000");
+        return is_state(answer, "42P07") || is_state(answer, "55000") || is_state(answer, "23505");
     case JOB_INDEX_GONE:
         return is_state(answer, "42704");
     default:
