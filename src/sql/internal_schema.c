@@ -9,8 +9,7 @@
 static const char database[] = "toydb";
 static const char schema[] = "public";
 
-/* "prefix_catalog", "prefix_schema" and "prefix_name". */
-static void name_columns(struct sql_rows *rows, const char *prefix)
+void sql__name_columns(struct sql_rows *rows, const char *prefix)
 {
     static const char *const parts[] = {"catalog", "schema", "name"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -20,7 +19,7 @@ static void name_columns(struct sql_rows *rows, const char *prefix)
     }
 }
 
-static void name_values(struct sql_rows *rows, const char *name)
+void sql__name_values(struct sql_rows *rows, const char *name)
 {
     sql_rows_text(rows, database);
     sql_rows_text(rows, schema);
@@ -57,14 +56,14 @@ static void schemata(struct sql_session *session, struct sql_rows *rows)
 static void tables(struct sql_session *session, struct sql_rows *rows)
 {
     const struct catalog *catalog = session->catalog;
-    name_columns(rows, "table");
+    sql__name_columns(rows, "table");
     sql_rows_column(rows, "table_type", SQL_TEXT);
     sql_rows_column(rows, "is_insertable_into", SQL_TEXT);
     for (uint32_t i = 0; i < catalog->table_count + catalog->view_count; i++) {
         bool view = i >= catalog->table_count;
         sql_rows_begin(rows);
-        name_values(rows, view ? catalog->views[i - catalog->table_count]->name
-                               : catalog->tables[i]->name);
+        sql__name_values(rows, view ? catalog->views[i - catalog->table_count]->name
+                                    : catalog->tables[i]->name);
         sql_rows_text(rows, view ? "VIEW" : "BASE TABLE");
         sql_rows_text(rows, yes(!view));
     }
@@ -72,33 +71,56 @@ static void tables(struct sql_session *session, struct sql_rows *rows)
 
 static void views(struct sql_session *session, struct sql_rows *rows)
 {
-    name_columns(rows, "table");
+    sql__name_columns(rows, "table");
+    static const char *const marks[] = {"is_updatable", "is_insertable_into",
+                                        "is_trigger_updatable", "is_trigger_deletable",
+                                        "is_trigger_insertable_into"};
     sql_rows_column(rows, "view_definition", SQL_TEXT);
+    sql_rows_column(rows, "check_option", SQL_TEXT);
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        sql_rows_column(rows, marks[i], SQL_TEXT);
     for (uint32_t i = 0; i < session->catalog->view_count; i++) {
         sql_rows_begin(rows);
-        name_values(rows, session->catalog->views[i]->name);
+        sql__name_values(rows, session->catalog->views[i]->name);
         sql_rows_text(rows, session->catalog->views[i]->sql);
+        sql_rows_text(rows, "NONE");
+        for (size_t k = 0; k < sizeof marks / sizeof *marks; k++)
+            sql_rows_text(rows, yes(false));
     }
+}
+
+/* That of an IDENTITY column is a part of it. */
+static bool is_of_identity(const struct catalog *catalog, const struct sequence *sequence)
+{
+    const struct table *table = catalog_table_by_id(catalog, sequence->owner_id);
+    for (uint32_t i = 0; table && i < table->column_count; i++)
+        if (table->columns[i].ordinal == sequence->owner_ordinal)
+            return table->columns[i].identity != IDENTITY_NONE;
+    return false;
 }
 
 static void sequences(struct sql_session *session, struct sql_rows *rows)
 {
-    static const char *const numbers[] = {"start_value", "minimum_value", "maximum_value",
-                                          "increment"};
-    name_columns(rows, "sequence");
+    static const char *const numbers[] = {
+        "numeric_precision", "numeric_precision_radix", "numeric_scale", "start_value",
+        "minimum_value",     "maximum_value",           "increment"};
+    sql__name_columns(rows, "sequence");
     sql_rows_column(rows, "data_type", SQL_TEXT);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         sql_rows_column(rows, numbers[i], SQL_INTEGER);
     sql_rows_column(rows, "cycle_option", SQL_TEXT);
     for (uint32_t i = 0; i < session->catalog->sequence_count; i++) {
         const struct sequence *sequence = session->catalog->sequences[i];
+        if (is_of_identity(session->catalog, sequence))
+            continue;
         sql_rows_begin(rows);
-        name_values(rows, sequence->name);
+        sql__name_values(rows, sequence->name);
         sql_rows_text(rows, sql__sequence_type(sequence));
-        sql_rows_integer(rows, sequence->start);
-        sql_rows_integer(rows, sequence->low);
-        sql_rows_integer(rows, sequence->high);
-        sql_rows_integer(rows, sequence->increment);
+        const int64_t values[] = {
+            sequence->bits,     2, 0, sequence->start, sequence->low, sequence->high,
+            sequence->increment};
+        for (size_t k = 0; k < sizeof values / sizeof *values; k++)
+            sql_rows_integer(rows, values[k]);
         sql_rows_text(rows, yes(sequence->cycle));
     }
 }
@@ -115,8 +137,27 @@ struct column_facts {
     bool nullable;
     struct type_spec type;
     const char *identity;
+    const struct sequence *sequence; /* of an identity column, or NULL */
     const char *comment;
+    bool view;
 };
+
+static void identity_values(struct sql_rows *rows, const struct column_facts *facts)
+{
+    const struct sequence *sequence = facts->sequence;
+    sql_rows_text(rows, yes(facts->identity != NULL));
+    sql_rows_text(rows, facts->identity);
+    if (!sequence) {
+        for (int i = 0; i < 5; i++)
+            sql_rows_text(rows, NULL);
+        return;
+    }
+    sql_rows_integer(rows, sequence->start);
+    sql_rows_integer(rows, sequence->increment);
+    sql_rows_integer(rows, sequence->high);
+    sql_rows_integer(rows, sequence->low);
+    sql_rows_text(rows, yes(sequence->cycle));
+}
 
 static void column_row(struct sql_rows *rows, const struct column_facts *facts)
 {
@@ -127,18 +168,16 @@ static void column_row(struct sql_rows *rows, const struct column_facts *facts)
     snprintf(plain, sizeof plain, "%.*s%s", open ? (int)(open - spelled) : (int)strlen(spelled),
              spelled, close ? close + 1 : "");
     sql_rows_begin(rows);
-    name_values(rows, facts->relation);
+    sql__name_values(rows, facts->relation);
     sql_rows_text(rows, facts->name);
     sql_rows_integer(rows, facts->place + 1);
     sql_rows_text(rows, facts->default_sql);
     sql_rows_text(rows, yes(facts->nullable));
     sql_rows_text(rows, plain);
-    if (facts->type.kind == SQL_TEXT && facts->type.length_max > 0)
-        sql_rows_integer(rows, facts->type.length_max & ~TYPE_LENGTH_CHAR);
-    else
-        sql_rows_text(rows, NULL);
-    sql_rows_text(rows, yes(facts->identity != NULL));
-    sql_rows_text(rows, facts->identity);
+    sql__type_values(rows, facts->type);
+    identity_values(rows, facts);
+    sql_rows_text(rows, "NEVER");
+    sql_rows_text(rows, yes(!facts->view));
     sql_rows_text(rows, spelled);
     sql_rows_text(rows, facts->comment);
 }
@@ -161,6 +200,9 @@ static void table_columns(const struct catalog *catalog, const struct table *tab
             .nullable = !column->not_null && !key,
             .type = column->type,
             .identity = identities[column->identity],
+            .sequence = column->identity == IDENTITY_NONE
+                            ? NULL
+                            : catalog_sequence_of(catalog, table, column),
             .comment = catalog_comment(catalog, table->id, COMMENT_COLUMN, column->ordinal)};
         column_row(rows, &facts);
     }
@@ -188,6 +230,7 @@ static void view_columns(struct sql_session *session, const struct view *view,
             .name = view->columns[i],
             .place = i,
             .nullable = true,
+            .view = true,
             .type = {.kind = planned.root->types[i]},
             .comment = catalog_comment(session->catalog, view->id, COMMENT_COLUMN, i)};
         column_row(rows, &facts);
@@ -198,15 +241,22 @@ static void view_columns(struct sql_session *session, const struct view *view,
 static void columns(struct sql_session *session, struct sql_rows *rows)
 {
     const struct catalog *catalog = session->catalog;
-    name_columns(rows, "table");
+    sql__name_columns(rows, "table");
     sql_rows_column(rows, "column_name", SQL_TEXT);
     sql_rows_column(rows, "ordinal_position", SQL_INTEGER);
     sql_rows_column(rows, "column_default", SQL_TEXT);
     sql_rows_column(rows, "is_nullable", SQL_TEXT);
     sql_rows_column(rows, "data_type", SQL_TEXT);
-    sql_rows_column(rows, "character_maximum_length", SQL_INTEGER);
+    sql__type_columns(rows);
     sql_rows_column(rows, "is_identity", SQL_TEXT);
     sql_rows_column(rows, "identity_generation", SQL_TEXT);
+    sql_rows_column(rows, "identity_start", SQL_INTEGER);
+    sql_rows_column(rows, "identity_increment", SQL_INTEGER);
+    sql_rows_column(rows, "identity_maximum", SQL_INTEGER);
+    sql_rows_column(rows, "identity_minimum", SQL_INTEGER);
+    sql_rows_column(rows, "identity_cycle", SQL_TEXT);
+    sql_rows_column(rows, "is_generated", SQL_TEXT);
+    sql_rows_column(rows, "is_updatable", SQL_TEXT);
     /* None of the standard: the type as it is written, and what COMMENT ON has said. */
     sql_rows_column(rows, "column_type", SQL_TEXT);
     sql_rows_column(rows, "column_comment", SQL_TEXT);
@@ -230,20 +280,22 @@ static void constraint_row(struct sql_rows *rows, const struct table *table, con
                            const char *type)
 {
     sql_rows_begin(rows);
-    name_values(rows, name);
-    name_values(rows, table->name);
+    sql__name_values(rows, name);
+    sql__name_values(rows, table->name);
     sql_rows_text(rows, type);
     sql_rows_text(rows, yes(false));
     sql_rows_text(rows, yes(false));
+    sql_rows_text(rows, yes(true));
 }
 
 static void table_constraints(struct sql_session *session, struct sql_rows *rows)
 {
-    name_columns(rows, "constraint");
-    name_columns(rows, "table");
+    sql__name_columns(rows, "constraint");
+    sql__name_columns(rows, "table");
     sql_rows_column(rows, "constraint_type", SQL_TEXT);
     sql_rows_column(rows, "is_deferrable", SQL_TEXT);
     sql_rows_column(rows, "initially_deferred", SQL_TEXT);
+    sql_rows_column(rows, "enforced", SQL_TEXT);
     for (uint32_t t = 0; t < session->catalog->table_count; t++) {
         const struct table *table = session->catalog->tables[t];
         for (uint32_t i = 0; i < table->index_count; i++)
@@ -260,8 +312,8 @@ static void key_row(struct sql_rows *rows, const struct table *table, const char
                     uint32_t column, uint32_t place, bool foreign)
 {
     sql_rows_begin(rows);
-    name_values(rows, constraint);
-    name_values(rows, table->name);
+    sql__name_values(rows, constraint);
+    sql__name_values(rows, table->name);
     sql_rows_text(rows, table->columns[column].name);
     sql_rows_integer(rows, place + 1);
     if (foreign) /* pairs of columns are kept in the order of the parent's key */
@@ -272,8 +324,8 @@ static void key_row(struct sql_rows *rows, const struct table *table, const char
 
 static void key_column_usage(struct sql_session *session, struct sql_rows *rows)
 {
-    name_columns(rows, "constraint");
-    name_columns(rows, "table");
+    sql__name_columns(rows, "constraint");
+    sql__name_columns(rows, "table");
     sql_rows_column(rows, "column_name", SQL_TEXT);
     sql_rows_column(rows, "ordinal_position", SQL_INTEGER);
     sql_rows_column(rows, "position_in_unique_constraint", SQL_INTEGER);
@@ -312,8 +364,8 @@ static const char *rule(enum foreign_key_action action)
 
 static void referential_constraints(struct sql_session *session, struct sql_rows *rows)
 {
-    name_columns(rows, "constraint");
-    name_columns(rows, "unique_constraint");
+    sql__name_columns(rows, "constraint");
+    sql__name_columns(rows, "unique_constraint");
     sql_rows_column(rows, "match_option", SQL_TEXT);
     sql_rows_column(rows, "update_rule", SQL_TEXT);
     sql_rows_column(rows, "delete_rule", SQL_TEXT);
@@ -324,9 +376,13 @@ static void referential_constraints(struct sql_session *session, struct sql_rows
             const struct table *parent =
                 catalog_table_by_id(session->catalog, key->parent_table_id);
             ASSERT(parent);
+            const struct index *index = table_index_by_id(parent, key->parent_index_id);
             sql_rows_begin(rows);
-            name_values(rows, key->name);
-            name_values(rows, table_index_by_id(parent, key->parent_index_id)->name);
+            sql__name_values(rows, key->name);
+            if (index->constraint)
+                sql__name_values(rows, index->name);
+            for (int part = 0; part < 3 && !index->constraint; part++)
+                sql_rows_text(rows, NULL);
             sql_rows_text(rows, "NONE");
             sql_rows_text(rows, rule(key->on_update));
             sql_rows_text(rows, rule(key->on_delete));
@@ -336,13 +392,13 @@ static void referential_constraints(struct sql_session *session, struct sql_rows
 
 static void check_constraints(struct sql_session *session, struct sql_rows *rows)
 {
-    name_columns(rows, "constraint");
+    sql__name_columns(rows, "constraint");
     sql_rows_column(rows, "check_clause", SQL_TEXT);
     for (uint32_t t = 0; t < session->catalog->table_count; t++) {
         const struct table *table = session->catalog->tables[t];
         for (uint32_t i = 0; i < table->check_count; i++) {
             sql_rows_begin(rows);
-            name_values(rows, table->checks[i].name);
+            sql__name_values(rows, table->checks[i].name);
             sql_rows_text(rows, table->checks[i].sql);
         }
     }
@@ -366,6 +422,9 @@ bool sql__information_schema(struct sql_session *session, const char *table, str
         {"key_column_usage", key_column_usage},
         {"referential_constraints", referential_constraints},
         {"check_constraints", check_constraints},
+        {"constraint_column_usage", sql__constraint_columns},
+        {"constraint_table_usage", sql__constraint_tables},
+        {"view_table_usage", sql__view_tables},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (strcmp(table, all[i].name) == 0) {

@@ -512,6 +512,16 @@ void sql__internal_options(struct sql_session *session, struct plan_options *opt
 /* internal_sizes.c: toydb_internal.table_sizes. */
 status_t sql__size_rows(struct sql_session *session, struct sql_rows *rows);
 
+/* internal_schema.c: "prefix_catalog", "prefix_schema" and "prefix_name", and a row's of them. */
+void sql__name_columns(struct sql_rows *rows, const char *prefix);
+void sql__name_values(struct sql_rows *rows, const char *name);
+/* internal_usage.c: what information_schema.columns tells of a type; tables of its own. */
+void sql__type_columns(struct sql_rows *rows);
+void sql__type_values(struct sql_rows *rows, struct type_spec type);
+void sql__constraint_columns(struct sql_session *session, struct sql_rows *rows);
+void sql__constraint_tables(struct sql_session *session, struct sql_rows *rows);
+void sql__view_tables(struct sql_session *session, struct sql_rows *rows);
+
 /* internal_schema.c: information_schema, from the session's picture. False: no such table. */
 bool sql__information_schema(struct sql_session *session, const char *table, struct sql_rows *rows);
 /* Is it what a PRIMARY KEY or UNIQUE of the table has made? */
