@@ -69,21 +69,22 @@ void exec__hash_table_free(struct hash_join *hash)
     mem_free(hash->heads);
     hash->hashes = NULL;
     hash->next = hash->heads = NULL;
-    hash->built = false;
+    hash->state = HASH_BUILD;
 }
 
 status_t exec__hash_right_take(struct hash_join *hash, struct batch **batch, struct error *error)
 {
     const struct plan *plan = hash->op.plan->right;
     struct exec *exec = hash->op.exec;
-    status_t status = hash->in_part ? exec__split_read(&hash->right_reader, exec, batch, error)
-                                    : exec__operator_next(hash->op.right, batch, error);
+    bool whole = hash->source == HASH_WHOLE;
+    status_t status = whole ? exec__operator_next(hash->op.right, batch, error)
+                            : exec__split_read(&hash->right_reader, exec, batch, error);
     if (status != OK || !*batch)
         return status;
-    uint32_t stored = plan->column_count + (hash->in_part ? hash->extra_count : 0);
+    uint32_t stored = plan->column_count + (whole ? 0 : hash->extra_count);
     for (uint32_t c = 0; c < stored; c++)
         hash->right_vectors[c] = &(*batch)->columns[c];
-    if (hash->in_part)
+    if (!whole)
         return OK;
     arena_reset(&hash->scratch);
     for (uint32_t k = 0; k < hash->extra_count && status == OK; k++)
@@ -119,12 +120,13 @@ static status_t build(struct hash_join *hash, struct error *error)
     if (status == OK && !fits && exec__hash_can_split(hash))
         return exec__hash_split(hash, error);
     if (status == OK) {
-        hash->in_blocks |= !fits;
-        hash->right_more = !fits;
+        if (!fits)
+            hash->source = HASH_BLOCK;
+        else if (hash->source == HASH_BLOCK)
+            hash->source = HASH_BLOCK_LAST;
         hash->pass++;
-        hash->built = true;
+        hash->state = HASH_PROBE;
         hash->left = NULL;
-        hash->left_done = false;
         status = exec__hash_block_begin(hash, error);
     }
     if (status == OK)
@@ -142,8 +144,9 @@ static status_t build(struct hash_join *hash, struct error *error)
 status_t exec__hash_left_take(struct hash_join *hash, struct batch **batch, struct error *error)
 {
     struct exec *exec = hash->op.exec;
-    status_t status = hash->in_part ? exec__split_read(&hash->left_reader, exec, batch, error)
-                                    : exec__operator_next(hash->op.left, batch, error);
+    status_t status = hash->source == HASH_WHOLE
+                          ? exec__operator_next(hash->op.left, batch, error)
+                          : exec__split_read(&hash->left_reader, exec, batch, error);
     if (status != OK || !*batch)
         return status;
     const struct batch *left = *batch;
@@ -167,7 +170,7 @@ static status_t left_begin(struct hash_join *hash, struct error *error)
         return status;
     uint32_t rows = hash->left->selected;
     exec__join_left_batch(&hash->join, rows < EXEC_BATCH_FIRST ? EXEC_BATCH_FIRST : BATCH_ROWS_MAX);
-    if (hash->in_blocks)
+    if (exec__hash_in_blocks(hash))
         exec__hash_block_left_begin(hash);
     hash->left_at = 0;
     hash->chain = CHAIN_START;
@@ -221,10 +224,11 @@ static status_t probe(struct hash_join *hash, struct batch **out, struct error *
     /* Nothing on the right: only rows without a partner can come. */
     if (hash->rows.row_count == 0 && !hash->join.keep_left)
         return OK;
-    while (status == OK && !hash->left_done) {
+    while (status == OK && hash->state == HASH_PROBE) {
         if (!hash->left) {
             status = left_begin(hash, error);
-            hash->left_done = status == OK && !hash->left;
+            if (status == OK && !hash->left)
+                hash->state = HASH_REST;
             continue;
         }
         status = exec__cancel_check(exec, error);
@@ -236,7 +240,7 @@ static status_t probe(struct hash_join *hash, struct batch **out, struct error *
         if (status != OK || *out)
             return status;
         if (hash->left_at == hash->left->selected) {
-            if (hash->in_blocks)
+            if (exec__hash_in_blocks(hash))
                 exec__hash_block_left_end(hash);
             hash->left = NULL;
         }
@@ -249,20 +253,21 @@ static status_t probe(struct hash_join *hash, struct batch **out, struct error *
 
 status_t exec__hash_passes_next(struct hash_join *hash, struct batch **out, struct error *error)
 {
-    while (!hash->done) {
-        status_t status = hash->built ? OK : build(hash, error);
-        if (status == OK && hash->built)
+    while (hash->state != HASH_DONE) {
+        status_t status = hash->state == HASH_BUILD ? build(hash, error) : OK;
+        bool built = hash->state != HASH_BUILD;
+        if (status == OK && built)
             status = probe(hash, out, error);
         if (status != OK || *out)
             return status;
-        bool next_block = hash->built && hash->right_more;
-        if (hash->built && !hash->splits) {
-            hash->done = true; /* it did fit: the table stays, its text is in what came out */
+        if (built && !hash->splits) {
+            hash->state = HASH_DONE; /* it did fit: the table stays, its text is in what came out */
             return OK;
         }
+        bool next_block = built && hash->source == HASH_BLOCK;
         exec__hash_table_free(hash);
-        if (!next_block)
-            hash->done = !exec__hash_part_next(hash);
+        if (!next_block && !exec__hash_part_next(hash))
+            hash->state = HASH_DONE;
     }
     return OK;
 }
@@ -273,7 +278,8 @@ static status_t first_build(struct hash_join *hash, struct error *error)
     status_t status = first ? build(hash, error) : OK;
     if (status != OK || !first || !hash->splits)
         return status;
-    hash->done = !exec__hash_part_next(hash);
+    if (!exec__hash_part_next(hash))
+        hash->state = HASH_DONE;
     return hash->op.plan->as.join.keeps_order ? exec__hash_ordered_collect(hash, error) : OK;
 }
 
@@ -296,7 +302,7 @@ status_t exec__hash_join_build(struct operator* op, bool *whole, struct error *e
         top->at_work = op; /* what it holds and writes is its own */
     status_t status = first_build(hash, error);
     top->at_work = above;
-    *whole = status == OK && hash->built && !hash->splits && !hash->in_blocks;
+    *whole = status == OK && hash->state == HASH_PROBE && hash->source == HASH_WHOLE;
     return status;
 }
 
@@ -304,7 +310,8 @@ void exec__hash_join_go_on(struct operator* op)
 {
     struct hash_join *hash = (struct hash_join *)op;
     ASSERT(op->plan->kind == PLAN_HASH_JOIN && !hash->join.keep_right && !hash->splits);
-    hash->left_done = hash->done = false;
+    ASSERT(hash->state != HASH_BUILD);
+    hash->state = HASH_PROBE;
     hash->left = NULL;
 }
 
@@ -365,14 +372,15 @@ static void table_share(struct hash_join *hash)
     while (op->plan != hash->op.plan)
         op = op->opened_before;
     const struct hash_join *other = (const struct hash_join *)op;
-    ASSERT(other->built && other->op.ops == &hash_join_ops);
+    ASSERT(other->state != HASH_BUILD && other->op.ops == &hash_join_ops);
     hash->rows = other->rows;
     hash->hashes = other->hashes;
     hash->next = other->next;
     hash->heads = other->heads;
     hash->head_count = other->head_count;
     hash->pass = 1;
-    hash->built = hash->is_shared = true;
+    hash->state = HASH_PROBE;
+    hash->is_shared = true;
 }
 
 status_t exec__hash_join_open(struct exec *exec, const struct plan *plan, struct operator** out,

@@ -6,13 +6,33 @@
 
 enum { HASH_LEFT, HASH_RIGHT }; /* sides of a split */
 
+/* What comes next. A pass is BUILD, PROBE, REST; after it another one begins if there are parts or
+ * blocks left.
+ *
+ *     BUILD -- exec__hash_split --> BUILD (of the first part)
+ *     BUILD -- build --> PROBE -- left rows end --> REST -- right rows end --> BUILD or DONE
+ *     DONE -- exec__hash_join_go_on --> PROBE */
+enum hash_state {
+    HASH_BUILD, /* the right side is collected, and its table made */
+    HASH_PROBE, /* left rows look their partners up */
+    HASH_REST,  /* right rows without a partner come out */
+    HASH_DONE,
+};
+
+/* Where the rows of this pass come from. */
+enum hash_source {
+    HASH_WHOLE,      /* the inputs */
+    HASH_PART,       /* a part of both */
+    HASH_BLOCK,      /* a part's left side, and as much of its right side as fits; there is more */
+    HASH_BLOCK_LAST, /* the same, with the last of its right side */
+};
+
 struct hash_join {
     struct operator op;
     struct join join;
-    bool built;     /* the table of this pass */
-    bool is_shared; /* it is the leader's, see parallel.c */
-    bool left_done;
-    bool done;                           /* nothing more comes */
+    enum hash_state state;
+    enum hash_source source;
+    bool is_shared;                      /* the table is the leader's, see parallel.c */
     struct collection rows;              /* right columns, then keys that are not one of them */
     const struct vector **right_vectors; /* of a batch on its way into `rows` */
     struct eval **extra_keys;
@@ -34,12 +54,9 @@ struct hash_join {
 
     /* More than fits (hash_join_spill.c). */
     struct split *splits;
-    bool in_part; /* rows come from a part, not from the inputs */
     struct split_reader right_reader;
     struct split_reader left_reader;
     bool keeps_left;      /* as join.keep_left is but for the last block */
-    bool in_blocks;       /* the part's right rows do not fit and cannot be split further */
-    bool right_more;      /* this block is not the last */
     uint64_t *left_found; /* by left row of the part: which have had a partner */
     size_t left_found_size;
     uint64_t left_place;       /* of the left batch's first row */
@@ -56,6 +73,12 @@ struct hash_join {
     struct arena ordered_texts;
     struct batch *ordered_out;
 };
+
+/* Is a part joined whose right rows do not fit and cannot be split further? */
+static inline bool exec__hash_in_blocks(const struct hash_join *hash)
+{
+    return hash->source >= HASH_BLOCK;
+}
 
 /* A row with a NULL among its keys equals none. */
 static inline bool exec__hash_any_null(const struct vector *const *keys, uint32_t count,

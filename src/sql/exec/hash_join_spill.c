@@ -45,7 +45,7 @@ static void part_end(struct hash_join *hash)
     exec__split_reader_free(&hash->right_reader);
     exec__split_reader_free(&hash->left_reader);
     found_free(hash);
-    hash->in_blocks = hash->right_more = false;
+    hash->source = HASH_WHOLE;
     hash->join.keep_left = hash->keeps_left;
     hash->join.notes_left = false;
 }
@@ -65,9 +65,9 @@ void exec__hash_spill_close(struct hash_join *hash)
 bool exec__hash_can_split(const struct hash_join *hash)
 {
     const struct split *split = hash->splits;
-    if (!hash->in_part)
+    if (hash->source == HASH_WHOLE)
         return true;
-    if (hash->in_blocks || split->level + 1 == SPLIT_LEVELS)
+    if (exec__hash_in_blocks(hash) || split->level + 1 == SPLIT_LEVELS)
         return false;
     return exec__split_rows(split, HASH_RIGHT, split->part) <
            exec__split_rows_all(split, HASH_RIGHT);
@@ -128,7 +128,7 @@ static void left_number(struct hash_join *hash, const struct batch *batch)
 {
     struct vector *number = &hash->left_number;
     uint32_t columns = hash->op.plan->left->column_count;
-    if (hash->in_part) {
+    if (hash->source != HASH_WHOLE) {
         hash->left_columns[columns] = &batch->columns[columns];
         return;
     }
@@ -182,9 +182,9 @@ bool exec__hash_part_next(struct hash_join *hash)
     uint32_t left = 1u << HASH_LEFT, right = 1u << HASH_RIGHT;
     uint32_t sides = !hash->join.keep_right ? left : hash->keeps_left ? left | right : right;
     part_end(hash);
-    hash->in_part = exec__split_next(&hash->splits, sides);
-    if (!hash->in_part)
+    if (!exec__split_next(&hash->splits, sides))
         return false;
+    hash->source = HASH_PART;
     exec__split_reader_init(&hash->right_reader, hash->splits, HASH_RIGHT);
     exec__split_reader_init(&hash->left_reader, hash->splits, HASH_LEFT);
     return true;
@@ -195,13 +195,12 @@ bool exec__hash_part_next(struct hash_join *hash)
 
 status_t exec__hash_block_begin(struct hash_join *hash, struct error *error)
 {
-    if (!hash->in_blocks)
+    if (!exec__hash_in_blocks(hash))
         return OK;
-    ASSERT(hash->in_part);
     exec__split_reader_free(&hash->left_reader);
     exec__split_reader_init(&hash->left_reader, hash->splits, HASH_LEFT);
     hash->left_place = 0;
-    hash->join.keep_left = hash->keeps_left && !hash->right_more;
+    hash->join.keep_left = hash->keeps_left && hash->source == HASH_BLOCK_LAST;
     hash->join.notes_left = hash->keeps_left || hash->join.is_semi;
     if (!hash->join.notes_left || hash->left_found)
         return OK;
