@@ -103,6 +103,7 @@ static status_t fill_by_row(struct nested_loop *nested, struct error *error)
         if (!exec__join_row_end(&nested->join, row))
             return OK;
         nested->block = 0;
+        nested->right_at = 0;
     }
     nested->through = true;
     return OK;

@@ -185,6 +185,16 @@ static void test_nested_loops(void **state)
         "select a.id, b.id, a.name from (select * from w where id %% 50 = 0) as a %s w as b"
         " on a.id <> b.id and a.v = -b.v - 100 or b.id = 5",
     };
+    /* Right sides of few rows, whose pairs are more than a batch. */
+    static const char *const few[] = {
+        "select id from w as a where exists (select 1 from u where u.id < 9 and u.k < a.k - 20)",
+        "select id from w as a where not exists (select 1 from u where u.id < 9 and u.k < a.k - "
+        "20)",
+        "select a.id, b.id from w as a left join (select * from u where id < 9) as b on b.k < a.k "
+        "- 20",
+        "select a.id, b.id from w as a full join (select * from u where id < 9) as b on b.k > a.k "
+        "+ 20",
+    };
     static const char *const others[] = {
         "select a.id, b.name from (select * from w where id < 20) as a cross join w as b",
         "select id from w as a where exists (select 1 from w as b where b.v > a.v and b.k < a.k - "
@@ -207,6 +217,10 @@ static void test_nested_loops(void **state)
     }
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         check(&world, others[i], false);
+    set_vector_size(&world, 3);
+    for (size_t i = 0; i < sizeof few / sizeof *few; i++)
+        check(&world, few[i], false);
+    set_vector_size(&world, 1024);
     check_with(&world, "select a.id, b.id, b.name, b.day from w as a %s w as b on a.v > b.v + 196",
                "full join", true);
     close_world(&world);
