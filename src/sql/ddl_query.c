@@ -11,8 +11,10 @@ static status_t plan_query(struct sql_session *session, struct ast_select *selec
     const struct ast_statement statement = {.kind = AST_SELECT, .as.select = select};
     struct plan_options options = {.sqlite = sql__settings_sqlite(session->settings)};
     sql__internal_options(session, &options);
-    return plan_statement(&statement, session->catalog, &options, &session->run_arena, planned,
-                          &session->error);
+    sql__planning_begin(session, &options);
+    status_t status = plan_statement(&statement, session->catalog, &options, &session->run_arena,
+                                     planned, &session->error);
+    return sql__planning_end(session, status);
 }
 
 /* The names of the query's columns, those given first. */
@@ -158,8 +160,10 @@ static status_t fill_table(struct sql_session *session)
     struct planned planned;
     struct plan_options options = {.sqlite = sql__settings_sqlite(session->settings)};
     sql__internal_options(session, &options);
+    sql__planning_begin(session, &options);
     status_t status = plan_statement(&statement, session->catalog, &options, &session->run_arena,
                                      &planned, &session->error);
+    status = sql__planning_end(session, status);
     if (status)
         return status;
     struct exec_context context;

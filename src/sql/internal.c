@@ -167,6 +167,10 @@ static bool fill_internal(struct sql_session *session, const char *table, struct
         return true;
     }
     const struct sql_engine *engine = session->engine;
+    if (engine->internal && sql__planning_needs_driver(session)) {
+        *status = error_set(&session->error, ERR_BUSY, "rows of \"%s\" are made elsewhere", table);
+        return true;
+    }
     return engine->internal && engine->internal(engine->internal_context, table, rows);
 }
 

@@ -213,12 +213,13 @@ static void table_columns(const struct catalog *catalog, const struct table *tab
 static void view_columns(struct sql_session *session, const struct view *view,
                          struct sql_rows *rows)
 {
-    const struct plan_options options = {.sqlite = sql__settings_sqlite(session->settings)};
+    struct plan_options options = {.sqlite = sql__settings_sqlite(session->settings)};
     struct arena arena = {0};
     struct parser parser;
     struct ast_statement *statement;
     struct planned planned;
     struct error error;
+    sql__planning_options(session, &options);
     status_t status = parse_begin(&parser, slice_from_string(view->sql), 0, &error);
     if (!status)
         status = parse_next(&parser, &arena, &statement, &error);

@@ -86,6 +86,7 @@ void sql__session_reset_run(struct sql_session *session)
     session->first = NULL;
     session->told = false;
     session->prepared = false;
+    session->planning = session->planning_next = PLANNED_BRIEFLY;
     session->chore_attempt = 0;
     session->sequences.want_count = 0;
     session->sequences.ended = false;

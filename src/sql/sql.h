@@ -8,7 +8,8 @@
  *     loop: sql_step(session, &event)
  *         SQL_EVENT_BEGIN     get a transaction, then sql_begun
  *         SQL_EVENT_EXECUTE   nothing to do: the next step does real work; event.is_short tells
- *                             whether it may run on the loop thread or belongs on a worker
+ *                             whether it may run on the loop thread or belongs on a worker. It may
+ *                             come several times, when the statement is not short even to plan
  *         SQL_EVENT_HEADER    send the columns; rows follow (the first ones have been computed, so
  *                             that most errors show instead of a header)
  *         SQL_EVENT_ROWS      send the batch; it is good until the next step

@@ -161,7 +161,7 @@ struct planning {
 };
 /* For plan_options.statistics; the context is a struct planning. */
 const struct table_statistics *sql__planning_table(void *context, const struct table *table);
-void sql__planning_end(struct planning *planning);
+void sql__planning_forget(struct planning *planning);
 /* Looks after the statistics of the tables a plan reads, which may have grown since it was made. */
 void sql__statistics_refresh(struct sql_session *session, const struct planned *planned);
 /* ANALYZE. */
@@ -233,6 +233,9 @@ enum phase {
 
 struct settings;
 
+/* Where the statement's plan is made (planning.c). */
+enum planning_place { PLANNED_BRIEFLY, PLANNED_APART, PLANNED_AT_HOME };
+
 struct sql_session {
     struct sql_engine *engine;
     atomic_bool cancel;
@@ -286,7 +289,10 @@ struct sql_session {
     struct exec *exec;
     struct batch *first; /* fetched before the header went out, to be given out next */
     struct result result;
-    bool prepared; /* planned; perhaps a chore is left to do */
+    enum planning_place planning;
+    enum planning_place planning_next; /* another one: it was given up for that */
+    uint64_t planning_until_us;        /* 0: to its end */
+    bool prepared;                     /* planned; perhaps a chore is left to do */
     bool is_short;
     uint32_t chore_attempt;
     bool told_rows; /* `first` went out */
@@ -317,7 +323,22 @@ void sql__session_reset_text(struct sql_session *session);
 /* The transaction is over, whatever became of it; the caller has the store_txn by now. */
 void sql__session_end_transaction(struct sql_session *session);
 
+/* ---- planning (planning.c) ------------------------------------------------------------------- */
+
+/* Before the statement's plan is made; and behind it: one that lacks something is none. */
+void sql__planning_begin(struct sql_session *session, struct plan_options *options);
+status_t sql__planning_end(struct sql_session *session, status_t status);
+/* For a plan that is made meanwhile: what ends the one ends the other. */
+void sql__planning_options(struct sql_session *session, struct plan_options *options);
+/* Are rows that the driver makes out of reach where this plan is made? Then it is given up. */
+bool sql__planning_needs_driver(struct sql_session *session);
+/* The planning has failed: is it to be begun again at another place? Then that is an event. */
+bool sql__planning_moves(struct sql_session *session, struct sql_event *event);
+
 /* ---- statements ------------------------------------------------------------------------------ */
+
+/* Bytes that the running statement may hold. */
+size_t sql__statement_memory(const struct sql_session *session);
 
 bool sql__statement_is_ddl(const struct ast_statement *statement);
 /* INSERT, UPDATE, DELETE, or EXPLAIN ANALYZE of one. */

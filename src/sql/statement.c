@@ -186,6 +186,7 @@ static status_t make_plan(struct sql_session *session, const struct ast_statemen
                                    .parameter_count = count,
                                    .sqlite = sql__settings_sqlite(session->settings)};
     sql__internal_options(session, &options);
+    sql__planning_begin(session, &options);
     status_t status;
     /* Plans are shared between sessions, and so made by the rules of most. */
     if (session->cached_text && !session->catalog_own && !options.sqlite)
@@ -193,7 +194,8 @@ static status_t make_plan(struct sql_session *session, const struct ast_statemen
     else
         status = plan_statement(part, session->catalog, &options, &session->run_arena,
                                 &session->planned, &session->error);
-    sql__planning_end(&planning);
+    sql__planning_forget(&planning);
+    status = sql__planning_end(session, status);
     return status ? status : cast_parameters(session);
 }
 
@@ -204,23 +206,26 @@ status_t sql__statement_prepare(struct sql_session *session, bool *is_short)
     status_t status = find_catalog(session);
     if (status)
         return status;
-    /* Without a plan: SHOW, CREATE TABLE. Dropping and indexing touch as many rows as there are. */
-    *is_short = statement->kind == AST_SHOW || statement->kind == AST_CREATE_VIEW ||
+    /* Without a plan: SHOW, CREATE TABLE. A view's is made when it runs. Dropping and indexing
+     * touch as many rows as there are. */
+    *is_short = statement->kind == AST_SHOW ||
                 (statement->kind == AST_CREATE_TABLE && !statement->as.create_table->source);
-    if (!part)
+    if (!part) {
+        session->planning = *is_short ? PLANNED_AT_HOME : PLANNED_APART;
         return OK;
+    }
     status = make_plan(session, part);
     if (status)
         return status;
     bool only_explained = statement->kind == AST_EXPLAIN && !statement->as.explain->analyze;
-    *is_short = session->planned.is_short || only_explained;
+    *is_short = session->planned.is_short || (only_explained && session->planning != PLANNED_APART);
     return OK;
 }
 
 /* ---- execution ------------------------------------------------------------------------------- */
 
-/* Bytes a statement may hold: operators may hold work_mem each, and there are several. */
-static size_t memory_budget(const struct sql_session *session)
+/* Operators may hold work_mem each, and there are several. */
+size_t sql__statement_memory(const struct sql_session *session)
 {
     enum { OPERATORS = 4 };
     size_t wanted = OPERATORS * sql__settings_work_memory(session->settings);
@@ -242,7 +247,7 @@ void sql__statement_context(struct sql_session *session, struct exec_context *co
         .transaction_us = session->transaction_us,
         .statement_us = env_wall_us(session->engine->env),
         .zone_s = sql__settings_zone_s(session->settings),
-        .memory_budget = memory_budget(session),
+        .memory_budget = sql__statement_memory(session),
         .work_memory = sql__settings_work_memory(session->settings),
         .batch_rows = sql__settings_vector_rows(session->settings),
         .spill_directory = session->engine->spill_directory,
@@ -308,7 +313,7 @@ static status_t hold_batch(struct sql_session *session, const struct batch *batc
             row[c].as.text = arena_copy(&session->run_arena, row[c].as.text);
         }
     }
-    size_t budget = memory_budget(session);
+    size_t budget = sql__statement_memory(session);
     if (*held <= budget)
         return OK;
     error_set(&session->error, ERR_NOMEM, "out of memory: RETURNING gives more than %zu bytes",

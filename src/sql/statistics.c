@@ -413,7 +413,7 @@ const struct table_statistics *sql__planning_table(void *context, const struct t
     return &item->of;
 }
 
-void sql__planning_end(struct planning *planning)
+void sql__planning_forget(struct planning *planning)
 {
     for (uint32_t i = 0; i < planning->count; i++)
         give_back(planning->session->engine, planning->items[i].held);

@@ -238,6 +238,8 @@ static bool step_prepare(struct sql_session *session, struct sql_event *event)
     if (was_cancelled(session))
         return false;
     if (!session->prepared && sql__statement_prepare(session, &session->is_short)) {
+        if (sql__planning_moves(session, event))
+            return true;
         sql__session_fail(session);
         return false;
     }
@@ -333,6 +335,8 @@ static bool step_run(struct sql_session *session, struct sql_event *event)
         return false;
     bool streams = sql__statement_streams(session);
     if (streams ? sql__statement_open(session) : sql__statement_run(session)) {
+        if (sql__planning_moves(session, event))
+            return true;
         if (session->sequences.again)
             begin_again(session);
         else

@@ -147,6 +147,22 @@ static status_t plan_subqueries(struct planner *planner, struct planned *out)
 
 static const struct plan_options no_options;
 
+enum { POLL_STEPS = 64 }; /* between two questions, some microseconds each */
+
+status_t plan__poll(struct planner *planner)
+{
+    const struct plan_options *options = planner->options;
+    size_t used = planner->arena->used - planner->used_first;
+    if (planner->stopped != OK || ++planner->steps % POLL_STEPS != 0)
+        return planner->stopped;
+    if (options->memory_max > 0 && used > options->memory_max)
+        planner->stopped =
+            error_set(planner->error, ERR_NOMEM, "statement needs too much memory to plan");
+    else if (options->poll)
+        planner->stopped = options->poll(options->poll_context, planner->error);
+    return planner->stopped;
+}
+
 status_t plan_statement(const struct ast_statement *statement, const struct catalog *catalog,
                         const struct plan_options *options, struct arena *arena,
                         struct planned *out, struct error *error)
@@ -155,6 +171,7 @@ status_t plan_statement(const struct ast_statement *statement, const struct cata
     struct planner planner = {.catalog = catalog,
                               .options = options ? options : &no_options,
                               .arena = arena,
+                              .used_first = arena->used,
                               .error = error};
     uint32_t given = planner.options->parameter_count;
     uint32_t count = statement->parameter_count > given ? statement->parameter_count : given;

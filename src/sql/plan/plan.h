@@ -647,6 +647,11 @@ struct plan_options {
     /* Row counts alone, or NULL. */
     double (*table_rows)(void *context, const struct table *table);
     void *table_rows_context;
+    /* Asked over and over while the planning goes on: anything but OK, told in the error, ends it
+       with that. NULL: it goes on. */
+    status_t (*poll)(void *context, struct error *error);
+    void *poll_context;
+    size_t memory_max; /* of the arena, for one plan; more: 53200. 0: any */
 };
 
 struct plan_use {

@@ -348,10 +348,16 @@ status_t plan__bind_select(struct planner *planner, const struct ast_select *ast
     if (planner->depth >= QUERY_DEPTH_MAX)
         return error_sql(planner->error, "54001", ast->position,
                          "queries are nested more than %d deep", QUERY_DEPTH_MAX);
+    if (++planner->blocks > QUERY_BLOCKS_MAX)
+        return error_sql(planner->error, "54001", ast->position,
+                         "statement has more than %d queries, those of its views included",
+                         QUERY_BLOCKS_MAX);
+    status_t status = plan__poll(planner);
+    if (status)
+        return status;
     struct with *withs = planner->withs;
     planner->depth++;
     plan__push_withs(planner, ast);
-    status_t status;
     if (ast->row_count > 0 || ast->set) {
         struct scope scope = {
             .planner = planner, .query = query, .clause = "ORDER BY", .local = true};

@@ -22,60 +22,9 @@
 static const double COST_RUN = 15;  /* to begin a run of a subquery and to look its rows up */
 static const double COST_FETCH = 3; /* a row through an index */
 static const double COST_GROUP = 2; /* a row put into its group */
-static const double ROWS_GUESS = 1000;
 
 /* ---- is it worth it? --------------------------------------------------------------------------
  */
-
-static double block_rows(struct planner *planner, const struct query *query);
-
-static double conditions_selectivity(struct planner *planner, const struct query *query,
-                                     const struct exprs *conditions)
-{
-    double part = 1;
-    for (uint32_t i = 0; i < conditions->count; i++)
-        part *= plan__join_selectivity(planner, query, conditions->items[i]);
-    return part;
-}
-
-static double from_rows(struct planner *planner, const struct query *query,
-                        const struct from_node *node)
-{
-    if (node->leaf) {
-        const struct relation *relation = &query->relations[node->relation];
-        return relation->table     ? plan__table_rows(planner, relation->table)
-               : relation->derived ? block_rows(planner, relation->derived)
-                                   : ROWS_GUESS;
-    }
-    double first = from_rows(planner, query, node->inputs[0]); /* once: joins stand in joins */
-    double rows = first;
-    for (uint32_t i = 1; i < node->input_count; i++)
-        rows *= from_rows(planner, query, node->inputs[i]);
-    rows *= conditions_selectivity(planner, query, &node->on);
-    bool partial = node->kind == JOIN_SEMI || node->kind == JOIN_ANTI;
-    return partial ? fmin(rows, first) : rows;
-}
-
-/* The rows of a block before it is grouped. */
-static double block_rows(struct planner *planner, const struct query *query)
-{
-    if (!query->from)
-        return query->set ? ROWS_GUESS : 1;
-    return fmax(1, from_rows(planner, query, query->from) *
-                       conditions_selectivity(planner, query, &query->where));
-}
-
-static double rows_read(struct planner *planner, const struct query *query)
-{
-    double rows = 0;
-    for (uint32_t i = 0; i < query->relation_count; i++) {
-        const struct relation *relation = &query->relations[i];
-        rows += relation->table     ? plan__table_rows(planner, relation->table)
-                : relation->derived ? block_rows(planner, relation->derived)
-                                    : ROWS_GUESS;
-    }
-    return rows;
-}
 
 /* column = value of the row around, and an index begins with the column: the rows one run finds
  * by it. Otherwise all. */
@@ -245,13 +194,13 @@ static struct expr *replacement(struct planner *planner, struct query *query,
         plan__query_has_outer(inner, true) ||
         !split_where(planner, inner, &keys, &values, &rest, &found))
         return NULL;
-    double read = rows_read(planner, inner);
-    double all = block_rows(planner, &(struct query){.slots = inner->slots,
-                                                     .slot_count = inner->slot_count,
-                                                     .relations = inner->relations,
-                                                     .relation_count = inner->relation_count,
-                                                     .from = inner->from,
-                                                     .where = rest});
+    double read = plan__rows_read(planner, inner);
+    double all = plan__block_rows(planner, &(struct query){.slots = inner->slots,
+                                                           .slot_count = inner->slot_count,
+                                                           .relations = inner->relations,
+                                                           .relation_count = inner->relation_count,
+                                                           .from = inner->from,
+                                                           .where = rest});
     double run = COST_RUN + fmin(read, found * (1 + COST_FETCH));
     if (rows * run <= read + all * COST_GROUP)
         return NULL;
@@ -291,7 +240,7 @@ void plan__decorrelate(struct planner *planner, struct query *query)
     ASSERT(query->from);
     if (planner->options->no_decorrelate || planner->subquery_count == 0)
         return;
-    double rows = block_rows(planner, query);
+    double rows = plan__block_rows(planner, query);
     for (uint32_t i = 0; i < query->where.count; i++)
         query->where.items[i] = replaced(planner, query, query->where.items[i], rows);
     /* Behind groups and windows the columns of a join are not in sight. */

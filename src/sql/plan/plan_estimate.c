@@ -304,6 +304,8 @@ double plan__selectivity(struct planner *planner, const struct query *query,
     }
 }
 
+enum { BOUNDS_REACH = 64 }; /* a later bound finds the earlier one among so many conditions */
+
 /* Of a later bound of the other side on the same column: what it leaves of what the earlier one
  * let through. 0: there is none before. */
 static double interval(struct planner *planner, const struct query *query,
@@ -316,7 +318,7 @@ static double interval(struct planner *planner, const struct query *query,
     bool less = call == CALL_LT || call == CALL_LE, more = call == CALL_GT || call == CALL_GE;
     if (!column || !value || value->null || !(less || more))
         return 0;
-    for (uint32_t i = 0; i < at; i++) {
+    for (uint32_t i = at < BOUNDS_REACH ? 0 : at - BOUNDS_REACH; i < at; i++) {
         if (compared(planner, query, conditions->items[i], &other, &other_value) != column ||
             !other_value || other_value->null)
             continue;

@@ -400,9 +400,9 @@ static status_t bind_call(struct scope *scope, const struct ast_expr *ast, struc
 status_t plan__bind_expr(struct scope *scope, const struct ast_expr *ast, struct expr **out)
 {
     ASSERT(scope && ast && out);
-    struct error *error = scope->planner->error;
-    if (arena_over_budget(scope->planner->arena))
-        return error_set(error, ERR_NOMEM, "statement needs too much memory to plan");
+    status_t status = plan__poll(scope->planner);
+    if (status)
+        return status;
     bool conjunct = scope->conjunct;
     scope->conjunct = false;
     if (plan__compares_rows(ast))
@@ -441,10 +441,11 @@ status_t plan__bind_expr(struct scope *scope, const struct ast_expr *ast, struct
     case AST_QUANTIFIED:
         return plan__bind_subquery(scope, ast, out);
     case AST_ROW:
-        return error_sql(error, "0A000", ast->position,
+        return error_sql(scope->planner->error, "0A000", ast->position,
                          "a row value is not supported here, it can only be compared");
     case AST_DEFAULT:
-        return error_sql(error, "42601", ast->position, "DEFAULT is not allowed in this context");
+        return error_sql(scope->planner->error, "42601", ast->position,
+                         "DEFAULT is not allowed in this context");
     }
     UNREACHABLE();
 }

@@ -176,24 +176,6 @@ static status_t bind_leaf(struct planner *planner, struct query *query, const st
 /* ---- names ------------------------------------------------------------------------------------
  */
 
-/* The column of a relation with this name. *count gets how many there are (a derived table may have
- * several). */
-static uint32_t column_of(const struct query *query, const struct relation *relation,
-                          const char *name, uint32_t *count)
-{
-    *count = 0;
-    uint32_t found = NOWHERE;
-    for (uint32_t i = 0; i < relation->column_count; i++) {
-        const struct slot *slot = &query->slots[relation->slot_first + i];
-        if (!slot->hidden && strcmp(slot->name, name) == 0) {
-            if (found == NOWHERE)
-                found = relation->slot_first + i;
-            ++*count;
-        }
-    }
-    return found;
-}
-
 static const struct merged_column *merged_by_name(const struct from_node *node, const char *name)
 {
     for (uint32_t i = 0; i < node->merged_count; i++) {
@@ -210,7 +192,7 @@ static uint32_t find_unqualified(struct planner *planner, struct query *query,
 {
     if (node->leaf) {
         uint32_t count;
-        uint32_t slot = column_of(query, &query->relations[node->relation], name, &count);
+        uint32_t slot = plan__column_by_name(planner, query, node->relation, name, &count);
         if (count > 0)
             *out = plan__column(planner, query, slot, position);
         return count;
@@ -318,9 +300,11 @@ static status_t bind_qualified(struct scope *scope, const struct ast_expr *ast, 
         return status;
     }
     uint32_t count;
-    uint32_t slot = column_of(query, relation, ast->as.column.name.text, &count);
+    uint32_t at = (uint32_t)(relation - query->relations);
+    uint32_t slot =
+        plan__column_by_name(scope->planner, query, at, ast->as.column.name.text, &count);
     if (count == 0)
-        return no_such_column(scope, ast, UINT64_C(1) << (uint32_t)(relation - query->relations));
+        return no_such_column(scope, ast, UINT64_C(1) << at);
     if (count > 1)
         return error_sql(scope->planner->error, "42702", ast->position,
                          "column reference \"%s\" is ambiguous", ast->as.column.name.text);

@@ -43,10 +43,19 @@ struct planner {
     bool is_momentary; /* as in struct planned */
     uint32_t repeated; /* nodes of expressions that stand in more than one place */
     uint32_t operands; /* numbers given to operands */
+    uint32_t blocks;   /* bound so far */
+    uint32_t steps;    /* of plan__poll */
+    size_t used_first; /* of the arena, before */
+    status_t stopped;  /* what plan__poll said; what has no status to return goes on shortly */
 };
 
-/* Blocks inside blocks, those of views included: binding and choosing recurse over them. */
-enum { QUERY_DEPTH_MAX = 600 };
+/* Blocks inside blocks, those of views included: binding and choosing recurse over them. And of all
+ * of them: views of views, each of which is read twice, are twice as many at each level. */
+enum { QUERY_DEPTH_MAX = 600, QUERY_BLOCKS_MAX = 10000 };
+
+/* Whether the planning may go on: called wherever it does the work of one expression, one input or
+ * one pair of them, so that a statement that takes long can be ended, or be planned elsewhere. */
+status_t plan__poll(struct planner *planner);
 
 /* A query inside an expression, from binding to the end of planning. */
 struct subquery {
@@ -64,6 +73,7 @@ struct common {
     struct query *query;
     const char *name;
     uint32_t reads;      /* places; with one of them it is a derived table like any other */
+    double rows;         /* as a guess before it is laid out; 0: not made yet */
     uint32_t number;     /* of a finished plan, when laid out */
     struct stage *stage; /* when laid out */
 };
@@ -135,6 +145,9 @@ struct relation {
     struct common *common;     /* the derived table may be one that others read too; or NULL */
     uint32_t slot_first;
     uint32_t column_count;
+    uint32_t searches;          /* of columns by name */
+    struct named_column *named; /* those in order, or NULL (plan_names.c) */
+    uint32_t named_count;
     const struct stage *laid_out; /* of a derived table, when chosen; it has no wish of order */
 };
 
@@ -357,6 +370,10 @@ status_t plan__bind_internal(struct planner *planner, const struct ast_from *ast
 status_t plan__bind_view(struct planner *planner, const struct view *view, struct query **out);
 status_t plan__bind_from(struct planner *planner, struct query *query, const struct ast_from *ast,
                          struct from_node **out);
+/* The slot of a relation's column with this name. *count gets how many there are (a derived table
+ * may have several). */
+uint32_t plan__column_by_name(struct planner *planner, struct query *query, uint32_t at,
+                              const char *name, uint32_t *count);
 /* Adds the one table that UPDATE and DELETE are about. */
 status_t plan__bind_table(struct planner *planner, struct query *query, const struct table *table,
                           const char *alias, struct from_node **out);
@@ -568,6 +585,9 @@ double plan__join_rows(enum join_kind kind, double left, double right, double se
 double plan__join_selectivity(struct planner *planner, const struct query *query,
                               const struct expr *condition);
 double plan__table_rows(struct planner *planner, const struct table *table);
+/* Of a block that is not laid out: before it is grouped; and those of all that it reads. */
+double plan__block_rows(struct planner *planner, const struct query *query);
+double plan__rows_read(struct planner *planner, const struct query *query);
 /* Of its columns. */
 bool plan__has_statistics(struct planner *planner, const struct table *table);
 /* positions[slot] of the columns of one or two stages side by side; NOWHERE for others. */
@@ -629,98 +649,6 @@ void plan__weigh_join_lookup(struct join *join);
 enum plan_kind plan__join_method(const struct join *join, struct stage *out);
 /* The join by that method, whose inputs have plans. */
 void plan__lay_out_join(const struct join *join, enum plan_kind method, struct stage *out);
-
-/* ---- ways to read a table: plan_restrict.c, plan_path.c, plan_scan.c ---------------------------
- */
-
-enum restriction_kind { FIXED, LISTED, LOWER, UPPER };
-
-/* One column's part in a condition. */
-struct restriction {
-    enum restriction_kind kind;
-    uint32_t place; /* in table->columns */
-    bool inclusive; /* of a bound */
-    bool exact;     /* the condition says no more than this */
-    bool half;      /* it says no more than this and the opposite bound together */
-    uint32_t condition;
-    struct expr *value; /* FIXED, LOWER, UPPER */
-    struct expr **list; /* LISTED */
-    uint32_t list_count;
-};
-
-struct restrictions {
-    struct restriction *items;
-    uint32_t count;
-    uint32_t capacity;
-};
-
-/* A way to read a table. */
-struct path {
-    const struct index *index;
-    const struct restriction *equal[CATALOG_KEY_COLUMNS_MAX];
-    uint32_t equal_count;
-    const struct restriction *lower;
-    const struct restriction *upper;
-    uint32_t range_count; /* 0: all of it */
-    double scanned;       /* rows or entries read */
-    double cost;
-    double seek_cost; /* of a range, and of a row in it */
-    double row_cost;
-    bool index_only;
-    bool ordered;
-    bool reverse;
-    bool single; /* at most one row a range: a whole unique key */
-};
-
-/* The table, what is asked of it, and what may stand in its keys. */
-struct access {
-    struct planner *planner;
-    struct query *query;
-    const struct relation *relation;
-    const struct table *table;
-    const struct exprs *conditions;
-    uint64_t outside; /* relations whose columns may stand in a range: the left ones of a lookup */
-    struct restrictions restrictions;
-    struct expr **computed; /* what the table's indexes are over, NULL where it cannot be read */
-    double table_rows;
-    double rows; /* that satisfy all conditions */
-    const struct wish *wish;
-};
-
-/* Fills access->computed. */
-void plan__read_computed(struct access *access);
-/* The place of an expression over the places of the table's columns among those that its indexes
- * are over. */
-bool plan__computed_find(struct planner *planner, const struct table *table,
-                         const struct expr *expr, uint32_t *place);
-/* The place of the column when `expr` is a column of the table, or something an index of it is
- * over. */
-bool plan__own_column(const struct access *access, const struct expr *expr, uint32_t *place);
-/* Reads the conditions into access->restrictions. */
-void plan__read_restrictions(struct access *access);
-/* The restriction of a column; of several bounds the tightest. */
-const struct restriction *plan__find_restriction(const struct access *access, uint32_t place,
-                                                 enum restriction_kind kind);
-/* Are all values of an IN list constants? */
-bool plan__list_is_constant(const struct restriction *restriction);
-/* Whether the path makes a condition superfluous. */
-bool plan__is_covered(const struct path *path, uint32_t condition);
-/* Whether the scan has to produce a column: for what is above, or for the filter on it. */
-bool plan__is_needed(const struct access *access, const struct path *path, uint32_t place);
-/* The path by one index; false when it serves nothing. */
-bool plan__index_path(const struct access *access, const struct index *index, struct path *path);
-/* The same with key values that come from a left row. */
-bool plan__lookup_path(const struct access *access, const struct index *index, struct path *path);
-/* plan_why.c: takes down for each index why it is not the one chosen, if that was asked. */
-void plan__note_why(const struct access *access, const struct path *chosen, struct plan *scan);
-/* Do the conditions say all that a partial index asks of its rows? What they say of it is put into
- * *said, which may be NULL. */
-bool plan__predicate_implied(const struct access *access, const struct index *index,
-                             struct exprs *said);
-/* The cheapest path of all indexes. */
-struct path plan__best_path(const struct access *access);
-/* The cheapest one whose key values come from a left row; its index is NULL when there is none. */
-struct path plan__best_lookup(const struct access *access);
 
 /* ---- writes: plan_modify.c --------------------------------------------------------------------
  */

@@ -123,7 +123,9 @@ static bool fixes_unique(const struct query *query, const struct link *links, ui
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
         uint32_t fixed = 0;
-        for (uint32_t c = 0; c < index_key_count(index); c++) {
+        if (!index->unique || index->predicate)
+            continue;
+        for (uint32_t c = 0; c < index_key_count(index) && fixed == c; c++) {
             bool found = false;
             for (uint32_t k = 0; k < count && !found; k++) {
                 if (!links[k].is_equality || links[k].relations != relations)
@@ -134,7 +136,7 @@ static bool fixes_unique(const struct query *query, const struct link *links, ui
             }
             fixed += found;
         }
-        if (index->unique && !index->predicate && fixed == index_key_count(index))
+        if (fixed == index_key_count(index))
             return true;
     }
     return false;
@@ -157,25 +159,42 @@ static double joint_floor(struct planner *planner, const struct query *query,
     return 1 / fmax(rows[0], rows[1]);
 }
 
+/* Two tables, and what all links between them that have been looked at say together. */
+struct linked {
+    uint64_t relations;
+    double selectivity;
+    double least; /* it may not be less; 0: not known yet */
+};
+
+static struct linked *find_linked(struct linked *all, uint32_t *count, uint64_t relations)
+{
+    for (uint32_t i = 0; i < *count; i++) {
+        if (all[i].relations == relations)
+            return &all[i];
+    }
+    all[*count] = (struct linked){.relations = relations};
+    return &all[(*count)++];
+}
+
 void plan__correlate_links(struct planner *planner, const struct query *query, struct link *links,
                            uint32_t count)
 {
-    for (uint32_t i = 1; i < count; i++) {
+    struct linked *all = arena_alloc(planner->arena, (count + 1) * sizeof *all);
+    uint32_t all_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
         struct link *link = &links[i];
-        double before = 1;
-        bool alone = true;
-        bool tables = link->is_equality && is_one(link->sides[0]) && is_one(link->sides[1]) &&
-                      table_of(query, link->sides[0]) && table_of(query, link->sides[1]);
-        for (uint32_t k = 0; k < i && tables; k++) {
-            if (!links[k].is_equality || links[k].relations != link->relations)
-                continue;
-            before *= links[k].selectivity;
-            alone = false;
-        }
-        if (!tables || alone)
+        if (!link->is_equality || !is_one(link->sides[0]) || !is_one(link->sides[1]) ||
+            !table_of(query, link->sides[0]) || !table_of(query, link->sides[1]))
             continue;
-        double least = joint_floor(planner, query, links, count, link);
-        link->selectivity = fmin(1, fmax(link->selectivity, least / before));
+        struct linked *linked = find_linked(all, &all_count, link->relations);
+        if (linked->selectivity == 0) { /* the first one */
+            linked->selectivity = link->selectivity;
+            continue;
+        }
+        if (linked->least == 0)
+            linked->least = joint_floor(planner, query, links, count, link);
+        link->selectivity = fmin(1, fmax(link->selectivity, linked->least / linked->selectivity));
+        linked->selectivity *= link->selectivity;
     }
 }
 
@@ -547,8 +566,9 @@ status_t plan__choose_from(struct planner *planner, struct query *query, struct 
                            const struct wish *wish, struct stage *out)
 {
     ASSERT(node && wish);
-    if (arena_over_budget(planner->arena))
-        return error_set(planner->error, ERR_NOMEM, "statement needs too much memory to plan");
+    status_t status = plan__poll(planner);
+    if (status)
+        return status;
     if (node->leaf)
         return choose_leaf(planner, query, node, wish, out);
     if (node->lateral) {

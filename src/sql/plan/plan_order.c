@@ -24,207 +24,11 @@
 #include <math.h>
 #include <string.h>
 
-#include "sql/plan/plan_int.h"
+#include "sql/plan/plan_order_int.h"
 
-enum { INPUTS_EXACT = 10, PAIRS_EXACT = 8000, WAYS_MAX = 4 };
+enum { INPUTS_EXACT = 10, PAIRS_EXACT = 8000, LINKS_PAIR = 64 };
 
 static const struct wish no_wish;
-
-/* One way to join a set: an input by itself, or two ways joined by a method. */
-struct way {
-    struct stage stage; /* laid out for an input by itself */
-    enum plan_kind method;
-    uint64_t inputs;
-    const struct way *left; /* NULL: an input by itself */
-    const struct way *right;
-    bool early; /* its cost counts on a LIMIT */
-};
-
-struct ways {
-    const struct way *items[WAYS_MAX];
-    uint32_t count;
-    double rows;
-};
-
-/* Of one input, the look-ups that were weighed: what they cost depends on what is to the left. */
-struct weighed {
-    uint64_t left;
-    struct lookup lookup;
-    const struct weighed *next;
-};
-
-struct cluster {
-    struct planner *planner;
-    struct query *query;
-    struct from_node *node;
-    const struct wish *wish;
-    double fraction; /* of the whole that the LIMIT asks for */
-    uint32_t count;  /* inputs */
-    uint64_t *neighbors;
-    uint64_t *needs; /* of SEMI and ANTI: inputs that must be to the left; of others none */
-    const struct weighed **weighed;
-    struct ways *singles;
-    struct link *links; /* of node->on, then those of each SEMI and ANTI */
-    uint64_t *link_inputs;
-    uint32_t *link_owner;  /* the SEMI or ANTI input, or NOWHERE */
-    uint32_t *link_family; /* equalities that follow from each other have one; or NOWHERE */
-    uint32_t link_count;
-    const struct link **links_chosen; /* between the two parts at hand */
-    uint32_t pairs;                   /* of parts that were looked at */
-};
-
-static uint64_t bit(uint32_t input)
-{
-    return UINT64_C(1) << input;
-}
-
-static bool is_partial(const struct cluster *cluster, uint32_t input)
-{
-    return cluster->node->inputs[input]->joined_as != JOIN_INNER;
-}
-
-static uint64_t relations_of(const struct cluster *cluster, uint64_t inputs)
-{
-    uint64_t relations = 0;
-    for (; inputs; inputs &= inputs - 1)
-        relations |= cluster->node->inputs[__builtin_ctzll(inputs)]->relations;
-    return relations;
-}
-
-static uint64_t inputs_of(const struct cluster *cluster, uint64_t relations)
-{
-    uint64_t inputs = 0;
-    for (uint32_t i = 0; i < cluster->count; i++) {
-        if (cluster->node->inputs[i]->relations & relations)
-            inputs |= bit(i);
-    }
-    return inputs;
-}
-
-/* ---- links ------------------------------------------------------------------------------------
- */
-
-static bool equates_slot(const struct link *link, uint32_t slot)
-{
-    const struct expr *condition = link->condition;
-    return link->is_equality && ((condition->arguments[0]->kind == EXPR_COLUMN &&
-                                  condition->arguments[0]->index == slot) ||
-                                 (condition->arguments[1]->kind == EXPR_COLUMN &&
-                                  condition->arguments[1]->index == slot));
-}
-
-/* Of the links before, one that equates the slot; NOWHERE when there is none. */
-static uint32_t family_with(const struct cluster *cluster, uint32_t before, uint32_t slot)
-{
-    for (uint32_t i = 0; i < before; i++) {
-        if (cluster->link_family[i] != NOWHERE && equates_slot(&cluster->links[i], slot))
-            return cluster->link_family[i];
-    }
-    return NOWHERE;
-}
-
-/* Two equalities of columns with a column in common are of one family. When all that follows from
- * them is there, too, one between two parts is enough. */
-static void note_family(struct cluster *cluster, uint32_t at)
-{
-    const struct link *link = &cluster->links[at];
-    if (!cluster->node->closed || !link->is_equality ||
-        link->condition->arguments[0]->kind != EXPR_COLUMN ||
-        link->condition->arguments[1]->kind != EXPR_COLUMN)
-        return;
-    uint32_t family = at;
-    for (int side = 0; side < 2; side++) {
-        uint32_t other = family_with(cluster, at, link->condition->arguments[side]->index);
-        if (other == NOWHERE)
-            continue;
-        for (uint32_t i = 0; i < at && family != at; i++) {
-            if (cluster->link_family[i] == other)
-                cluster->link_family[i] = family;
-        }
-        family = family == at ? other : family;
-    }
-    cluster->link_family[at] = family;
-}
-
-static void add_link(struct cluster *cluster, struct expr *condition, uint32_t owner)
-{
-    uint32_t at = cluster->link_count++;
-    cluster->links[at] = plan__link(cluster->planner, cluster->query, condition);
-    uint64_t inputs = inputs_of(cluster, cluster->links[at].relations);
-    /* What is on one input, and yet did not sink into it, waits for the last join. */
-    bool joins = inputs & (inputs - 1);
-    if (!joins && owner == NOWHERE)
-        inputs = cluster->count == 64 ? UINT64_MAX : bit(cluster->count) - 1;
-    cluster->link_inputs[at] = inputs;
-    cluster->link_owner[at] = owner;
-    cluster->link_family[at] = NOWHERE;
-    if (owner != NOWHERE) {
-        cluster->needs[owner] |= inputs & ~bit(owner);
-        return;
-    }
-    note_family(cluster, at);
-    for (uint32_t i = 0; i < cluster->count && joins; i++) {
-        if (inputs & bit(i))
-            cluster->neighbors[i] |= inputs & ~bit(i);
-    }
-}
-
-/* The inputs that can be reached from one. */
-static uint64_t reached_from(const struct cluster *cluster, uint64_t from, uint64_t within)
-{
-    uint64_t reached = from, edge = from;
-    while (edge) {
-        uint64_t next = 0;
-        for (; edge; edge &= edge - 1)
-            next |= cluster->neighbors[__builtin_ctzll(edge)];
-        edge = next & within & ~reached;
-        reached |= edge;
-    }
-    return reached;
-}
-
-/* SEMI and ANTI inputs with what their conditions speak of. */
-static void connect_partials(struct cluster *cluster)
-{
-    for (uint32_t i = 0; i < cluster->count; i++) {
-        struct from_node *input = cluster->node->inputs[i];
-        for (uint32_t k = 0; is_partial(cluster, i) && k < input->joined_on.count; k++)
-            add_link(cluster, input->joined_on.items[k], i);
-    }
-    for (uint32_t i = 0; i < cluster->count; i++) {
-        if (!is_partial(cluster, i))
-            continue;
-        if (cluster->needs[i] == 0) /* a condition without the left side: any of it will do */
-            cluster->needs[i] = bit(0);
-        cluster->neighbors[i] |= cluster->needs[i];
-        for (uint64_t left = cluster->needs[i]; left; left &= left - 1)
-            cluster->neighbors[__builtin_ctzll(left)] |= bit(i);
-    }
-}
-
-/* Parts that nothing connects: the smallest input of each with that of the next larger one. */
-static void connect_parts(struct cluster *cluster)
-{
-    uint64_t joined = 0;
-    uint32_t last = NOWHERE;
-    for (;;) {
-        uint32_t next = NOWHERE;
-        for (uint32_t i = 0; i < cluster->count; i++) {
-            bool smaller =
-                next == NOWHERE || cluster->singles[i].rows < cluster->singles[next].rows;
-            if (!(joined & bit(i)) && !is_partial(cluster, i) && smaller)
-                next = i;
-        }
-        if (next == NOWHERE)
-            return;
-        joined |= reached_from(cluster, bit(next), UINT64_MAX);
-        if (last != NOWHERE) {
-            cluster->neighbors[next] |= bit(last);
-            cluster->neighbors[last] |= bit(next);
-        }
-        last = next;
-    }
-}
 
 /* ---- two parts --------------------------------------------------------------------------------
  */
@@ -233,32 +37,12 @@ static void connect_parts(struct cluster *cluster)
 static bool may_join(const struct cluster *cluster, uint64_t left, uint64_t right)
 {
     for (uint32_t i = 0; i < cluster->count; i++) {
-        if (!is_partial(cluster, i))
+        if (!plan__is_partial(cluster, i))
             continue;
-        if (left == bit(i) || (right == bit(i) && (cluster->needs[i] & ~left)))
+        if (left == plan__bit(i) || (right == plan__bit(i) && (cluster->needs[i] & ~left)))
             return false;
     }
     return true;
-}
-
-static void collect_links(const struct cluster *cluster, uint64_t left, uint64_t right,
-                          struct join *join)
-{
-    uint64_t families = 0;
-    uint32_t partial = (right & (right - 1)) == 0 ? (uint32_t)__builtin_ctzll(right) : NOWHERE;
-    for (uint32_t i = 0; i < cluster->link_count; i++) {
-        uint64_t inputs = cluster->link_inputs[i];
-        uint32_t owner = cluster->link_owner[i];
-        bool here = owner == NOWHERE
-                        ? !(inputs & ~(left | right)) && (inputs & ~left) && (inputs & ~right)
-                        : owner == partial;
-        uint32_t family = cluster->link_family[i];
-        if (!here || (family < 64 && (families & bit(family))))
-            continue;
-        if (family < 64)
-            families |= bit(family);
-        join->links[join->link_count++] = &cluster->links[i];
-    }
 }
 
 /* The look-up of an input depends on those of its links that the left part has. */
@@ -293,7 +77,7 @@ static void forget_order(const struct cluster *cluster, uint64_t inputs, struct 
     bool useful = false;
     for (uint32_t i = 0; i < cluster->link_count && stage->order_count > 0 && !useful; i++)
         useful = (cluster->link_inputs[i] & ~inputs) &&
-                 equates_slot(&cluster->links[i], stage->order[0]);
+                 plan__equates_slot(&cluster->links[i], stage->order[0]);
     if (!useful)
         stage->order_count = 0;
 }
@@ -328,12 +112,12 @@ static struct join join_of(const struct cluster *cluster, const struct way *left
                         .kind = node ? node->joined_as : JOIN_INNER,
                         .left = left->stage,
                         .right = right->stage,
-                        .left_relations = relations_of(cluster, left->inputs),
-                        .right_relations = relations_of(cluster, right->inputs),
+                        .left_relations = plan__cluster_relations(cluster, left->inputs),
+                        .right_relations = plan__cluster_relations(cluster, right->inputs),
                         .right_node = node,
                         .links = links,
                         .fraction = left->early ? cluster->fraction : 1};
-    collect_links(cluster, left->inputs, right->inputs, &join);
+    plan__cluster_links(cluster, left->inputs, right->inputs, &join);
     double selectivity = 1;
     for (uint32_t i = 0; i < join.link_count; i++)
         selectivity *= join.links[i]->selectivity;
@@ -348,7 +132,7 @@ static void consider(struct cluster *cluster, const struct ways *lefts, const st
     if (lefts->count == 0 || rights->count == 0 ||
         !may_join(cluster, lefts->items[0]->inputs, rights->items[0]->inputs))
         return;
-    cluster->pairs++;
+    cluster->pairs += 1 + cluster->link_count / LINKS_PAIR;
     struct join join = join_of(cluster, lefts->items[0], rights->items[0], cluster->links_chosen);
     if (!rights->items[0]->left)
         weigh_lookup(cluster, lefts->items[0]->inputs,
@@ -379,7 +163,7 @@ static void consider(struct cluster *cluster, const struct ways *lefts, const st
 static void keep_single(struct cluster *cluster, uint32_t input, const struct stage *stage,
                         bool early)
 {
-    struct way way = {.stage = *stage, .inputs = bit(input), .early = early};
+    struct way way = {.stage = *stage, .inputs = plan__bit(input), .early = early};
     forget_order(cluster, way.inputs, &way.stage);
     keep(cluster, &cluster->singles[input], &way);
     cluster->singles[input].rows = cluster->singles[input].items[0]->stage.rows;
@@ -394,7 +178,7 @@ static status_t choose_wished(struct cluster *cluster, uint32_t input)
     for (uint32_t i = 0; i < wish->key_count; i++)
         relations |= plan__relations(cluster->query, wish->keys[i].expr);
     bool is_table = node->leaf && cluster->query->relations[node->relation].table;
-    if (is_partial(cluster, input) || (relations & ~node->relations) ||
+    if (plan__is_partial(cluster, input) || (relations & ~node->relations) ||
         (wish->key_count == 0 ? !is_table || wish->limit == 0 : relations == 0))
         return OK;
     struct wish own = *wish;
@@ -422,7 +206,7 @@ static void choose_for_merge(struct cluster *cluster, uint32_t input)
         if (place >= relation->table->column_count)
             continue; /* an expression has no slot */
         for (uint32_t k = 0; k < cluster->link_count && !links; k++)
-            links = equates_slot(&cluster->links[k], slot);
+            links = plan__equates_slot(&cluster->links[k], slot);
         if (!links)
             continue;
         struct sort_key key = {.expr = plan__column(cluster->planner, cluster->query, slot, 0)};
@@ -448,7 +232,7 @@ static status_t choose_singles(struct cluster *cluster)
             return status;
         stage.ordered = cluster->wish->key_count == 0;
         keep_single(cluster, i, &stage, false);
-        rows *= is_partial(cluster, i) ? 1 : stage.rows;
+        rows *= plan__is_partial(cluster, i) ? 1 : stage.rows;
     }
     for (uint32_t i = 0; i < cluster->link_count; i++)
         rows *= cluster->link_owner[i] == NOWHERE ? cluster->links[i].selectivity : 1;
@@ -486,19 +270,19 @@ static const struct way *order_exactly(struct cluster *cluster)
 {
     if (cluster->count > INPUTS_EXACT)
         return NULL;
-    uint64_t all = bit(cluster->count) - 1;
+    uint64_t all = plan__bit(cluster->count) - 1;
     struct ways *sets = arena_zalloc(cluster->planner->arena, (all + 1) * sizeof *sets);
     for (uint64_t set = 1; set <= all; set++) {
         if ((set & (set - 1)) == 0) {
             sets[set] = cluster->singles[__builtin_ctzll(set)];
             continue;
         }
-        if (reached_from(cluster, set & ~(set - 1), set) != set)
+        if (plan__cluster_reached(cluster, set & ~(set - 1), set) != set)
             continue;
         /* The parts in ascending order: of two that cost the same the one written first leads. */
         for (uint64_t left = set & ~(set - 1); left != set; left = (left - set) & set)
             consider(cluster, &sets[left], &sets[set & ~left], &sets[set]);
-        if (cluster->pairs > PAIRS_EXACT)
+        if (cluster->pairs > PAIRS_EXACT || plan__poll(cluster->planner) != OK)
             return NULL;
     }
     return cheapest(cluster, &sets[all]);
@@ -511,13 +295,15 @@ static uint32_t next_input(struct cluster *cluster, uint64_t joined, const struc
     bool best_connected = false;
     double best_rows = 0;
     for (uint32_t i = 0; i < cluster->count; i++) {
-        if ((joined & bit(i)) || (cluster->needs[i] & ~joined))
+        if ((joined & plan__bit(i)) || (cluster->needs[i] & ~joined))
             continue;
         if (cluster->planner->options->no_join_order)
             return i;
+        bool connected = cluster->neighbors[i] & joined;
+        if (!connected && best_connected)
+            continue;
         struct join join =
             join_of(cluster, ways->items[0], cluster->singles[i].items[0], cluster->links_chosen);
-        bool connected = cluster->neighbors[i] & joined;
         bool better = best == NOWHERE || (connected && !best_connected) ||
                       (connected == best_connected && join.rows < best_rows);
         if (better) {
@@ -534,7 +320,7 @@ static uint32_t next_input(struct cluster *cluster, uint64_t joined, const struc
 static const struct way *order_from(struct cluster *cluster, uint32_t first)
 {
     struct ways ways = cluster->singles[first];
-    uint64_t joined = bit(first);
+    uint64_t joined = plan__bit(first);
     bool written = cluster->planner->options->no_join_order;
     for (uint32_t n = 1; n < cluster->count; n++) {
         uint32_t i = next_input(cluster, joined, &ways);
@@ -544,7 +330,7 @@ static const struct way *order_from(struct cluster *cluster, uint32_t first)
             consider(cluster, &cluster->singles[i], &ways, &both);
         ASSERT(both.count > 0);
         ways = both;
-        joined |= bit(i);
+        joined |= plan__bit(i);
     }
     return cheapest(cluster, &ways);
 }
@@ -556,7 +342,7 @@ static const struct way *order_greedily(struct cluster *cluster)
         const struct ways *ways = &cluster->singles[i];
         bool is_first = smallest == NOWHERE || (!cluster->planner->options->no_join_order &&
                                                 ways->rows < cluster->singles[smallest].rows);
-        if (!is_partial(cluster, i) && is_first)
+        if (!plan__is_partial(cluster, i) && is_first)
             smallest = i;
         for (uint32_t k = 0; k < ways->count && cluster->wish->key_count > 0; k++)
             leader = ways->items[k]->stage.ordered ? i : leader;
@@ -587,42 +373,18 @@ static void lay_out(struct cluster *cluster, const struct way *way, struct stage
     plan__lay_out_join(&join, way->method, out);
 }
 
-static struct cluster open_cluster(struct planner *planner, struct query *query,
-                                   struct from_node *node, const struct wish *wish)
-{
-    struct arena *arena = planner->arena;
-    struct cluster cluster = {
-        .planner = planner, .query = query, .node = node, .wish = wish, .count = node->input_count};
-    uint32_t links = node->on.count;
-    ASSERT(cluster.count > 0 && cluster.count <= RELATIONS_MAX);
-    for (uint32_t i = 0; i < cluster.count; i++)
-        links += node->inputs[i]->joined_on.count;
-    cluster.neighbors = arena_zalloc(arena, cluster.count * sizeof *cluster.neighbors);
-    cluster.needs = arena_zalloc(arena, cluster.count * sizeof *cluster.needs);
-    cluster.weighed = arena_zalloc(arena, cluster.count * sizeof *cluster.weighed);
-    cluster.singles = arena_zalloc(arena, cluster.count * sizeof *cluster.singles);
-    cluster.links = arena_alloc(arena, (links + 1) * sizeof *cluster.links);
-    cluster.links_chosen = arena_alloc(arena, (links + 1) * sizeof *cluster.links_chosen);
-    cluster.link_inputs = arena_alloc(arena, (links + 1) * sizeof *cluster.link_inputs);
-    cluster.link_owner = arena_alloc(arena, (links + 1) * sizeof *cluster.link_owner);
-    cluster.link_family = arena_alloc(arena, (links + 1) * sizeof *cluster.link_family);
-    for (uint32_t i = 0; i < node->on.count; i++)
-        add_link(&cluster, node->on.items[i], NOWHERE);
-    connect_partials(&cluster);
-    plan__correlate_links(planner, query, cluster.links, cluster.link_count);
-    return cluster;
-}
-
 status_t plan__choose_inner(struct planner *planner, struct query *query, struct from_node *node,
                             const struct wish *wish, struct stage *out)
 {
     ASSERT(node->kind == JOIN_INNER && !node->lateral);
-    struct cluster cluster = open_cluster(planner, query, node, wish);
+    struct cluster cluster = plan__cluster_open(planner, query, node, wish);
     status_t status = choose_singles(&cluster);
     if (status)
         return status;
-    connect_parts(&cluster);
+    plan__cluster_connect(&cluster);
     const struct way *way = planner->options->no_join_order ? NULL : order_exactly(&cluster);
+    if (!way && (status = plan__poll(planner)))
+        return status;
     if (!way)
         way = order_greedily(&cluster);
     lay_out(&cluster, way, out);

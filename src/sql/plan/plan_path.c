@@ -7,7 +7,7 @@
  * conflicts. */
 #include <math.h>
 
-#include "sql/plan/plan_int.h"
+#include "sql/plan/plan_path_int.h"
 
 static const double COST_SEEK = 8;  /* to find the beginning of a range */
 static const double COST_FETCH = 3; /* a row through a secondary index, on top of the entry */
@@ -16,7 +16,8 @@ static const double COST_FETCH = 3; /* a row through a secondary index, on top o
 static const double COST_SEEK_MEASURED = 40;
 static const double COST_FETCH_MEASURED = 20;
 static const double FEW_RANGES = 100; /* for more the whole table is thought of, too */
-enum { RANGES_MAX = 4096 };           /* products of IN lists beyond this are filtered instead */
+enum { COVERED_MAX = CATALOG_KEY_COLUMNS_MAX + 2 }; /* conditions by one path */
+enum { RANGES_MAX = 4096 }; /* products of IN lists beyond this are filtered instead */
 
 /* Whether the path makes a condition superfluous. */
 bool plan__is_covered(const struct path *path, uint32_t condition)
@@ -31,17 +32,38 @@ bool plan__is_covered(const struct path *path, uint32_t condition)
            (upper && path->upper->exact && (lower || !path->upper->half));
 }
 
+/* Adds the restriction's condition when the path covers it and it mentions the slot. */
+static void add_covered(const struct access *access, const struct path *path,
+                        const struct restriction *restriction, uint32_t slot, uint32_t *covered,
+                        uint32_t *count)
+{
+    if (!restriction || !plan__is_covered(path, restriction->condition) ||
+        !plan__mentions(access->conditions->items[restriction->condition], slot))
+        return;
+    for (uint32_t i = 0; i < *count; i++) {
+        if (covered[i] == restriction->condition)
+            return;
+    }
+    ASSERT(*count < COVERED_MAX);
+    covered[(*count)++] = restriction->condition;
+}
+
 /* Whether the scan has to produce a column: for what is above, or for the filter on it. */
 bool plan__is_needed(const struct access *access, const struct path *path, uint32_t place)
 {
     uint32_t slot = access->relation->slot_first + place;
+    uint32_t mentions = access->mentions[place];
     if (access->query->slots[slot].used)
         return true;
-    for (uint32_t i = 0; i < access->conditions->count; i++) {
-        if (!plan__is_covered(path, i) && plan__mentions(access->conditions->items[i], slot))
-            return true;
-    }
-    return false;
+    if (mentions == 0 || mentions > COVERED_MAX)
+        return mentions > 0;
+    uint32_t covered[COVERED_MAX], count = 0;
+    for (uint32_t i = 0; i < path->equal_count; i++)
+        add_covered(access, path, path->equal[i], slot, covered, &count);
+    add_covered(access, path, path->lower, slot, covered, &count);
+    add_covered(access, path, path->upper, slot, covered, &count);
+    ASSERT(count <= mentions);
+    return count < mentions;
 }
 
 static bool index_has(const struct index *index, uint32_t place)

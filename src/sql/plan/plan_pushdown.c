@@ -137,14 +137,16 @@ static void flatten(struct planner *planner, struct from_node *node)
 /* ---- equalities -------------------------------------------------------------------------------
  */
 
-/* column = constant or parameter: the value, or NULL. */
-static struct expr *fixed_value(const struct expr *condition, uint32_t slot)
+enum { CLOSING_ROUNDS_MAX = 64 };
+
+/* column = constant or parameter: the value and the column's slot, or NULL. */
+static struct expr *fixed_value(const struct expr *condition, uint32_t *slot)
 {
-    if (condition->kind != EXPR_CALL || condition->call != CALL_EQ)
+    if (condition->kind != EXPR_CALL || condition->call != CALL_EQ ||
+        condition->arguments[0]->kind != EXPR_COLUMN || !plan__is_fixed(condition->arguments[1]))
         return NULL;
-    struct expr *left = condition->arguments[0];
-    bool matches = left->kind == EXPR_COLUMN && left->index == slot;
-    return matches && plan__is_fixed(condition->arguments[1]) ? condition->arguments[1] : NULL;
+    *slot = condition->arguments[0]->index;
+    return condition->arguments[1];
 }
 
 static bool equates_columns(const struct expr *condition)
@@ -154,39 +156,49 @@ static bool equates_columns(const struct expr *condition)
            condition->arguments[1]->kind == EXPR_COLUMN;
 }
 
-static bool has_fixed_value(const struct exprs *list, uint32_t slot)
+static bool any_equates_columns(const struct exprs *list)
 {
     for (uint32_t i = 0; i < list->count; i++) {
-        if (fixed_value(list->items[i], slot))
+        if (equates_columns(list->items[i]))
             return true;
     }
     return false;
 }
 
-static struct expr *find_fixed_value(const struct exprs *list, uint32_t slot)
+/* For each slot its value in the list, the first one, or NULL. */
+static struct expr **fixed_values(struct planner *planner, const struct query *query,
+                                  const struct exprs *list)
 {
-    struct expr *value = NULL;
-    for (uint32_t i = 0; i < list->count && !value; i++)
-        value = fixed_value(list->items[i], slot);
-    return value;
+    struct expr **values =
+        arena_zalloc(planner->arena, (query->slot_count + 1) * sizeof(struct expr *));
+    for (uint32_t i = 0; i < list->count; i++) {
+        uint32_t slot;
+        struct expr *value = fixed_value(list->items[i], &slot);
+        if (value && !values[slot])
+            values[slot] = value;
+    }
+    return values;
 }
 
-/* to = (the value of from), when `known` has one and `out` has none for `to`. */
-static bool infer(struct planner *planner, const struct exprs *known, struct expr *from,
-                  struct expr *to, struct exprs *out)
+/* to = (the value of from), when `known` has one and `out`, whose values `own` are, none for `to`.
+ */
+static bool infer(struct planner *planner, struct expr *const *known, struct expr *from,
+                  struct expr *to, struct exprs *out, struct expr **own)
 {
-    struct expr *value = find_fixed_value(known, from->index);
-    if (!value || value->type != to->type || has_fixed_value(out, to->index))
+    struct expr *value = known[from->index];
+    if (!value || value->type != to->type || own[to->index])
         return false;
+    own[to->index] = value;
     plan__append(planner, out, plan__call2(planner, CALL_EQ, SQL_BOOLEAN, to->position, to, value));
     return true;
 }
 
-/* a = b AND b = 5 gives a = 5, until nothing is added. Few conditions equate columns. */
-static void close_equalities(struct planner *planner, struct exprs *pool)
+/* a = b AND b = 5 gives a = 5, until nothing is added: a chain that is written backwards takes a
+ * round for each of its links. */
+static void close_equalities(struct planner *planner, struct exprs *pool, struct expr **values)
 {
     bool added = true;
-    while (added) {
+    for (uint32_t round = 0; added && round < CLOSING_ROUNDS_MAX; round++) {
         added = false;
         for (uint32_t i = 0; i < pool->count; i++) {
             struct expr *condition = pool->items[i];
@@ -194,13 +206,14 @@ static void close_equalities(struct planner *planner, struct exprs *pool)
                 continue;
             struct expr *a = condition->arguments[0];
             struct expr *b = condition->arguments[1];
-            added |= infer(planner, pool, a, b, pool) || infer(planner, pool, b, a, pool);
+            added |= infer(planner, values, a, b, pool, values) ||
+                     infer(planner, values, b, a, pool, values);
         }
     }
 }
 
 /* Drops a = b where both are fixed to the same value: it is true then. */
-static void drop_implied(const struct exprs *a_values, const struct exprs *b_values,
+static void drop_implied(struct expr *const *a_values, struct expr *const *b_values,
                          struct exprs *conditions)
 {
     uint32_t kept = 0;
@@ -210,8 +223,8 @@ static void drop_implied(const struct exprs *a_values, const struct exprs *b_val
         for (uint32_t turn = 0; turn < 2 && equates_columns(condition); turn++) {
             uint32_t a = condition->arguments[turn]->index;
             uint32_t b = condition->arguments[1 - turn]->index;
-            const struct expr *a_value = find_fixed_value(a_values, a);
-            const struct expr *b_value = find_fixed_value(b_values, b);
+            const struct expr *a_value = a_values[a];
+            const struct expr *b_value = b_values[b];
             implied |= a_value && b_value && plan__equal(a_value, b_value);
         }
         if (!implied)
@@ -307,9 +320,11 @@ static void sink_inner(struct planner *planner, struct query *query, struct from
         if (node->inputs[i]->joined_as != JOIN_INNER)
             sink_joined_on(planner, query, node->inputs[i], &pool, &parts[i]);
     }
-    if (!planner->options->no_fold) {
-        close_equalities(planner, &pool);
-        drop_implied(&pool, &pool, &pool);
+    node->closed = !planner->options->no_fold;
+    if (node->closed && any_equates_columns(&pool)) {
+        struct expr **values = fixed_values(planner, query, &pool);
+        close_equalities(planner, &pool, values);
+        drop_implied(values, values, &pool);
         node->closed = close_columns(planner, &pool);
     }
     node->on = (struct exprs){0};
@@ -328,6 +343,26 @@ static void sink_inner(struct planner *planner, struct query *query, struct from
     }
     for (uint32_t i = 0; i < node->input_count; i++)
         sink(planner, query, node->inputs[i], &parts[i]);
+}
+
+/* What is known of a left column holds of the right one that ON equates with it; and then ON says
+ * nothing more. */
+static void infer_right(struct planner *planner, struct query *query, uint64_t left_relations,
+                        struct exprs *to_left, struct exprs *to_right, struct exprs *on)
+{
+    struct expr **left = fixed_values(planner, query, to_left);
+    struct expr **right = fixed_values(planner, query, to_right);
+    for (uint32_t i = 0; i < on->count; i++) {
+        if (!equates_columns(on->items[i]))
+            continue;
+        struct expr *a = on->items[i]->arguments[0];
+        struct expr *b = on->items[i]->arguments[1];
+        bool a_left = is_within(plan__relations(query, a), left_relations);
+        bool b_left = is_within(plan__relations(query, b), left_relations);
+        if (a_left != b_left)
+            infer(planner, left, a_left ? a : b, a_left ? b : a, to_right, right);
+    }
+    drop_implied(left, right, on);
 }
 
 static void sink_left(struct planner *planner, struct query *query, struct from_node *node,
@@ -350,17 +385,8 @@ static void sink_left(struct planner *planner, struct query *query, struct from_
                      !condition->is_volatile;
         plan__append(planner, sinks ? &to_right : &on, condition);
     }
-    for (uint32_t i = 0; i < on.count && !planner->options->no_fold; i++) {
-        if (!equates_columns(on.items[i]))
-            continue;
-        struct expr *a = on.items[i]->arguments[0];
-        struct expr *b = on.items[i]->arguments[1];
-        bool a_left = is_within(plan__relations(query, a), left->relations);
-        bool b_left = is_within(plan__relations(query, b), left->relations);
-        if (a_left != b_left)
-            infer(planner, &to_left, a_left ? a : b, a_left ? b : a, &to_right);
-    }
-    drop_implied(&to_left, &to_right, &on);
+    if (!planner->options->no_fold && any_equates_columns(&on))
+        infer_right(planner, query, left->relations, &to_left, &to_right, &on);
     node->on = on;
     sink(planner, query, left, &to_left);
     sink(planner, query, right, &to_right);

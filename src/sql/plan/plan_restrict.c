@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "sql/plan/plan_int.h"
+#include "sql/plan/plan_path_int.h"
 
 bool plan__own_column(const struct access *access, const struct expr *expr, uint32_t *place)
 {

@@ -29,7 +29,7 @@ static struct expr *junction(struct planner *planner, enum expr_kind kind, struc
  */
 
 /* Looks no further than this, so that a list of thousands costs no square; a repetition that stays
- * is harmless. */
+ * is harmless, as is a common condition that is not found. */
 enum { REPETITION_REACH = 64 };
 
 static bool stands_in(const struct exprs *list, const struct expr *expr)
@@ -117,7 +117,7 @@ static bool has_conjunct(const struct expr *expr, const struct expr *wanted)
 {
     if (expr->kind != EXPR_AND)
         return plan__equal(expr, wanted);
-    for (uint32_t i = 0; i < expr->argument_count; i++) {
+    for (uint32_t i = 0; i < expr->argument_count && i < REPETITION_REACH; i++) {
         if (plan__equal(expr->arguments[i], wanted))
             return true;
     }
@@ -144,7 +144,7 @@ static struct expr *factor(struct planner *planner, struct exprs *parts)
     struct expr **candidates = first->kind == EXPR_AND ? first->arguments : &first;
     uint32_t count = first->kind == EXPR_AND ? first->argument_count : 1;
     struct exprs common = {0};
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && i < REPETITION_REACH; i++) {
         bool everywhere = true;
         for (uint32_t j = 1; j < parts->count && everywhere; j++)
             everywhere = has_conjunct(parts->items[j], candidates[i]);

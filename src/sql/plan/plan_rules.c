@@ -1,5 +1,5 @@
 /* What a table asks of its rows: the texts the catalog keeps, bound to the table's columns. */
-#include "sql/plan/plan_int.h"
+#include "sql/plan/plan_path_int.h"
 
 static const struct plan_options no_options;
 

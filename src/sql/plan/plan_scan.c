@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "sql/plan/plan_int.h"
+#include "sql/plan/plan_path_int.h"
 
 static const double SHORT_ROWS = 100; /* as many still are few */
 
@@ -159,6 +159,32 @@ static void write_nothing(const struct access *access, struct stage *out)
     plan__describe(planner, access->query, out);
 }
 
+/* last[place]: the last condition found to mention the column, counted from 1. */
+static void note_mentions(struct access *access, const struct expr *expr, uint32_t condition,
+                          uint32_t *last)
+{
+    if (expr->kind == EXPR_COLUMN) {
+        uint32_t place = expr->index - access->relation->slot_first;
+        if (expr->index < access->relation->slot_first || place >= access->table->column_count ||
+            last[place] == condition + 1)
+            return;
+        last[place] = condition + 1;
+        access->mentions[place]++;
+        return;
+    }
+    for (uint32_t i = 0; i < expr->argument_count; i++)
+        note_mentions(access, expr->arguments[i], condition, last);
+}
+
+static void count_mentions(struct access *access)
+{
+    uint32_t columns = access->table->column_count;
+    access->mentions =
+        arena_zalloc(access->planner->arena, 2 * (columns + 1) * sizeof *access->mentions);
+    for (uint32_t i = 0; i < access->conditions->count; i++)
+        note_mentions(access, access->conditions->items[i], i, access->mentions + columns + 1);
+}
+
 static struct access open_access(struct planner *planner, struct query *query, uint32_t relation,
                                  const struct exprs *conditions)
 {
@@ -173,6 +199,7 @@ static struct access open_access(struct planner *planner, struct query *query, u
     access.rows *= plan__selectivity_all(planner, query, conditions);
     access.rows = fmax(access.rows, 1);
     plan__read_computed(&access);
+    count_mentions(&access);
     return access;
 }
 

@@ -32,8 +32,10 @@ static bool any_outer(struct expr *const *items, uint32_t count)
 static bool from_has_outer(const struct query *query, const struct from_node *node)
 {
     if (node->leaf) {
-        const struct query *derived = query->relations[node->relation].derived;
-        return derived && plan__query_has_outer(derived, false);
+        const struct relation *relation = &query->relations[node->relation];
+        /* What several places may read has none; and is not to be gone through for each of them. */
+        return relation->derived && !relation->common &&
+               plan__query_has_outer(relation->derived, false);
     }
     for (uint32_t i = 0; i < node->input_count; i++) {
         if (from_has_outer(query, node->inputs[i]))

@@ -1,7 +1,7 @@
 /* INSERT ... ON CONFLICT, and RETURNING. */
 #include <string.h>
 
-#include "sql/plan/plan_int.h"
+#include "sql/plan/plan_path_int.h"
 
 /* ---- ON CONFLICT ------------------------------------------------------------------------------
  */

@@ -2,7 +2,7 @@
  *
  * The reasons are taken down where a path is chosen, from the same figures, and printed behind the
  * plan. Costs are in rows passed on by a scan. */
-#include "sql/plan/plan_int.h"
+#include "sql/plan/plan_path_int.h"
 
 #include <string.h>
 

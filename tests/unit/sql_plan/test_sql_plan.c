@@ -347,12 +347,11 @@ static void test_memory_is_bounded(void **state)
     struct buffer sql = {0};
     struct ast_statement *statement =
         parse(repeat(&sql, "SELECT ", "a + #", ",", 20000, " FROM t"));
-    struct arena small;
-    arena_init(&small, 64 << 10);
-    assert_int_equal(plan_statement(statement, f.catalog, NULL, &small, &f.planned, &f.error),
+    const struct plan_options options = {.memory_max = 64 << 10};
+    assert_int_equal(plan_statement(statement, f.catalog, &options, &f.arena, &f.planned, &f.error),
                      ERR_NOMEM);
     assert_string_equal(f.error.sqlstate, "53200");
-    arena_free(&small);
+    assert_true(f.arena.used < 64 << 20);
     buffer_free(&sql);
 }
 
