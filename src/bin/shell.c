@@ -124,7 +124,7 @@ static void peer_notice(struct bin__shell *shell)
 
 /* ---- statements ----------------------------------------------------------------------------- */
 
-static void screen_measure(struct bin__shell *shell)
+void bin__screen_measure(struct bin__shell *shell)
 {
     struct winsize size;
     bool known = shell->output.pretty && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
@@ -263,7 +263,7 @@ int bin__shell_statement(struct bin__shell *shell, const struct bin__statement *
     enum bin__copy copy = bin__copy_kind(slice_make(statement->text, statement->size));
     int code = BIN__EXIT_OK;
     bin__shell_remember(shell, statement);
-    screen_measure(shell);
+    bin__screen_measure(shell);
     if (copy == BIN__COPY_FROM) {
         struct buffer data;
         buffer_init(&data, COPY_BYTES_MAX);
@@ -278,6 +278,14 @@ int bin__shell_statement(struct bin__shell *shell, const struct bin__statement *
     }
     peer_notice(shell);
     return code;
+}
+
+bool bin__shell_ask(struct bin__shell *shell, const char *sql, toydb_event_fn *each, void *context)
+{
+    running = shell->session;
+    enum toydb_result result = toydb_execute(shell->session, sql, NULL, 0, each, context, NULL);
+    running = NULL;
+    return result == TOYDB_OK;
 }
 
 int bin__shell_query(struct bin__shell *shell, const char *sql, const char *parameter,
@@ -308,7 +316,7 @@ int bin__shell_status(struct bin__shell *shell)
 {
     struct toydb_status *status;
     struct toydb_error error;
-    screen_measure(shell);
+    bin__screen_measure(shell);
     if (toydb_status(shell->session, &status, &error) != TOYDB_OK)
         return bin__shell_complain(shell, "%s", error.message);
     struct toydb_status *leader = shell->embedded ? NULL : bin__status_leader(status);

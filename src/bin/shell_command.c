@@ -148,6 +148,18 @@ static const struct {
     {"quit", command_quit},
 };
 
+const char *const *bin__command_names(void)
+{
+    enum { COMMANDS = sizeof commands / sizeof *commands, LISTS_MAX = 32 };
+    static const char *names[COMMANDS + LISTS_MAX + 1];
+    for (size_t i = 0; i < COMMANDS; i++)
+        names[i] = commands[i].name;
+    for (size_t i = 0; i < LISTS_MAX; i++)
+        names[COMMANDS + i] = bin__list_name(i);
+    ASSERT(!bin__list_name(LISTS_MAX));
+    return names;
+}
+
 static const char *skip_blanks(const char *at)
 {
     return at + strspn(at, " \t\r\n");

@@ -60,6 +60,12 @@ static const struct topic {
 
 enum { TOPICS = sizeof topics / sizeof *topics };
 
+const char *bin__help_topic(size_t i, const char **syntax)
+{
+    *syntax = i < TOPICS ? topics[i].syntax : NULL;
+    return i < TOPICS ? topics[i].command : NULL;
+}
+
 /* "create  index;" as "CREATE INDEX", which the names begin with. */
 static void topic_normalize(const char *typed, struct buffer *out)
 {

@@ -6,6 +6,7 @@
  *   shell_copy.c      COPY: its data out of the lines behind it, its lines as they are
  *   shell_pager.c     what is longer than the screen
  *   shell_prompt.c    statements from a person: line editing, history, prompts
+ *   shell_complete.c  Tab (shell_complete_int.h); complete.c: what can be meant (complete_int.h)
  *   shell_command.c   backslash commands
  *   shell_again.c     \g, \gx, \watch, \p, \e: the last statement once more
  *   shell_describe.c  \d NAME
@@ -84,6 +85,8 @@ int bin__copy_data(struct bin__shell *shell, struct buffer *data);
 
 /* A command without its backslash. */
 int bin__shell_command(struct bin__shell *shell, const char *command);
+/* Their names, the last NULL. */
+const char *const *bin__command_names(void);
 /* A statement, a command, or a statement with the command that says how to run it. */
 int bin__shell_do(struct bin__shell *shell, const struct bin__statement *statement);
 /* shell_again.c. "g", "gx" or "watch" of a statement; NULL: of the last. */
@@ -96,6 +99,8 @@ int bin__shell_edit(struct bin__shell *shell, const char *argument);  /* \e */
 /* Runs a statement of the shell's own, with $1 unless that is NULL, and complains when it fails. */
 int bin__shell_query(struct bin__shell *shell, const char *sql, const char *parameter,
                      toydb_event_fn *each, void *context);
+/* The same for what nobody has asked for: nothing is said of a failure, which is false. */
+bool bin__shell_ask(struct bin__shell *shell, const char *sql, toydb_event_fn *each, void *context);
 /* Of "d", "dt", "di+" and so on; -1: it is none of them. */
 int bin__shell_list(struct bin__shell *shell, const char *command, const char *argument);
 /* All there is to know of what is named so. */
@@ -103,6 +108,7 @@ int bin__shell_describe(struct bin__shell *shell, const char *typed, bool full);
 /* A line that begins with a point and a letter: what the shell of SQLite takes. */
 int bin__shell_foreign(struct bin__shell *shell, struct slice line);
 int bin__shell_status(struct bin__shell *shell);
+const char *bin__list_name(size_t i); /* the i-th; NULL behind the last */
 void bin__shell_help(struct bin__shell *shell);
 /* Of one SQL command, or the list of them with "". */
 int bin__shell_help_sql(struct bin__shell *shell, const char *topic);
@@ -127,6 +133,11 @@ struct bin__pattern {
 void bin__pattern_parse(const char *typed, struct bin__pattern *out);
 void bin__pattern_free(struct bin__pattern *pattern);
 
+/* The i-th SQL command by name, and its diagram; NULL behind the last. */
+const char *bin__help_topic(size_t i, const char **syntax);
+
+/* How wide it is now, into the output. */
+void bin__screen_measure(struct bin__shell *shell);
 /* Catches Ctrl-C from now on: it cancels the statement that runs. */
 void bin__shell_catch_interrupts(void);
 /* Was one caught since this was last asked? */

@@ -124,6 +124,11 @@ static int list_print(struct bin__shell *shell, const struct list *list, const c
     return bin__output_flush(&shell->output) ? code : BIN__EXIT_FAILED;
 }
 
+const char *bin__list_name(size_t i)
+{
+    return i < sizeof lists / sizeof *lists ? lists[i].command : NULL;
+}
+
 int bin__shell_list(struct bin__shell *shell, const char *command, const char *argument)
 {
     size_t size = strlen(command);

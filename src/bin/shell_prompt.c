@@ -14,7 +14,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "bin/shell_int.h"
+#include "bin/shell_complete_int.h"
 
 enum { HISTORY_LINES = 1000, PROMPT_MAX = 64 };
 
@@ -25,6 +25,7 @@ struct prompt {
     History *history;
     char history_path[512]; /* empty: none is kept */
     struct buffer entry;    /* lines typed since the last statement ended */
+    struct bin__completion completion;
     char text[PROMPT_MAX];
     bool dropped; /* Ctrl-C ended the line */
     cc_t interrupt_key;
@@ -76,6 +77,29 @@ static unsigned char on_drop_line(EditLine *edit, int key)
     MAYBE(key == 3);
     prompt_of(edit)->dropped = true;
     return CC_NEWLINE;
+}
+
+/* Makes `key` the one that interrupts. Before a line is edited libedit takes over what it finds. */
+static void interrupt_key_set(cc_t key)
+{
+    struct termios terminal;
+    if (tcgetattr(STDIN_FILENO, &terminal) != 0)
+        return; /* it has gone; reading will say so */
+    terminal.c_cc[VINTR] = key;
+    int result = tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal);
+    MAYBE(result == 0);
+}
+
+/* Ctrl-C is a signal while the database is asked for names. */
+static unsigned char on_complete(EditLine *edit, int key)
+{
+    struct prompt *prompt = prompt_of(edit);
+    MAYBE(key == '\t');
+    interrupt_key_set(prompt->interrupt_key);
+    bool printed = bin__completion_run(&prompt->completion, edit);
+    interrupt_key_set(_POSIX_VDISABLE);
+    bin__shell_interrupted();
+    return printed ? CC_REDISPLAY : CC_REFRESH;
 }
 
 /* ---- history -------------------------------------------------------------------------------- */
@@ -204,22 +228,13 @@ static void edit_open(struct prompt *prompt)
     el_set(prompt->edit, EL_HIST, history, prompt->history);
     el_set(prompt->edit, EL_ADDFN, "toysql-drop-line", "Drop the line", on_drop_line);
     el_set(prompt->edit, EL_BIND, "^C", "toysql-drop-line", NULL);
+    el_set(prompt->edit, EL_ADDFN, "toysql-complete", "Complete the word", on_complete);
+    el_set(prompt->edit, EL_BIND, "^I", "toysql-complete", NULL);
     el_set(prompt->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_set(prompt->edit, EL_BIND, "\033[3~", "ed-delete-next-char", NULL);
     el_set(prompt->edit, EL_BIND, "\033[1;5D", "ed-prev-word", NULL);
     el_set(prompt->edit, EL_BIND, "\033[1;5C", "em-next-word", NULL);
     el_source(prompt->edit, NULL);
-}
-
-/* Makes `key` the one that interrupts. Before a line is edited libedit takes over what it finds. */
-static void interrupt_key_set(cc_t key)
-{
-    struct termios terminal;
-    if (tcgetattr(STDIN_FILENO, &terminal) != 0)
-        return; /* it has gone; reading will say so */
-    terminal.c_cc[VINTR] = key;
-    int result = tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal);
-    MAYBE(result == 0);
 }
 
 static cc_t interrupt_key(void)
@@ -263,6 +278,9 @@ static bool read_line(struct prompt *prompt)
     bin__prompt_text(prompt->text, sizeof prompt->text,
                      toydb_transaction_state(prompt->shell->session), prompt->split.begun,
                      prompt->split.state);
+    bin__screen_measure(prompt->shell);
+    if (bin__split_idle(&prompt->split))
+        prompt->completion.fresh = false;
     const char *line = edit_line(prompt, &size);
     if (prompt->dropped) {
         entry_drop(prompt);
@@ -322,7 +340,8 @@ static void welcome(struct bin__shell *shell)
 
 int bin__shell_interact(struct bin__shell *shell)
 {
-    struct prompt prompt = {.shell = shell, .interrupt_key = interrupt_key()};
+    struct prompt prompt = {
+        .shell = shell, .completion = {.shell = shell}, .interrupt_key = interrupt_key()};
     welcome(shell);
     bin__shell_catch_interrupts();
     bin__split_init(&prompt.split);
@@ -335,6 +354,7 @@ int bin__shell_interact(struct bin__shell *shell)
     shell->split = NULL;
     history_close(&prompt);
     el_end(prompt.edit);
+    bin__completion_free(&prompt.completion);
     bin__split_free(&prompt.split);
     buffer_free(&prompt.entry);
     return shell->output.failed ? BIN__EXIT_FAILED : BIN__EXIT_OK;

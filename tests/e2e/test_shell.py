@@ -153,6 +153,23 @@ def what_is_longer_than_the_screen():
 
 
 @test
+def completing():
+    cluster.nodes[0].execute("CREATE TABLE completed (id INTEGER PRIMARY KEY, description TEXT)")
+    terminal = Terminal(TOYSQL, "-H", cluster.addresses)
+    terminal.expect(r"toydb> $")
+    for keys, shown in [("sel\t", r"select $"), ("descri\t", r"description $"), ("fro\t", r"from $"),
+                        ("comple\t", r"completed $"), (";\n", r"\(0 rows\)"), ("", r"toydb> $"), ("\\stat\t", r"status $"),
+                        ("\n", r"toydb> $"), ("\\d\t", r"dt\+"), ("t\n", r"completed"), ("", r"toydb> $")]:
+        terminal.send(keys)
+        terminal.expect(shown)
+    # Tabs of what is pasted are tabs.
+    terminal.send("SELECT\t'a\tb' = E'a\\tb' AS\tsame;\n")
+    assert re.search(r"same\s.*\(1 row\)", terminal.expect(r"\(1 row\)"), re.S)
+    terminal.send("\\q\n")
+    assert terminal.end() == 0
+
+
+@test
 def leaving_as_soon_as_the_prompt_is_there():
     # With the processors busy the program is often stopped right behind its prompt.
     hogs = [popen(["sh", "-c", "while :; do :; done"]) for _ in range(3)]
