@@ -1,12 +1,12 @@
 /* Nested loop join: the right side is read once, and every left row meets every right row. For
  * conditions without an equality.
  *
- * The right rows are in a row store, met a block of it at a time. Where somebody relies on the
- * order of the left rows each of them meets all blocks before the next one does. Otherwise, when
- * there are several, a block meets all rows of a left batch before the next block is read (Kim, "A
- * new way to compute the product and join of relations", 1980): what was put aside is then read
- * once a left batch and not once a left row. Left rows without a partner come at the end of the
- * batch. */
+ * The right rows are in a row store, met a block of it at a time. When all are in memory, or where
+ * somebody relies on the order of the left rows, each of them meets all blocks before the next one
+ * does. Otherwise a block meets all rows of a left batch before the next block is read (Kim, "A new
+ * way to compute the product and join of relations", 1980): what was put aside is then read once a
+ * left batch and not once a left row. Left rows without a partner come at the end of the batch.
+ */
 #include "sql/exec/row_store_int.h"
 #include "sql/exec/spill_int.h"
 
@@ -40,7 +40,7 @@ static status_t build(struct nested_loop *nested, struct error *error)
             break;
     }
     nested->by_row =
-        nested->op.plan->as.join.keeps_order || nested->rows.row_count <= BATCH_ROWS_MAX;
+        nested->op.plan->as.join.keeps_order || !exec__row_store_filed(&nested->rows);
     return exec__join_right_ready(&nested->join, nested->rows.row_count, error);
 }
 
