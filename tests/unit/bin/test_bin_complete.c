@@ -75,7 +75,7 @@ static void test_statements(void **state)
         {"select x.n", "name "},
         {"select x.i", "id "},
         {"update o", "orders "},
-        {"select now", "now nowait"},
+        {"select now", "now("},
         {"select to_c", "to_char("},
         {"set ti", "timezone "},
         {"show ti", "timezone "},
