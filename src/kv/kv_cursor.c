@@ -144,6 +144,18 @@ static void scribble(struct kv_cursor *cursor)
 }
 
 /* Places the cursor from the root; an empty tree leaves depth 0. */
+/* The writer's own look is often near its last change. */
+static bool place_near(struct kv_cursor *cursor, struct slice key)
+{
+    struct kv__path path;
+    bool exact;
+    if (!kv__tree_reach(cursor->kv, key, &path, &exact))
+        return false;
+    for (uint32_t i = 0; i < path.depth; i++)
+        push(cursor, path.at[i].page, path.at[i].index);
+    return true;
+}
+
 static status_t place(struct kv_cursor *cursor, enum direction direction, struct slice key,
                       struct error *error)
 {
@@ -156,7 +168,7 @@ static status_t place(struct kv_cursor *cursor, enum direction direction, struct
         cursor->root = cursor->kv->root;
         cursor->changes = cursor->kv->changes;
     }
-    if (cursor->root == 0)
+    if (cursor->root == 0 || (cursor->latest && direction == TO_KEY && place_near(cursor, key)))
         return OK;
     status_t status = root_page(cursor->kv, cursor->root, &page, error);
     return status == OK ? go_down(cursor, page, direction, key, error) : status;

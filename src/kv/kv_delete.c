@@ -212,8 +212,12 @@ status_t kv_delete(struct kv *kv, struct slice key, bool *found, struct error *e
     kv__tree_copy_path(kv, &path);
     if (removed.page != 0)
         kv__alloc_drop(kv, removed.page, removed.count, removed.birth);
-    kv__page_remove(path.at[path.depth - 1].page, path.at[path.depth - 1].index);
+    struct kv__page *leaf = path.at[path.depth - 1].page;
+    kv__page_remove(leaf, path.at[path.depth - 1].index);
+    bool holds = leaf->count > 0 && !is_underfull(kv, kv__page_used(kv, leaf));
     shrink(kv, &path);
+    if (holds && kv->root == path.at[0].id)
+        kv__tree_keep(kv, &path);
     return OK;
 }
 

@@ -171,6 +171,14 @@ struct kv {
     uint64_t epoch;
     uint64_t changes;
     uint64_t published_entries;
+    /* The path of the last change, if no page was split, merged or filled by it: the next one is
+       often near. It holds while `changes` is finger_changes. See kv_tree.c. */
+    uint64_t finger_changes;
+    uint32_t finger_depth;
+    struct {
+        uint32_t id;
+        uint32_t index;
+    } finger[KV_DEPTH_MAX];
     uint8_t *scratch; /* three pages: for building a node anew, and for copies of two */
 
     /* What snapshots take. published_root[e & 1] is written before published becomes e. */
@@ -457,6 +465,10 @@ status_t kv__tree_long_value(struct kv *kv, const struct kv__path *path, struct 
                              struct error *error);
 /* Makes every page of the path one of this epoch; they are reserved. */
 void kv__tree_copy_path(struct kv *kv, struct kv__path *path);
+/* A change has ended, and the path is as kv__tree_descend would give it. */
+void kv__tree_keep(struct kv *kv, const struct kv__path *path);
+/* The path to a key, as kv__tree_descend gives it, when the leaf of the last change is its end. */
+bool kv__tree_reach(struct kv *kv, struct slice key, struct kv__path *path, bool *exact);
 /* OK when an entry of this key and value may be stored. */
 status_t kv__tree_entry_check(const struct kv *kv, struct slice key, struct slice value,
                               struct error *error);

@@ -13,16 +13,56 @@
  * When the last inserts all went to the end of the page, keys are probably ascending: then the old
  * page is left full and the new one begins with the new entry alone.
  *
+ * The path of a change is kept for the next one, while nothing else changes: writes of a commit
+ * come in the order of their keys, many to a leaf.
+ *
  * Separators. The key that tells two leaves apart is the shortest that is greater than all left and
  * not greater than all right (Bayer and Unterauer, "Prefix B-Trees", 1977). */
 #include "kv/kv_int.h"
 
 #define ASCENDING_MIN 4u
 
+void kv__tree_keep(struct kv *kv, const struct kv__path *path)
+{
+    ASSERT(path->depth > 0 && path->at[0].id == kv->root);
+    kv->finger_changes = kv->changes;
+    kv->finger_depth = path->depth;
+    for (uint32_t i = 0; i < path->depth; i++) {
+        kv->finger[i].id = path->at[i].id;
+        kv->finger[i].index = path->at[i].index;
+    }
+}
+
+bool kv__tree_reach(struct kv *kv, struct slice key, struct kv__path *path, bool *exact)
+{
+    uint8_t bytes[KV_KEY_SIZE_MAX];
+    struct slice behind;
+    if (kv->finger_depth == 0 || kv->finger_changes != kv->changes)
+        return false;
+    uint32_t leaf = kv->finger_depth - 1;
+    const struct kv__page *page = kv__page_at(kv, kv->finger[leaf].id);
+    uint32_t index = kv__page_search(page, 0, key, exact);
+    if (index == 0 && !*exact)
+        return false; /* it may belong to a leaf before this one */
+    path->depth = kv->finger_depth;
+    for (uint32_t i = 0; i <= leaf; i++) {
+        path->at[i].id = kv->finger[i].id;
+        path->at[i].page = kv__page_at(kv, kv->finger[i].id);
+        path->at[i].index = kv->finger[i].index;
+    }
+    path->at[leaf].index = index;
+    ASSERT(path->at[0].id == kv->root && page->level == 0);
+    /* Above all keys here: is it below all that the next leaf may have? */
+    return index < page->count || !kv__tree_key_behind(path, bytes, &behind) ||
+           slice_compare(key, behind) < 0;
+}
+
 status_t kv__tree_descend(struct kv *kv, struct slice key, struct kv__path *path, bool *exact,
                           struct error *error)
 {
     uint32_t id = kv->root, level = KV_LEVEL_ANY;
+    if (kv__tree_reach(kv, key, path, exact))
+        return OK;
     path->depth = 0;
     *exact = false;
     while (id != 0) {
@@ -154,8 +194,9 @@ static void grow_root(struct kv *kv, uint32_t level, const struct kv__entry *up)
     kv->root = id;
 }
 
-/* Inserts an entry at the end of the path, splitting upwards as far as needed. */
-static void insert(struct kv *kv, struct kv__path *path, const struct kv__entry *entry)
+/* Inserts an entry at the end of the path, splitting upwards as far as needed. False: it split, and
+ * the path does not hold any more. */
+static bool insert(struct kv *kv, struct kv__path *path, const struct kv__entry *entry)
 {
     struct up up[2];
     uint32_t depth = path->depth;
@@ -163,7 +204,7 @@ static void insert(struct kv *kv, struct kv__path *path, const struct kv__entry 
         depth--;
         struct kv__page *page = path->at[depth].page;
         if (kv__page_insert(kv, page, path->at[depth].index, entry))
-            return;
+            return depth + 1 == path->depth;
         uint32_t level = page->level;
         split(kv, path, depth, entry, &up[depth & 1]);
         entry = &up[depth & 1].entry;
@@ -172,6 +213,7 @@ static void insert(struct kv *kv, struct kv__path *path, const struct kv__entry 
         else
             path->at[depth - 1].index++;
     }
+    return false;
 }
 
 /* ---- put ------------------------------------------------------------------------------------ */
@@ -190,8 +232,8 @@ status_t kv__tree_entry_check(const struct kv *kv, struct slice key, struct slic
     return OK;
 }
 
-/* Puts the entry into the leaf, in place of the one there when `exact`. */
-static void put_entry(struct kv *kv, struct kv__path *path, bool exact,
+/* Puts the entry into the leaf, in place of the one there when `exact`. False: as `insert`. */
+static bool put_entry(struct kv *kv, struct kv__path *path, bool exact,
                       const struct kv__entry *entry)
 {
     struct kv__page *leaf = path->at[path->depth - 1].page;
@@ -202,13 +244,13 @@ static void put_entry(struct kv *kv, struct kv__path *path, bool exact,
             memcpy((uint8_t *)(uintptr_t)old.head.data, entry->head.data, entry->head.size);
             if (entry->value.size != 0)
                 memcpy((uint8_t *)(uintptr_t)old.value.data, entry->value.data, entry->value.size);
-            return;
+            return true;
         }
         kv__page_remove(leaf, index);
     } else {
         kv->entries++;
     }
-    insert(kv, path, entry);
+    return insert(kv, path, entry);
 }
 
 /* Does what lies behind the place a key goes to, or the page behind it, begin with its first
@@ -280,6 +322,7 @@ status_t kv_put_look(struct kv *kv, struct slice key, struct slice value, size_t
     kv__tree_copy_path(kv, &path);
     if (replaced.page != 0)
         kv__alloc_drop(kv, replaced.page, replaced.count, replaced.birth);
-    put_entry(kv, &path, exact, &entry);
+    if (put_entry(kv, &path, exact, &entry))
+        kv__tree_keep(kv, &path);
     return OK;
 }
