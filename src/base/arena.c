@@ -7,14 +7,8 @@
 #include "base/check.h"
 #include "base/mem.h"
 
-enum { ARENA_ALIGN = 16, ARENA_BLOCK_MIN = 4096, ARENA_BLOCK_MAX = 1 << 20 };
+enum { ARENA_BLOCK_MIN = 4096, ARENA_BLOCK_MAX = 1 << 20 };
 
-struct arena_block {
-    struct arena_block *older;
-    size_t size; /* of the bytes behind this header */
-    size_t used;
-    size_t padding;
-};
 _Static_assert(sizeof(struct arena_block) % ARENA_ALIGN == 0, "block contents must stay aligned");
 
 void arena_init(struct arena *arena, size_t budget)
@@ -34,18 +28,11 @@ static void block_add(struct arena *arena, size_t need)
     arena->block = block;
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+void *arena__alloc_more(struct arena *arena, size_t size)
 {
     ASSERT(size <= SIZE_MAX / 2);
-    size = (size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
-    if (!arena->block || arena->block->size - arena->block->used < size)
-        block_add(arena, size);
-    struct arena_block *block = arena->block;
-    ASSERT(block->size - block->used >= size);
-    void *pointer = (uint8_t *)(block + 1) + block->used;
-    block->used += size;
-    arena->used += size;
-    return pointer;
+    block_add(arena, (size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1));
+    return arena_alloc(arena, size);
 }
 
 void *arena_zalloc(struct arena *arena, size_t size)

@@ -12,7 +12,14 @@
 
 #include "base/bytes.h"
 
-struct arena_block;
+enum { ARENA_ALIGN = 16 };
+
+struct arena_block {
+    struct arena_block *older;
+    size_t size; /* of the bytes behind this header */
+    size_t used;
+    size_t padding;
+};
 
 struct arena {
     struct arena_block *block; /* newest first */
@@ -22,8 +29,20 @@ struct arena {
 
 /* Zero-initialised is a valid empty arena without a budget. */
 void arena_init(struct arena *arena, size_t budget);
+/* The same as arena_alloc, with a block of its own. */
+void *arena__alloc_more(struct arena *arena, size_t size) __attribute__((returns_nonnull));
 /* Aligned to 16. */
-void *arena_alloc(struct arena *arena, size_t size) __attribute__((returns_nonnull));
+static inline void *arena_alloc(struct arena *arena, size_t size)
+{
+    struct arena_block *block = arena->block;
+    size_t rounded = (size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+    if (rounded < size || !block || block->size - block->used < rounded)
+        return arena__alloc_more(arena, size);
+    void *pointer = (uint8_t *)(block + 1) + block->used;
+    block->used += rounded;
+    arena->used += rounded;
+    return pointer;
+}
 void *arena_zalloc(struct arena *arena, size_t size) __attribute__((returns_nonnull));
 /* Room for `need` items, as vec_grow; the old array is left behind in the arena. */
 void *arena_grow(struct arena *arena, void *items, uint32_t *capacity, uint32_t need,

@@ -73,7 +73,7 @@ void buffer_reset(struct buffer *buffer)
     buffer->failed = false;
 }
 
-status_t buffer_reserve(struct buffer *buffer, size_t more)
+status_t buffer__grow(struct buffer *buffer, size_t more)
 {
     size_t size_max = buffer->size_max ? buffer->size_max : BUFFER_SIZE_MAX_DEFAULT;
     ASSERT(buffer->size <= size_max);
@@ -86,31 +86,12 @@ status_t buffer_reserve(struct buffer *buffer, size_t more)
         size_t grown = buffer->capacity < 64 ? 64 : buffer->capacity * 2;
         if (grown < need)
             grown = need;
+        if (grown > size_max) /* what there is room for may then be appended unasked */
+            grown = size_max;
         buffer->data = mem_realloc(buffer->data, grown);
         buffer->capacity = grown;
     }
     return OK;
-}
-
-status_t buffer_append(struct buffer *buffer, const void *data, size_t size)
-{
-    status_t status = buffer_reserve(buffer, size);
-    if (status != OK)
-        return status;
-    if (size)
-        memcpy(buffer->data + buffer->size, data, size);
-    buffer->size += size;
-    return OK;
-}
-
-status_t buffer_append_slice(struct buffer *buffer, struct slice bytes)
-{
-    return buffer_append(buffer, bytes.data, bytes.size);
-}
-
-status_t buffer_append_byte(struct buffer *buffer, uint8_t byte)
-{
-    return buffer_append(buffer, &byte, 1);
 }
 
 status_t buffer_append_string(struct buffer *buffer, const char *text)

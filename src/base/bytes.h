@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/status.h"
 
@@ -43,11 +44,31 @@ void buffer_init(struct buffer *buffer, size_t size_max);
 void buffer_free(struct buffer *buffer);
 /* Empties it, keeps the memory, forgets a failure. */
 void buffer_reset(struct buffer *buffer);
+/* What buffer_reserve does when there is no room yet. */
+status_t buffer__grow(struct buffer *buffer, size_t more);
 /* Room for `more` bytes behind the end; they are at data + size, to be counted in by the caller. */
-status_t buffer_reserve(struct buffer *buffer, size_t more);
-status_t buffer_append(struct buffer *buffer, const void *data, size_t size);
-status_t buffer_append_slice(struct buffer *buffer, struct slice bytes);
-status_t buffer_append_byte(struct buffer *buffer, uint8_t byte);
+static inline status_t buffer_reserve(struct buffer *buffer, size_t more)
+{
+    return !buffer->failed && more <= buffer->capacity - buffer->size ? OK
+                                                                      : buffer__grow(buffer, more);
+}
+static inline status_t buffer_append(struct buffer *buffer, const void *data, size_t size)
+{
+    status_t status = buffer_reserve(buffer, size);
+    if (status != OK || size == 0)
+        return status;
+    memcpy(buffer->data + buffer->size, data, size);
+    buffer->size += size;
+    return OK;
+}
+static inline status_t buffer_append_slice(struct buffer *buffer, struct slice bytes)
+{
+    return buffer_append(buffer, bytes.data, bytes.size);
+}
+static inline status_t buffer_append_byte(struct buffer *buffer, uint8_t byte)
+{
+    return buffer_append(buffer, &byte, 1);
+}
 status_t buffer_append_string(struct buffer *buffer, const char *text);
 status_t buffer_printf(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

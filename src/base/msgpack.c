@@ -99,9 +99,17 @@ void msgpack_put_bin(struct buffer *out, struct slice bytes)
 {
     if (!length_fits(out, bytes.size))
         return;
-    if (bytes.size <= UINT8_MAX)
-        token_put(out, 0xc4, bytes.size, 1);
-    else if (bytes.size <= UINT16_MAX)
+    if (bytes.size <= UINT8_MAX) {
+        if (buffer_reserve(out, 2 + bytes.size) != OK)
+            return;
+        out->data[out->size] = MSGPACK_BIN8;
+        out->data[out->size + 1] = (uint8_t)bytes.size;
+        if (bytes.size)
+            memcpy(out->data + out->size + 2, bytes.data, bytes.size);
+        out->size += 2 + bytes.size;
+        return;
+    }
+    if (bytes.size <= UINT16_MAX)
         token_put(out, 0xc5, bytes.size, 2);
     else
         token_put(out, 0xc6, bytes.size, 4);

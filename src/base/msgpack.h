@@ -9,9 +9,12 @@
 #define BASE_MSGPACK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/bytes.h"
+
+enum { MSGPACK_BIN8 = 0xc4 }; /* the token before the size and the bytes of a short one */
 
 void msgpack_put_nil(struct buffer *out);
 void msgpack_put_bool(struct buffer *out, bool value);
@@ -64,6 +67,16 @@ bool msgpack_done(const struct msgpack_reader *reader);
 uint64_t msgpack_get_uint(struct msgpack_reader *reader);
 int64_t msgpack_get_int(struct msgpack_reader *reader);
 struct slice msgpack_get_bin(struct msgpack_reader *reader);
+/* A byte string of less than 256, if the next value is one; else nothing is read. */
+static inline bool msgpack_take_short(struct msgpack_reader *reader, struct slice *bytes)
+{
+    ptrdiff_t left = reader->end - reader->at;
+    if (left < 2 || reader->failed || reader->at[0] != MSGPACK_BIN8 || left - 2 < reader->at[1])
+        return false;
+    *bytes = slice_make(reader->at + 2, reader->at[1]);
+    reader->at += 2 + bytes->size;
+    return true;
+}
 struct slice msgpack_get_str(struct msgpack_reader *reader);
 uint32_t msgpack_get_array(struct msgpack_reader *reader);
 

@@ -118,6 +118,11 @@ void error_hint(struct error *error, const char *format, ...)
 
 void error_clear(struct error *error)
 {
-    if (error)
-        *error = (struct error){.status = OK, .sqlstate = "00000"};
+    if (error) {
+        /* Texts are emptied, not wiped: it is cleared with each statement. */
+        error->status = OK;
+        memcpy(error->sqlstate, "00000", sizeof error->sqlstate);
+        error->position = 0;
+        error->message[0] = error->detail[0] = error->hint[0] = '\0';
+    }
 }

@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include <string.h>
+
 static bool is_continuation(uint8_t byte)
 {
     return (byte & 0xc0) == 0x80;
@@ -32,6 +34,14 @@ size_t utf8_valid_until(struct slice text)
 {
     size_t at = 0;
     while (at < text.size) {
+        uint64_t eight;
+        if (at + sizeof eight <= text.size) {
+            memcpy(&eight, text.data + at, sizeof eight);
+            if ((eight & 0x8080808080808080U) == 0) {
+                at += sizeof eight;
+                continue;
+            }
+        }
         if (text.data[at] < 0x80) {
             at++;
             continue;

@@ -101,7 +101,11 @@ bool txn_writes_next(struct txn_write_cursor *cursor, struct slice *key, struct 
     if (cursor->left == 0)
         return false;
     cursor->left--;
-    *key = msgpack_get_bin(&cursor->reader);
+    if (!msgpack_take_short(&cursor->reader, key))
+        *key = msgpack_get_bin(&cursor->reader);
+    *tombstone = false;
+    if (msgpack_take_short(&cursor->reader, value))
+        return !cursor->reader.failed;
     struct msgpack_value raw;
     if (!msgpack_next(&cursor->reader, &raw) ||
         (raw.type != MSGPACK_NIL && raw.type != MSGPACK_BIN)) {
