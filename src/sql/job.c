@@ -413,6 +413,8 @@ bool sql__job_heeds_cancel(const struct sql_session *session)
 
 void sql__job_reset(struct sql_session *session)
 {
+    if (session->job.kind == JOB_NONE && !session->job.done)
+        return; /* as most statements leave it: untouched */
     buffer_free(&session->job.position);
     buffer_free(&session->job.next);
     session->job = (struct job){0};

@@ -160,6 +160,8 @@ void sql_session_destroy(struct sql_session *session)
     sql__settings_destroy(session->settings);
     sql__sequences_free(session);
     sql__prepared_free(session);
+    for (uint32_t i = 0; i < EXEC_BUFFERS; i++)
+        buffer_free(&session->buffers[i]);
     arena_free(&session->run_arena);
     arena_free(&session->statement_arena);
     arena_free(&session->text_arena);

@@ -204,7 +204,11 @@ uint32_t sql__settings_threads_max(const struct settings *settings)
 
 uint32_t sql__settings_parallel_rows(const struct settings *settings)
 {
-    unsigned long rows = strtoul(settings->values[settings->parallel_rows], NULL, 10);
+    uint64_t rows = 0; /* asked by each statement: strtoul takes its time */
+    for (const char *digit = settings->values[settings->parallel_rows]; *digit; digit++) {
+        ASSERT(*digit >= '0' && *digit <= '9');
+        rows = rows < UINT32_MAX ? rows * 10 + (uint64_t)(*digit - '0') : rows;
+    }
     return rows < 1 ? 1 : rows < UINT32_MAX ? (uint32_t)rows : UINT32_MAX;
 }
 

@@ -282,8 +282,9 @@ struct sql_session {
     uint32_t attempt;
 
     /* One attempt to run it. */
-    struct arena run_arena;          /* plan, executor, results */
-    struct cached_plan *cached_plan; /* whose plan it is, or NULL */
+    struct arena run_arena;              /* plan, executor, results */
+    struct buffer buffers[EXEC_BUFFERS]; /* small ones of the executor, from run to run */
+    struct cached_plan *cached_plan;     /* whose plan it is, or NULL */
     struct planned planned;
     struct value *arguments; /* parameters as the plan wants them */
     struct exec *exec;

@@ -258,6 +258,7 @@ void sql__statement_context(struct sql_session *session, struct exec_context *co
         .parallel_rows = sql__settings_parallel_rows(session->settings),
         .no_lengths = sql__settings_sqlite(session->settings),
         .arena = &session->run_arena,
+        .buffers = session->buffers,
     };
 }
 

@@ -199,7 +199,8 @@ static status_t parse_statement(struct sql_session *session)
 
 static bool step_parse(struct sql_session *session, struct sql_event *event)
 {
-    sql__session_reset_statement(session);
+    if (session->parser.offset > 0) /* the first of a text finds all as the one before left it */
+        sql__session_reset_statement(session);
     if (was_cancelled(session))
         return false;
     if (!find_cached(session) && parse_statement(session)) {

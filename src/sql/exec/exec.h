@@ -26,7 +26,7 @@
 
 /* Sequences, by the name a function's argument has: of a whole session, whose latest values currval
  * and lastval tell. */
-enum { EXEC_PARALLEL_ROWS = 50000 };
+enum { EXEC_PARALLEL_ROWS = 50000, EXEC_BUFFERS = 4 };
 
 struct exec_sequences {
     status_t (*nextval)(void *context, struct slice name, int64_t *out, struct error *error);
@@ -60,6 +60,9 @@ struct exec_context {
                                   crew allows */
     uint32_t parallel_rows;    /* a table of less is read by one thread; 0: EXEC_PARALLEL_ROWS */
     struct arena *arena;       /* lives until after exec_close */
+    struct buffer *buffers;    /* EXEC_BUFFERS that are kept from statement to statement, so that
+                                  short ones need not ask for memory; the caller frees them. NULL:
+                                  there are none */
     bool no_lengths;           /* declared lengths and ranges are not held, as in SQLite */
     bool measure;              /* count rows and time of each operator, for EXPLAIN ANALYZE */
 };

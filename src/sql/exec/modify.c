@@ -12,6 +12,8 @@
  * RETURNING gives the rows out when all is done. INSERT ... ON CONFLICT goes its own way: upsert.c.
  *
  * An error leaves the changes made so far in the transaction, which the session then abandons. */
+#include <string.h>
+
 #include "sql/exec/modify_int.h"
 
 enum { ROWS_BETWEEN_CANCEL_CHECKS = 256 };
@@ -404,25 +406,65 @@ static status_t modify_next(struct operator* op, struct batch **out, struct erro
     return OK;
 }
 
+static void buffers_of(struct modify *modify, struct buffer *own[EXEC_BUFFERS])
+{
+    own[0] = &modify->key;
+    own[1] = &modify->old_key;
+    own[2] = &modify->value;
+    own[3] = &modify->old_value;
+}
+
+/* Those kept from the statement before. */
+static void buffers_take(struct modify *modify)
+{
+    struct buffer *kept = modify->op.exec->context.buffers;
+    struct buffer *own[EXEC_BUFFERS];
+    if (!kept)
+        return;
+    buffers_of(modify, own);
+    for (uint32_t i = 0; i < EXEC_BUFFERS; i++) {
+        *own[i] = kept[i];
+        kept[i] = (struct buffer){0};
+        buffer_reset(own[i]);
+    }
+}
+
+/* Small ones are kept for the next statement. */
+static void buffers_leave(struct modify *modify)
+{
+    enum { KEPT_SIZE_MAX = 256 };
+    struct buffer *kept = modify->op.exec->context.buffers;
+    struct buffer *own[EXEC_BUFFERS];
+    buffers_of(modify, own);
+    for (uint32_t i = 0; i < EXEC_BUFFERS; i++) {
+        if (kept && !kept[i].data && own[i]->capacity <= KEPT_SIZE_MAX)
+            kept[i] = *own[i];
+        else
+            buffer_free(own[i]);
+        *own[i] = (struct buffer){0};
+    }
+}
+
 status_t exec__modify_rows_init(struct modify *modify, const struct plan_rules *rules,
                                 struct error *error)
 {
     const struct table *table = modify->table;
-    struct arena *arena = modify->op.exec->arena;
     ASSERT(table->column_count > 0 && table->index_count > 0);
     size_t places = table->column_count + table->computed_count;
-    modify->old_row = arena_zalloc(arena, places * sizeof(struct value));
-    modify->new_row = arena_zalloc(arena, places * sizeof(struct value));
-    modify->stored = arena_alloc(arena, table->ordinal_next * sizeof(struct value));
-    for (uint32_t i = 0; i < table->ordinal_next; i++)
-        modify->stored[i] = value_null(SQL_UNKNOWN); /* dropped columns stay NULL */
-    modify->column_touched = arena_alloc(arena, table->column_count * sizeof(bool));
-    modify->index_touched = arena_alloc(arena, table->index_count * sizeof(bool));
-    for (uint32_t c = 0; c < table->column_count; c++)
-        modify->column_touched[c] = true;
-    for (uint32_t i = 0; i < table->index_count; i++)
-        modify->index_touched[i] = true;
+    size_t values = 2 * places + table->ordinal_next;
+    size_t flags = (size_t)table->column_count + table->index_count;
+    struct value *room =
+        arena_alloc(modify->op.exec->arena, values * sizeof *room + flags * sizeof(bool));
+    modify->old_row = room;
+    modify->new_row = room + places;
+    modify->stored = room + 2 * places;
+    modify->column_touched = (bool *)(room + values);
+    modify->index_touched = modify->column_touched + table->column_count;
+    for (size_t i = 0; i < values; i++)
+        room[i] = value_null(SQL_UNKNOWN); /* as dropped columns stay in `stored` */
+    memset(modify->column_touched, true, flags * sizeof(bool));
     modify->primary_touched = true;
+    buffers_take(modify);
     return exec__rules_open(modify->op.exec, table, rules, &modify->rules, error);
 }
 
@@ -430,10 +472,7 @@ void exec__modify_rows_free(struct modify *modify)
 {
     exec__rules_close(modify->rules);
     arena_free(&modify->scratch);
-    buffer_free(&modify->key);
-    buffer_free(&modify->old_key);
-    buffer_free(&modify->value);
-    buffer_free(&modify->old_value);
+    buffers_leave(modify);
 }
 
 static void modify_close(struct operator* op)
