@@ -2,12 +2,13 @@
  * when their group goes out, so that no more than the texts of a batch of groups are there at a
  * time.
  *
- * Rows are collected; when they are too many those there are become a sorted run in a file, and the
- * runs are merged at the end (sort_spill.c). With DISTINCT the keys are the value itself: equal
- * ones come one after the other, and the first of them counts. */
+ * Rows are collected and put in order (sort_pack.c); when they are too many those there are become
+ * a sorted run in a file, and the runs are merged at the end (sort_spill.c). With DISTINCT the keys
+ * are the value itself: equal ones come one after the other, and the first of them counts. */
 #include "sql/exec/aggregate_int.h"
 
 #include "base/mem.h"
+#include "sql/exec/sort_int.h"
 
 enum {
     VALUE,
@@ -68,14 +69,14 @@ size_t exec__sorted_values_memory(const struct sorted_values *sorted)
 /* What is collected, in order. */
 static status_t order_make(struct sorted_values *sorted, struct error *error)
 {
-    size_t size = ((size_t)sorted->rows.row_count + 1) * sizeof *sorted->order;
+    size_t size = exec__sort_order_size(sorted->rows.row_count);
     ASSERT(!sorted->order);
     status_t status = exec__memory_charge(sorted->exec, size, error);
     sorted->order_size = size;
     sorted->order = mem_alloc(size);
     if (status == OK)
-        status = exec__rows_order(&sorted->rows, GROUP, sorted->keys, sorted->key_count,
-                                  sorted->order, error);
+        status = exec__sort_order(&sorted->rows, sorted->keys, sorted->key_columns,
+                                  sorted->key_count, sorted->order, sorted->rows.row_count, error);
     return status;
 }
 
@@ -100,7 +101,7 @@ status_t exec__sorted_values_put(struct sorted_values *sorted, const struct vect
     status_t status = exec__collection_append(&sorted->rows, columns, rows, count, error);
     if (status != OK)
         return status;
-    size_t order = (size_t)sorted->rows.row_count * 2 * sizeof *sorted->order;
+    size_t order = exec__sort_order_size(sorted->rows.row_count);
     bool many = sorted->rows.charged + order > exec__work_memory(sorted->exec) / SHARE;
     return many ? rows_put_aside(sorted, error) : OK;
 }

@@ -389,12 +389,6 @@ static inline struct value exec__collection_value(const struct collection *colle
     return vector_get(exec__collection_vector(collection, column, row), row % BATCH_ROWS_MAX);
 }
 
-/* Fills `order` with the numbers of all rows, sorted by keys that are in the columns from
- * `first_column` on; equal ones in the order they came. */
-status_t exec__rows_order(const struct collection *rows, uint32_t first_column,
-                          const struct sort_key *keys, uint32_t key_count, uint32_t *order,
-                          struct error *error);
-
 /* ---- hashing (hash.c) --------------------------------------------------------------------------
  */
 

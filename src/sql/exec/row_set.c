@@ -107,13 +107,12 @@ status_t exec__row_set_put(struct row_set *set, const struct batch *batch, bool 
     uint64_t hashes[BATCH_ROWS_MAX];
     uint32_t count = batch->column_count;
     ASSERT(batch->selected <= BATCH_ROWS_MAX && count == set->rows.head.column_count);
-    const struct vector **columns = mem_alloc((count + 1) * sizeof *columns);
+    const struct vector **columns = set->rows.sources;
     for (uint32_t c = 0; c < count; c++)
         columns[c] = &batch->columns[c];
     exec__hash_rows(columns, count, batch->selection, batch->selected, hashes);
     status_t status = OK;
     for (uint32_t i = 0; i < batch->selected && status == OK; i++)
         status = row_put(set, columns, batch_row(batch, i), hashes[i], &is_new[i], error);
-    mem_free(columns);
     return status;
 }

@@ -19,6 +19,7 @@ void exec__row_store_init(struct row_store *store, struct exec *exec, const enum
                           const bool *stable, uint32_t column_count, size_t memory)
 {
     *store = (struct row_store){.exec = exec, .memory = memory};
+    store->sources = arena_alloc(exec->arena, (column_count + 1) * sizeof *store->sources);
     exec__collection_init(&store->head, exec, types, stable, column_count);
 }
 
@@ -36,6 +37,7 @@ void exec__row_store_clear(struct row_store *store)
     struct row_store emptied = {.exec = store->exec,
                                 .head = store->head,
                                 .memory = store->memory,
+                                .sources = store->sources,
                                 .block_size_max = store->block_size_max};
     *store = emptied;
 }
@@ -128,13 +130,9 @@ status_t exec__row_store_append_batch(struct row_store *store, const struct batc
 {
     uint32_t count = store->head.column_count;
     ASSERT(batch->column_count >= count);
-    const struct vector **columns = mem_alloc((count + 1) * sizeof *columns);
     for (uint32_t c = 0; c < count; c++)
-        columns[c] = &batch->columns[c];
-    status_t status =
-        exec__row_store_append(store, columns, batch->selection, batch->selected, error);
-    mem_free(columns);
-    return status;
+        store->sources[c] = &batch->columns[c];
+    return exec__row_store_append(store, store->sources, batch->selection, batch->selected, error);
 }
 
 /* ---- reading ----------------------------------------------------------------------------------
@@ -284,7 +282,7 @@ void exec__row_scan_init(struct row_scan *scan, struct exec *exec, struct row_st
     *scan = (struct row_scan){.batch_rows = exec->batch_rows};
     ASSERT(scan->batch_rows > 0);
     exec__row_cursor_init(&scan->cursor, store);
-    scan->selection = arena_alloc(exec->arena, BATCH_ROWS_MAX * sizeof *scan->selection);
+    scan->arena = exec->arena;
 }
 
 void exec__row_scan_free(struct row_scan *scan)
@@ -307,6 +305,8 @@ status_t exec__row_scan_next(struct row_scan *scan, struct batch **batch, struct
     scan->out = *cursor->rows;
     scan->out.row_count = place + count;
     scan->out.selection = NULL;
+    if (place > 0 && !scan->selection)
+        scan->selection = arena_alloc(scan->arena, BATCH_ROWS_MAX * sizeof *scan->selection);
     if (place > 0) {
         for (uint32_t i = 0; i < count; i++)
             scan->selection[i] = place + i;

@@ -22,8 +22,9 @@ struct row_store {
     struct collection head; /* the first rows */
     size_t memory;          /* what it may take */
     uint64_t row_count;
-    struct spill *spill; /* the others; NULL: there are none */
-    struct value *values;
+    struct spill *spill;           /* the others; NULL: there are none */
+    struct value *values;          /* of one row */
+    const struct vector **sources; /* columns of a batch that is appended */
     struct row_block *blocks;
     uint32_t block_count;
     uint32_t block_capacity;
@@ -100,6 +101,7 @@ struct row_scan {
     struct row_cursor cursor;
     uint64_t row; /* next to give out */
     uint32_t batch_rows;
+    struct arena *arena;
     uint32_t *selection;
     struct batch out;
 };

@@ -7,9 +7,9 @@
  * of row i has rows i to middle. The result is the two merged. When the start reaches the middle
  * the rows there are are turned over into fronts, the last one first.
  *
- * Fronts are made of WINDOW_FRONTS rows at a time, counted from the middle. Of the others only the
- * state of all rows behind is kept, as a mark in a row store, and when the start comes to them
- * their fronts are made again from their mark. So each row is taken in at most three times,
+ * Fronts are made of so many rows at a time (`front_rows`), counted from the middle. Of the others
+ * only the state of all rows behind is kept, as a mark in a row store, and when the start comes to
+ * them their fronts are made again from their mark. So each row is taken in at most three times,
  * whatever the frame, no aggregate needs to be undone, and memory does not grow with the frame.
  * What cannot be merged (string_agg) is begun anew when its frame's start moves. A frame with
  * EXCLUDE is two such queues, before and behind what is taken out. */
@@ -22,7 +22,8 @@
 
 static const enum sql_type mark_types[] = {SQL_BYTEA};
 
-enum { MARKS_SHARE = 8 }; /* of what the operator may hold */
+/* Of what the operator may hold. */
+enum { MARKS_SHARE = 8, FRONTS_SHARE = 32, FRONTS_MIN = 64, FRONTS_MAX = 4096 };
 
 /* ---- states -----------------------------------------------------------------------------------
  */
@@ -99,12 +100,13 @@ static status_t fronts_make(struct window *window, struct window_call *call,
     const struct aggregate *aggregate = &call->plan->aggregate;
     struct aggregate_state next = {0};
     status_t status = OK;
-    ASSERT(first < end && end - first <= WINDOW_FRONTS && end <= sliding->middle);
+    ASSERT(first < end && end - first <= sliding->front_rows && end <= sliding->middle);
     arena_reset(&sliding->front_texts);
     if (end < sliding->middle)
-        status = mark_get(call, sliding, (sliding->middle - end) / WINDOW_FRONTS - 1, &next, error);
-    if (!sliding->fronts)
-        sliding->fronts = mem_alloc(WINDOW_FRONTS * sizeof *sliding->fronts);
+        status = mark_get(call, sliding, (sliding->middle - end) / sliding->front_rows - 1, &next,
+                          error);
+    sliding->fronts = vec_grow(sliding->fronts, &sliding->front_capacity, (uint32_t)(end - first),
+                               sizeof *sliding->fronts);
     for (uint64_t row = end; row-- > first && status == OK;) {
         struct aggregate_state state = {0};
         status =
@@ -129,9 +131,9 @@ static status_t turn_over(struct window *window, struct window_call *call, struc
     sliding->middle = sliding->end;
     arena_reset(&sliding->tail_texts);
     sliding->tail = (struct aggregate_state){0};
-    for (uint64_t end = sliding->middle;; end -= WINDOW_FRONTS) {
-        bool last = end - sliding->start <= WINDOW_FRONTS;
-        uint64_t first = last ? sliding->start : end - WINDOW_FRONTS;
+    for (uint64_t end = sliding->middle;; end -= sliding->front_rows) {
+        bool last = end - sliding->start <= sliding->front_rows;
+        uint64_t first = last ? sliding->start : end - sliding->front_rows;
         status = fronts_make(window, call, sliding, first, end, error);
         if (status != OK || last)
             return status;
@@ -166,7 +168,8 @@ static status_t slide(struct window *window, struct window_call *call, struct sl
         if (start >= sliding->middle) {
             status = turn_over(window, call, sliding, error);
         } else if (start >= sliding->front_end) {
-            uint64_t behind = (sliding->middle - start - 1) / WINDOW_FRONTS * WINDOW_FRONTS;
+            uint64_t behind =
+                (sliding->middle - start - 1) / sliding->front_rows * sliding->front_rows;
             status = fronts_make(window, call, sliding, start, sliding->middle - behind, error);
         }
     }
@@ -274,8 +277,14 @@ status_t exec__window_aggregate_value(struct window *window, struct window_call 
 void exec__window_aggregate_open(struct window *window, struct window_call *call)
 {
     struct exec *exec = window->op.exec;
+    size_t rows = exec__work_memory(exec) / FRONTS_SHARE / sizeof(struct aggregate_state);
+    if (type_is_slice(call->plan->type))
+        rows = FRONTS_MIN; /* each may be long */
     for (int i = 0; i < 2; i++) {
         struct sliding *sliding = &call->slidings[i];
+        sliding->front_rows = rows < FRONTS_MIN   ? FRONTS_MIN
+                              : rows > FRONTS_MAX ? FRONTS_MAX
+                                                  : (uint32_t)rows;
         exec__row_store_init(&sliding->marks, exec, mark_types, NULL, 1,
                              exec__work_memory(exec) / MARKS_SHARE);
         exec__row_cursor_init(&sliding->mark, &sliding->marks);
@@ -297,7 +306,7 @@ size_t exec__window_aggregate_memory(const struct window_call *call)
     for (int i = 0; i < 2; i++) {
         const struct sliding *sliding = &call->slidings[i];
         size += sliding->tail_texts.used + sliding->front_texts.used +
-                (sliding->fronts ? WINDOW_FRONTS * sizeof *sliding->fronts : 0);
+                sliding->front_capacity * sizeof *sliding->fronts;
     }
     return size;
 }
@@ -314,6 +323,7 @@ void exec__window_aggregate_close(struct window_call *call)
         arena_free(&sliding->front_texts);
         mem_free(sliding->fronts);
         sliding->fronts = NULL;
+        sliding->front_capacity = 0;
     }
     arena_free(&call->texts);
 }

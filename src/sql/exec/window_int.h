@@ -11,7 +11,6 @@
 #define WINDOW_NOTHING UINT32_MAX
 
 enum {
-    WINDOW_FRONTS = 128, /* rows whose states are made at once, see window_aggregate.c */
     WINDOW_ROW_STEPS = 64,
 };
 
@@ -22,9 +21,11 @@ struct sliding {
     uint64_t middle;
     uint64_t end;
     struct aggregate_state *fronts; /* [i]: of rows front_first + i to middle */
+    uint32_t front_rows;            /* so many are made at once, see window_aggregate.c */
+    uint32_t front_capacity;
     uint64_t front_first;
     uint64_t front_end;
-    struct row_store marks; /* of rows middle - (i + 1) * WINDOW_FRONTS to middle */
+    struct row_store marks; /* of rows middle - (i + 1) * front_rows to middle */
     struct row_cursor mark;
     struct row_cursor in;     /* rows that come */
     struct row_cursor turned; /* rows that are turned over */
