@@ -111,7 +111,8 @@ static void on_header(void *context, const struct sql_column *columns, uint32_t 
 static void on_rows(void *context, const struct batch *batch, int32_t zone_s)
 {
     struct client *client = context;
-    client_send(client, wire_rows(&client->arena, batch, zone_s));
+    for (uint32_t from = 0; from < batch->selected;)
+        client_send(client, wire_rows(&client->arena, batch, zone_s, &from));
 }
 
 static bool on_slow(void *context)

@@ -233,24 +233,34 @@ static void wire_value(struct arena *arena, const struct vector *vector, uint32_
     }
 }
 
-ExecuteResponse *wire_rows(struct arena *arena, const struct batch *batch, int32_t zone_s)
+/* About what it takes in a message; what is not copied into the arena is counted by itself. */
+static Row *wire_row(struct arena *arena, const struct batch *batch, uint32_t selected,
+                     int32_t zone_s, size_t *borrowed)
 {
+    Row *row = arena_alloc(arena, sizeof *row);
+    row__init(row);
+    row->n_values = batch->column_count;
+    row->values = arena_alloc(arena, batch->column_count * sizeof *row->values);
+    Value *values = arena_alloc(arena, batch->column_count * sizeof *values);
+    for (uint32_t c = 0; c < batch->column_count; c++) {
+        wire_value(arena, &batch->columns[c], batch_row(batch, selected), zone_s, &values[c]);
+        *borrowed += values[c].kind_case == VALUE__KIND_BYTES ? values[c].bytes.len : 0;
+        row->values[c] = &values[c];
+    }
+    return row;
+}
+
+ExecuteResponse *wire_rows(struct arena *arena, const struct batch *batch, int32_t zone_s,
+                           uint32_t *from)
+{
+    ASSERT(*from < batch->selected);
     Rows *rows = arena_alloc(arena, sizeof *rows);
     rows__init(rows);
-    rows->n_rows = batch->selected;
-    rows->rows = arena_alloc(arena, batch->selected * sizeof *rows->rows);
-    for (uint32_t i = 0; i < batch->selected; i++) {
-        Row *row = arena_alloc(arena, sizeof *row);
-        row__init(row);
-        row->n_values = batch->column_count;
-        row->values = arena_alloc(arena, batch->column_count * sizeof *row->values);
-        Value *values = arena_alloc(arena, batch->column_count * sizeof *values);
-        for (uint32_t c = 0; c < batch->column_count; c++) {
-            wire_value(arena, &batch->columns[c], batch_row(batch, i), zone_s, &values[c]);
-            row->values[c] = &values[c];
-        }
-        rows->rows[i] = row;
-    }
+    rows->rows = arena_alloc(arena, (batch->selected - *from) * sizeof *rows->rows);
+    size_t before = arena->used, borrowed = 0;
+    do
+        rows->rows[rows->n_rows++] = wire_row(arena, batch, (*from)++, zone_s, &borrowed);
+    while (*from < batch->selected && arena->used - before + borrowed < WIRE_ROWS_BYTES);
     ExecuteResponse *out = response(arena, EXECUTE_RESPONSE__MESSAGE_ROWS);
     out->rows = rows;
     return out;

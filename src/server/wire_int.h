@@ -18,7 +18,11 @@ status_t wire_parameters(const ExecuteRequest *request, struct arena *arena, str
                          struct error *error);
 /* These fill a response in the arena. */
 ExecuteResponse *wire_header(struct arena *arena, const struct sql_column *columns, uint32_t count);
-ExecuteResponse *wire_rows(struct arena *arena, const struct batch *batch, int32_t zone_s);
+/* Of the selected rows from *from on as many as make about WIRE_ROWS_BYTES, at least one; *from is
+ * then the next. Clients take only messages of a few MiB (4 unless told otherwise). */
+enum { WIRE_ROWS_BYTES = 1 << 20 };
+ExecuteResponse *wire_rows(struct arena *arena, const struct batch *batch, int32_t zone_s,
+                           uint32_t *from);
 ExecuteResponse *wire_complete(struct arena *arena, const char *tag, uint64_t rows, bool more,
                                uint64_t elapsed_us, enum sql_transaction_state state);
 ExecuteResponse *wire_error(struct arena *arena, const struct error *error,

@@ -5,7 +5,7 @@ import subprocess
 
 import grpc
 
-from harness import PATIENCE, SOURCE, TOYDB, Cluster, Skip, main, pb, raises, run, test, wait_for
+from harness import PATIENCE, SOURCE, TOYDB, Cluster, Skip, main, pb, raises, request, run, test, wait_for
 
 cluster = Cluster()
 node = cluster.nodes[0]
@@ -104,6 +104,20 @@ def a_large_result():
     assert rows == [(n, f"row number {n}") for n in range(20000)]
     rows = cluster.nodes[2].rows("SELECT a.id FROM big a CROSS JOIN s")
     assert rows == []
+
+
+@test
+def large_values():
+    """More in one result than a message may have, and no message above what clients take unasked."""
+    channel = grpc.insecure_channel(node.address)
+    call = channel.unary_stream(
+        "/ToyDB/Execute", request_serializer=pb.ExecuteRequest.SerializeToString,
+        response_deserializer=pb.ExecuteResponse.FromString)(
+            request("SELECT x, repeat('ab', 500000) FROM generate_series(1, 100) AS g (x)"),
+            timeout=PATIENCE)
+    rows = [row for response in call for row in response.rows.rows]
+    assert len(rows) == 100 and all(len(row.values[1].text) == 1000000 for row in rows)
+    channel.close()
 
 
 @test

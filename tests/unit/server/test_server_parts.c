@@ -234,7 +234,9 @@ static void test_wire_rows(void **state)
     batch->row_count = 3;
     batch->selection = selection;
     batch->selected = 2;
-    ExecuteResponse *response = wire_rows(&arena, batch, 0);
+    uint32_t from = 0;
+    ExecuteResponse *response = wire_rows(&arena, batch, 0, &from);
+    assert_int_equal(from, batch->selected);
     size_t size = execute_response__get_packed_size(response);
     uint8_t *bytes = arena_alloc(&arena, size);
     execute_response__pack(response, bytes);
@@ -256,6 +258,37 @@ static void test_wire_rows(void **state)
     arena_free(&arena);
 }
 
+/* Clients take messages of a few MiB: a batch of large rows becomes several. */
+static void test_wire_large_rows(void **state)
+{
+    (void)state;
+    enum { ROWS = 40, LARGE = 300000 };
+    static const enum sql_type types[] = {SQL_TEXT, SQL_BYTEA};
+    static char large[LARGE];
+    memset(large, 'x', sizeof large);
+    for (int column = 0; column < 2; column++) {
+        struct arena arena = {0};
+        struct batch *batch = batch_create(&arena, &types[column], 1, ROWS);
+        struct value value =
+            column ? value_bytea(slice_make(large, LARGE)) : value_text(slice_make(large, LARGE));
+        for (uint32_t row = 0; row < ROWS; row++)
+            vector_set(&batch->columns[0], row, &value);
+        batch->row_count = batch->selected = ROWS;
+        uint32_t from = 0, rows = 0, messages = 0;
+        while (from < batch->selected) {
+            ExecuteResponse *response = wire_rows(&arena, batch, 0, &from);
+            assert_in_range(execute_response__get_packed_size(response), LARGE,
+                            WIRE_ROWS_BYTES + LARGE);
+            rows += (uint32_t)response->rows->n_rows;
+            messages++;
+            assert_int_equal(rows, from);
+        }
+        assert_int_equal(rows, ROWS);
+        assert_int_equal(messages, ROWS / 4);
+        arena_free(&arena);
+    }
+}
+
 /* What has no member of its own goes as text; a real as the double that is printed as it is. */
 static void test_wire_other_types(void **state)
 {
@@ -269,7 +302,9 @@ static void test_wire_other_types(void **state)
     for (uint32_t i = 0; i < 5; i++)
         vector_set(&batch->columns[i], 0, &values[i]);
     batch->row_count = batch->selected = 1;
-    ExecuteResponse *response = wire_rows(&arena, batch, 0);
+    uint32_t from = 0;
+    ExecuteResponse *response = wire_rows(&arena, batch, 0, &from);
+    assert_int_equal(from, batch->selected);
     Value **row = response->rows->rows[0]->values;
     assert_true(row[0]->kind_case == VALUE__KIND_REAL && row[0]->real == 0.1);
     assert_int_equal(row[1]->kind_case, VALUE__KIND_TEXT);
@@ -456,12 +491,12 @@ static void test_wire_strings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_addresses),       cmocka_unit_test(test_peers),
-        cmocka_unit_test(test_config_refused),  cmocka_unit_test(test_jobs),
-        cmocka_unit_test(test_wire_parameters), cmocka_unit_test(test_wire_rows),
-        cmocka_unit_test(test_wire_strings),    cmocka_unit_test(test_wire_other_types),
-        cmocka_unit_test(test_wire_status),     cmocka_unit_test(test_wire_status_retried),
-        cmocka_unit_test(test_store),
+        cmocka_unit_test(test_addresses),           cmocka_unit_test(test_peers),
+        cmocka_unit_test(test_config_refused),      cmocka_unit_test(test_jobs),
+        cmocka_unit_test(test_wire_parameters),     cmocka_unit_test(test_wire_rows),
+        cmocka_unit_test(test_wire_large_rows),     cmocka_unit_test(test_wire_strings),
+        cmocka_unit_test(test_wire_other_types),    cmocka_unit_test(test_wire_status),
+        cmocka_unit_test(test_wire_status_retried), cmocka_unit_test(test_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
