@@ -1,4 +1,5 @@
-"""\\h of the shell has every statement there is, with the diagram of the reference.
+"""\\h of the shell has every statement there is, with the diagram of the reference; its commands are
+those that docs/shell.md tells of.
 
 usage: test_help.py TOYSQL SOURCE_ROOT
 """
@@ -64,8 +65,20 @@ def what_people_type():
     assert code == 1 and "\\h lists" in err, (code, err)
 
 
+def commands_of_the_page():
+    page = (ROOT / "docs/shell.md").read_text(encoding="utf-8")
+    table = page.split("| command | does |", 1)[1].split("\n\n", 1)[0]
+    written = {name for line in table.splitlines()
+               for name in re.findall(r"`(\\[^ `]+)", re.split(r"(?<!\\)\|", line + "||")[1])}
+    listed = set(re.findall(r"\\[a-z]+\+?", ask("\\?")[1][0]))
+    assert len(written) > 20 and listed - {"\\?"} == written - {"\\?"}, listed ^ written
+    for name in sorted(written):
+        _, _, err = ask(name)
+        assert "unknown command" not in err, err
+
+
 def main():
-    tests = [every_statement, the_reference_s_diagrams, what_people_type]
+    tests = [every_statement, the_reference_s_diagrams, what_people_type, commands_of_the_page]
     failed = 0
     print(f"1..{len(tests)}")
     for number, test in enumerate(tests, 1):
