@@ -160,8 +160,10 @@ static bool parse_create_index(struct parse *parse, struct ast_statement *statem
     statement->kind = AST_CREATE_INDEX;
     statement->as.create_index = create;
     create->unique = unique;
-    if (!parse__expect_keyword(parse, KEYWORD_INDEX) ||
-        !parse__if_exists(parse, true, &create->if_not_exists))
+    if (!parse__expect_keyword(parse, KEYWORD_INDEX))
+        return false;
+    parse__accept_word(parse, "concurrently"); /* it always is */
+    if (!parse__if_exists(parse, true, &create->if_not_exists))
         return false;
     if (!parse__is_keyword(parse, KEYWORD_ON) && !parse__name(parse, &create->index))
         return false;
@@ -235,17 +237,7 @@ bool parse__create(struct parse *parse, struct ast_statement *statement)
     }
     if (parse__is_word(parse, "sequence"))
         return parse__create_sequence(parse, statement);
-    if (parse__is(parse, TOKEN_WORD) && !parse->token.keyword) {
-        static const char *const known[] = {
-            "temp", "temporary", "function", "type",     "schema",    "database",
-            "role", "trigger",   "domain",   "unlogged", "extension",
-        };
-        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-            if (strcmp(parse->token.name, known[i]) == 0)
-                return parse__fail(parse, "0A000", parse->token.position,
-                                   "CREATE %s is not supported", parse->token.name);
-    }
-    return parse__syntax_error(parse);
+    return !parse__refuse_object(parse, "CREATE") && parse__syntax_error(parse);
 }
 
 bool parse__drop_behavior(struct parse *parse, bool *cascade)
@@ -266,10 +258,14 @@ bool parse__drop(struct parse *parse, struct ast_statement *statement)
                       : parse__is_keyword(parse, KEYWORD_VIEW) ? AST_DROP_VIEW
                       : parse__is_word(parse, "sequence")      ? AST_DROP_SEQUENCE
                                                                : AST_DROP_TABLE;
+    if (statement->kind == AST_DROP_TABLE && parse__refuse_object(parse, "DROP"))
+        return false;
     if (statement->kind != AST_DROP_TABLE)
         parse__advance(parse);
     else if (!parse__expect_keyword(parse, KEYWORD_TABLE))
         return false;
+    if (statement->kind == AST_DROP_INDEX)
+        parse__accept_word(parse, "concurrently");
     if (!parse__if_exists(parse, false, &drop->if_exists))
         return false;
     do {

@@ -51,8 +51,13 @@ static bool parse_alter_column(struct parse *parse, struct ast_alter_action *act
     if (!parse__name(parse, &action->name))
         return false;
     bool set = parse__accept_keyword(parse, KEYWORD_SET);
-    if (!set && !parse__is_keyword(parse, KEYWORD_DROP))
-        return parse__unsupported(parse, "this change of a column is");
+    if (!set && !parse__is_keyword(parse, KEYWORD_DROP)) {
+        parse__unsupported(parse, "this change of a column is");
+        parse__hint(parse,
+                    "A column gets another type as a new one: ADD COLUMN, UPDATE, DROP COLUMN, "
+                    "RENAME COLUMN.");
+        return false;
+    }
     if (!set)
         parse__advance(parse);
     bool is_default = parse__is_keyword(parse, KEYWORD_DEFAULT);
@@ -114,7 +119,7 @@ bool parse__alter(struct parse *parse, struct ast_statement *statement)
     if (parse__is_keyword(parse, KEYWORD_INDEX) || parse__is_keyword(parse, KEYWORD_VIEW))
         return parse_alter_name(parse, statement);
     if (!parse__is_keyword(parse, KEYWORD_TABLE))
-        return parse__unsupported(parse, "ALTER of anything but a table is");
+        return !parse__refuse_object(parse, "ALTER") && parse__syntax_error(parse);
     parse__advance(parse);
     if (!parse__if_exists(parse, false, &alter->if_exists))
         return false;

@@ -702,6 +702,8 @@ struct ast_statement {
                                  to parse_begin */
     uint32_t parameter_count; /* the highest $n */
     bool sets_sequence;       /* calls setval: a SELECT that writes */
+    const struct ast_select *with; /* WITH in front of INSERT, UPDATE, DELETE: only its items; or
+                                      NULL */
     union {
         struct ast_select *select;
         struct ast_insert *insert;

@@ -354,6 +354,10 @@ bool parse__fail(struct parse *parse, const char *sqlstate, uint32_t position, c
                  ...) __attribute__((format(printf, 4, 5)));
 /* 0A000 "<what> is not supported" at the current token. */
 bool parse__unsupported(struct parse *parse, const char *what);
+/* 0A000 with a hint when the current word begins a statement of PostgreSQL's that is not there, or
+ * names what `verb` could do there (refuse.c). False: it does not. */
+bool parse__refuse_statement(struct parse *parse);
+bool parse__refuse_object(struct parse *parse, const char *verb);
 void parse__hint(struct parse *parse, const char *hint);
 /* Hints at what was meant by the token that is the syntax error just found; `previous` is the kind
  * of the one before it. */
@@ -452,6 +456,8 @@ struct ast_expr *parse__call_keyword(struct parse *parse);
 /* select.c, select_set.c, from.c: the current token begins SELECT, VALUES, WITH or a parenthesis
  * around one. */
 struct ast_select *parse__select(struct parse *parse);
+/* Of a statement by itself, whose WITH may stand in front of one that writes. */
+bool parse__select_statement(struct parse *parse, struct ast_statement *statement);
 /* SELECT or VALUES without what may stand behind a set operation. */
 struct ast_select *parse__select_plain(struct parse *parse);
 /* Goes on behind a query that was read: set operations, ORDER BY and so on. */

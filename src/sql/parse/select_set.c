@@ -108,6 +108,19 @@ struct ast_select *parse__select_rest(struct parse *parse, struct ast_select *le
 
 /* ---- WITH ------------------------------------------------------------------------------------ */
 
+static bool writes(const struct parse *parse)
+{
+    return parse__is_keyword(parse, KEYWORD_INSERT) || parse__is_keyword(parse, KEYWORD_UPDATE) ||
+           parse__is_keyword(parse, KEYWORD_DELETE) || parse__is_keyword(parse, KEYWORD_REPLACE);
+}
+
+static bool refuse_write(struct parse *parse)
+{
+    parse__unsupported(parse, "a statement that writes in WITH is");
+    parse__hint(parse, "Statements one by one between BEGIN and COMMIT are one transaction, too.");
+    return false;
+}
+
 static bool parse_with_item(struct parse *parse, struct ast_with *with)
 {
     if (!parse__name(parse, &with->name))
@@ -126,9 +139,8 @@ static bool parse_with_item(struct parse *parse, struct ast_with *with)
     }
     if (!parse__expect(parse, TOKEN_LEFT_PAREN))
         return false;
-    if (parse__is_keyword(parse, KEYWORD_INSERT) || parse__is_keyword(parse, KEYWORD_UPDATE) ||
-        parse__is_keyword(parse, KEYWORD_DELETE))
-        return parse__unsupported(parse, "a statement that writes in WITH is");
+    if (writes(parse))
+        return refuse_write(parse);
     with->select = parse__select(parse);
     return with->select && parse__expect(parse, TOKEN_RIGHT_PAREN);
 }
@@ -160,36 +172,75 @@ static bool parse_with(struct parse *parse, struct ast_with **withs, uint32_t *c
     return true;
 }
 
-static struct ast_select *parse_query(struct parse *parse)
+/* The query behind the items of WITH, which there need not be. */
+static struct ast_select *parse_query(struct parse *parse, const struct ast_select *with,
+                                      uint32_t highest)
 {
-    struct ast_with *withs = NULL;
-    uint32_t with_count = 0;
-    bool recursive = false;
-    uint32_t highest = 0;
-    uint32_t position = parse->token.position;
-    if (parse__is_keyword(parse, KEYWORD_WITH) &&
-        !parse_with(parse, &withs, &with_count, &recursive, &highest))
-        return NULL;
     bool in_parentheses;
     struct ast_select *select = parse_plain(parse, &in_parentheses);
     select = select ? parse__select_rest(parse, select, in_parentheses) : NULL;
-    if (select && with_count > 0 && select->with_count > 0)
+    if (select && with->with_count > 0 && select->with_count > 0)
         select = wrap(parse, select);
-    if (!select || with_count == 0)
+    if (!select || with->with_count == 0)
         return select;
-    select->position = position;
-    select->withs = withs;
-    select->with_count = with_count;
-    select->recursive = recursive;
+    select->position = with->position;
+    select->withs = with->withs;
+    select->with_count = with->with_count;
+    select->recursive = with->recursive;
     select->height = (select->height > highest ? select->height : highest) + 1;
+    return select;
+}
+
+/* WITH of a statement that writes stays with the statement. */
+static bool parse_with_write(struct parse *parse, struct ast_select with,
+                             struct ast_statement *statement)
+{
+    struct ast_select *kept = arena_alloc(parse->arena, sizeof *kept);
+    *kept = with;
+    statement->with = kept;
+    return parse__statement(parse, statement);
+}
+
+static struct ast_select *select_of(struct parse *parse, struct ast_statement *statement,
+                                    bool *is_write)
+{
+    struct ast_select with = {.position = parse->token.position};
+    uint32_t highest = 0;
+    if (parse__is_keyword(parse, KEYWORD_WITH) &&
+        !parse_with(parse, &with.withs, &with.with_count, &with.recursive, &highest))
+        return NULL;
+    *is_write = statement && with.with_count > 0 && writes(parse);
+    if (*is_write) {
+        parse_with_write(parse, with, statement);
+        return NULL;
+    }
+    return parse_query(parse, &with, highest);
+}
+
+static struct ast_select *enter_select(struct parse *parse, struct ast_statement *statement,
+                                       bool *is_write)
+{
+    *is_write = false;
+    struct ast_select *select = parse__enter(parse) ? select_of(parse, statement, is_write) : NULL;
+    if (select && !parse__check_height(parse, select->height))
+        select = NULL;
+    parse__leave(parse);
     return select;
 }
 
 struct ast_select *parse__select(struct parse *parse)
 {
-    struct ast_select *select = parse__enter(parse) ? parse_query(parse) : NULL;
-    if (select && !parse__check_height(parse, select->height))
-        select = NULL;
-    parse__leave(parse);
-    return select;
+    bool is_write;
+    return enter_select(parse, NULL, &is_write);
+}
+
+bool parse__select_statement(struct parse *parse, struct ast_statement *statement)
+{
+    bool is_write;
+    struct ast_select *select = enter_select(parse, statement, &is_write);
+    if (is_write)
+        return !parse->failed;
+    statement->kind = AST_SELECT;
+    statement->as.select = select;
+    return select != NULL;
 }

@@ -78,8 +78,11 @@ static bool parse_end_statement(struct parse *parse, struct ast_statement *state
     statement->kind = kind;
     parse__advance(parse);
     accept_work(parse);
-    if (parse__is_keyword(parse, KEYWORD_TO))
-        return parse__unsupported(parse, "ROLLBACK TO is");
+    if (parse__is_keyword(parse, KEYWORD_TO)) {
+        parse__unsupported(parse, "ROLLBACK TO is");
+        parse__hint(parse, "A transaction is undone as a whole: ROLLBACK, and run it again.");
+        return false;
+    }
     if (parse__is_keyword(parse, KEYWORD_AND))
         return parse__unsupported(parse, "AND CHAIN is");
     return !parse->failed;
@@ -202,18 +205,6 @@ static bool parse_show(struct parse *parse, struct ast_statement *statement)
 
 /* ---- the first word -------------------------------------------------------------------------- */
 
-static bool refuse_statement(struct parse *parse)
-{
-    char what[64];
-    enum keyword keyword = parse->token.keyword;
-    snprintf(what, sizeof what, "%s is", parse__keyword_text(keyword));
-    for (char *c = what; *c != ' '; c++)
-        if (*c >= 'a' && *c <= 'z')
-            *c = (char)(*c - 'a' + 'A');
-    parse__unsupported(parse, what);
-    return false;
-}
-
 static bool unknown_statement(struct parse *parse)
 {
     const char *word = parse->token.kind == TOKEN_WORD ? parse->token.name : NULL;
@@ -230,13 +221,20 @@ static bool unknown_statement(struct parse *parse)
     return false;
 }
 
+static bool refuse_vacuum(struct parse *parse)
+{
+    if (parse->token.kind != TOKEN_WORD && parse->token.kind != TOKEN_LEFT_PAREN)
+        return true; /* what comes behind is found wrong there */
+    parse__unsupported(parse, "VACUUM of one table, or with options, is");
+    parse__hint(parse, "VACUUM removes what all dropped tables and indexes left behind; nodes do "
+                       "it unasked, too.");
+    return false;
+}
+
 bool parse__statement(struct parse *parse, struct ast_statement *statement)
 {
-    if (parse__is(parse, TOKEN_LEFT_PAREN) || parse__select_starts(&parse->token)) {
-        statement->kind = AST_SELECT;
-        statement->as.select = parse__select(parse);
-        return statement->as.select != NULL;
-    }
+    if (parse__is(parse, TOKEN_LEFT_PAREN) || parse__select_starts(&parse->token))
+        return parse__select_statement(parse, statement);
     switch (parse->token.kind == TOKEN_WORD ? parse->token.keyword : KEYWORD_NONE) {
     case KEYWORD_INSERT:
     case KEYWORD_REPLACE:
@@ -274,7 +272,7 @@ bool parse__statement(struct parse *parse, struct ast_statement *statement)
     case KEYWORD_VACUUM:
         parse__advance(parse);
         statement->kind = AST_VACUUM;
-        return !parse->failed;
+        return statement_ends(parse) || refuse_vacuum(parse);
     case KEYWORD_COPY:
         return parse__copy(parse, statement);
     case KEYWORD_ANALYZE:
@@ -286,18 +284,7 @@ bool parse__statement(struct parse *parse, struct ast_statement *statement)
     case KEYWORD_EXECUTE:
     case KEYWORD_DEALLOCATE:
         return parse__prepared(parse, statement);
-    case KEYWORD_DECLARE:
-    case KEYWORD_DO:
-    case KEYWORD_FETCH:
-    case KEYWORD_GRANT:
-    case KEYWORD_LOCK:
-    case KEYWORD_MERGE:
-    case KEYWORD_RELEASE:
-    case KEYWORD_REVOKE:
-    case KEYWORD_SAVEPOINT:
-    case KEYWORD_TABLE:
-        return refuse_statement(parse);
     default:
-        return unknown_statement(parse);
+        return !parse__refuse_statement(parse) && unknown_statement(parse);
     }
 }

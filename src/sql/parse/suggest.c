@@ -31,6 +31,16 @@ static const char *foreign_word(const char *word)
         {"without", "Tables have no such options."},
         {"modify", "ALTER TABLE table ALTER COLUMN column changes a column."},
         {"change", "ALTER TABLE table RENAME COLUMN column TO name renames one."},
+        {"partition", "Tables are not divided; their keys are kept in order."},
+        {"inherits", "There is no inheritance; a foreign key ties tables together."},
+        {"unsigned", "CHECK (column >= 0) refuses negative numbers."},
+        {"xor", "Two conditions of which one is true: a <> b."},
+        {"qualify", "A condition on a window function stands around a subquery."},
+        {"sets",
+         "There are no grouping sets: UNION ALL puts queries with other GROUP BYs together."},
+        {"minus", "It is EXCEPT."},
+        {"system", "There is no TABLESAMPLE: WHERE random() < 0.1 takes about a tenth."},
+        {"bernoulli", "There is no TABLESAMPLE: WHERE random() < 0.1 takes about a tenth."},
         {"merge", "INSERT ... ON CONFLICT DO UPDATE puts in or changes."},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
@@ -82,6 +92,14 @@ static bool is(const struct token *token, enum keyword keyword)
     return token->kind == TOKEN_WORD && token->keyword == keyword;
 }
 
+/* "title[1]": a bracket right behind a name. */
+static bool is_subscript(const struct parse *parse, const struct token *token)
+{
+    const uint8_t *text = parse->text.data;
+    uint8_t before = token->start > 0 ? text[token->start - 1] : ' ';
+    return text[token->start] == '[' && (isalnum(before) || strchr("_\")]'", before));
+}
+
 /* Of the words before it and of the token itself. */
 static void suggest_words(struct parse *parse, const struct token *token)
 {
@@ -97,11 +115,23 @@ static void suggest_words(struct parse *parse, const struct token *token)
         error_hint(parse->error, "It is DELETE FROM table.");
     else if (has_before && strcmp(before, "top") == 0 && token->kind == TOKEN_INTEGER)
         error_hint(parse->error, "LIMIT at the end of the query takes the first rows.");
+    else if (has_before && strcmp(before, "interval") == 0 && token->kind == TOKEN_INTEGER)
+        error_hint(parse->error, "What it counts stands in quotes: INTERVAL '1 day'.");
+    else if (has_before && strcmp(before, "minus") == 0 && is(token, KEYWORD_SELECT))
+        error_hint(parse->error, "It is EXCEPT.");
+    else if (has_before && strcmp(before, "qualify") == 0)
+        error_hint(parse->error, "A condition on a window function stands around a subquery.");
     else if (has_before && strcmp(before, "show") == 0)
         error_hint(parse->error, "SHOW TABLES, SHOW COLUMNS FROM table and SHOW CREATE TABLE table "
                                  "tell of tables.");
     else if (!(word && suggest_keyword(parse, token->name, false)) && has_before)
         suggest_keyword(parse, before, true);
+}
+
+static bool is_behind_minus(const struct parse *parse, const struct token *token)
+{
+    char before[WORD_MAX + 1];
+    return word_before(parse, token->start, before) && strcmp(before, "minus") == 0;
 }
 
 void parse__suggest(struct parse *parse, const struct token *token, enum token_kind previous)
@@ -116,12 +146,16 @@ void parse__suggest(struct parse *parse, const struct token *token, enum token_k
         error_hint(parse->error, "Equality is written with a single \"=\".");
     else if (slice_equal(text, slice_from_string("&&")))
         error_hint(parse->error, "Conditions are joined by AND.");
+    else if (text.size && is_subscript(parse, token))
+        error_hint(parse->error, "There are no arrays: substr(text, n, 1) is a character, and many "
+                                 "values are rows of a table of their own.");
     else if (text.size && (text.data[0] == '`' || text.data[0] == '['))
         error_hint(parse->error, "Identifiers are quoted with double quotes.");
     else if (text.size && text.data[0] == '\\')
         error_hint(parse->error, "Commands with a backslash are the shell's, on a line of their "
                                  "own.");
-    else if (is(token, KEYWORD_SELECT) && previous != TOKEN_SEMICOLON)
+    else if (is(token, KEYWORD_SELECT) && previous != TOKEN_SEMICOLON &&
+             !is_behind_minus(parse, token))
         error_hint(parse->error, "A subquery is written in parentheses.");
     else
         suggest_words(parse, token);

@@ -97,6 +97,8 @@ static status_t plan_copy(struct planner *planner, const struct ast_copy *ast, s
 static status_t plan_by_kind(struct planner *planner, const struct ast_statement *statement,
                              struct planned *out)
 {
+    if (statement->with)
+        plan__push_withs(planner, statement->with);
     switch (statement->kind) {
     case AST_SELECT:
         return plan_select(planner, statement->as.select, out);

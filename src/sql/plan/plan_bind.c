@@ -5,7 +5,7 @@
  * and ORDER BY. */
 #include <string.h>
 
-#include "sql/plan/plan_int.h"
+#include "sql/plan/plan_aggregate_int.h"
 
 void plan__add_output(struct planner *planner, struct query *query, struct expr *expr,
                       const char *name)

@@ -1,7 +1,7 @@
 /* Syntax trees of expressions to typed expressions. */
 #include <string.h>
 
-#include "sql/plan/plan_int.h"
+#include "sql/plan/plan_aggregate_int.h"
 
 static status_t bind_list(struct scope *scope, struct ast_expr **items, uint32_t count,
                           struct expr ***out)

@@ -247,6 +247,12 @@ static const char *nearest_function(const char *name)
 /* What is written here for a function of another database. */
 static const char *foreign_function(const char *name)
 {
+    static const char no_arrays[] = "There are no arrays: split_part(text, separator, n) gives one "
+                                    "field, and many values are rows of a table.";
+    static const char no_json[] = "There is no JSON: string_agg and format make texts, the shell "
+                                  "prints rows with --format json.";
+    static const char no_sets[] = "There are no grouping sets: UNION ALL puts queries with other "
+                                  "GROUP BYs together.";
     static const struct {
         const char *name;
         const char *hint;
@@ -260,6 +266,28 @@ static const char *foreign_function(const char *name)
         {"group_concat", "string_agg(text, separator) joins the texts of a group."},
         {"listagg", "string_agg(text, separator) joins the texts of a group."},
         {"array_agg", "There are no arrays; string_agg(text, separator) joins texts."},
+        {"unnest", no_arrays},
+        {"string_to_array", no_arrays},
+        {"array_to_string", no_arrays},
+        {"array_length", no_arrays},
+        {"cardinality", no_arrays},
+        {"regexp_split_to_array", no_arrays},
+        {"parse_ident", no_arrays},
+        {"regexp_match", "regexp_substr(text, pattern, start, n, flags, group) gives a match, or a "
+                         "group of it."},
+        {"regexp_matches", "regexp_substr(text, pattern, start, n, flags, group) gives the n-th "
+                           "match, or a group of it."},
+        {"regexp_split_to_table", no_arrays},
+        {"string_to_table", no_arrays},
+        {"rollup", no_sets},
+        {"cube", no_sets},
+        {"grouping", no_sets},
+        {"row_to_json", no_json},
+        {"to_json", no_json},
+        {"to_jsonb", no_json},
+        {"pg_sleep", "Programs wait; the server does not."},
+        {"date_add", "Intervals are added: timestamp + INTERVAL '1 day'."},
+        {"date_sub", "Intervals are subtracted: timestamp - INTERVAL '1 day'."},
         {"len", "It is length(text)."},
         {"instr", "strpos(text, part) tells where a part is."},
         {"charindex", "strpos(text, part) tells where a part is."},
@@ -301,7 +329,7 @@ static const char *foreign_function(const char *name)
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (strcmp(others[i].name, name) == 0)
             return others[i].hint;
-    return NULL;
+    return strncmp(name, "json", 4) == 0 ? no_json : NULL;
 }
 
 static status_t no_such_function(struct planner *planner, const char *name, struct expr **arguments,

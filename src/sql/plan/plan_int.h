@@ -423,13 +423,6 @@ status_t plan__coerce_output(struct planner *planner, struct query *query, uint3
 /* The place of an aggregate's i-th expression, which may be NULL; NULL when there is none further.
  */
 struct expr **plan__aggregate_expr(struct aggregate *aggregate, uint32_t i);
-/* After outputs, HAVING and ORDER BY are bound: puts group columns in the place of equal
- * expressions, 42803 for what is neither grouped nor aggregated. */
-status_t plan__check_grouping(struct planner *planner, struct query *query);
-/* generate_series in the select list: joined to FROM. 0A000 where it cannot be. */
-status_t plan__bind_series_target(struct scope *scope, const struct ast_expr *call,
-                                  struct expr **out);
-status_t plan__check_series_target(struct planner *planner, const struct query *query);
 
 /* ---- windows: plan_window.c --------------------------------------------------------------------
  */

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "sql/plan/plan_int.h"
+#include "sql/plan/plan_aggregate_int.h"
 
 bool plan__has_lateral(const struct query *query)
 {

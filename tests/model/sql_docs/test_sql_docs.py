@@ -171,9 +171,8 @@ def statements():
     """Kinds of statements, and the words that begin one that is refused."""
     kinds = re.search(r"enum ast_statement_kind \{(.*?)\};", text("src/sql/parse/parse.h"), re.S)
     there = {kind.replace("_", " ") for kind in re.findall(r"AST_(\w+)", kinds.group(1))}
-    body = text("src/sql/parse/statement.c").split("bool parse__statement(", 1)[1]
-    refused = body.split("return refuse_statement", 1)[0]
-    refused = re.findall(r"case KEYWORD_(\w+):", refused.rsplit("return", 1)[1])
+    body = text("src/sql/parse/refuse.c").split("refusal statements[]", 1)[1].split("};", 1)[0]
+    refused = [word.upper() for word in re.findall(r'\{"(\w+)",', body)]
     written = {name.strip() for heading in re.findall(r"^### ([A-Z].*)$", text("docs/sql.md"), re.M)
                for name in heading.split(",") if name.strip().isupper()}
     absent = {f"{word} (refused)" for word in first_cells("sql.md", "What there is not")}
