@@ -67,6 +67,7 @@ struct aggregation {
     struct arena texts;        /* of min and max */
     struct arena sorted_texts; /* of aggregates with ORDER BY, of the groups that go out */
     size_t charged;
+    uint64_t rows_taken; /* by one of several threads */
     bool ready;
     bool full; /* no more groups are begun */
     struct split *splits;

@@ -22,8 +22,9 @@
 #include <string.h>
 
 enum {
-    ROWS_TRIED = 8192,   /* of a part, before its groups are found to be too many */
-    ROWS_OF_A_GROUP = 3, /* on average, or they are */
+    ROWS_TRIED = 1 << 14, /* by a thread, before it judges of its groups */
+    ROWS_OF_A_GROUP = 24, /* on average, or there are too many: a group costs as much as some rows,
+                             once a thread */
 };
 
 struct part_groups {
@@ -97,23 +98,23 @@ static bool can_be_parallel(const struct aggregation *aggregation)
     return true;
 }
 
-/* Statistics may tell beforehand. */
-static bool has_too_many_groups(const struct aggregation *aggregation)
-{
-    const struct plan *plan = aggregation->op.plan;
-    return aggregation->group_count > 0 && plan->rows_estimate > ROWS_TRIED &&
-           plan->rows_estimate > plan->left->rows_estimate / ROWS_OF_A_GROUP;
-}
-
 /* ---- a part -------------------------------------------------------------------------------------
  */
 
-static bool must_give_up(const struct aggregation *aggregation, const struct together *together,
-                         uint32_t groups, uint64_t rows)
+/* Of n rows taken at random out of those of g groups, n * n / 2g have met one before them: so many
+ * groups there would be in all. */
+static bool has_too_many_groups(const struct aggregation *aggregation, double rows_all)
+{
+    double rows = (double)aggregation->rows_taken;
+    double repeated = rows - exec__aggregation_groups(aggregation);
+    return rows >= ROWS_TRIED && rows * rows / (2 * repeated + 1) > rows_all / ROWS_OF_A_GROUP;
+}
+
+static bool must_give_up(const struct aggregation *aggregation, const struct together *together)
 {
     if (aggregation->group_count == 0)
         return false;
-    if (rows >= ROWS_TRIED && groups > rows / ROWS_OF_A_GROUP)
+    if (has_too_many_groups(aggregation, exec__parallel_rows(together->parallel)))
         return true;
     for (uint32_t a = 0; a < aggregation->accumulator_count; a++) {
         if (aggregation->accumulators[a].seen.full)
@@ -129,7 +130,6 @@ static status_t part_take(struct operator* op, void *results, uint32_t number, s
     struct together *together = results;
     uint32_t count = aggregation->accumulator_count;
     uint32_t from = exec__aggregation_groups(aggregation);
-    uint64_t rows = 0;
     status_t status = OK;
     while (!atomic_load_explicit(&together->given_up, memory_order_relaxed)) {
         struct batch *in;
@@ -138,9 +138,8 @@ static status_t part_take(struct operator* op, void *results, uint32_t number, s
             status = exec__aggregation_take(aggregation, in, error);
         if (status != OK || !in)
             break;
-        rows += in->selected;
-        if (must_give_up(aggregation, together, exec__aggregation_groups(aggregation) - from,
-                         rows)) {
+        aggregation->rows_taken += in->selected;
+        if (must_give_up(aggregation, together)) {
             atomic_store(&together->given_up, true);
             exec__parallel_stop(together->parallel);
         }
@@ -364,7 +363,7 @@ status_t exec__aggregation_parallel(struct aggregation *aggregation, bool *done,
 {
     struct together together = {0};
     *done = false;
-    if (!can_be_parallel(aggregation) || has_too_many_groups(aggregation))
+    if (!can_be_parallel(aggregation))
         return OK;
     status_t status = exec__parallel_begin(&aggregation->op, &together.parallel, error);
     if (status != OK || !together.parallel)

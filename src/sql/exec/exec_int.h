@@ -686,6 +686,8 @@ struct parallel;
  * be destroyed also after an error. */
 status_t exec__parallel_begin(struct operator* op, struct parallel **out, struct error *error);
 uint32_t exec__parallel_parts(const struct parallel *parallel);
+/* How many rows are read, about. */
+double exec__parallel_rows(const struct parallel *parallel);
 /* Bytes each thread may hold of what it collects. */
 size_t exec__parallel_share(const struct parallel *parallel);
 /* Every part is taken by one of the threads. Error: that of the first part that has one. What was

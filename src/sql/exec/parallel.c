@@ -47,6 +47,7 @@ struct parallel {
     struct bounds range;
     struct bounds parts[PARALLEL_PARTS_MAX];
     uint32_t part_count;
+    double rows; /* in all of them, about */
     _Atomic uint32_t part_next;
     atomic_bool stop;
     const struct parallel_ops *ops;
@@ -165,6 +166,7 @@ status_t exec__parallel_begin(struct operator* op, struct parallel **out, struct
     struct parallel *parallel = mem_zalloc(1, sizeof *parallel);
     *out = parallel;
     parallel->range = range;
+    parallel->rows = entries;
     parallel->threads = threads;
     parallel->share = left / threads;
     parallel->leader =
@@ -188,6 +190,11 @@ status_t exec__parallel_begin(struct operator* op, struct parallel **out, struct
 uint32_t exec__parallel_parts(const struct parallel *parallel)
 {
     return parallel->part_count;
+}
+
+double exec__parallel_rows(const struct parallel *parallel)
+{
+    return parallel->rows;
 }
 
 size_t exec__parallel_share(const struct parallel *parallel)
