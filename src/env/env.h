@@ -193,6 +193,8 @@ void env_crew_destroy(struct env_crew *crew);
 uint32_t env_crew_threads(const struct env_crew *crew);
 /* Any thread. A task must not wait for another one. */
 void env_crew_submit(struct env_crew *crew, struct env_crew_task *task);
+/* Takes it back if nobody has begun it, and does not wait. True: it was, as if never submitted. */
+bool env_crew_take_back(struct env_crew *crew, struct env_crew_task *task);
 /* Takes it back if nobody has begun it, else waits for its end. True: it was run. */
 bool env_crew_finish(struct env_crew *crew, struct env_crew_task *task);
 

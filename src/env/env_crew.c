@@ -99,19 +99,34 @@ void env_crew_submit(struct env_crew *crew, struct env_crew_task *task)
     env_mutex_unlock(crew->mutex);
 }
 
+/* Under the mutex. */
+static bool task_remove(struct env_crew *crew, struct env_crew_task *task)
+{
+    ASSERT(task->state != TASK_NEW);
+    if (task->state != TASK_WAITING)
+        return false;
+    struct env_crew_task **at = &crew->first;
+    while (*at != task)
+        at = &(*at)->next;
+    *at = task->next;
+    if (crew->last == &task->next)
+        crew->last = at;
+    task->state = TASK_NEW;
+    return true;
+}
+
+bool env_crew_take_back(struct env_crew *crew, struct env_crew_task *task)
+{
+    env_mutex_lock(crew->mutex);
+    bool removed = task_remove(crew, task);
+    env_mutex_unlock(crew->mutex);
+    return removed;
+}
+
 bool env_crew_finish(struct env_crew *crew, struct env_crew_task *task)
 {
     env_mutex_lock(crew->mutex);
-    ASSERT(task->state != TASK_NEW);
-    if (task->state == TASK_WAITING) {
-        struct env_crew_task **at = &crew->first;
-        while (*at != task)
-            at = &(*at)->next;
-        *at = task->next;
-        if (crew->last == &task->next)
-            crew->last = at;
-        task->state = TASK_NEW;
-    }
+    (void)task_remove(crew, task);
     while (task->state == TASK_RUNNING)
         env_cond_wait(crew->done, crew->mutex);
     bool ran = task->state == TASK_DONE;

@@ -78,21 +78,20 @@ static bool is_parallel(const struct aggregate *aggregate, bool grouped)
     }
 }
 
-static bool can_be_parallel(const struct aggregation *aggregation)
+bool exec__aggregate_is_parallel(const struct plan *plan)
 {
-    if (aggregation->in_part)
-        return false;
-    const struct plan *plan = aggregation->op.plan;
-    for (uint32_t g = 0; g < aggregation->group_count; g++) {
+    uint32_t group_count = plan->as.aggregate.group_count;
+    ASSERT(plan->kind == PLAN_AGGREGATE);
+    for (uint32_t g = 0; g < group_count; g++) {
         if (!exec__parallel_expr(plan->as.aggregate.groups[g]))
             return false;
     }
-    for (uint32_t a = 0; a < aggregation->accumulator_count; a++) {
-        const struct aggregate *aggregate = aggregation->accumulators[a].aggregate;
-        if (!is_parallel(aggregate, aggregation->group_count > 0))
+    for (uint32_t a = 0; a < plan->as.aggregate.aggregate_count; a++) {
+        const struct aggregate *aggregate = &plan->as.aggregate.aggregates[a];
+        if (!is_parallel(aggregate, group_count > 0))
             return false;
         if (aggregate->distinct && aggregate->argument &&
-            (aggregation->group_count == 0 || !looks_alike(aggregate->argument->type)))
+            (group_count == 0 || !looks_alike(aggregate->argument->type)))
             return false;
     }
     return true;
@@ -363,7 +362,7 @@ status_t exec__aggregation_parallel(struct aggregation *aggregation, bool *done,
 {
     struct together together = {0};
     *done = false;
-    if (!can_be_parallel(aggregation))
+    if (aggregation->in_part || !exec__aggregate_is_parallel(aggregation->op.plan))
         return OK;
     status_t status = exec__parallel_begin(&aggregation->op, &together.parallel, error);
     if (status != OK || !together.parallel)

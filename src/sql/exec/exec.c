@@ -50,11 +50,44 @@ void *exec__operator_create(struct exec *exec, const struct plan *plan,
     return op;
 }
 
+/* What becomes of the rows of a node's inputs decides whether several threads shall read them. */
+static void inputs_prepare(struct exec *exec, const struct plan *plan)
+{
+    switch (plan->kind) {
+    case PLAN_LIMIT:
+        exec->few_wanted |= plan->as.limit.limit != NULL;
+        break;
+    case PLAN_AGGREGATE:
+        exec->few_wanted = false;
+        if (exec__aggregate_is_parallel(plan)) /* it has the threads itself */
+            exec->gathered = exec__parallel_scan(plan->left);
+        break;
+    case PLAN_TOP_N: /* drops most rows sooner than they could be handed on */
+        exec->gathered = exec__parallel_scan(plan->left);
+        break;
+    case PLAN_SORT:
+        exec->few_wanted = false;
+        break;
+    default:
+        break;
+    }
+}
+
 status_t exec__operator_open(struct exec *exec, const struct plan *plan, struct operator** out,
                              struct error *error)
 {
     ASSERT((size_t)plan->kind < sizeof open_functions / sizeof *open_functions);
-    return open_functions[plan->kind](exec, plan, out, error);
+    if (!exec->may_gather)
+        return open_functions[plan->kind](exec, plan, out, error);
+    if (exec__gather_wanted(exec, plan))
+        return exec__gather_open(exec, plan, out, error);
+    const struct plan *gathered = exec->gathered;
+    bool few_wanted = exec->few_wanted;
+    inputs_prepare(exec, plan);
+    status_t status = open_functions[plan->kind](exec, plan, out, error);
+    exec->gathered = gathered;
+    exec->few_wanted = few_wanted;
+    return status;
 }
 
 status_t exec__operator_next(struct operator* op, struct batch **batch, struct error *error)
@@ -190,6 +223,10 @@ status_t exec_open(const struct planned *planned, const struct exec_context *con
     *out = NULL;
     exec__init(exec, context);
     exec->takes_values = planned->nextval_count > 0;
+    exec->plan = planned->root;
+    exec->may_gather = env_crew_threads(context->crew) > 0 && context->threads_max != 1 &&
+                       !planned->writes && planned->root->kind < PLAN_INSERT &&
+                       planned->nextval_count == 0 && !planned->is_short;
     exec->subquery_count = planned->subplan_count;
     exec->subqueries =
         arena_zalloc(context->arena, (planned->subplan_count + 1) * sizeof(struct subquery *));

@@ -72,6 +72,10 @@ struct exec {
     uint64_t rows_affected;
     bool written;
     bool takes_values; /* of sequences */
+    bool may_gather;   /* nothing is written while rows are read, and there are threads to help */
+    bool few_wanted;   /* of what is being opened: reading will stop early */
+    const struct plan *gathered; /* a scan that is read by several threads from further above */
+    const struct plan *plan;     /* root's, or what is below it when several threads read it */
     struct operator* root;
     struct operator* opened;        /* newest first */
     struct operator* at_work;       /* of top: whose next is running, when measured */
@@ -680,8 +684,10 @@ struct parallel_ops {
      * only this call uses. */
     status_t (*take)(struct operator* op, void *results, uint32_t number, struct error *error);
 };
-enum { PARALLEL_PARTS_MAX = 64 };
+enum { PARALLEL_PARTS_MAX = 256 };
 struct parallel;
+/* The scan of a plan that several threads can work off, each a part of the scan; or NULL. */
+const struct plan *exec__parallel_scan(const struct plan *plan);
 /* Can the input of `op` be read by several threads, and is it worth it? *out is NULL when not; to
  * be destroyed also after an error. */
 status_t exec__parallel_begin(struct operator* op, struct parallel **out, struct error *error);
@@ -703,5 +709,12 @@ void exec__parallel_again(struct parallel *parallel);
 void exec__parallel_destroy(struct parallel *parallel);
 /* Gives it the same value on any thread, in any order? */
 bool exec__parallel_expr(const struct expr *expr);
+/* Can an aggregation be worked out by several threads (aggregate_parallel.c)? */
+bool exec__aggregate_is_parallel(const struct plan *plan);
+/* Rows in their order, read by several threads (gather.c): is it worth trying for a plan that is
+ * about to be opened, and opening it so. */
+bool exec__gather_wanted(const struct exec *exec, const struct plan *plan);
+status_t exec__gather_open(struct exec *exec, const struct plan *plan, struct operator** out,
+                           struct error *error);
 
 #endif

@@ -23,5 +23,5 @@ static void node_note(void *context, const struct plan *node, struct buffer *out
 void exec_explain_analyze(struct exec *exec, struct buffer *out)
 {
     ASSERT(exec && exec->root);
-    plan_explain_noted(exec->root->plan, node_note, exec, out);
+    plan_explain_noted(exec->plan, node_note, exec, out);
 }

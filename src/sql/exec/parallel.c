@@ -20,44 +20,7 @@
  * What it shares with the leader is only read: plan, parameters, cells, the transaction's snapshot
  * and writes, tables of hash joins. What was read is noted by the leader, for the whole range. */
 #include "base/mem.h"
-#include "sql/exec/spill_int.h"
-
-struct worker {
-    struct parallel *parallel;
-    struct exec *exec;
-    struct operator* op; /* what takes the rows */
-    struct operator* scan;
-    uint32_t parts; /* taken */
-    uint32_t failed_part;
-    status_t status;
-    struct error error;
-};
-
-enum { THREAD_MEMORY_MIN = 1 << 20 };
-
-struct helper {
-    struct worker worker;
-    struct exec exec;
-    struct arena arena;
-    struct env_crew_task task;
-};
-
-struct parallel {
-    struct worker leader;
-    struct bounds range;
-    struct bounds parts[PARALLEL_PARTS_MAX];
-    uint32_t part_count;
-    double rows; /* in all of them, about */
-    _Atomic uint32_t part_next;
-    atomic_bool stop;
-    const struct parallel_ops *ops;
-    void *results;
-    struct helper *helpers;
-    uint32_t helper_count;
-    uint32_t threads; /* that may work, the leader's among them */
-    size_t share;     /* bytes of the budget for each of them */
-    size_t reserved;  /* of the leader's budget, for the helpers */
-};
+#include "sql/exec/parallel_int.h"
 
 /* ---- what can be done so ------------------------------------------------------------------------
  */
@@ -105,6 +68,15 @@ static bool plan_is_parallel(const struct plan *plan)
     }
 }
 
+const struct plan *exec__parallel_scan(const struct plan *plan)
+{
+    if (!plan_is_parallel(plan))
+        return NULL;
+    while (plan->kind != PLAN_SCAN)
+        plan = plan->left;
+    return plan;
+}
+
 static struct operator* scan_of(struct operator* op)
 {
     while (op->plan->kind != PLAN_SCAN)
@@ -127,6 +99,7 @@ static status_t parts_make(struct parallel *parallel, uint32_t wanted, struct er
     struct buffer key = {0};
     status_t status = OK;
     struct slice low = range.low;
+    parallel->parts = arena_alloc(exec->arena, ((size_t)wanted + 1) * sizeof *parallel->parts);
     for (uint32_t i = 1; i < wanted && status == OK; i++) {
         buffer_reset(&key);
         status = store_share_key(exec->context.txn, range.low, range.high, (double)i / wanted, &key,
@@ -206,6 +179,17 @@ size_t exec__parallel_share(const struct parallel *parallel)
 /* ---- the work -----------------------------------------------------------------------------------
  */
 
+void exec__parallel_take_part(struct worker *worker, uint32_t part)
+{
+    ASSERT(part < worker->parallel->part_count);
+    exec__scan_set_part(worker->scan, &worker->parallel->parts[part]);
+    for (struct operator* op = worker->op->left; op != worker->scan; op = op->left) {
+        if (op->plan->kind == PLAN_HASH_JOIN)
+            exec__hash_join_go_on(op);
+    }
+    worker->parts++;
+}
+
 static void work(void *argument)
 {
     struct worker *worker = argument;
@@ -214,12 +198,7 @@ static void work(void *argument)
         uint32_t part = atomic_fetch_add(&parallel->part_next, 1);
         if (part >= parallel->part_count)
             return;
-        exec__scan_set_part(worker->scan, &parallel->parts[part]);
-        for (struct operator* op = worker->op->left; op != worker->scan; op = op->left) {
-            if (op->plan->kind == PLAN_HASH_JOIN)
-                exec__hash_join_go_on(op);
-        }
-        worker->parts++;
+        exec__parallel_take_part(worker, part);
         worker->status = parallel->ops->take(worker->op, parallel->results, part, &worker->error);
         if (worker->status != OK) {
             worker->failed_part = part;
@@ -252,9 +231,10 @@ static status_t helper_open(struct parallel *parallel, struct helper *helper, st
     return OK;
 }
 
-static status_t helpers_open(struct parallel *parallel, struct error *error)
+status_t exec__parallel_open(struct parallel *parallel, struct error *error)
 {
     struct exec *exec = parallel->leader.exec;
+    store_note_range(exec->context.txn, parallel->range.low, parallel->range.high);
     uint32_t count = parallel->threads - 1;
     if (count >= parallel->part_count)
         count = parallel->part_count - 1;
@@ -282,13 +262,16 @@ static void figures_add(struct parallel *parallel, const struct helper *helper)
     }
 }
 
-/* The helpers have ended: what they did not use of their shares the leader has again. */
-static void reserve_less(struct parallel *parallel)
+void exec__parallel_ended(struct parallel *parallel)
 {
     struct exec *top = parallel->leader.exec->top;
     size_t used = 0;
-    for (uint32_t i = 0; i < parallel->helper_count; i++)
-        used += parallel->helpers[i].exec.memory_used;
+    for (uint32_t i = 0; i < parallel->helper_count; i++) {
+        const struct helper *helper = &parallel->helpers[i];
+        used += helper->exec.memory_used;
+        if (top->context.measure && helper->worker.parts > 0)
+            figures_add(parallel, helper);
+    }
     if (used >= parallel->reserved)
         return; /* one was stopped for it */
     top->memory_used -= parallel->reserved - used;
@@ -317,8 +300,7 @@ status_t exec__parallel_run(struct parallel *parallel, const struct parallel_ops
     ASSERT(!parallel->ops && parallel->part_count > 1);
     parallel->ops = ops;
     parallel->results = results;
-    store_note_range(exec->context.txn, parallel->range.low, parallel->range.high);
-    status_t status = helpers_open(parallel, error);
+    status_t status = exec__parallel_open(parallel, error);
     if (status != OK)
         return status;
     for (uint32_t i = 0; i < parallel->helper_count; i++)
@@ -328,10 +310,8 @@ status_t exec__parallel_run(struct parallel *parallel, const struct parallel_ops
         struct helper *helper = &parallel->helpers[i];
         bool ran = env_crew_finish(exec->context.crew, &helper->task);
         ASSERT(ran || helper->worker.parts == 0);
-        if (exec->context.measure && helper->worker.parts > 0)
-            figures_add(parallel, helper);
     }
-    reserve_less(parallel);
+    exec__parallel_ended(parallel);
     return error_take(parallel, error);
 }
 

@@ -10,7 +10,7 @@
 
 #include "harness.h"
 
-enum { ROWS = 4000, ROUNDS = 80, READERS = 2, WRITERS = 2 };
+enum { ROWS = 4000, ROUNDS = 40, READERS = 2, WRITERS = 2 };
 
 /* `big` has rows (id, g, v, name) whose v sum up to 0, and every session reads it with all threads
  * there are. */

@@ -254,7 +254,7 @@ static void same_rows(struct plan *plan, void (*change)(struct exec_context *con
     context.threads_max = 1;
     rows_print(plan, &context, &alone);
     assert_true(alone.size > 1);
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 20; i++) {
         context = parallel_context();
         if (change)
             change(&context);
@@ -319,6 +319,85 @@ static void test_groups_by_threads(void **state)
         assert_int_equal(group.as.integer, 0);
     }
     assert_in_range(threads, 2, 3);
+}
+
+/* ---- rows in their order -----------------------------------------------------------------------
+ */
+
+static struct plan *filtered(struct expr *below)
+{
+    struct plan *filter =
+        p_filter(w, big(), e_call(w, CALL_LT, SQL_BOOLEAN, e_col(w, 1, I), e_int(w, 40), NULL));
+    struct expr *sum = e_call(w, CALL_ADD, I, e_col(w, 0, I), e_int(w, 1), NULL);
+    return p_project(w, filter, e_col(w, 0, I), below ? below : sum, made_key(), NULL);
+}
+
+static void batches_are_small(struct exec_context *context)
+{
+    context->batch_rows = 7;
+}
+
+static void test_gather(void **state)
+{
+    (void)state;
+    same_rows(filtered(NULL), NULL);
+    same_rows(filtered(NULL), batches_are_small);
+    same_rows(p_sort(w, filtered(NULL), e_col(w, 2, SQL_TEXT), true, false), NULL);
+    struct plan *right =
+        p_filter(w, big(), e_call(w, CALL_LT, SQL_BOOLEAN, e_col(w, 0, I), e_int(w, 30), NULL));
+    same_rows(p_join(w, PLAN_HASH_JOIN, JOIN_LEFT, filtered(NULL), right, e_col(w, 1, I),
+                     e_col(w, 0, I), NULL),
+              NULL);
+}
+
+/* Rows that go out before an error are those before it, and nobody waits for what is not read. */
+static void test_gather_ends_early(void **state)
+{
+    (void)state;
+    struct expr *late =
+        e_call(w, CALL_DIVIDE, I, e_int(w, 1),
+               e_call(w, CALL_SUBTRACT, I, e_col(w, 0, I), e_int(w, 2000), NULL), NULL);
+    struct planned planned = {.root = filtered(late)};
+    atomic_bool cancel = false;
+    for (int i = 0; i < 90; i++) {
+        struct exec_context context = parallel_context();
+        struct error error;
+        struct exec *exec;
+        struct batch *batch;
+        status_t status = OK;
+        context.cancel = i % 3 == 0 ? &cancel : NULL;
+        atomic_store(&cancel, false);
+        context.batch_rows = i % 2 ? 16 : 0;
+        assert_int_equal(exec_open(&planned, &context, &exec, &error), OK);
+        for (int batches = 0; status == OK && (i % 3 || batches < i); batches++) {
+            if (batches == i / 4)
+                atomic_store(&cancel, true);
+            status = exec_next(exec, &batch, &error);
+            for (uint32_t at = 0; status == OK && at < batch->selected; at++)
+                assert_true(batch->columns[0].as.integers[batch_row(batch, at)] < 2000);
+        }
+        if (i % 3)
+            assert_string_equal(error.sqlstate, "22012");
+        exec_close(exec);
+    }
+}
+
+static void test_limit_reads_alone(void **state)
+{
+    (void)state;
+    struct plan *plan = p_limit(w, filtered(NULL), e_int(w, 1), NULL);
+    const struct plan *scan = plan->left->left->left;
+    struct planned planned = {.root = plan};
+    struct exec_context context = parallel_context();
+    struct exec_figures figures;
+    struct error error;
+    struct exec *exec;
+    struct batch *batch;
+    assert_int_equal(exec_open(&planned, &context, &exec, &error), OK);
+    assert_int_equal(exec_next(exec, &batch, &error), OK);
+    assert_true(exec_figures(exec, scan, &figures));
+    assert_in_range(figures.rows, 1, 100);
+    exec_close(exec);
 }
 
 /* ---- the crew -----------------------------------------------------------------------------------
@@ -393,6 +472,9 @@ int main(void)
         TEST(test_groups),
         TEST(test_groups_are_given_up),
         TEST(test_groups_by_threads),
+        TEST(test_gather),
+        TEST(test_gather_ends_early),
+        TEST(test_limit_reads_alone),
         cmocka_unit_test(test_tasks_are_taken_back),
     };
     return cmocka_run_group_tests_name("sql_exec_parallel", tests, NULL, NULL);
