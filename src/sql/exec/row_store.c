@@ -193,13 +193,14 @@ static status_t bytes_decode(struct row_cursor *cursor, uint64_t first, uint32_t
                              struct error *error)
 {
     size_t at = 0;
-    status_t status = OK;
+    uint32_t found;
     ASSERT(count > 0 && count <= cursor->store->block_rows);
-    for (uint32_t i = 0; i < count && status == OK; i++)
-        status = exec__spill_decode(cursor->store->spill, buffer_slice(&cursor->bytes), &at,
-                                    cursor->targets, i, error);
+    status_t status = exec__spill_decode_many(cursor->store->spill, buffer_slice(&cursor->bytes),
+                                              &at, cursor->targets, count, &found, error);
     if (status != OK)
         return status;
+    if (found < count)
+        return error_set(error, ERR_CORRUPT, "a file of rows put aside is damaged");
     cursor->own->row_count = cursor->own->selected = count;
     cursor->rows = cursor->own;
     cursor->first = first;

@@ -199,19 +199,44 @@ status_t exec__spill_read(const struct spill *spill, uint64_t from, uint64_t to,
     return got < size ? damaged(error) : OK;
 }
 
-status_t exec__spill_decode(const struct spill *spill, struct slice bytes, size_t *at,
-                            struct vector **targets, uint32_t row, struct error *error)
+/* The row at `at` as it was encoded; *at then is behind it. */
+static status_t row_take(struct slice bytes, size_t *at, struct slice *row, struct error *error)
 {
     if (bytes.size - *at < ROW_HEAD)
         return damaged(error);
     size_t size = get_u32_le(bytes.data + *at);
     if (bytes.size - *at - ROW_HEAD < size)
         return damaged(error);
-    struct slice encoded = slice_make(bytes.data + *at + ROW_HEAD, size);
-    if (spill->column_count > 0 && row_decode(encoded, &spill->shape, targets, row) != OK)
-        return damaged(error);
+    *row = slice_make(bytes.data + *at + ROW_HEAD, size);
     *at += ROW_HEAD + size;
     return OK;
+}
+
+status_t exec__spill_decode(const struct spill *spill, struct slice bytes, size_t *at,
+                            struct vector **targets, uint32_t row, struct error *error)
+{
+    struct slice encoded;
+    status_t status = row_take(bytes, at, &encoded, error);
+    if (status != OK || spill->column_count == 0)
+        return status;
+    return row_decode(encoded, &spill->shape, targets, row) == OK ? OK : damaged(error);
+}
+
+status_t exec__spill_decode_many(const struct spill *spill, struct slice bytes, size_t *at,
+                                 struct vector **targets, uint32_t most, uint32_t *count,
+                                 struct error *error)
+{
+    struct slice rows[BATCH_ROWS_MAX];
+    ASSERT(most <= BATCH_ROWS_MAX && *at <= bytes.size);
+    for (*count = 0; *count < most && *at < bytes.size; (*count)++) {
+        status_t status = row_take(bytes, at, &rows[*count], error);
+        if (status != OK)
+            return status;
+    }
+    if (*count == 0 || spill->column_count == 0)
+        return OK;
+    status_t status = row_decode_many(rows, sizeof *rows, *count, &spill->shape, targets, 0);
+    return status == OK ? OK : damaged(error);
 }
 
 void exec__spill_reader_init(struct spill_reader *reader, struct spill *spill, uint64_t from,

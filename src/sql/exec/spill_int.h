@@ -42,6 +42,11 @@ status_t exec__spill_append(struct spill *spill, struct slice rows, uint64_t *fr
  * into `bytes`; *at then is behind it. */
 status_t exec__spill_decode(const struct spill *spill, struct slice bytes, size_t *at,
                             struct vector **targets, uint32_t row, struct error *error);
+/* The same of as many rows as there are behind `at`, up to `most` (BATCH_ROWS_MAX), into rows 0 and
+ * following. */
+status_t exec__spill_decode_many(const struct spill *spill, struct slice bytes, size_t *at,
+                                 struct vector **targets, uint32_t most, uint32_t *count,
+                                 struct error *error);
 /* `bytes` becomes what is in the file from `from` to `to`. */
 status_t exec__spill_read(const struct spill *spill, uint64_t from, uint64_t to,
                           struct buffer *bytes, struct error *error);

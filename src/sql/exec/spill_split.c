@@ -248,11 +248,10 @@ status_t exec__split_read(struct split_reader *reader, struct exec *exec, struct
         rows_create(reader, exec);
     struct batch *rows = reader->rows;
     batch_reset(rows);
-    while (status == OK && rows->row_count < exec->batch_rows && reader->at < reader->bytes.size) {
-        status = exec__spill_decode(reader->side->spill, buffer_slice(&reader->bytes), &reader->at,
-                                    reader->targets, rows->row_count, error);
-        rows->row_count++;
-    }
+    if (status == OK)
+        status =
+            exec__spill_decode_many(reader->side->spill, buffer_slice(&reader->bytes), &reader->at,
+                                    reader->targets, exec->batch_rows, &rows->row_count, error);
     rows->selected = rows->row_count;
     *batch = status == OK ? rows : NULL;
     return status;
