@@ -25,6 +25,7 @@ struct prompt {
     History *history;
     char history_path[512]; /* empty: none is kept */
     struct buffer entry;    /* lines typed since the last statement ended */
+    struct buffer entered;  /* what this shell has put into the history, each with a NUL */
     struct bin__completion completion;
     char text[PROMPT_MAX];
     bool dropped; /* Ctrl-C ended the line */
@@ -120,10 +121,19 @@ static void history_open(struct prompt *prompt)
         history(prompt->history, &event, H_LOAD, prompt->history_path);
 }
 
-/* libedit writes the file readable by its owner only. */
+/* libedit writes the file readable by its owner only. What other shells have put there since this
+ * one began is kept. */
 static void history_close(struct prompt *prompt)
 {
     HistEvent event;
+    const char *entry = (const char *)prompt->entered.data;
+    const char *end = entry + prompt->entered.size;
+    if (*prompt->history_path && entry != end) {
+        history(prompt->history, &event, H_CLEAR);
+        history(prompt->history, &event, H_LOAD, prompt->history_path);
+        for (; entry < end; entry += strlen(entry) + 1)
+            history(prompt->history, &event, H_ENTER, entry);
+    }
     if (*prompt->history_path && history(prompt->history, &event, H_SAVE, prompt->history_path) < 0)
         fprintf(stderr, "toysql: could not write the history to %s\n", prompt->history_path);
     history_end(prompt->history);
@@ -142,8 +152,10 @@ static void history_add(struct prompt *prompt)
     for (size_t i = 0; i < entry->size && !keep_lines; i++)
         if (entry->data[i] == '\n')
             entry->data[i] = ' ';
-    if (entry->size && buffer_append_byte(entry, '\0') == OK)
+    if (entry->size && buffer_append_byte(entry, '\0') == OK) {
         history(prompt->history, &event, H_ENTER, (const char *)entry->data);
+        buffer_append_slice(&prompt->entered, buffer_slice(entry));
+    }
     buffer_reset(entry);
 }
 
@@ -357,5 +369,6 @@ int bin__shell_interact(struct bin__shell *shell)
     bin__completion_free(&prompt.completion);
     bin__split_free(&prompt.split);
     buffer_free(&prompt.entry);
+    buffer_free(&prompt.entered);
     return shell->output.failed ? BIN__EXIT_FAILED : BIN__EXIT_OK;
 }

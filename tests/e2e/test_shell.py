@@ -170,6 +170,34 @@ def completing():
 
 
 @test
+def history_of_two_shells():
+    """Neither forgets the other's; a statement of several lines is recalled as one."""
+    path = os.path.join(scratch, "history")
+    if os.path.exists(path):
+        os.unlink(path)
+    first, second = (Terminal(TOYSQL, "-H", cluster.addresses) for _ in range(2))
+    for terminal, number in (first, 1), (second, 2):
+        terminal.expect(r"toydb> $")
+        terminal.send(f"SELECT {number} AS\n")
+        terminal.expect(r"toydb-> $")
+        assert f"of_{number}" in terminal.line(f"of_{number};")
+    for terminal in (first, second):
+        terminal.send("\\q\n")
+        assert terminal.end() == 0
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    assert "of_1" in text and "of_2" in text, text
+    third = Terminal(TOYSQL, "-H", cluster.addresses)
+    third.expect(r"toydb> $")
+    third.send("\x1b[A\x1b[A\n")  # up: the last entry is \\q
+    third.expect(r"SELECT 2 AS of_2;(.|\n)*\(1 row\)")
+    third.expect(r"toydb> $")
+    third.send("\\q\n")
+    assert third.end() == 0
+
+
+@test
 def leaving_as_soon_as_the_prompt_is_there():
     # With the processors busy the program is often stopped right behind its prompt.
     hogs = [popen(["sh", "-c", "while :; do :; done"]) for _ in range(3)]
