@@ -40,6 +40,8 @@ static const struct setting table[] = {
      "All transactions are serializable, which satisfies every level."},
     {"extra_float_digits", SETTING_FREE, "1", NULL,
      "Doubles are always shown in the shortest form that reads back."},
+    {"late_columns", SETTING_SWITCH, "on", NULL,
+     "Columns that a filter does not need are read of the rows it leaves; off: of all rows."},
     {"online_index_rows", SETTING_COUNT_OF, "2000", NULL,
      "A table of more rows gets an index by many transactions, which let others change it."},
     {"parallel_rows", SETTING_COUNT_OF, "50000", NULL,
@@ -85,6 +87,7 @@ struct settings {
     bool sqlite;          /* likewise of sqlite_compatibility, which every statement asks */
     size_t workers;       /* which one is parallel_workers */
     size_t parallel_rows; /* likewise */
+    size_t late_columns;  /* likewise */
 };
 
 static void reset(struct settings *settings, size_t i)
@@ -107,6 +110,8 @@ struct settings *sql__settings_create(void)
             settings->workers = i;
         if (strcmp(table[i].name, "parallel_rows") == 0)
             settings->parallel_rows = i;
+        if (strcmp(table[i].name, "late_columns") == 0)
+            settings->late_columns = i;
     }
     return settings;
 }
@@ -210,6 +215,11 @@ uint32_t sql__settings_parallel_rows(const struct settings *settings)
         rows = rows < UINT32_MAX ? rows * 10 + (uint64_t)(*digit - '0') : rows;
     }
     return rows < 1 ? 1 : rows < UINT32_MAX ? (uint32_t)rows : UINT32_MAX;
+}
+
+bool sql__settings_late_columns(const struct settings *settings)
+{
+    return strcmp(settings->values[settings->late_columns], "on") == 0;
 }
 
 int32_t sql__settings_zone_s(const struct settings *settings)

@@ -524,6 +524,7 @@ uint32_t sql__settings_vector_rows(const struct settings *settings);
 /* As exec_context has it. */
 uint32_t sql__settings_threads_max(const struct settings *settings);
 uint32_t sql__settings_parallel_rows(const struct settings *settings);
+bool sql__settings_late_columns(const struct settings *settings);
 status_t sql__settings_set(struct sql_session *session, const struct ast_set *set);
 void sql__settings_rows(const struct settings *settings, struct sql_rows *rows);
 status_t sql__settings_show(struct sql_session *session, const struct ast_show *show);

@@ -256,6 +256,7 @@ void sql__statement_context(struct sql_session *session, struct exec_context *co
         .crew = session->engine->crew,
         .threads_max = sql__settings_threads_max(session->settings),
         .parallel_rows = sql__settings_parallel_rows(session->settings),
+        .no_late = !sql__settings_late_columns(session->settings),
         .no_lengths = sql__settings_sqlite(session->settings),
         .arena = &session->run_arena,
         .buffers = session->buffers,

@@ -63,6 +63,7 @@ struct exec_context {
     struct buffer *buffers;    /* EXEC_BUFFERS that are kept from statement to statement, so that
                                   short ones need not ask for memory; the caller frees them. NULL:
                                   there are none */
+    bool no_late;              /* columns that a filter does not need are read before it, too */
     bool no_lengths;           /* declared lengths and ranges are not held, as in SQLite */
     bool measure;              /* count rows and time of each operator, for EXPLAIN ANALYZE */
 };

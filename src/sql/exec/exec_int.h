@@ -564,13 +564,21 @@ status_t exec__rows_decode(struct table_rows *rows, struct slice stored, uint32_
 /* In the order of the table's columns; good until the next call. */
 struct value *exec__rows_get(struct table_rows *rows, uint32_t at);
 
-/* What a scan reads of a table, and how: shared by scan and lookup join. */
-struct row_reader {
-    struct exec *exec;
-    const struct plan *plan; /* PLAN_SCAN */
+/* Columns of a scan as row_decode wants them. */
+struct row_part {
     struct row_shape shape;
     uint32_t *order; /* the shape's i-th is column order[i] */
     struct vector **targets;
+    uint32_t *ordinals; /* the shape's own, of one that can be set */
+    enum sql_type *types;
+    struct value *missing;
+};
+
+/* What a scan reads of a table, and how: shared by scan and lookup join (row_reader.c). */
+struct row_reader {
+    struct exec *exec;
+    const struct plan *plan; /* PLAN_SCAN */
+    struct row_part whole;   /* all its columns */
     /* index_only: where each column is, in the index's key or the primary key's */
     uint32_t *places;
     struct arena text; /* unescaped text of index_only */
@@ -579,14 +587,24 @@ struct row_reader {
 
 void exec__row_reader_init(struct row_reader *reader, struct exec *exec, const struct plan *plan);
 void exec__row_reader_free(struct row_reader *reader);
+/* A part of no columns yet, of a reader that is not index_only. */
+void exec__row_part_init(const struct row_reader *reader, struct row_part *part);
+/* Makes it those that are true in `columns`. */
+void exec__row_part_set(const struct row_reader *reader, struct row_part *part,
+                        const bool *columns);
 /* Decodes one entry of the index into row `at` of `columns`. */
 status_t exec__row_reader_read(struct row_reader *reader, const struct store_entry *entry,
                                struct vector *columns, uint32_t at, struct error *error);
-
-/* The same of many, into rows `at` and following. */
-status_t exec__row_reader_read_many(struct row_reader *reader, const struct store_entry *entries,
-                                    uint32_t count, struct vector *columns, uint32_t at,
-                                    struct error *error);
+/* A part of many (all, when index_only), into rows `at` and following. The entries' values become
+ * the rows, also where they are an index's. */
+status_t exec__row_reader_read_many(struct row_reader *reader, struct row_part *part,
+                                    struct store_entry *entries, uint32_t count,
+                                    struct vector *columns, uint32_t at, struct error *error);
+/* A part of entries whose values have become rows: of those listed (ascending; NULL: the first),
+ * each into the row of its number. */
+status_t exec__row_reader_read_some(struct row_reader *reader, struct row_part *part,
+                                    const struct store_entry *entries, const uint32_t *rows,
+                                    uint32_t count, struct vector *columns, struct error *error);
 
 /* ---- joins (join.c) ----------------------------------------------------------------------------
  */

@@ -1,10 +1,11 @@
 /* Filter and project. Both pass columns on without copying: a filter adds a selection, a projection
  * puts its results' vectors side by side. */
-#include "sql/exec/exec_int.h"
+#include "sql/exec/late_int.h"
 
 struct filter {
     struct operator op;
     struct eval *predicate;
+    struct late *late; /* what is read of the rows that pass */
     struct arena scratch;
     uint32_t *selection;
     uint32_t selection_capacity;
@@ -35,13 +36,20 @@ static status_t filter_next(struct operator* op, struct batch **out, struct erro
         if (filter->out.selected < in->row_count)
             filter->out.selection = filter->selection;
         *out = &filter->out;
-        return OK;
+        return exec__late_fill(filter->late, filter->out.selection, filter->out.selected, error);
     }
 }
 
 static void filter_close(struct operator* op)
 {
     arena_free(&((struct filter *)op)->scratch);
+}
+
+struct late *exec__filter_leave(struct operator* op, const bool *early)
+{
+    struct filter *filter = (struct filter *)op;
+    ASSERT(op->plan->kind == PLAN_FILTER);
+    return exec__late_split(&filter->late, early);
 }
 
 static const struct operator_ops filter_ops = {filter_next, filter_close};
@@ -54,6 +62,9 @@ status_t exec__filter_open(struct exec *exec, const struct plan *plan, struct op
     status_t status = exec__operator_open(exec, plan->left, &filter->op.left, error);
     if (status != OK)
         return status;
+    bool *early = arena_zalloc(exec->arena, plan->column_count * sizeof *early);
+    exec__columns_note(plan->as.filter.predicate, early);
+    filter->late = exec__late_leave(filter->op.left, early);
     return exec__eval_compile(exec, plan->as.filter.predicate, &filter->scratch, &filter->predicate,
                               error);
 }

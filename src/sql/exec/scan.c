@@ -2,195 +2,13 @@
  * are decoded. Through a secondary index each entry leads to its row by a get, unless the index has
  * all that is wanted.
  *
+ * Columns may be left out of a batch until it is known which of its rows are wanted (late_int.h).
+ * The rows of the batch stay at hand for that: entry i is row i.
+ *
  * A range that is one whole unique key is a get. The first batch is small (the number of keys, or
  * EXEC_BATCH_FIRST), later ones are whole. */
 #include "base/map.h"
-#include "sql/exec/exec_int.h"
-
-enum { KEY_PREFIX_SIZE = 7 };
-
-/* ---- reading one entry --------------------------------------------------------------------------
- */
-
-static uint32_t index_place(const struct table *table, const struct index *index, uint32_t column)
-{
-    for (uint32_t k = 0; k < index->column_count; k++) {
-        if (index->columns[k] == column)
-            return k;
-    }
-    const struct index *primary = &table->indexes[0];
-    for (uint32_t k = 0; k < primary->column_count; k++) {
-        if (primary->columns[k] == column)
-            return index->column_count + k;
-    }
-    UNREACHABLE(); /* the planner chose index_only for an index without the column */
-}
-
-void exec__row_shape(const struct table *table, const uint32_t *columns, uint32_t count,
-                     struct arena *arena, struct row_shape *shape, uint32_t **order)
-{
-    uint32_t *ordinals = arena_alloc(arena, (count + 1) * sizeof *ordinals);
-    enum sql_type *types = arena_alloc(arena, (count + 1) * sizeof *types);
-    struct value *missing = arena_alloc(arena, (count + 1) * sizeof *missing);
-    uint32_t *places = arena_alloc(arena, (count + 1) * sizeof *places);
-    for (uint32_t i = 0; i < count; i++) {
-        const struct column *column = &table->columns[columns ? columns[i] : i];
-        /* Only a hidden column, the last, can have a lower ordinal than those before it. */
-        uint32_t at = i;
-        for (; at > 0 && ordinals[at - 1] > column->ordinal; at--) {
-            ordinals[at] = ordinals[at - 1];
-            types[at] = types[at - 1];
-            missing[at] = missing[at - 1];
-            places[at] = places[at - 1];
-        }
-        ordinals[at] = column->ordinal;
-        types[at] = column->type.kind;
-        missing[at] =
-            column->missing.type == SQL_UNKNOWN ? value_null(column->type.kind) : column->missing;
-        places[at] = i;
-    }
-    *shape = (struct row_shape){
-        .ordinals = ordinals, .types = types, .missing = missing, .count = count};
-    *order = places;
-}
-
-void exec__row_reader_init(struct row_reader *reader, struct exec *exec, const struct plan *plan)
-{
-    ASSERT(plan->kind == PLAN_SCAN);
-    const struct table *table = plan->as.scan.table;
-    uint32_t count = plan->column_count;
-    *reader = (struct row_reader){.exec = exec, .plan = plan};
-    if (plan->as.scan.index_only) {
-        uint32_t *numbers = arena_alloc(exec->arena, count * sizeof *numbers);
-        reader->places = numbers;
-        for (uint32_t i = 0; i < count; i++)
-            numbers[i] = index_place(table, plan->as.scan.index, plan->as.scan.columns[i]);
-        return;
-    }
-    exec__row_shape(table, plan->as.scan.columns, count, exec->arena, &reader->shape,
-                    &reader->order);
-    /* Zeroed: the first read finds them not set, whatever the arena held before. */
-    reader->targets = arena_zalloc(exec->arena, count * sizeof *reader->targets);
-}
-
-void exec__row_reader_free(struct row_reader *reader)
-{
-    arena_free(&reader->text);
-    buffer_free(&reader->row_key);
-}
-
-static status_t corrupt(const struct row_reader *reader, struct error *error)
-{
-    return error_set(error, ERR_CORRUPT, "index \"%s\" of table \"%s\" is corrupt",
-                     reader->plan->as.scan.index->name, reader->plan->as.scan.table->name);
-}
-
-/* The columns of one entry into values[0..index->column_count): those that do not stand in its key
- * begin its value. */
-static status_t key_values(struct row_reader *reader, const struct index *index, struct slice key,
-                           struct slice value, struct value *values, struct error *error)
-{
-    if (key.size < KEY_PREFIX_SIZE)
-        return corrupt(reader, error);
-    key = slice_make(key.data + KEY_PREFIX_SIZE, key.size - KEY_PREFIX_SIZE);
-    for (uint32_t k = 0; k < index->column_count; k++) {
-        if (key.size == 0)
-            key = arena_copy(&reader->text, value);
-        enum sql_type type = reader->plan->as.scan.table->columns[index->columns[k]].type.kind;
-        if (key_take_value(&key, type, index->descending[k], &reader->text, &values[k]) != OK)
-            return corrupt(reader, error);
-    }
-    return OK;
-}
-
-static status_t read_index_only(struct row_reader *reader, const struct store_entry *entry,
-                                struct vector *columns, uint32_t at, struct error *error)
-{
-    const struct table *table = reader->plan->as.scan.table;
-    const struct index *index = reader->plan->as.scan.index;
-    struct value values[2 * CATALOG_KEY_COLUMNS_MAX];
-    /* Text taken from the key must outlive it. */
-    struct slice key = arena_copy(&reader->text, entry->key);
-    status_t status = key_values(reader, index, key, entry->value, values, error);
-    bool primary_needed = false;
-    for (uint32_t i = 0; i < reader->plan->column_count; i++)
-        primary_needed = primary_needed || reader->places[i] >= index->column_count;
-    if (status == OK && primary_needed) {
-        buffer_reset(&reader->row_key);
-        status =
-            index_entry_row_key(table, index, entry->key, entry->value, &reader->row_key, error);
-        /* Text taken from the key must outlive the buffer. */
-        if (status == OK)
-            status = key_values(reader, &table->indexes[0],
-                                arena_copy(&reader->text, buffer_slice(&reader->row_key)),
-                                (struct slice){0}, values + index->column_count, error);
-    }
-    for (uint32_t i = 0; status == OK && i < reader->plan->column_count; i++)
-        vector_set(&columns[i], at, &values[reader->places[i]]);
-    return status;
-}
-
-static void targets_set(struct row_reader *reader, struct vector *columns)
-{
-    if (reader->targets[0] == &columns[reader->order[0]])
-        return;
-    for (uint32_t i = 0; i < reader->plan->column_count; i++)
-        reader->targets[i] = &columns[reader->order[i]];
-}
-
-static status_t row_corrupt(const struct row_reader *reader, struct error *error)
-{
-    return error_set(error, ERR_CORRUPT, "a row of table \"%s\" is corrupt",
-                     reader->plan->as.scan.table->name);
-}
-
-status_t exec__row_reader_read(struct row_reader *reader, const struct store_entry *entry,
-                               struct vector *columns, uint32_t at, struct error *error)
-{
-    const struct plan *plan = reader->plan;
-    if (plan->as.scan.index_only)
-        return read_index_only(reader, entry, columns, at, error);
-    struct slice row = entry->value;
-    if (plan->as.scan.index->id != 0) {
-        buffer_reset(&reader->row_key);
-        status_t status = index_entry_row_key(plan->as.scan.table, plan->as.scan.index, entry->key,
-                                              entry->value, &reader->row_key, error);
-        bool found = false;
-        if (status == OK)
-            status = store_get(reader->exec->context.txn, buffer_slice(&reader->row_key), &found,
-                               &row, error);
-        if (status != OK)
-            return status;
-        if (!found)
-            return corrupt(reader, error);
-    }
-    if (plan->column_count == 0)
-        return OK;
-    targets_set(reader, columns);
-    if (row_decode(row, &reader->shape, reader->targets, at) != OK)
-        return row_corrupt(reader, error);
-    return OK;
-}
-
-status_t exec__row_reader_read_many(struct row_reader *reader, const struct store_entry *entries,
-                                    uint32_t count, struct vector *columns, uint32_t at,
-                                    struct error *error)
-{
-    const struct plan *plan = reader->plan;
-    if (plan->as.scan.index_only || plan->as.scan.index->id != 0) {
-        status_t status = OK;
-        for (uint32_t i = 0; i < count && status == OK; i++)
-            status = exec__row_reader_read(reader, &entries[i], columns, at + i, error);
-        return status;
-    }
-    if (plan->column_count == 0 || count == 0)
-        return OK;
-    targets_set(reader, columns);
-    if (row_decode_many(&entries[0].value, sizeof *entries, count, &reader->shape, reader->targets,
-                        at) != OK)
-        return row_corrupt(reader, error);
-    return OK;
-}
+#include "sql/exec/late_int.h"
 
 /* ---- the operator -------------------------------------------------------------------------------
  */
@@ -207,9 +25,10 @@ struct scan {
     bool ready;       /* ranges are computed */
     bool is_part;     /* of a range noted as read; see parallel.c */
     struct store_cursor *cursor;
-    struct store_entry *entries;
+    struct store_entry *entries; /* of the batch */
     uint32_t entry_capacity;
-    uint32_t batch_rows; /* of the next batch */
+    struct scan_late *late; /* or NULL: all columns are read at once */
+    uint32_t batch_rows;    /* of the next batch */
     struct batch *batch;
 };
 
@@ -281,16 +100,24 @@ static status_t scan_prepare(struct scan *scan, struct error *error)
     return status;
 }
 
+static struct row_part *part_of(struct scan *scan)
+{
+    return scan->late ? &scan->late->early : &scan->reader.whole;
+}
+
 static status_t point_read(struct scan *scan, struct error *error)
 {
     struct batch *batch = scan->batch;
-    struct store_entry entry = {.key = scan->ranges[scan->current].low};
+    struct store_entry *entry = &scan->entries[batch->row_count];
     bool found;
-    status_t status = store_get(scan->op.exec->context.txn, entry.key, &found, &entry.value, error);
+    entry->key = scan->ranges[scan->current].low;
+    status_t status =
+        store_get(scan->op.exec->context.txn, entry->key, &found, &entry->value, error);
     scan->current++;
     if (status != OK || !found)
         return status;
-    return exec__row_reader_read(&scan->reader, &entry, batch->columns, batch->row_count++, error);
+    return exec__row_reader_read_many(&scan->reader, part_of(scan), entry, 1, batch->columns,
+                                      batch->row_count++, error);
 }
 
 static status_t cursor_open(struct scan *scan, const struct bounds *bounds, struct error *error)
@@ -308,7 +135,6 @@ static status_t cursor_open(struct scan *scan, const struct bounds *bounds, stru
 
 static status_t range_read(struct scan *scan, struct error *error)
 {
-    struct exec *exec = scan->op.exec;
     struct batch *batch = scan->batch;
     const struct bounds *bounds = &scan->ranges[scan->current];
     status_t status = scan->cursor ? OK : cursor_open(scan, bounds, error);
@@ -316,11 +142,8 @@ static status_t range_read(struct scan *scan, struct error *error)
         return status;
     uint32_t want = scan->batch_rows - batch->row_count;
     uint32_t count;
-    if (scan->entry_capacity < want) {
-        scan->entries = arena_alloc(exec->arena, scan->batch_rows * sizeof *scan->entries);
-        scan->entry_capacity = scan->batch_rows;
-    }
-    status = store_scan_next(scan->cursor, scan->entries, want, &count, error);
+    struct store_entry *entries = scan->entries + batch->row_count;
+    status = store_scan_next(scan->cursor, entries, want, &count, error);
     if (status != OK)
         return status;
     ASSERT(count <= want);
@@ -329,8 +152,8 @@ static status_t range_read(struct scan *scan, struct error *error)
         scan->cursor = NULL;
         scan->current++;
     }
-    status = exec__row_reader_read_many(&scan->reader, scan->entries, count, batch->columns,
-                                        batch->row_count, error);
+    status = exec__row_reader_read_many(&scan->reader, part_of(scan), entries, count,
+                                        batch->columns, batch->row_count, error);
     batch->row_count += count;
     return status;
 }
@@ -344,7 +167,13 @@ static status_t scan_next(struct operator* op, struct batch **out, struct error 
     arena_reset(&scan->reader.text);
     exec__batch_prepare(op->exec, &scan->batch, op->plan->types, op->plan->column_count,
                         scan->batch_rows);
+    if (scan->entry_capacity < scan->batch_rows) {
+        scan->entry_capacity = scan->batch_rows;
+        scan->entries = arena_alloc(op->exec->arena, scan->batch_rows * sizeof *scan->entries);
+    }
     struct batch *batch = scan->batch;
+    if (scan->late)
+        exec__late_begin(scan->late);
     while (status == OK && batch->row_count < scan->batch_rows &&
            scan->current < scan->range_count) {
         bool point = scan->ranges[scan->current].is_point;
@@ -354,6 +183,8 @@ static status_t scan_next(struct operator* op, struct batch **out, struct error 
         return status;
     scan->batch_rows = op->exec->batch_rows;
     batch->selected = batch->row_count;
+    if (scan->late)
+        exec__late_batch(scan->late, batch, scan->entries);
     *out = batch->row_count ? batch : NULL;
     return OK;
 }
@@ -426,6 +257,16 @@ status_t exec__scan_count(struct operator* op, uint64_t *rows, struct error *err
         op->figures.batches++;
     }
     return status;
+}
+
+struct scan_late *exec__scan_late(struct operator* op)
+{
+    struct scan *scan = (struct scan *)op;
+    ASSERT(op->plan->kind == PLAN_SCAN && !scan->late && scan->current == 0);
+    if (op->plan->as.scan.index_only || op->plan->column_count == 0)
+        return NULL;
+    scan->late = exec__scan_late_create(&scan->reader);
+    return scan->late;
 }
 
 static void scan_close(struct operator* op)

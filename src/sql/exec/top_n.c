@@ -2,8 +2,10 @@
  *
  * Rows are collected as by a sort (sort.c), but the collection is cut back to the wanted ones
  * whenever it has grown well beyond them, and from then on rows that sort behind the last of these
- * by their first key are not even collected. */
+ * by their first key are not even collected; nor are those of their columns read that are not
+ * needed to tell (late_int.h). */
 #include "base/mem.h"
+#include "sql/exec/late_int.h"
 #include "sql/exec/sort_int.h"
 
 enum { TOP_N_SLACK = 1024 };
@@ -13,6 +15,7 @@ struct top_n {
     struct sort_entry worst; /* with has_worst: the wanted-th so far */
     bool has_worst;
     uint32_t *selection;
+    struct late *late; /* what is no key */
 };
 
 /* Sorts, and keeps the wanted rows in a fresh collection. */
@@ -78,7 +81,11 @@ static status_t batch_collect(struct top_n *top, const struct batch *batch, stru
         count = rows_promising(top, batch);
         selection = top->selection;
     }
-    status = exec__collection_append(&sort->rows, sort->columns, selection, count, error);
+    if (count == 0)
+        return OK;
+    status = exec__late_fill(top->late, selection, count, error);
+    if (status == OK)
+        status = exec__collection_append(&sort->rows, sort->columns, selection, count, error);
     if (status == OK && sort->wanted < UINT32_MAX / 4 &&
         sort->rows.row_count > 2 * sort->wanted + TOP_N_SLACK)
         status = rows_cut(top, error);
@@ -124,5 +131,12 @@ status_t exec__top_n_open(struct exec *exec, const struct plan *plan, struct ope
     ASSERT(plan->kind == PLAN_TOP_N);
     struct top_n *top = exec__operator_create(exec, plan, &top_n_ops, sizeof *top);
     *out = &top->sort.op;
-    return exec__sort_init(&top->sort, error);
+    status_t status = exec__sort_init(&top->sort, error);
+    if (status != OK)
+        return status;
+    bool *early = arena_zalloc(exec->arena, plan->column_count * sizeof *early);
+    for (uint32_t k = 0; k < plan->as.sort.key_count; k++)
+        exec__columns_note(plan->as.sort.keys[k].expr, early);
+    top->late = exec__late_leave(top->sort.op.left, early);
+    return OK;
 }

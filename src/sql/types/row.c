@@ -284,36 +284,18 @@ static inline bool uuid_take(struct row__reader *reader, uint8_t token, struct u
 }
 
 /* Short texts have their size in the token. */
-#define TEXT_OF(size) [0xa0 + (size)] = 1 + (size)
+#define TEXT_OF(size)  [0xa0 + (size)] = 1 + (size)
 #define TEXTS_OF(size) TEXT_OF(size), TEXT_OF(size + 1), TEXT_OF(size + 2), TEXT_OF(size + 3)
 
 /* Of each token that tells it all: bytes of the value, with the token. 0: it is told behind it, or
  * it is none of ours. */
 const uint8_t row__sizes[256] = {
-    [0x00 ... 0x7f] = 1,
-    TEXTS_OF(0),
-    TEXTS_OF(4),
-    TEXTS_OF(8),
-    TEXTS_OF(12),
-    TEXTS_OF(16),
-    TEXTS_OF(20),
-    TEXTS_OF(24),
-    TEXTS_OF(28),
-    [TOKEN_NIL] = 1,
-    [TOKEN_FALSE] = 1,
-    [TOKEN_TRUE] = 1,
-    [TOKEN_FLOAT] = 5,
-    [TOKEN_DOUBLE] = 9,
-    [TOKEN_UINT8] = 2,
-    [TOKEN_UINT8 + 1] = 3,
-    [TOKEN_UINT8 + 2] = 5,
-    [TOKEN_UINT64] = 9,
-    [TOKEN_INT8] = 2,
-    [TOKEN_INT8 + 1] = 3,
-    [TOKEN_INT8 + 2] = 5,
-    [TOKEN_INT64] = 9,
-    [TOKEN_FIXEXT16] = 18,
-    [0xe0 ... 0xff] = 1,
+    [0x00 ... 0x7f] = 1,   TEXTS_OF(0),        TEXTS_OF(4),           TEXTS_OF(8),
+    TEXTS_OF(12),          TEXTS_OF(16),       TEXTS_OF(20),          TEXTS_OF(24),
+    TEXTS_OF(28),          [TOKEN_NIL] = 1,    [TOKEN_FALSE] = 1,     [TOKEN_TRUE] = 1,
+    [TOKEN_FLOAT] = 5,     [TOKEN_DOUBLE] = 9, [TOKEN_UINT8] = 2,     [TOKEN_UINT8 + 1] = 3,
+    [TOKEN_UINT8 + 2] = 5, [TOKEN_UINT64] = 9, [TOKEN_INT8] = 2,      [TOKEN_INT8 + 1] = 3,
+    [TOKEN_INT8 + 2] = 5,  [TOKEN_INT64] = 9,  [TOKEN_FIXEXT16] = 18, [0xe0 ... 0xff] = 1,
 };
 
 /* Steps over one value whose size is not told by its token. */

@@ -373,8 +373,10 @@ class Settings:
         workers, rows = self.pick(self.WORKERS), self.pick(self.ROWS)
         toydb.run(f"SET parallel_workers = {workers}")
         toydb.run(f"SET parallel_rows = {rows}")
+        late = self.pick(["on", "off"])
+        toydb.run(f"SET late_columns = {late}")
         return f"vector_size {vector}, work_mem {work}, " \
-               f"parallel_workers {workers}, parallel_rows {rows}"
+               f"parallel_workers {workers}, parallel_rows {rows}, late_columns {late}"
 
 
 class Toydb:

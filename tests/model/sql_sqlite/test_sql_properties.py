@@ -3,7 +3,7 @@
 - Indexes: the same statements on the same tables, once with their indexes and once without those
   that are not unique, give the same rows.
 - Settings: a query gives the same rows with any vector size, with memory so little that operators
-  put rows aside in files, and by any number of threads.
+  put rows aside in files, by any number of threads, with columns read late or at once.
 - Partition: WHERE p, WHERE NOT p and WHERE p IS NULL share the rows of a query out among them, and
   count, sum, min and max of the three make those of the whole.
 - Condition: as many rows pass WHERE p as make p true where it stands among the columns.
@@ -133,6 +133,7 @@ class World:
                 self.indexed.run("RESET work_mem")
                 self.indexed.run("RESET parallel_workers")
                 self.indexed.run("RESET parallel_rows")
+                self.indexed.run("RESET late_columns")
             rows = self.rows(text)
             if rows is None:
                 continue

@@ -75,15 +75,15 @@ static int setup(void **state)
     static const char *const statements[] = {
         "set require_primary_key = off",
         "create table t (id int primary key, a int, b text)",
-        "insert into t select i, i % 1000, 'text ' || i from generate_series(1, 30000) as s(i)",
+        "insert into t select i, i % 1000, 'text ' || i from generate_series(1, 90000) as s(i)",
         "create table same (id int primary key, k int)",
         "insert into same select i, 1 from generate_series(1, 20000) as s(i)",
         "create table parent (id int primary key)",
-        "insert into parent select i from generate_series(1, 30000) as s(i)",
+        "insert into parent select i from generate_series(1, 90000) as s(i)",
         "create table child (id int primary key, p int)",
-        "insert into child select i, i from generate_series(1, 30000) as s(i)",
+        "insert into child select i, i from generate_series(1, 90000) as s(i)",
         "create table hidden (a int, b text)",
-        "insert into hidden select i, 'text ' || i from generate_series(1, 30000) as s(i)",
+        "insert into hidden select i, 'text ' || i from generate_series(1, 90000) as s(i)",
     };
     static struct world world;
     struct error error;
