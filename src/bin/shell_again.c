@@ -142,37 +142,76 @@ static const char *editor(void)
     return "vi";
 }
 
-int bin__shell_edit(struct bin__shell *shell, const char *argument)
+/* All of the file; false: it cannot be read. */
+static bool file_text(const char *path, struct buffer *out)
 {
-    char own[] = "/tmp/toysql.XXXXXX.sql";
-    const char *path = *argument ? argument : own;
-    if (!shell->interactive)
-        return bin__shell_complain(shell, "\\e is for a terminal");
-    if (!*argument) {
-        int fd = mkstemps(own, 4);
-        struct slice text = at_hand(shell);
-        bool written = fd >= 0 && write_all(fd, text) && write_all(fd, slice_make(";\n", 2));
-        if (fd >= 0)
-            close(fd);
-        if (!written)
-            return bin__shell_complain(shell, "could not write %s", own);
-    }
+    struct bin__lines lines;
+    struct slice line = {0};
+    bool read = bin__lines_from_file(&lines, path, NULL) == OK;
+    buffer_reset(out);
+    while (read && (read = bin__lines_next(&lines, &line, NULL) == OK) && line.size > 0)
+        buffer_append_slice(out, line);
+    bin__lines_close(&lines);
+    return read && !out->failed;
+}
+
+/* A file of its own with the statement at hand; false: it could not be written. */
+static bool draft_make(struct bin__shell *shell, char *path, size_t size)
+{
+    static const char name[] = "toysql.XXXXXX.sql";
+    const char *dir = getenv("TMPDIR");
+    struct slice text = at_hand(shell);
+    if (snprintf(path, size, "%s/%s", dir && *dir ? dir : "/tmp", name) >= (int)size)
+        return false;
+    int fd = mkstemps(path, (int)strlen(".sql"));
+    bool written = fd >= 0 && write_all(fd, text) &&
+                   write_all(fd, slice_from_string(text.size ? ";\n" : "\n"));
+    if (fd >= 0)
+        close(fd);
+    return written;
+}
+
+static int editor_run(struct bin__shell *shell, const char *path)
+{
     struct buffer command = {0};
     buffer_printf(&command, "%s '%s'", editor(), path);
     buffer_append_byte(&command, '\0');
     int status = bin__process_run((const char *)command.data);
-    int code = BIN__EXIT_OK;
-    if (status != 0)
-        code = bin__shell_complain(shell,
-                                   "the editor \"%s\" ended with status %d; EDITOR names "
-                                   "another",
-                                   editor(), status);
     buffer_free(&command);
-    if (code == BIN__EXIT_OK) {
+    return status == 0
+               ? BIN__EXIT_OK
+               : bin__shell_complain(shell,
+                                     "the editor \"%s\" ended with status %d; EDITOR names another",
+                                     editor(), status);
+}
+
+/* Nothing is run that has not been changed: who looks at a DELETE does not mean it again. */
+int bin__shell_edit(struct bin__shell *shell, const char *argument)
+{
+    char draft[512] = "";
+    struct buffer before = {0}, after = {0};
+    if (!shell->interactive)
+        return bin__shell_complain(shell, "\\e is for a terminal");
+    if (strchr(argument, '\''))
+        return bin__shell_complain(shell, "\\e takes no file with a quote in its name");
+    if (!*argument && !draft_make(shell, draft, sizeof draft))
+        return bin__shell_complain(shell, "could not write %s", draft);
+    const char *path = *argument ? argument : draft;
+    bool known = file_text(path, &before);
+    int code = editor_run(shell, path);
+    if (code == BIN__EXIT_OK && !file_text(path, &after)) {
+        code = bin__shell_complain(shell, "could not read %s", path);
+    } else if (code == BIN__EXIT_OK && known &&
+               slice_equal(buffer_slice(&before), buffer_slice(&after))) {
+        printf("Not changed, not run.\n");
+    } else if (code == BIN__EXIT_OK) {
         bin__shell_clear(shell, "");
-        code = bin__shell_file(shell, path);
+        buffer_append_byte(&after, '\0');
+        code = bin__shell_text(shell, (const char *)after.data);
     }
-    if (!*argument)
-        unlink(own);
+    if (*draft)
+        unlink(draft);
+    buffer_free(&before);
+    buffer_free(&after);
     return code;
 }

@@ -105,6 +105,7 @@ def editing_and_watching():
     terminal.expect(r"toydb> $")
     terminal.line("SELECT 'one'")
     assert "two" in terminal.line("\\e", r"toydb> $")
+    assert "not run" in terminal.line("\\e", r"toydb> $")  # there is no one in it now
     terminal.send("SELECT 'begun\n")
     terminal.expect(r"toydb'> $")
     terminal.key("\x03", editing=True)
