@@ -48,15 +48,19 @@ static status_t rows_keep(struct aggregation *aggregation, struct accumulator *a
 {
     uint32_t count = accumulator->aggregate->order_count;
     const struct vector **columns =
-        arena_alloc(&aggregation->scratch, (count + 3) * sizeof *columns);
-    columns[0] = intake->values;
-    columns[1] = intake->separators;
-    columns[2] = group_column(aggregation, intake);
+        arena_alloc(&aggregation->scratch, (SORTED_KEYS + count) * sizeof *columns);
+    columns[SORTED_VALUE] = intake->values;
+    columns[SORTED_GROUP] = group_column(aggregation, intake);
+    columns[SORTED_SECOND] = intake->separators ? intake->separators : columns[SORTED_GROUP];
     for (uint32_t k = 0; k < count; k++) {
-        status_t status = exec__eval_column(accumulator->keys[k], in, &columns[3 + k], error);
+        status_t status =
+            exec__eval_column(accumulator->keys[k], in, &columns[SORTED_KEYS + k], error);
         if (status != OK)
             return status;
     }
+    for (uint32_t i = 0; exec__is_ordered_set(accumulator->aggregate->kind) && i < intake->count;
+         i++)
+        exec__state_of(accumulator->states, intake, intake->rows[i])->count++;
     return exec__sorted_values_put(&accumulator->sorted, columns, intake->rows, intake->count,
                                    error);
 }
@@ -98,12 +102,12 @@ static status_t accumulate(struct aggregation *aggregation, struct accumulator *
         rows[intake.count] = row;
         intake.count += keeps_nulls || !vector_is_null(intake.values, row);
     }
-    if (accumulator->aggregate->distinct && intake.values && !accumulator->keys) {
+    if (accumulator->aggregate->distinct && intake.values && !accumulator->is_sorted) {
         status_t status = exec__aggregation_distinct(aggregation, accumulator, &intake, error);
         if (status != OK)
             return status;
     }
-    if (accumulator->keys)
+    if (accumulator->is_sorted)
         return rows_keep(aggregation, accumulator, &taken, &intake, error);
     return exec__states_take(accumulator->aggregate, accumulator->states, &intake,
                              &aggregation->texts, error);
@@ -332,7 +336,7 @@ static status_t all_take(struct aggregation *aggregation, struct error *error)
         status = exec__split_end(aggregation->splits, 0, error);
     for (uint32_t a = 0; a < aggregation->accumulator_count && status == OK; a++) {
         struct accumulator *accumulator = &aggregation->accumulators[a];
-        if (accumulator->keys)
+        if (accumulator->is_sorted)
             status = exec__sorted_values_end(&accumulator->sorted, error);
         else if (accumulator->seen.full)
             status = distinct_finish(aggregation, accumulator, error);
@@ -385,12 +389,17 @@ static status_t group_put(struct aggregation *aggregation, uint32_t group, struc
         struct value value;
         struct accumulator *accumulator = &aggregation->accumulators[a];
         struct aggregate_state *state = &accumulator->states[group];
+        struct arena *texts = &aggregation->sorted_texts;
         status_t status = OK;
-        if (accumulator->keys)
-            status = exec__sorted_values_take(&accumulator->sorted, group, state,
-                                              &aggregation->sorted_texts, error);
-        if (status == OK)
-            status = exec__state_result(accumulator->aggregate, state, &value, error);
+        if (exec__is_ordered_set(accumulator->aggregate->kind)) {
+            status = exec__ordered_result(&accumulator->sorted, group, state->count, texts, &value,
+                                          error);
+        } else {
+            if (accumulator->is_sorted)
+                status = exec__sorted_values_take(&accumulator->sorted, group, state, texts, error);
+            if (status == OK)
+                status = exec__state_result(accumulator->aggregate, state, &value, error);
+        }
         if (status != OK)
             return status;
         vector_set(&batch->columns[aggregation->group_count + a], row, &value);
@@ -465,7 +474,7 @@ static status_t keys_open(struct aggregation *aggregation, struct accumulator *a
     const struct aggregate *aggregate = accumulator->aggregate;
     struct exec *exec = aggregation->op.exec;
     uint32_t count = aggregate->order_count;
-    struct expr **exprs = arena_alloc(exec->arena, count * sizeof(struct expr *));
+    struct expr **exprs = arena_alloc(exec->arena, (count + 1) * sizeof(struct expr *));
     for (uint32_t k = 0; k < count; k++)
         exprs[k] = aggregate->orders[k].expr;
     group_ids_open(aggregation);
@@ -489,11 +498,10 @@ static status_t accumulator_open(struct aggregation *aggregation, struct accumul
     if (status == OK && aggregate->separator)
         status = exec__eval_compile(exec, aggregate->separator, &aggregation->scratch,
                                     &accumulator->separator, error);
-    if (status == OK && aggregate->order_count > 0) {
-        ASSERT(aggregate->kind == AGGREGATE_STRING);
+    accumulator->is_sorted = aggregate->order_count > 0 || exec__is_ordered_set(aggregate->kind);
+    if (status == OK && accumulator->is_sorted)
         status = keys_open(aggregation, accumulator, error);
-    }
-    if (aggregate->distinct && aggregate->argument && !accumulator->keys) {
+    if (aggregate->distinct && aggregate->argument && !accumulator->is_sorted) {
         exec__distinct_values_init(&accumulator->seen, exec, aggregate->argument->type,
                                    aggregate->separator != NULL);
         group_ids_open(aggregation);

@@ -4,7 +4,14 @@
 
 #include "sql/exec/spill_int.h"
 
-/* Of the rows of an aggregate with ORDER BY: value, separator, group and keys. */
+/* Columns of the rows of an aggregate with ORDER BY. */
+enum {
+    SORTED_VALUE,
+    SORTED_SECOND, /* the second argument; without one it is as the group */
+    SORTED_GROUP,
+    SORTED_KEYS, /* of ORDER BY; WITHIN GROUP has the value for its key */
+};
+
 struct sorted_values {
     struct exec *exec;
     const struct aggregate *aggregate;
@@ -27,15 +34,26 @@ void exec__sorted_values_init(struct sorted_values *sorted, struct exec *exec,
 /* Ready for other groups. */
 void exec__sorted_values_free(struct sorted_values *sorted);
 size_t exec__sorted_values_memory(const struct sorted_values *sorted);
-/* Rows of these columns: value, separator, group, then the keys. */
 status_t exec__sorted_values_put(struct sorted_values *sorted, const struct vector *const *columns,
                                  const uint32_t *rows, uint32_t count, struct error *error);
 /* No more come. */
 status_t exec__sorted_values_end(struct sorted_values *sorted, struct error *error);
-/* Then, group by group in ascending order: takes its rows in. */
+/* Then, group by group in ascending order: its next row, the place of it in the columns; NULL: it
+ * has no more. */
+const struct vector *exec__sorted_values_row(const struct sorted_values *sorted, uint32_t group,
+                                             uint32_t *place);
+/* Goes on behind that row. */
+status_t exec__sorted_values_next(struct sorted_values *sorted, struct pace *pace,
+                                  struct error *error);
+/* Or takes all rows of a group in. */
 status_t exec__sorted_values_take(struct sorted_values *sorted, uint32_t group,
                                   struct aggregate_state *state, struct arena *texts,
                                   struct error *error);
+
+/* Percentiles and the mode, of a group of `count` rows (aggregate_ordered.c); text is in `texts`.
+ * 22003 for a fraction outside of 0 to 1. */
+status_t exec__ordered_result(struct sorted_values *sorted, uint32_t group, uint64_t count,
+                              struct arena *texts, struct value *out, struct error *error);
 
 struct accumulator {
     const struct aggregate *aggregate;
@@ -44,7 +62,8 @@ struct accumulator {
     struct eval *separator;         /* of string_agg */
     struct distinct_values seen;    /* DISTINCT */
     struct eval **keys;             /* ORDER BY inside it */
-    struct sorted_values sorted;    /* with keys */
+    bool is_sorted;                 /* ORDER BY, or WITHIN GROUP */
+    struct sorted_values sorted;    /* then */
     struct aggregate_state *states; /* by group */
     uint32_t state_capacity;
     uint32_t state_count;

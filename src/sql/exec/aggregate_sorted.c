@@ -1,6 +1,6 @@
-/* ORDER BY within an aggregate: its rows are sorted by their groups, then by its keys, and taken in
- * when their group goes out, so that no more than the texts of a batch of groups are there at a
- * time.
+/* ORDER BY within an aggregate, or WITHIN GROUP: its rows are sorted by their groups, then by its
+ * keys, and taken in when their group goes out, so that no more than the texts of a batch of groups
+ * are there at a time.
  *
  * Rows are collected and put in order (sort_pack.c); when they are too many those there are become
  * a sorted run in a file, and the runs are merged at the end (sort_spill.c). With DISTINCT the keys
@@ -10,34 +10,34 @@
 #include "base/mem.h"
 #include "sql/exec/sort_int.h"
 
-enum {
-    VALUE,
-    SEPARATOR,
-    GROUP,
-    KEYS,
-    SHARE = 2, /* of what the operator may hold */
-};
+enum { SHARE = 2 }; /* of what the operator may hold */
 
 void exec__sorted_values_init(struct sorted_values *sorted, struct exec *exec,
                               const struct aggregate *aggregate)
 {
+    bool by_value = exec__is_ordered_set(aggregate->kind); /* WITHIN GROUP */
     uint32_t count = aggregate->order_count;
-    ASSERT(count > 0 && aggregate->separator);
-    *sorted = (struct sorted_values){.exec = exec, .aggregate = aggregate, .key_count = count + 1};
-    enum sql_type *types = arena_alloc(exec->arena, (KEYS + count) * sizeof *types);
-    sorted->keys = arena_zalloc(exec->arena, (count + 1) * sizeof *sorted->keys);
-    sorted->key_columns = arena_alloc(exec->arena, (count + 1) * sizeof *sorted->key_columns);
-    types[VALUE] = aggregate->argument->type;
-    types[SEPARATOR] = aggregate->separator->type;
-    types[GROUP] = SQL_INTEGER;
-    sorted->key_columns[0] = GROUP;
+    ASSERT(by_value ? count == 0 : count > 0 && aggregate->separator);
+    *sorted = (struct sorted_values){
+        .exec = exec, .aggregate = aggregate, .key_count = (by_value ? 1 : count) + 1};
+    enum sql_type *types = arena_alloc(exec->arena, (SORTED_KEYS + count) * sizeof *types);
+    sorted->keys = arena_zalloc(exec->arena, sorted->key_count * sizeof *sorted->keys);
+    sorted->key_columns = arena_alloc(exec->arena, sorted->key_count * sizeof *sorted->key_columns);
+    types[SORTED_VALUE] = aggregate->argument->type;
+    types[SORTED_SECOND] = aggregate->separator ? aggregate->separator->type : SQL_INTEGER;
+    types[SORTED_GROUP] = SQL_INTEGER;
+    sorted->key_columns[0] = SORTED_GROUP;
+    if (by_value) {
+        sorted->keys[1].descending = aggregate->descending;
+        sorted->key_columns[1] = SORTED_VALUE;
+    }
     for (uint32_t k = 0; k < count; k++) {
-        types[KEYS + k] = aggregate->orders[k].expr->type;
+        types[SORTED_KEYS + k] = aggregate->orders[k].expr->type;
         sorted->keys[k + 1] = aggregate->orders[k];
-        sorted->key_columns[k + 1] = KEYS + k;
+        sorted->key_columns[k + 1] = SORTED_KEYS + k;
     }
     sorted->types = types;
-    exec__collection_init(&sorted->rows, exec, types, NULL, KEYS + count);
+    exec__collection_init(&sorted->rows, exec, types, NULL, SORTED_KEYS + count);
 }
 
 static void order_free(struct sorted_values *sorted)
@@ -129,12 +129,23 @@ static const struct vector *row_peek(const struct sorted_values *sorted, uint32_
     return sorted->rows.chunks[row / BATCH_ROWS_MAX]->columns;
 }
 
-static status_t row_advance(struct sorted_values *sorted, struct error *error)
+const struct vector *exec__sorted_values_row(const struct sorted_values *sorted, uint32_t group,
+                                             uint32_t *place)
 {
-    if (sorted->spill)
+    const struct vector *columns = row_peek(sorted, place);
+    bool of_group = columns && columns[SORTED_GROUP].as.integers[*place] == group;
+    return of_group ? columns : NULL;
+}
+
+status_t exec__sorted_values_next(struct sorted_values *sorted, struct pace *pace,
+                                  struct error *error)
+{
+    enum { ROW_STEPS = 64 };
+    status_t status = exec__pace(pace, ROW_STEPS, error);
+    if (status == OK && sorted->spill)
         return exec__sort_spill_next(sorted->spill, &sorted->row, error);
     sorted->at++;
-    return OK;
+    return status;
 }
 
 /* DISTINCT: is it the value of the row before, of the same group? If not it is noted. */
@@ -156,22 +167,21 @@ status_t exec__sorted_values_take(struct sorted_values *sorted, uint32_t group,
                                   struct error *error)
 {
     struct pace pace = {.exec = sorted->exec};
-    enum { ROW_STEPS = 64 };
     for (bool first = true;; first = false) {
         uint32_t place;
-        const struct vector *columns = row_peek(sorted, &place);
-        if (!columns || columns[GROUP].as.integers[place] != group)
+        const struct vector *columns = exec__sorted_values_row(sorted, group, &place);
+        if (!columns)
             return OK;
-        struct aggregate_intake intake = {.values = &columns[VALUE],
-                                          .separators = &columns[SEPARATOR],
+        struct aggregate_intake intake = {.values = &columns[SORTED_VALUE],
+                                          .separators = &columns[SORTED_SECOND],
                                           .rows = &place,
                                           .count = 1};
-        status_t status = exec__pace(&pace, ROW_STEPS, error);
+        status_t status = OK;
         bool distinct = sorted->aggregate->distinct;
-        if (status == OK && !(distinct && is_repeated(sorted, intake.values, place, first)))
+        if (!(distinct && is_repeated(sorted, intake.values, place, first)))
             status = exec__states_take(sorted->aggregate, state, &intake, texts, error);
         if (status == OK)
-            status = row_advance(sorted, error);
+            status = exec__sorted_values_next(sorted, &pace, error);
         if (status != OK)
             return status;
     }

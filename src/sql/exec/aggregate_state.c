@@ -380,11 +380,6 @@ status_t exec__states_take(const struct aggregate *aggregate, struct aggregate_s
     case AGGREGATE_ANY:
         take_any(states, intake, texts);
         return OK;
-    case AGGREGATE_PERCENTILE_CONT:
-    case AGGREGATE_PERCENTILE_DISC:
-    case AGGREGATE_MODE:
-        exec__ordered_take(states, intake, texts);
-        return OK;
     default:
         ASSERT(exec__is_pairs(aggregate->kind));
         return exec__pairs_take(states, intake, texts, error);
@@ -434,8 +429,6 @@ status_t exec__state_result(const struct aggregate *aggregate, const struct aggr
         return OK;
     if (exec__is_variance(kind))
         return exec__spread_result(aggregate, state, out, error);
-    if (exec__is_ordered_set(kind))
-        return exec__ordered_result(aggregate, state, out, error);
     enum sql_type argument = aggregate->argument->type;
     switch (kind) {
     case AGGREGATE_AVG: {

@@ -146,10 +146,13 @@ bool exec__text_is_stable(const struct plan *plan, uint32_t column)
         /* The others keep their right side in a collection. */
         return (plan->kind != PLAN_LOOKUP_JOIN && plan->kind != PLAN_MERGE_JOIN) ||
                exec__text_is_stable(plan->right, column - plan->left->column_count);
-    case PLAN_AGGREGATE: /* in what it collected, kept until it is closed, but with ORDER BY */
-        return column < plan->as.aggregate.group_count ||
-               plan->as.aggregate.aggregates[column - plan->as.aggregate.group_count].order_count ==
-                   0;
+    case PLAN_AGGREGATE: { /* in what it collected, kept until it is closed, but with an order */
+        if (column < plan->as.aggregate.group_count)
+            return true;
+        const struct aggregate *aggregate =
+            &plan->as.aggregate.aggregates[column - plan->as.aggregate.group_count];
+        return aggregate->order_count == 0 && !exec__is_ordered_set(aggregate->kind);
+    }
     /* A sort may read its rows from a file, and then keeps them for one batch. */
     default:
         return false;

@@ -444,7 +444,6 @@ struct aggregate_state {
         } spread;
         struct numeric_spread *exact;
         struct aggregate_pairs *pairs;
-        struct aggregate_values *values;
         struct {
             uint8_t *data;
             size_t size;
@@ -519,17 +518,12 @@ struct slice exec__spread_beside(const struct aggregate *aggregate,
 void exec__spread_copy(const struct aggregate *aggregate, struct aggregate_state *into,
                        const struct aggregate_state *from, struct arena *texts);
 
-/* Percentiles and the mode: all values are kept (aggregate_ordered.c). */
+/* Percentiles and the mode look at all values of a group in order: they have no states, but are
+ * made of sorted rows (aggregate_ordered.c). */
 static inline bool exec__is_ordered_set(enum aggregate_kind kind)
 {
     return kind >= AGGREGATE_PERCENTILE_CONT && kind <= AGGREGATE_MODE;
 }
-void exec__ordered_take(struct aggregate_state *states, const struct aggregate_intake *intake,
-                        struct arena *texts);
-/* Puts the values into another order. 22003 for a fraction outside of 0 to 1. */
-status_t exec__ordered_result(const struct aggregate *aggregate,
-                              const struct aggregate_state *state, struct value *out,
-                              struct error *error);
 
 /* ---- key ranges and reading rows (range.c, scan.c) ---------------------------------------------
  */

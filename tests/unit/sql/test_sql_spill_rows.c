@@ -275,6 +275,12 @@ static void test_ordered_aggregates(void **state)
         "select max(s), count(*) from (select string_agg(name, ',' ORDER BY id) as s from w group "
         "by"
         " id % 900) as g",
+        "select p, percentile_cont(0.3) WITHIN GROUP (ORDER BY v), percentile_disc(0.9) WITHIN "
+        "GROUP"
+        " (ORDER BY name desc), mode() WITHIN GROUP (ORDER BY name), count(*) from w group by p",
+        "select mode() WITHIN GROUP (ORDER BY k desc), percentile_cont(0.5) WITHIN GROUP (ORDER BY "
+        "day"
+        " - date '2020-01-01'), percentile_disc(0) WITHIN GROUP (ORDER BY name) from w",
         "select s from (select string_agg(name, ',' ORDER BY id) as s from w group by id % 90) as g"
         " order by s",
     };
