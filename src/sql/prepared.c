@@ -137,7 +137,26 @@ static status_t convert(struct sql_session *session, struct type_spec type, uint
     return status ? status : value_fit(value, type, position, &session->error);
 }
 
-/* A literal or a parameter of the text, with casts around it or not. */
+/* Of any other expression; there is no transaction yet, and so no sequences. */
+static status_t expression_value(struct sql_session *session, const struct ast_expr *ast,
+                                 struct value *out)
+{
+    uint64_t now_us = env_wall_us(session->engine->env);
+    struct expr *expr;
+    const struct exec_context context = {
+        .env = session->engine->env,
+        .transaction_us = session->txn ? session->transaction_us : now_us,
+        .statement_us = now_us,
+        .zone_s = sql__settings_zone_s(session->settings),
+        .memory_budget = sql__statement_memory(session),
+        .cancel = &session->cancel,
+        .arena = &session->statement_arena,
+    };
+    status_t status = plan_argument(ast, &session->statement_arena, &expr, &session->error);
+    return status ? status : exec_constant(expr, &context, out, &session->error);
+}
+
+/* A literal or a parameter of the text, with casts around it or not, or an expression. */
 static status_t argument_value(struct sql_session *session, const struct ast_expr *expr,
                                struct value *out)
 {
@@ -150,12 +169,8 @@ static status_t argument_value(struct sql_session *session, const struct ast_exp
         *out = session->parameters[expr->as.parameter];
         return OK;
     }
-    if (expr->kind != AST_CAST) {
-        error_sql(&session->error, "0A000", expr->position,
-                  "an argument of EXECUTE must be a literal or a parameter");
-        error_hint(&session->error, "A cast of one will do.");
-        return ERR_SQL;
-    }
+    if (expr->kind != AST_CAST)
+        return expression_value(session, expr, out);
     status_t status = argument_value(session, expr->as.cast.operand, out);
     return status ? status : convert(session, expr->as.cast.type, expr->position, out);
 }

@@ -241,6 +241,7 @@ struct sql_session {
     atomic_bool cancel;
     size_t memory_budget;
     struct settings *settings;
+    struct exec_random random;
     enum phase phase;
 
     /* The transaction. In state SQL_IN_TRANSACTION there may be none yet: the first statement that

@@ -239,6 +239,7 @@ void sql__statement_context(struct sql_session *session, struct exec_context *co
     ASSERT(session->txn && session->catalog);
     *context = (struct exec_context){
         .env = session->engine->env,
+        .random = &session->random,
         .sequences = sql__sequences_functions(session),
         .txn = session->txn,
         .catalog = session->catalog,

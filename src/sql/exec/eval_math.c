@@ -1,5 +1,6 @@
 /* Mathematical functions on doubles, random(), and row ids. */
 #include <math.h>
+#include <string.h>
 
 #include "sql/exec/exec_int.h"
 
@@ -131,6 +132,8 @@ static status_t pi_run(struct eval *eval, const struct batch *in, struct error *
 uint64_t exec__random(struct exec *exec)
 {
     exec = exec->top;
+    if (exec->context.random && exec->context.random->seeded)
+        return prng_next(&exec->context.random->prng);
     if (!exec->prng_seeded) {
         uint64_t seed;
         env_random_bytes(exec->context.env, &seed, sizeof seed);
@@ -148,6 +151,31 @@ static status_t random_run(struct eval *eval, const struct batch *in, struct err
         eval->out.as.reals[batch_row(in, i)] =
             (double)(exec__random(eval->exec) >> 11) * 0x1p-53; /* in [0, 1) */
     return OK;
+}
+
+/* What random() gives in this session from now on follows from the number. */
+static status_t setseed_run(struct eval *eval, const struct batch *in, struct error *error)
+{
+    bool all_null;
+    status_t status = exec__eval_strict(eval, in, &all_null, error);
+    for (uint32_t i = 0; i < in->selected && status == OK && !all_null; i++) {
+        uint32_t row = batch_row(in, i);
+        if (vector_is_null(&eval->out, row))
+            continue;
+        double number = exec__eval_double(eval->arguments[0], row);
+        struct exec_random *random = eval->exec->top->context.random;
+        uint64_t seed;
+        if (!(number >= -1 && number <= 1))
+            return error_sql(error, "22023", eval->expr->position,
+                             "setseed parameter %g is out of allowed range [-1,1]", number);
+        if (!random)
+            return error_sql(error, "0A000", eval->expr->position, "there is no session here");
+        memcpy(&seed, &number, sizeof seed);
+        prng_seed(&random->prng, seed);
+        random->seeded = true;
+        eval->out.as.texts[row] = slice_from_string("");
+    }
+    return status;
 }
 
 /* Row ids of one statement are consecutive, from its time in microseconds (of this era: 51 bits)
@@ -193,6 +221,8 @@ eval_fn *exec__math_kernel(const struct expr *expr)
         return pi_run;
     case CALL_RANDOM:
         return random_run;
+    case CALL_SETSEED:
+        return setseed_run;
     case CALL_ROW_ID:
         return row_id_run;
     default:

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/prng.h"
 #include "base/problem.h"
 #include "base/status.h"
 #include "env/env.h"
@@ -37,7 +38,14 @@ struct exec_sequences {
     void *context;
 };
 
+/* random() of a session that has said setseed(). */
+struct exec_random {
+    struct prng prng;
+    bool seeded;
+};
+
 struct exec_context {
+    struct exec_random *random; /* of the session, or NULL: each statement has another seed */
     const struct exec_sequences *sequences; /* or NULL: there are none */
     struct env *env;
     struct store_txn *txn;

@@ -220,3 +220,17 @@ status_t plan_expression(const struct ast_expr *ast, enum sql_type type, struct 
     *out = plan__simplify(&planner, *out);
     return OK;
 }
+
+status_t plan_argument(const struct ast_expr *ast, struct arena *arena, struct expr **out,
+                       struct error *error)
+{
+    ASSERT(ast && arena && out);
+    struct planner planner = {.options = &no_options, .arena = arena, .error = error};
+    struct scope scope = {.planner = &planner, .clause = "EXECUTE parameters"};
+    status_t status = plan__bind_expr(&scope, ast, out);
+    if (!status)
+        status = plan__settle(&planner, out);
+    if (!status)
+        *out = plan__simplify(&planner, *out);
+    return status;
+}

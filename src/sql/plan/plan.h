@@ -234,6 +234,7 @@ enum expr_call {
     CALL_NUM_NONNULLS,
     CALL_REGEXP_INSTR, /* (text, pattern) */
     CALL_REGEXP_PART,  /* (text, pattern): what matched, or of it the first group */
+    CALL_SETSEED,      /* of a double, -1 to 1 */
     CALL_COUNT_        /* number of calls, not a call */
 };
 
@@ -701,6 +702,10 @@ struct type_spec plan_column_type(struct type_spec declared, bool sqlite);
 /* An expression without columns (DEFAULT), cast to a type. */
 status_t plan_expression(const struct ast_expr *ast, enum sql_type type, struct arena *arena,
                          struct expr **out, struct error *error);
+
+/* An argument of EXECUTE: without columns, queries and parameters. */
+status_t plan_argument(const struct ast_expr *ast, struct arena *arena, struct expr **out,
+                       struct error *error);
 
 /* An expression over a table's columns, without aggregates and queries: `what` names it in errors
  * ("CHECK"). SQL_UNKNOWN: of any type; else it must be of that type. */

@@ -146,6 +146,7 @@ static const struct function functions[] = {
     {"random", CALL_RANDOM, I, 2, 2, {I, I}},
     {"regexp_instr", CALL_REGEXP_INSTR, I, 2, 7, {T, T, I, I, I, T, I}},
     {"scale", CALL_SCALE, I, 1, 1, {N}},
+    {"setseed", CALL_SETSEED, T, 1, 1, {D}},
     {"set_bit", CALL_SET_BIT, Y, 3, 3, {Y, I, I}},
     {"set_byte", CALL_SET_BYTE, Y, 3, 3, {Y, I, I}},
     {"sha224", CALL_SHA224, Y, 1, 1, {Y}},
@@ -461,6 +462,9 @@ static status_t type_description(struct planner *planner, bool column, struct ex
                                  uint32_t count, uint32_t position, struct expr **out)
 {
     const char *text = NULL;
+    if (!planner->catalog)
+        return error_sql(planner->error, "0A000", position,
+                         "a description cannot be asked for here");
     for (uint32_t i = 0; i < count; i++)
         if (arguments[i]->kind != EXPR_CONSTANT || arguments[i]->constant.null)
             return error_sql(planner->error, "0A000", arguments[i]->position,

@@ -28,8 +28,8 @@ struct expr *plan__call(struct planner *planner, enum expr_call call, enum sql_t
     expr->call = call;
     expr->arguments = arguments;
     expr->argument_count = count;
-    expr->is_volatile = call == CALL_RANDOM || call == CALL_RANDOM_UUID || call == CALL_ROW_ID ||
-                        call == CALL_CLOCK_TIMESTAMP ||
+    expr->is_volatile = call == CALL_RANDOM || call == CALL_SETSEED || call == CALL_RANDOM_UUID ||
+                        call == CALL_ROW_ID || call == CALL_CLOCK_TIMESTAMP ||
                         (call >= CALL_NEXTVAL && call <= CALL_LASTVAL);
     for (uint32_t i = 0; i < count; i++)
         expr->is_volatile |= arguments[i]->is_volatile;
