@@ -12,6 +12,8 @@ status_t sql__table_find(const struct catalog *catalog, const struct ast_name *n
     *table = catalog_table(catalog, name->text);
     if (*table)
         return OK;
+    if (catalog_view(catalog, name->text))
+        return error_sql(error, "42809", name->position, "\"%s\" is not a table", name->text);
     error_sql(error, "42P01", name->position, "relation \"%s\" does not exist", name->text);
     const char *nearest = catalog_nearest_table(catalog, name->text);
     if (nearest)

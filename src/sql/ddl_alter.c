@@ -276,6 +276,13 @@ static status_t drop_column(struct sql_session *session, const struct table *tab
     if (!status)
         status = free_of_foreign_keys(session, id, place, action->cascade);
     table = catalog_table_by_id(session->catalog, id);
+    const struct sequence *sequence =
+        catalog_sequence_of(session->catalog, table, &table->columns[place]);
+    if (!status && action->cascade && sequence)
+        status = sql__drop_sequence_defaults(session, sequence->id, id);
+    table = catalog_table_by_id(session->catalog, id);
+    if (!status)
+        status = catalog_column_unreferenced(session->catalog, table, place, &session->error);
     if (!status && in_primary_key(table, place))
         status = drop_primary_key(session, table, action);
     table = catalog_table_by_id(session->catalog, id);
@@ -298,6 +305,15 @@ static status_t change_column(struct sql_session *session, const struct table *t
     if (status)
         return status;
     const struct column *column = &table->columns[place];
+    if (column->identity != IDENTITY_NONE && action->kind != AST_ALTER_SET_NOT_NULL) {
+        error_sql(&session->error, "42601", action->name.position,
+                  "column \"%s\" of relation \"%s\" is an identity column", column->name,
+                  table->name);
+        if (action->kind == AST_ALTER_DROP_DEFAULT)
+            error_hint(&session->error,
+                       "Use ALTER TABLE ... ALTER COLUMN ... DROP IDENTITY instead.");
+        return ERR_SQL;
+    }
     bool not_null = column->not_null;
     const char *default_sql = column->default_sql;
     if (action->kind == AST_ALTER_SET_NOT_NULL || action->kind == AST_ALTER_DROP_NOT_NULL) {
@@ -342,6 +358,10 @@ static status_t do_action(struct sql_session *session, const struct table *table
     case AST_ALTER_SET_NOT_NULL:
     case AST_ALTER_DROP_NOT_NULL:
         return change_column(session, table, action);
+    case AST_ALTER_ADD_IDENTITY:
+    case AST_ALTER_SET_IDENTITY:
+    case AST_ALTER_DROP_IDENTITY:
+        return sql__alter_identity(session, table, action);
     case AST_ALTER_ADD_CONSTRAINT:
         return sql__add_constraints(session, table->id, action->constraints);
     case AST_ALTER_DROP_CONSTRAINT:

@@ -117,6 +117,28 @@ status_t sql__drop_sequence_defaults(struct sql_session *session, uint32_t seque
     return status;
 }
 
+/* What there is of this name is of another kind; `wanted` has its article. False: there is nothing.
+ */
+static bool is_other_kind(struct sql_session *session, const struct ast_name *name,
+                          const char *wanted)
+{
+    const struct catalog *catalog = session->catalog;
+    const char *kind = catalog_table(catalog, name->text)         ? "TABLE"
+                       : catalog_view(catalog, name->text)        ? "VIEW"
+                       : catalog_sequence(catalog, name->text)    ? "SEQUENCE"
+                       : catalog_index(catalog, name->text, NULL) ? "INDEX"
+                                                                  : NULL;
+    if (!kind)
+        return false;
+    error_sql(&session->error, "42809", name->position, "\"%s\" is not %s", name->text, wanted);
+    error_hint(&session->error, "Use DROP %s to remove %s %s.", kind, kind[0] == 'I' ? "an" : "a",
+               kind[0] == 'I'   ? "index"
+               : kind[0] == 'T' ? "table"
+               : kind[0] == 'V' ? "view"
+                                : "sequence");
+    return true;
+}
+
 /* An error that has no place yet is about this name. */
 static status_t placed(struct sql_session *session, const struct ast_name *name, status_t status)
 {
@@ -143,12 +165,8 @@ static status_t check_tables(struct sql_session *session, const struct ast_drop 
         const struct ast_name *name = &drop->names[i];
         if (catalog_table(session->catalog, name->text))
             continue;
-        if (catalog_view(session->catalog, name->text)) {
-            error_sql(&session->error, "42809", name->position, "\"%s\" is not a table",
-                      name->text);
-            error_hint(&session->error, "Use DROP VIEW to remove a view.");
+        if (is_other_kind(session, name, "a table"))
             return ERR_SQL;
-        }
         if (!drop->if_exists)
             return table_missing(session, name);
     }
@@ -230,6 +248,8 @@ static status_t drop_one_index(struct sql_session *session, const struct ast_nam
 {
     const struct table *table;
     const struct index *index = catalog_index(session->catalog, name->text, &table);
+    if (!index && is_other_kind(session, name, "an index"))
+        return ERR_SQL;
     if (!index && drop->if_exists)
         return OK;
     if (!index)
@@ -266,11 +286,8 @@ static status_t check_views(struct sql_session *session, const struct ast_drop *
         const struct ast_name *name = &drop->names[i];
         if (catalog_view(session->catalog, name->text))
             continue;
-        if (catalog_table(session->catalog, name->text)) {
-            error_sql(&session->error, "42809", name->position, "\"%s\" is not a view", name->text);
-            error_hint(&session->error, "Use DROP TABLE to remove a table.");
+        if (is_other_kind(session, name, "a view"))
             return ERR_SQL;
-        }
         if (!drop->if_exists)
             return error_sql(&session->error, "42P01", name->position, "view \"%s\" does not exist",
                              name->text);
@@ -342,6 +359,8 @@ static status_t drop_one_sequence(struct sql_session *session, const struct ast_
                                   const struct ast_drop *drop)
 {
     const struct sequence *sequence = catalog_sequence(session->catalog, name->text);
+    if (!sequence && is_other_kind(session, name, "a sequence"))
+        return ERR_SQL;
     if (!sequence && drop->if_exists)
         return OK;
     if (!sequence)

@@ -23,9 +23,10 @@ static status_t check_bounds(const struct sequence *sequence,
         return error_sql(error, "22023", position, "INCREMENT must not be zero");
     if (sequence->low < low || sequence->high > high)
         return error_sql(error, "22023", position,
-                         "%s (%lld) is out of range for sequence data type",
+                         "%s (%lld) is out of range for sequence data type %s",
                          sequence->low < low ? "MINVALUE" : "MAXVALUE",
-                         (long long)(sequence->low < low ? sequence->low : sequence->high));
+                         (long long)(sequence->low < low ? sequence->low : sequence->high),
+                         sql__sequence_type(sequence));
     if (sequence->low >= sequence->high)
         return error_sql(error, "22023", position,
                          "MINVALUE (%lld) must be less than MAXVALUE (%lld)",
@@ -92,7 +93,17 @@ status_t sql__convert_sequence(struct sql_session *session,
 static status_t apply_owner(struct sql_session *session, const struct ast_sequence_options *options,
                             struct sequence *sequence)
 {
-    const struct table *table;
+    const struct table *table = catalog_table_by_id(session->catalog, sequence->owner_id);
+    for (uint32_t i = 0; table && i < table->column_count; i++) {
+        const struct column *column = &table->columns[i];
+        if (column->ordinal != sequence->owner_ordinal || column->identity == IDENTITY_NONE)
+            continue;
+        error_sql(&session->error, "0A000", options->position,
+                  "cannot change ownership of identity sequence");
+        error_detail(&session->error, "Sequence \"%s\" is linked to table \"%s\".", sequence->name,
+                     table->name);
+        return ERR_SQL;
+    }
     sequence->owner_id = sequence->owner_ordinal = 0;
     if (!options->owner_table.text)
         return OK;
@@ -135,10 +146,28 @@ status_t sql__sequence_missing(struct sql_session *session, const struct ast_nam
                      name->text);
 }
 
+status_t sql__change_sequence(struct sql_session *session, const struct sequence *sequence,
+                              const struct ast_sequence_options *options)
+{
+    struct sequence after = *sequence;
+    status_t status = apply(&after, options, false, &session->error);
+    if (!status && options->owned)
+        status = apply_owner(session, options, &after);
+    int64_t value = options->restart_with ? options->restart_value : after.start;
+    bool low = value < after.low;
+    if (!status && options->restart && (low || value > after.high))
+        status = error_sql(&session->error, "22023", options->position,
+                           "RESTART value (%lld) cannot be %s than %s (%lld)", (long long)value,
+                           low ? "less" : "greater", low ? "MINVALUE" : "MAXVALUE",
+                           (long long)(low ? after.low : after.high));
+    if (!status && options->restart)
+        status = catalog_sequence_put(session->txn, &after, value, false, &session->error);
+    return status ? status : catalog_change_sequence(session->txn, &after, &session->error);
+}
+
 static status_t alter(struct sql_session *session)
 {
     const struct ast_sequence *ast = session->statement->as.sequence;
-    const struct ast_sequence_options *options = &ast->options;
     const struct sequence *old = catalog_sequence(session->catalog, ast->name.text);
     snprintf(session->tag, sizeof session->tag, "ALTER SEQUENCE");
     if (!old && ast->if_exists)
@@ -150,19 +179,7 @@ static status_t alter(struct sql_session *session)
                                                   ast->to.position, &session->error);
         return status ? status : sql__reload_catalog(session);
     }
-    struct sequence after = *old;
-    status_t status = apply(&after, options, false, &session->error);
-    if (!status && options->owned)
-        status = apply_owner(session, options, &after);
-    int64_t value = options->restart_with ? options->restart_value : after.start;
-    if (!status && options->restart && (value < after.low || value > after.high))
-        status =
-            error_sql(&session->error, "22023", options->position,
-                      "RESTART value (%lld) is out of the sequence's bounds", (long long)value);
-    if (!status && options->restart)
-        status = catalog_sequence_put(session->txn, &after, value, false, &session->error);
-    if (!status)
-        status = catalog_change_sequence(session->txn, &after, &session->error);
+    status_t status = sql__change_sequence(session, old, &ast->options);
     return status ? status : sql__reload_catalog(session);
 }
 

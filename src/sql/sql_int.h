@@ -435,6 +435,11 @@ status_t sql__truncate(struct sql_session *session);
 status_t sql__sequence_ddl(struct sql_session *session);
 /* 42P01, or 42809 when it is something else. */
 status_t sql__sequence_missing(struct sql_session *session, const struct ast_name *name);
+status_t sql__change_sequence(struct sql_session *session, const struct sequence *sequence,
+                              const struct ast_sequence_options *options);
+/* ddl_identity.c: an action of ALTER TABLE. */
+status_t sql__alter_identity(struct sql_session *session, const struct table *table,
+                             const struct ast_alter_action *action);
 /* ddl_drop.c: each DROP; and what a CASCADE drops, with the session's picture brought up to it. */
 status_t sql__drop_tables(struct sql_session *session);
 status_t sql__drop_indexes(struct sql_session *session);

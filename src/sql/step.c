@@ -39,15 +39,14 @@ static bool give_back(struct sql_session *session, struct sql_event *event,
     return true;
 }
 
-static status_t begin_block(struct sql_session *session)
+/* In a transaction it begins none, as in PostgreSQL, but may make it a read-only one. */
+static void begin_block(struct sql_session *session)
 {
-    if (session->state != SQL_IDLE)
-        return error_sql(&session->error, "25001", session->statement->position,
-                         "there is already a transaction in progress");
+    bool inside = session->state != SQL_IDLE;
+    ASSERT(session->state != SQL_FAILED_TRANSACTION);
+    session->read_only = session->statement->as.begin->read_only || (inside && session->read_only);
     session->state = SQL_IN_TRANSACTION;
-    session->read_only = session->statement->as.begin->read_only;
     snprintf(session->tag, sizeof session->tag, "BEGIN");
-    return OK;
 }
 
 /* COMMIT and ROLLBACK; true when they make an event. A transaction that wrote nothing has nothing
@@ -154,7 +153,7 @@ static bool dispatch(struct sql_session *session, struct sql_event *event)
         return false;
     }
     if (!status && statement->kind == AST_BEGIN)
-        status = begin_block(session);
+        begin_block(session);
     else if (!status && statement->kind == AST_SET)
         status = sql__settings_set(session, statement->as.set);
     else if (!status && statement->kind == AST_PREPARE)

@@ -97,8 +97,8 @@ static status_t needed_by(const struct catalog *catalog, const struct table *tab
     return ERR_SQL;
 }
 
-static status_t column_free_to_drop(const struct catalog *catalog, const struct table *table,
-                                    uint32_t place, struct error *error)
+status_t catalog_column_unreferenced(const struct catalog *catalog, const struct table *table,
+                                     uint32_t place, struct error *error)
 {
     for (uint32_t i = 0; i < table->referenced_by_count; i++) {
         const struct foreign_key *key = table->referenced_by[i];
@@ -112,7 +112,7 @@ status_t catalog_drop_column(struct store_txn *txn, const struct catalog *catalo
                              const struct table *table, uint32_t place, struct error *error)
 {
     ASSERT(txn && place < table_visible_count(table) && !index_has(&table->indexes[0], place));
-    status_t status = column_free_to_drop(catalog, table, place, error);
+    status_t status = catalog_column_unreferenced(catalog, table, place, error);
     for (uint32_t i = 1; i < table->index_count && status == OK; i++) {
         if (index_has(&table->indexes[i], place))
             status = catalog_drop_index(txn, catalog, table, &table->indexes[i], error);
@@ -164,5 +164,34 @@ status_t catalog_change_column(struct store_txn *txn, const struct catalog *cata
     column.not_null = not_null;
     column.default_sql = default_sql;
     status_t status = catalog__column_write(txn, table, &column, error);
+    return status == OK ? catalog__version_bump(txn, error) : status;
+}
+
+status_t catalog_change_identity(struct store_txn *txn, const struct catalog *catalog,
+                                 const struct table *table, uint32_t place,
+                                 enum column_identity identity, const struct sequence *sequence,
+                                 struct error *error)
+{
+    ASSERT(txn && catalog && place < table_visible_count(table));
+    ASSERT(!sequence || identity != IDENTITY_NONE);
+    struct arena arena = {0};
+    struct table after = *table;
+    after.columns = arena_alloc(&arena, table->column_count * sizeof *after.columns);
+    memcpy(after.columns, table->columns, table->column_count * sizeof *after.columns);
+    after.computed_count = 0;
+    struct column *column = &after.columns[place];
+    status_t status = OK;
+    if (sequence)
+        status = catalog__sequence_give(txn, catalog, &after, place, sequence, &arena, error);
+    if (identity == IDENTITY_NONE) {
+        status = catalog__sequences_unused(catalog, table, column, error);
+        if (status == OK)
+            status = catalog__sequences_drop(txn, catalog, table, column, error);
+        column->default_sql = NULL;
+    }
+    column->identity = identity;
+    if (status == OK)
+        status = catalog__column_write(txn, table, column, error);
+    arena_free(&arena);
     return status == OK ? catalog__version_bump(txn, error) : status;
 }

@@ -369,6 +369,9 @@ status_t catalog_truncate_table(struct store_txn *txn, const struct table *table
 status_t catalog_add_column(struct store_txn *txn, const struct catalog *catalog,
                             const struct table *table, const struct column_definition *definition,
                             const struct value *missing, struct error *error);
+/* 2BP01 when a foreign key refers to the column. */
+status_t catalog_column_unreferenced(const struct catalog *catalog, const struct table *table,
+                                     uint32_t place, struct error *error);
 /* Of no primary key and of no foreign key of the table's own. The indexes that have the column go
  * with it. Refused (2BP01) when a foreign key refers to it, or one would be without an index. */
 status_t catalog_drop_column(struct store_txn *txn, const struct catalog *catalog,
@@ -399,6 +402,13 @@ status_t catalog_rename_sequence(struct store_txn *txn, const struct catalog *ca
 status_t catalog_change_column(struct store_txn *txn, const struct catalog *catalog,
                                const struct table *table, uint32_t place, bool not_null,
                                const char *default_sql, struct error *error);
+/* The column becomes an identity column, with a sequence of its own; or another kind of one
+ * (`sequence` is NULL); or none (IDENTITY_NONE), and its sequence goes: 2BP01 when another table
+ * takes from it. */
+status_t catalog_change_identity(struct store_txn *txn, const struct catalog *catalog,
+                                 const struct table *table, uint32_t place,
+                                 enum column_identity identity, const struct sequence *sequence,
+                                 struct error *error);
 /* A check gets another text: a column it names has another name. */
 status_t catalog_change_check(struct store_txn *txn, const struct table *table,
                               const struct check *check, const char *sql, struct error *error);

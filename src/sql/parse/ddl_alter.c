@@ -44,12 +44,14 @@ static bool parse_not_null(struct parse *parse)
     return parse__expect_keyword(parse, KEYWORD_NOT) && parse__expect_keyword(parse, KEYWORD_NULL);
 }
 
-/* ALTER [COLUMN] name { SET | DROP } { DEFAULT | NOT NULL }. */
+/* ALTER [COLUMN] name { SET | DROP } { DEFAULT | NOT NULL }, and what is about an identity. */
 static bool parse_alter_column(struct parse *parse, struct ast_alter_action *action)
 {
     parse__accept_keyword(parse, KEYWORD_COLUMN);
     if (!parse__name(parse, &action->name))
         return false;
+    if (parse__starts_identity(parse))
+        return parse__alter_identity(parse, action);
     bool set = parse__accept_keyword(parse, KEYWORD_SET);
     if (!set && !parse__is_keyword(parse, KEYWORD_DROP)) {
         parse__unsupported(parse, "this change of a column is");

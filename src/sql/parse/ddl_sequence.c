@@ -105,8 +105,8 @@ static bool parse_option(struct parse *parse, struct ast_sequence_options *optio
     if (parse__is_word(parse, "restart")) {
         if (!once(parse, &options->restart))
             return false;
-        options->restart_with =
-            parse__accept_keyword(parse, KEYWORD_WITH) || parse__is(parse, TOKEN_INTEGER);
+        options->restart_with = parse__accept_keyword(parse, KEYWORD_WITH) ||
+                                parse__is(parse, TOKEN_INTEGER) || parse__is(parse, TOKEN_MINUS);
         return !options->restart_with || parse_number(parse, &options->restart_value);
     }
     if (parse__is_keyword(parse, KEYWORD_NO))
@@ -186,35 +186,101 @@ bool parse__serial(struct parse *parse, struct ast_column_definition *column, bo
     return !parse->failed;
 }
 
+/* GENERATED { ALWAYS | BY DEFAULT }; the current token is the first of them. */
+static bool parse_generated(struct parse *parse, enum ast_identity *identity)
+{
+    parse__advance(parse);
+    bool always = parse__accept_word(parse, "always");
+    *identity = always ? AST_IDENTITY_ALWAYS : AST_IDENTITY_BY_DEFAULT;
+    return always || (parse__expect_keyword(parse, KEYWORD_BY) &&
+                      parse__expect_keyword(parse, KEYWORD_DEFAULT));
+}
+
+/* AS IDENTITY [(option ...)] behind that. */
+static bool parse_as_identity(struct parse *parse, struct ast_column_definition *column)
+{
+    struct ast_sequence_options *options = arena_zalloc(parse->arena, sizeof *options);
+    column->sequence = options;
+    if (!parse__expect_keyword(parse, KEYWORD_AS))
+        return false;
+    if (column->identity == AST_IDENTITY_ALWAYS && parse__is(parse, TOKEN_LEFT_PAREN))
+        return parse__unsupported(parse, "a generated column is");
+    if (!parse__expect_word(parse, "identity"))
+        return false;
+    return !parse__accept(parse, TOKEN_LEFT_PAREN) ||
+           (parse_options(parse, options) && parse__expect(parse, TOKEN_RIGHT_PAREN));
+}
+
 bool parse__identity(struct parse *parse, struct ast_column_definition *column)
 {
     uint32_t position = parse->token.position;
-    struct ast_sequence_options *options = arena_zalloc(parse->arena, sizeof *options);
-    parse__advance(parse);
-    bool always = parse__accept_word(parse, "always");
-    if (!always && (!parse__expect_keyword(parse, KEYWORD_BY) ||
-                    !parse__expect_keyword(parse, KEYWORD_DEFAULT)))
-        return false;
-    if (!parse__expect_keyword(parse, KEYWORD_AS))
-        return false;
-    if (always && parse__is(parse, TOKEN_LEFT_PAREN))
-        return parse__unsupported(parse, "a generated column is");
-    if (!parse__expect_word(parse, "identity"))
+    bool given = column->sequence || column->default_value;
+    if (!parse_generated(parse, &column->identity) || !parse_as_identity(parse, column))
         return false;
     if (column->type.kind != SQL_INTEGER)
         return parse__fail(parse, "22023", position,
                            "identity column type must be smallint, integer, or bigint");
-    if (column->sequence || column->default_value)
+    if (given)
         return parse__fail(parse, "42601", position,
                            "both default and identity specified for column \"%s\"",
                            column->name.text);
-    if (parse__accept(parse, TOKEN_LEFT_PAREN) &&
-        (!parse_options(parse, options) || !parse__expect(parse, TOKEN_RIGHT_PAREN)))
-        return false;
+    struct ast_sequence_options *options = arena_alloc(parse->arena, sizeof *options);
+    *options = *column->sequence;
     options->bits = column->type.length_max ? column->type.length_max : 64;
     column->sequence = options;
-    column->identity = always ? AST_IDENTITY_ALWAYS : AST_IDENTITY_BY_DEFAULT;
     return true;
+}
+
+bool parse__starts_identity(struct parse *parse)
+{
+    const struct token *next = parse__peek(parse);
+    if (parse__is_word(parse, "restart") || parse__is_keyword(parse, KEYWORD_ADD))
+        return true;
+    if (parse__is_keyword(parse, KEYWORD_DROP))
+        return next->kind == TOKEN_WORD && strcmp(next->name, "identity") == 0;
+    return parse__is_keyword(parse, KEYWORD_SET) && next->kind == TOKEN_WORD &&
+           next->keyword != KEYWORD_DEFAULT && next->keyword != KEYWORD_NOT &&
+           strcmp(next->name, "data") != 0;
+}
+
+/* { SET GENERATED ... | SET option | RESTART [[WITH] n] } ... */
+static bool parse_set_identity(struct parse *parse, struct ast_column_definition *column)
+{
+    struct ast_sequence_options *options = arena_zalloc(parse->arena, sizeof *options);
+    options->position = parse->token.position;
+    while (parse__is_word(parse, "restart") || parse__is_keyword(parse, KEYWORD_SET)) {
+        bool found = true;
+        bool set = parse__accept_keyword(parse, KEYWORD_SET);
+        if (set && parse__is_word(parse, "generated")) {
+            if (!parse_generated(parse, &column->identity))
+                return false;
+            continue;
+        }
+        if (!parse_option(parse, options, &found))
+            return false;
+        if (!found || options->owned || options->bits)
+            return parse__syntax_error(parse);
+        column->sequence = options;
+    }
+    return !parse->failed;
+}
+
+bool parse__alter_identity(struct parse *parse, struct ast_alter_action *action)
+{
+    struct ast_column_definition *column = &action->column;
+    if (parse__accept_keyword(parse, KEYWORD_ADD)) {
+        action->kind = AST_ALTER_ADD_IDENTITY;
+        if (!parse__is_word(parse, "generated"))
+            return parse__syntax_error(parse);
+        return parse_generated(parse, &column->identity) && parse_as_identity(parse, column);
+    }
+    if (parse__accept_keyword(parse, KEYWORD_DROP)) {
+        action->kind = AST_ALTER_DROP_IDENTITY;
+        return parse__expect_word(parse, "identity") &&
+               parse__if_exists(parse, false, &action->if_exists);
+    }
+    action->kind = AST_ALTER_SET_IDENTITY;
+    return parse_set_identity(parse, column);
 }
 
 /* ---- TRUNCATE -------------------------------------------------------------------------------- */
@@ -247,16 +313,22 @@ bool parse__truncate(struct parse *parse, struct ast_statement *statement)
 
 /* ---- printing -------------------------------------------------------------------------------- */
 
+/* What stands in front of an option that is not the first. */
+static const char *between(const char *lead)
+{
+    return strcmp(lead, " SET ") == 0 ? lead : " ";
+}
+
 static void print_number(const char *name, int64_t number, const char **lead, struct buffer *out)
 {
     buffer_printf(out, "%s%s %" PRId64, *lead, name, number);
-    *lead = " ";
+    *lead = between(*lead);
 }
 
 static void print_word(const char *word, const char **lead, struct buffer *out)
 {
     buffer_printf(out, "%s%s", *lead, word);
-    *lead = " ";
+    *lead = between(*lead);
 }
 
 static void print_owner(const struct ast_sequence_options *options, const char **lead,

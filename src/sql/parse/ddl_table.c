@@ -249,6 +249,10 @@ static bool parse_column(struct parse *parse, struct table_body *body)
     while (found)
         if (!parse_column_constraint(parse, body, &column, &null_given, &found))
             return false;
+    if (null_given && column.sequence)
+        return parse__fail(parse, "42601", column.name.position,
+                           "conflicting NULL/NOT NULL declarations for column \"%s\"",
+                           column.name.text);
     table->columns = arena_grow(parse->arena, table->columns, &body->column_capacity,
                                 table->column_count + 1, sizeof *table->columns);
     table->columns[table->column_count++] = column;

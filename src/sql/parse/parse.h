@@ -573,8 +573,13 @@ enum ast_alter {
     AST_ALTER_DROP_DEFAULT,
     AST_ALTER_SET_NOT_NULL,
     AST_ALTER_DROP_NOT_NULL,
-    AST_ALTER_ADD_CONSTRAINT,    /* ADD [CONSTRAINT name] ..., in constraints */
-    AST_ALTER_DROP_CONSTRAINT,   /* DROP CONSTRAINT name */
+    AST_ALTER_ADD_CONSTRAINT,  /* ADD [CONSTRAINT name] ..., in constraints */
+    AST_ALTER_DROP_CONSTRAINT, /* DROP CONSTRAINT name */
+    /* ALTER [COLUMN] name ADD GENERATED ... AS IDENTITY, as in column; SET GENERATED ..., SET
+       option, RESTART: column.identity or none, column.sequence or NULL; DROP IDENTITY */
+    AST_ALTER_ADD_IDENTITY,
+    AST_ALTER_SET_IDENTITY,
+    AST_ALTER_DROP_IDENTITY,
     AST_ALTER_RENAME_CONSTRAINT, /* RENAME CONSTRAINT name TO to */
 };
 

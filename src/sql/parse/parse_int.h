@@ -506,6 +506,10 @@ bool parse__alter_sequence(struct parse *parse, struct ast_statement *statement)
 bool parse__serial(struct parse *parse, struct ast_column_definition *column, bool *found);
 /* GENERATED ... AS IDENTITY; the current token is GENERATED. */
 bool parse__identity(struct parse *parse, struct ast_column_definition *column);
+/* Behind ALTER COLUMN name: ADD GENERATED ...; DROP IDENTITY [IF EXISTS]; { SET GENERATED ... | SET
+ * option | RESTART } ... What it is of these, the current token and the next one tell. */
+bool parse__starts_identity(struct parse *parse);
+bool parse__alter_identity(struct parse *parse, struct ast_alter_action *action);
 bool parse__prepared(struct parse *parse, struct ast_statement *statement);
 void parse__print_prepared(const struct ast_statement *statement, struct buffer *out);
 bool parse__comment(struct parse *parse, struct ast_statement *statement);

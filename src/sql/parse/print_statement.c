@@ -247,6 +247,20 @@ static void print_create_table(const struct ast_create_table *table, struct buff
     buffer_append_string(out, ")");
 }
 
+static void print_identity(const struct ast_alter_action *action, struct buffer *out)
+{
+    const struct ast_column_definition *column = &action->column;
+    bool add = action->kind == AST_ALTER_ADD_IDENTITY;
+    if (action->kind == AST_ALTER_DROP_IDENTITY)
+        buffer_printf(out, " DROP IDENTITY%s", action->if_exists ? " IF EXISTS" : "");
+    if (column->identity)
+        buffer_printf(out, "%s GENERATED %s%s", add ? " ADD" : " SET",
+                      column->identity == AST_IDENTITY_ALWAYS ? "ALWAYS" : "BY DEFAULT",
+                      add ? " AS IDENTITY" : "");
+    if (column->sequence)
+        parse__print_sequence_options(column->sequence, add ? " (" : " SET ", out);
+}
+
 static void print_action(const struct ast_alter_action *action, struct buffer *out)
 {
     static const char *const words[] = {
@@ -260,10 +274,13 @@ static void print_action(const struct ast_alter_action *action, struct buffer *o
         [AST_ALTER_DROP_NOT_NULL] = "ALTER COLUMN ",
         [AST_ALTER_ADD_CONSTRAINT] = "",
         [AST_ALTER_DROP_CONSTRAINT] = "DROP CONSTRAINT ",
+        [AST_ALTER_ADD_IDENTITY] = "ALTER COLUMN ",
+        [AST_ALTER_SET_IDENTITY] = "ALTER COLUMN ",
+        [AST_ALTER_DROP_IDENTITY] = "ALTER COLUMN ",
         [AST_ALTER_RENAME_CONSTRAINT] = "RENAME CONSTRAINT ",
     };
     buffer_append_string(out, words[action->kind]);
-    if (action->if_exists)
+    if (action->if_exists && action->kind != AST_ALTER_DROP_IDENTITY)
         buffer_append_string(out, action->kind == AST_ALTER_ADD ? "IF NOT EXISTS " : "IF EXISTS ");
     if (action->name.text)
         ast_print_name(action->name.text, out);
@@ -293,6 +310,11 @@ static void print_action(const struct ast_alter_action *action, struct buffer *o
     case AST_ALTER_SET_NOT_NULL:
     case AST_ALTER_DROP_NOT_NULL:
         buffer_printf(out, " %s NOT NULL", action->kind == AST_ALTER_SET_NOT_NULL ? "SET" : "DROP");
+        break;
+    case AST_ALTER_ADD_IDENTITY:
+    case AST_ALTER_SET_IDENTITY:
+    case AST_ALTER_DROP_IDENTITY:
+        print_identity(action, out);
         break;
     case AST_ALTER_DROP:
     case AST_ALTER_DROP_CONSTRAINT:
