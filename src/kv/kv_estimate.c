@@ -1,9 +1,11 @@
 /* About how many entries lie between two keys, without counting them.
  *
  * Both keys' ways down the tree are known after one descent each. Where they part, the children
- * strictly between them are counted as full as those on the two ways, and what is to the right of
- * the low way and to the left of the high way below that counts by its share: each child of a page
- * is taken for as large as its siblings. Two keys in one leaf are counted exactly.
+ * strictly between them are in the range, and below that those to the right of the low way and to
+ * the left of the high one. How much is in them is asked of a few: a way down through each tells
+ * how many children and entries the pages on it have, and the others are taken for the mean of
+ * these. The two ways themselves tell little of what lies between: their pages may be those of
+ * another table, with larger or smaller rows. Two keys in one leaf are counted exactly.
  *
  * A log-structured store has no such ways: up to COUNTED entries are counted there, and more are
  * taken for MANY. */
@@ -12,9 +14,11 @@
 #include "base/check.h"
 
 enum { COUNTED = 500, MANY = 10 * COUNTED };
+enum { LOOKS_BETWEEN = 6, LOOKS_BESIDE = 2 }; /* at the children between the ways, and at others */
 
 struct way {
     struct {
+        const struct kv__page *page;
         uint32_t index;
         uint32_t count;
     } level[KV_DEPTH_MAX];
@@ -36,6 +40,7 @@ static status_t way_find(struct kv_snapshot *snapshot, struct slice key, bool to
         uint32_t index = to_end ? (leaf ? page->count : page->count - 1u)
                          : leaf ? kv__page_search(page, 0, key, &exact)
                                 : kv__page_search_child(page, key);
+        way->level[way->depth].page = page;
         way->level[way->depth].index = index;
         way->level[way->depth++].count = page->count;
         if (leaf)
@@ -55,13 +60,65 @@ static double share_before(const struct way *way, uint32_t level)
     return share;
 }
 
-/* Entries of a subtree at `level`, were all of it as it is on the way. */
-static double entries_below(const struct way *way, uint32_t level)
+/* Entries of the subtree under a page, were all of it as on the way down at this share of it. */
+static status_t entries_under(struct kv *kv, const struct kv__page *page, double share,
+                              double *entries, struct error *error)
 {
-    double entries = 1;
-    for (uint32_t i = level; i < way->depth; i++)
-        entries *= way->level[i].count;
-    return entries;
+    status_t status = OK;
+    *entries = page->count;
+    while (page->level > 0 && status == OK) {
+        double place = share * page->count;
+        uint32_t index = place < page->count ? (uint32_t)place : page->count - 1u;
+        share = place - index < 1 ? place - index : 0.999999;
+        status = kv__page_get(kv, kv__page_child(page, index), page->level - 1u, &page, error);
+        if (status == OK)
+            *entries *= page->count;
+    }
+    return status;
+}
+
+/* Of the children [from, to) of a page, after so many looks, added to *entries. */
+static status_t add_children(struct kv *kv, const struct kv__page *page, uint32_t from, uint32_t to,
+                             uint32_t looks, double *entries, struct error *error)
+{
+    double sum = 0;
+    if (from >= to)
+        return OK;
+    if (looks > to - from)
+        looks = to - from;
+    for (uint32_t i = 0; i < looks; i++) {
+        /* Each in the middle of its part, and not always in the middle of what is under it. */
+        uint32_t index = from + (uint32_t)((2 * (uint64_t)i + 1) * (to - from) / (2 * looks));
+        const struct kv__page *child;
+        double some;
+        status_t status =
+            kv__page_get(kv, kv__page_child(page, index), page->level - 1u, &child, error);
+        if (status == OK)
+            status = entries_under(kv, child, (i + 0.5) / looks, &some, error);
+        if (status != OK)
+            return status;
+        sum += some;
+    }
+    *entries += sum / looks * (to - from);
+    return OK;
+}
+
+/* What lies beside a way below where it parted from the other, on the side of that. */
+static status_t add_beside(struct kv *kv, const struct way *way, uint32_t parted, bool is_low,
+                           double *entries, struct error *error)
+{
+    for (uint32_t i = parted + 1; i < way->depth; i++) {
+        uint32_t index = way->level[i].index, count = way->level[i].count;
+        if (i + 1 == way->depth) {
+            *entries += is_low ? count - index : index;
+            return OK;
+        }
+        status_t status = add_children(kv, way->level[i].page, is_low ? index + 1 : 0,
+                                       is_low ? count : index, LOOKS_BESIDE, entries, error);
+        if (status != OK)
+            return status;
+    }
+    return OK;
 }
 
 static status_t count_some(struct kv_snapshot *snapshot, struct slice low, struct slice high,
@@ -108,11 +165,14 @@ status_t kv_estimate(struct kv_snapshot *snapshot, struct slice low, struct slic
     }
     if (between < 0)
         return OK; /* high is below low */
-    double child = (entries_below(&a, part + 1) + entries_below(&b, part + 1)) / 2;
-    *entries = child * (between - 1) +
-               entries_below(&a, part + 1) * (1 - share_before(&a, part + 1)) +
-               entries_below(&b, part + 1) * share_before(&b, part + 1);
-    return OK;
+    struct kv *kv = snapshot->kv;
+    status = add_children(kv, a.level[part].page, a.level[part].index + 1, b.level[part].index,
+                          LOOKS_BETWEEN, entries, error);
+    if (status == OK)
+        status = add_beside(kv, &a, part, true, entries, error);
+    if (status == OK)
+        status = add_beside(kv, &b, part, false, entries, error);
+    return status;
 }
 
 status_t kv_cursor_seek_share(struct kv_cursor *cursor, struct kv_snapshot *snapshot,

@@ -22,6 +22,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/prng.h"
 #include "sql_int.h"
 
 enum {
@@ -145,6 +146,8 @@ struct sample {
     const struct table *table;
     struct value **values;
     uint32_t rows;
+    uint32_t firsts[SAMPLE_PLACES]; /* of each run, the place of its first row */
+    uint32_t runs;
 };
 
 static void shape_of(const struct table *table, struct arena *arena, struct row_shape *shape,
@@ -203,12 +206,30 @@ static status_t sample_add(struct sample *sample, const struct store_entry *entr
             sample->values[order[c]][sample->rows + i] =
                 kept_value(sample->arena, vector_get(targets[c], i));
     }
-    sample->rows += status == OK ? count : 0;
+    if (status == OK && count > 0) {
+        ASSERT(sample->runs < SAMPLE_PLACES);
+        sample->firsts[sample->runs++] = sample->rows;
+        sample->rows += count;
+    }
     arena_free(&arena);
     return status;
 }
 
-/* A small table is taken whole, a larger one at places as far from each other as can be. */
+/* Of all rows, those before the run. The first and the last rows are among the sample: where a
+ * column follows the order of the table they have its least and its greatest value. */
+static double share_of(struct prng *prng, uint32_t run, uint32_t runs, double rows)
+{
+    double within = (double)prng_below(prng, 1000) / 1000;
+    if (rows < SAMPLE_ROWS)
+        return fmin(run * SAMPLE_RUN / rows, 0.99);
+    if (run == 0 || run + 1 == runs)
+        return run == 0 ? 0 : fmax((double)run / runs, 1 - SAMPLE_RUN / rows);
+    return (run + within) / runs;
+}
+
+/* A small table is taken whole, a larger one at places spread over it: one in each of as many equal
+ * parts, anywhere in it, so that what repeats itself along the table is not always met at the same
+ * place. The same ones each time. */
 static status_t sample_take(struct sample *sample, struct store_txn *txn, double rows,
                             struct error *error)
 {
@@ -216,10 +237,12 @@ static status_t sample_take(struct sample *sample, struct store_txn *txn, double
     struct buffer low = {0}, high = {0};
     uint32_t places = rows < SAMPLE_ROWS ? (uint32_t)ceil(rows / SAMPLE_RUN) : SAMPLE_PLACES;
     status_t status = OK;
+    struct prng prng;
+    prng_seed(&prng, sample->table->id);
     table_range(sample->table, &low, &high);
     for (uint32_t i = 0; i < places && status == OK; i++) {
         uint32_t count;
-        double share = rows < SAMPLE_ROWS ? fmin(i * SAMPLE_RUN / rows, 0.99) : (double)i / places;
+        double share = share_of(&prng, i, places, rows);
         status = store_sample(txn, buffer_slice(&low), buffer_slice(&high), share, entries,
                               SAMPLE_RUN, &count, error);
         if (status == OK)
@@ -252,20 +275,32 @@ static int compare_commons(const void *a, const void *b)
     return (x->first > y->first) - (x->first < y->first);
 }
 
-/* `stretches`: of equal neighbours in the order of the sample. Where hardly a value has more than
- * one, and they are longer than one row, the values follow the order of the table, and there are as
- * many in the whole as there are stretches. */
-static double distinct_estimate(uint32_t sampled, uint32_t different, uint32_t once,
-                                uint32_t stretches, double rows)
+/* What was met of a column, in the order of the table. */
+struct met {
+    uint32_t sampled;   /* values */
+    uint32_t different; /* ones */
+    uint32_t once;      /* ones that were met only once */
+    uint32_t stretches; /* of equal neighbours */
+    uint32_t changes;   /* from one neighbour to the next, within runs of rows */
+    uint32_t runs;
+};
+
+/* Hardly a value has more than one stretch, and stretches are longer than one row. */
+static bool follows_order(const struct met *met)
 {
-    if (sampled == 0)
+    return met->different > 0.98 * met->stretches && met->stretches < 0.9 * met->sampled;
+}
+
+/* Where the values follow the order of the table there is one more in the whole for each change. */
+static double distinct_estimate(const struct met *met, double rows)
+{
+    if (met->sampled == 0)
         return 0;
-    if (rows <= sampled)
-        return different;
-    double n = sampled;
-    bool follows = different > 0.98 * stretches && stretches < 0.9 * n;
-    if (follows)
-        return fmax(different, rows * stretches / n);
+    if (rows <= met->sampled)
+        return met->different;
+    double n = met->sampled, different = met->different, once = met->once;
+    if (follows_order(met))
+        return fmin(fmax(different, 1 + rows * met->changes / fmax(1, n - met->runs)), rows);
     double estimate = n * different / (n - once + once * n / rows);
     return fmin(fmax(estimate, different), rows);
 }
@@ -288,16 +323,31 @@ static void bounds_make(struct arena *arena, const struct value *values, const b
         out->bounds[i] = rest[(uint64_t)i * (left - 1) / (out->bound_count - 1)];
 }
 
-static void column_make(struct arena *arena, struct value *values, uint32_t rows, double table_rows,
-                        struct column_statistics *out)
+/* Puts the values that are not NULL first; how many there are. */
+static uint32_t meet(const struct sample *sample, struct value *values, struct met *met)
 {
-    uint32_t count = 0, stretches = 0;
-    for (uint32_t i = 0; i < rows; i++) {
+    uint32_t count = 0, run = 0;
+    *met = (struct met){.runs = sample->runs};
+    for (uint32_t i = 0; i < sample->rows; i++) {
+        bool first = run < sample->runs && sample->firsts[run] == i;
+        run += first;
         if (values[i].null)
             continue;
-        stretches += count == 0 || value_compare(&values[count - 1], &values[i]) != 0;
+        bool changed = count == 0 || value_compare(&values[count - 1], &values[i]) != 0;
+        met->stretches += changed;
+        met->changes += changed && !first;
         values[count++] = values[i];
     }
+    met->sampled = count;
+    return count;
+}
+
+static void column_make(const struct sample *sample, struct value *values, double table_rows,
+                        struct column_statistics *out)
+{
+    struct arena *arena = sample->arena;
+    struct met met;
+    uint32_t rows = sample->rows, count = meet(sample, values, &met);
     *out = (struct column_statistics){.known = true};
     out->null_fraction = rows ? (double)(rows - count) / rows : 0;
     if (count == 0)
@@ -305,23 +355,25 @@ static void column_make(struct arena *arena, struct value *values, uint32_t rows
     qsort(values, count, sizeof *values, compare_values);
     struct common *runs = arena_alloc(arena, count * sizeof *runs);
     bool *common = arena_zalloc(arena, count * sizeof *common);
-    uint32_t different = 0, once = 0;
+    uint32_t different = 0;
     for (uint32_t i = 0; i < count;) {
         uint32_t end = i + 1;
         while (end < count && value_compare(&values[i], &values[end]) == 0)
             end++;
         runs[different++] = (struct common){.first = i, .count = end - i};
-        once += end - i == 1;
+        met.once += end - i == 1;
         i = end;
     }
-    out->distinct =
-        distinct_estimate(count, different, once, stretches, table_rows * (1 - out->null_fraction));
+    met.different = different;
+    out->distinct = distinct_estimate(&met, table_rows * (1 - out->null_fraction));
     qsort(runs, different, sizeof *runs, compare_commons);
-    /* Common is what occurs clearly more often than the average value; few values are all kept. */
+    /* Common is what occurs clearly more often than the average value; few values are all kept.
+       Where values follow the order of the table a run of rows met one of them often, by chance. */
+    bool by_chance = table_rows > rows && follows_order(&met);
     double average = (double)count / different;
     out->common = arena_alloc(arena, COMMON_MAX * sizeof *out->common);
     out->common_fraction = arena_alloc(arena, COMMON_MAX * sizeof *out->common_fraction);
-    for (uint32_t i = 0; i < different && i < COMMON_MAX; i++) {
+    for (uint32_t i = 0; i < different && i < COMMON_MAX && !by_chance; i++) {
         if (runs[i].count < 2 || (different > COMMON_MAX && runs[i].count < 1.25 * average))
             break;
         out->common[out->common_count] = values[runs[i].first];
@@ -350,8 +402,7 @@ static status_t make(struct sql_session *session, const struct table *table, dou
         const struct column *column = &table->columns[i];
         ASSERT(column->ordinal < made->of.column_count);
         made->types[column->ordinal] = column->type.kind;
-        column_make(arena, sample.values[i], sample.rows, made->of.rows,
-                    &made->of.columns[column->ordinal]);
+        column_make(&sample, sample.values[i], made->of.rows, &made->of.columns[column->ordinal]);
     }
     if (status != OK) {
         statistics_free(made);

@@ -392,6 +392,16 @@ static bool orders_by_volatile(const struct query *query)
     return false;
 }
 
+/* Of so many rows, those that DISTINCT leaves. */
+static double distinct_rows(struct planner *planner, const struct query *query, double rows)
+{
+    for (uint32_t i = 0; i < query->outputs.count; i++) {
+        if (!plan__column_statistics(planner, query, query->outputs.items[i]))
+            return fmax(1, rows / 2);
+    }
+    return plan__group_rows(planner, query, &query->outputs, rows);
+}
+
 /* Sorts what the select list gave; keys that are no output are carried along and dropped again. */
 static void project_first(struct planner *planner, struct query *query, struct stage *stage)
 {
@@ -415,7 +425,7 @@ static void project_first(struct planner *planner, struct query *query, struct s
         names[i] = i < visible ? query->output_names[i] : "sort key";
     uint32_t first = add_project(planner, query, stage, all.items, names, all.count);
     if (query->distinct) {
-        stage->rows = fmax(1, stage->rows / 2);
+        stage->rows = distinct_rows(planner, query, stage->rows);
         plan__put_over(planner, PLAN_DISTINCT, stage);
     }
     for (uint32_t i = 0; i < query->order_count; i++) {

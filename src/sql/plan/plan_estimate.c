@@ -7,6 +7,7 @@
  * hundred, a bound one in five. Conditions are taken to be independent of each other, but for two
  * bounds of one column. */
 #include <math.h>
+#include <string.h>
 
 #include "sql/plan/plan_int.h"
 
@@ -75,6 +76,9 @@ static double call_guess(enum expr_call call)
     case CALL_LIKE:
     case CALL_ILIKE:
     case CALL_STARTS_WITH:
+    case CALL_MATCH:
+    case CALL_IMATCH:
+    case CALL_SIMILAR:
         return 0.05;
     default:
         return 0.5;
@@ -138,6 +142,38 @@ static bool has_distance(enum sql_type type)
     return type_is_number(type) || type_storage(type) == SQL_INTEGER;
 }
 
+/* The first bytes of a text behind `skip` of them, as a number. */
+static double text_place(struct slice text, size_t skip)
+{
+    double place = 0, unit = 1;
+    for (size_t i = skip; i < skip + 6; i++) {
+        unit /= 256;
+        place += i < text.size ? text.data[i] * unit : 0;
+    }
+    return place;
+}
+
+/* How far a value is on the way from one bound to the next. */
+static double part_between(const struct value *from, const struct value *to,
+                           const struct value *value)
+{
+    double low = 0, high = 0, at = 0;
+    if (has_distance(from->type)) {
+        low = as_double(from);
+        high = as_double(to);
+        at = as_double(value);
+    } else if (from->type == SQL_TEXT && to->type == SQL_TEXT && value->type == SQL_TEXT) {
+        struct slice a = from->as.text, b = to->as.text;
+        size_t shared = 0;
+        while (shared < a.size && shared < b.size && a.data[shared] == b.data[shared])
+            shared++;
+        low = text_place(a, shared);
+        high = text_place(b, shared);
+        at = text_place(value->as.text, shared);
+    }
+    return high > low ? fmin(1, fmax(0, (at - low) / (high - low))) : 0.5;
+}
+
 /* Which part of the values that are not common lies below this one. */
 static double histogram_below(const struct column_statistics *column, const struct value *value)
 {
@@ -154,9 +190,7 @@ static double histogram_below(const struct column_statistics *column, const stru
     if (low == column->bound_count)
         return 1;
     const struct value *from = &column->bounds[low - 1], *to = &column->bounds[low];
-    double part = 0.5;
-    if (has_distance(from->type) && as_double(to) > as_double(from))
-        part = (as_double(value) - as_double(from)) / (as_double(to) - as_double(from));
+    double part = part_between(from, to, value);
     return (low - 1 + part) / (column->bound_count - 1);
 }
 
@@ -178,13 +212,60 @@ static double bound_fraction(const struct column_statistics *column, enum expr_c
     return sum + other_fraction(column) * (less ? below : 1 - below);
 }
 
+static bool begins_with(const struct value *value, struct slice prefix)
+{
+    return value->type == SQL_TEXT && value->as.text.size >= prefix.size &&
+           memcmp(value->as.text.data, prefix.data, prefix.size) == 0;
+}
+
+/* The part of the values that begin with a text. Of those that are not common, the mean of what two
+ * ways tell: how many bounds begin so, and how far it is between the bounds from the text to the
+ * least one above all that begin so. */
+static double prefix_fraction(struct planner *planner, const struct column_statistics *column,
+                              struct slice prefix)
+{
+    double sum = 0;
+    uint32_t matches = 0;
+    if (prefix.size == 0)
+        return 1 - column->null_fraction;
+    for (uint32_t i = 0; i < column->common_count; i++)
+        sum += begins_with(&column->common[i], prefix) ? column->common_fraction[i] : 0;
+    if (column->bound_count < 2 || column->bounds[0].type != SQL_TEXT)
+        return sum;
+    for (uint32_t i = 0; i < column->bound_count; i++)
+        matches += begins_with(&column->bounds[i], prefix);
+    uint8_t *end = arena_alloc(planner->arena, prefix.size + 1);
+    memcpy(end, prefix.data, prefix.size);
+    end[prefix.size] = 255; /* no text has such a byte */
+    const struct value low = value_text(prefix);
+    const struct value high = value_text(slice_make(end, prefix.size + 1));
+    double between = histogram_below(column, &high) - histogram_below(column, &low);
+    double counted = (double)matches / column->bound_count;
+    double part = fmax((between + counted) / 2, 0.1 / column->bound_count);
+    return sum + other_fraction(column) * part;
+}
+
+/* What a pattern begins with before anything in it is special, if that decides alone: 'abc%'. */
+static bool is_prefix_pattern(struct slice pattern, struct slice *prefix)
+{
+    size_t size = 0;
+    while (size < pattern.size && !strchr("%_\\", pattern.data[size]))
+        size++;
+    *prefix = slice_make(pattern.data, size);
+    return size > 0 && size + 1 == pattern.size && pattern.data[size] == '%';
+}
+
 enum { TEXTS_MIN = 16 }; /* of fewer bounds a pattern's share is not told */
 
 /* The part of the texts that match a pattern: the common ones, and the bounds for all others. */
-static double like_fraction(const struct column_statistics *column, enum expr_call call,
-                            const struct value *pattern)
+static double like_fraction(struct planner *planner, const struct column_statistics *column,
+                            enum expr_call call, const struct value *pattern)
 {
     bool fold = call == CALL_ILIKE, valid;
+    struct slice prefix;
+    if (pattern && pattern->type == SQL_TEXT && !fold &&
+        is_prefix_pattern(pattern->as.text, &prefix) && column->bound_count != 1)
+        return prefix_fraction(planner, column, prefix);
     double sum = 0;
     uint32_t matches = 0;
     if (!pattern || pattern->type != SQL_TEXT ||
@@ -200,6 +281,24 @@ static double like_fraction(const struct column_statistics *column, enum expr_ca
             column->bounds[i].type == SQL_TEXT &&
             like_match(column->bounds[i].as.text, pattern->as.text, '\\', fold, NULL, &valid);
     return sum + other_fraction(column) * (matches + 0.5) / (column->bound_count + 1);
+}
+
+/* A regular expression of which no more is looked at than that it may begin with '^abc'. */
+static double match_fraction(struct planner *planner, const struct column_statistics *column,
+                             struct slice pattern)
+{
+    size_t size = 1;
+    if (pattern.size < 2 || pattern.data[0] != '^')
+        return call_guess(CALL_MATCH);
+    while (size < pattern.size && !strchr("^$.[]()|*+?{}\\", pattern.data[size]))
+        size++;
+    /* A special one may say that the one before it need not be there; '|' says anything. */
+    bool whole = size == pattern.size;
+    size_t kept = whole ? size - 1 : size > 1 ? size - 2 : 0;
+    if (kept == 0 || memchr(pattern.data, '|', pattern.size))
+        return call_guess(CALL_MATCH);
+    double part = prefix_fraction(planner, column, slice_make(pattern.data + 1, kept));
+    return whole ? part : part / 2;
 }
 
 /* ---- conditions -------------------------------------------------------------------------------
@@ -225,13 +324,44 @@ static const struct column_statistics *compared(struct planner *planner, const s
     return column;
 }
 
+/* The part of the rows for which a condition is neither true nor false: a column in it is NULL. */
+static double unknown_fraction(struct planner *planner, const struct query *query,
+                               const struct expr *condition)
+{
+    bool operand = condition->kind == EXPR_IN || expr_is_strict(condition);
+    if (condition->kind == EXPR_COLUMN) {
+        const struct column_statistics *column = plan__column_statistics(planner, query, condition);
+        return column ? column->null_fraction : 0;
+    }
+    if (!operand || condition->argument_count == 0)
+        return 0;
+    double part = unknown_fraction(planner, query, condition->arguments[0]);
+    return condition->kind == EXPR_IN || condition->argument_count < 2
+               ? part
+               : fmax(part, unknown_fraction(planner, query, condition->arguments[1]));
+}
+
+/* Of a column that is a condition by itself. */
+static double boolean_selectivity(struct planner *planner, const struct query *query,
+                                  const struct expr *condition)
+{
+    const struct value yes = value_boolean(true);
+    const struct column_statistics *column = plan__column_statistics(planner, query, condition);
+    return column ? equal_fraction(column, &yes) : 0.5;
+}
+
 static double call_selectivity(struct planner *planner, const struct query *query,
                                const struct expr *condition)
 {
     enum expr_call call = condition->call;
     const struct value *value = NULL;
     if (call == CALL_NOT)
-        return 1 - plan__selectivity(planner, query, condition->arguments[0]);
+        return fmax(0, 1 - unknown_fraction(planner, query, condition->arguments[0]) -
+                           plan__selectivity(planner, query, condition->arguments[0]));
+    if (call == CALL_IS_TRUE || call == CALL_IS_NOT_FALSE)
+        return plan__selectivity(planner, query, condition->arguments[0]);
+    if (call == CALL_IS_FALSE || call == CALL_IS_NOT_TRUE)
+        return fmax(0, 1 - plan__selectivity(planner, query, condition->arguments[0]));
     if (call == CALL_IS_NULL || call == CALL_IS_NOT_NULL) {
         const struct column_statistics *column =
             plan__column_statistics(planner, query, condition->arguments[0]);
@@ -256,8 +386,17 @@ static double call_selectivity(struct planner *planner, const struct query *quer
         return bound_fraction(column, call, value);
     case CALL_LIKE:
     case CALL_ILIKE:
-        return condition->arguments[0]->kind == EXPR_COLUMN ? like_fraction(column, call, value)
-                                                            : call_guess(call);
+        return condition->arguments[0]->kind == EXPR_COLUMN
+                   ? like_fraction(planner, column, call, value)
+                   : call_guess(call);
+    case CALL_STARTS_WITH:
+        return condition->arguments[0]->kind == EXPR_COLUMN && value && value->type == SQL_TEXT
+                   ? prefix_fraction(planner, column, value->as.text)
+                   : call_guess(call);
+    case CALL_MATCH:
+        return condition->arguments[0]->kind == EXPR_COLUMN && value && value->type == SQL_TEXT
+                   ? match_fraction(planner, column, value->as.text)
+                   : call_guess(call);
     default:
         return call_guess(condition->call);
     }
@@ -295,6 +434,8 @@ double plan__selectivity(struct planner *planner, const struct query *query,
         for (uint32_t i = 0; i < condition->argument_count; i++)
             result *= 1 - plan__selectivity(planner, query, condition->arguments[i]);
         return 1 - result;
+    case EXPR_COLUMN:
+        return boolean_selectivity(planner, query, condition);
     case EXPR_IN:
         return list_selectivity(planner, query, condition);
     case EXPR_CALL:
@@ -306,8 +447,8 @@ double plan__selectivity(struct planner *planner, const struct query *query,
 
 enum { BOUNDS_REACH = 64 }; /* a later bound finds the earlier one among so many conditions */
 
-/* Of a later bound of the other side on the same column: what it leaves of what the earlier one
- * let through. 0: there is none before. */
+/* Of a later bound on the same column: what it leaves of what the earlier one let through. 0: there
+ * is none before. */
 static double interval(struct planner *planner, const struct query *query,
                        const struct exprs *conditions, uint32_t at)
 {
@@ -322,11 +463,13 @@ static double interval(struct planner *planner, const struct query *query,
         if (compared(planner, query, conditions->items[i], &other, &other_value) != column ||
             !other_value || other_value->null)
             continue;
-        bool opposite =
-            less ? other == CALL_GT || other == CALL_GE : other == CALL_LT || other == CALL_LE;
-        if (!opposite)
+        bool other_less = other == CALL_LT || other == CALL_LE;
+        if (!other_less && other != CALL_GT && other != CALL_GE)
             continue;
         double before = bound_fraction(column, other, other_value);
+        if (other_less == less) /* the narrower one counts */
+            return fmin(1, fmax(bound_fraction(column, call, value), BETWEEN_MIN) /
+                               fmax(before, BETWEEN_MIN));
         double both = before + bound_fraction(column, call, value) - (1 - column->null_fraction);
         return fmax(both, BETWEEN_MIN) / fmax(before, BETWEEN_MIN);
     }

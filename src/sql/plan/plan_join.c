@@ -21,6 +21,7 @@ static const double COST_MERGE = 0.3; /* a row of either side */
 static const double COST_PAIR = 0.2;  /* a pair of rows looked at by a nested loop */
 static const double COST_ROW = 0.2;   /* a row that comes out */
 static const double SHORT_ROWS = 100;
+static const double ANTI_MIN = 0.25; /* of the left rows have no partner, at least */
 
 static const struct wish no_wish;
 
@@ -77,8 +78,8 @@ double plan__join_rows(enum join_kind kind, double left, double right, double se
     switch (kind) {
     case JOIN_SEMI:
         return fmin(left, pairs);
-    case JOIN_ANTI:
-        return fmax(1, left / 2);
+    case JOIN_ANTI: /* rather a few too many: it is the keys in common that are guessed */
+        return fmax(1, fmax(left * ANTI_MIN, left - fmin(left, pairs)));
     case JOIN_LEFT:
     case JOIN_FULL:
         return fmax(left, pairs);
