@@ -7,6 +7,8 @@
  * after the other no table is needed at all. */
 #include "sql/exec/spill_int.h"
 
+#include <string.h>
+
 struct distinct {
     struct operator op;
     struct key_table seen; /* when ordered: the last keys of the batch before */
@@ -186,9 +188,49 @@ static void distinct_close(struct operator* op)
 
 static const struct operator_ops distinct_ops = {distinct_next, distinct_close};
 
+/* ---- as groups --------------------------------------------------------------------------------
+ */
+
+static status_t grouped_next(struct operator* op, struct batch **out, struct error *error)
+{
+    status_t status = exec__operator_next(op->left, out, error);
+    op->figures.memory = op->left->figures.memory;
+    op->figures.spilled = op->left->figures.spilled;
+    op->figures.parts = op->left->figures.parts;
+    return status;
+}
+
+static const struct operator_ops grouped_ops = {grouped_next, NULL};
+
+/* Of a large table, all of which will be read: groups without aggregates, which several threads can
+ * make (aggregate_parallel.c). They come in the same order, but not before the last row is read. */
+static status_t grouped_open(struct exec *exec, const struct plan *plan, struct operator** out,
+                             struct error *error)
+{
+    uint32_t count = plan->column_count;
+    struct expr **groups = arena_alloc(exec->arena, count * sizeof(struct expr *));
+    for (uint32_t c = 0; c < count; c++) {
+        groups[c] = arena_zalloc(exec->arena, sizeof **groups);
+        groups[c]->kind = EXPR_COLUMN;
+        groups[c]->type = plan->types[c];
+        groups[c]->index = c;
+    }
+    struct plan *own = arena_zalloc(exec->arena, sizeof *own);
+    *own = *plan;
+    own->kind = PLAN_AGGREGATE;
+    memset(&own->as, 0, sizeof own->as);
+    own->as.aggregate.groups = groups;
+    own->as.aggregate.group_count = count;
+    *out = exec__operator_create(exec, plan, &grouped_ops, sizeof **out);
+    return exec__operator_open(exec, own, &(*out)->left, error);
+}
+
 status_t exec__distinct_open(struct exec *exec, const struct plan *plan, struct operator** out,
                              struct error *error)
 {
+    if (plan->as.distinct.key_count == 0 && !plan->as.distinct.ordered && plan->column_count > 0 &&
+        exec__gather_wanted(exec, plan->left))
+        return grouped_open(exec, plan, out, error);
     struct distinct *distinct = exec__operator_create(exec, plan, &distinct_ops, sizeof *distinct);
     *out = &distinct->op;
     enum sql_type *types;

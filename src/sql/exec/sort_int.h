@@ -70,7 +70,7 @@ static inline int exec__sort_entry_order(const struct sort_entry *a, const struc
 size_t exec__sort_order_size(uint32_t count);
 /* Puts the numbers of all rows of a collection, `count` of them, in order by the keys that are in
  * `key_columns`; equal ones by their numbers. Chunks may have fewer rows than they hold. The first
- * `count` uint32_t of `memory` become the order, also after an error (ERR_CANCELED). */
+ * `count` uint32_t of `memory` become the order. ERR_CANCELED. */
 status_t exec__sort_order(const struct collection *rows, const struct sort_key *keys,
                           const uint32_t *key_columns, uint32_t key_count, void *memory,
                           uint32_t count, struct error *error);

@@ -38,6 +38,8 @@ struct sorter {
     uint64_t *entries;
     uint64_t *room;
     struct pace pace;
+    status_t status; /* ERR_CANCELED, found in the middle of a loop, which then ended */
+    struct error *error;
 };
 
 enum pack_kind {
@@ -80,6 +82,20 @@ static uint32_t row_bits(const struct collection *rows)
 static uint32_t row_of(const struct sorter *sorter, uint64_t entry)
 {
     return (uint32_t)(entry & (((uint64_t)1 << sorter->row_bits) - 1));
+}
+
+/* Within a loop over entries, of which there may be very many: shall it go on? */
+static inline bool goes_on(struct sorter *sorter, uint32_t i)
+{
+    enum { ENTRIES_BETWEEN = 1 << 20 };
+    if (i % ENTRIES_BETWEEN == ENTRIES_BETWEEN - 1 && sorter->status == OK)
+        sorter->status = exec__cancel_check(sorter->pace.exec, sorter->error);
+    return sorter->status == OK;
+}
+
+static status_t sorter_pace(struct sorter *sorter, uint64_t steps, struct error *error)
+{
+    return sorter->status != OK ? sorter->status : exec__pace(&sorter->pace, steps, error);
 }
 
 /* ---- values as numbers --------------------------------------------------------------------------
@@ -143,13 +159,13 @@ static inline uint64_t number_of(const struct pack *pack, enum pack_kind kind,
 /* ---- what a column's rows have in common --------------------------------------------------------
  */
 
-static void texts_measure(const struct sorter *sorter, const uint64_t *entries, uint32_t count,
+static void texts_measure(struct sorter *sorter, const uint64_t *entries, uint32_t count,
                           struct pack *pack)
 {
     struct slice first = {0};
     size_t longest = 0;
     bool any = false;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && goes_on(sorter, i); i++) {
         uint32_t row = row_of(sorter, entries[i]);
         const struct vector *vector = exec__collection_vector(sorter->rows, pack->column, row);
         if (vector_is_null(vector, row % BATCH_ROWS_MAX))
@@ -174,13 +190,13 @@ static void texts_measure(const struct sorter *sorter, const uint64_t *entries, 
     pack->size = pack->whole ? (uint32_t)(longest - first.size) : 0;
 }
 
-static void numerics_measure(const struct sorter *sorter, const uint64_t *entries, uint32_t count,
+static void numerics_measure(struct sorter *sorter, const uint64_t *entries, uint32_t count,
                              struct pack *pack)
 {
     bool any = false;
     uint32_t scale = 0;
     pack->kind = PACK_DECIMAL;
-    for (uint32_t i = 0; i < count && pack->kind == PACK_DECIMAL; i++) {
+    for (uint32_t i = 0; i < count && pack->kind == PACK_DECIMAL && goes_on(sorter, i); i++) {
         uint32_t row = row_of(sorter, entries[i]);
         const struct vector *vector = exec__collection_vector(sorter->rows, pack->column, row);
         if (vector_is_null(vector, row % BATCH_ROWS_MAX))
@@ -196,11 +212,11 @@ static void numerics_measure(const struct sorter *sorter, const uint64_t *entrie
     pack->whole = pack->kind == PACK_DECIMAL;
 }
 
-static void range_measure(const struct sorter *sorter, const uint64_t *entries, uint32_t count,
+static void range_measure(struct sorter *sorter, const uint64_t *entries, uint32_t count,
                           struct pack *pack)
 {
     uint64_t least = UINT64_MAX, most = 0;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && goes_on(sorter, i); i++) {
         uint32_t row = row_of(sorter, entries[i]);
         const struct vector *vector = exec__collection_vector(sorter->rows, pack->column, row);
         if (vector_is_null(vector, row % BATCH_ROWS_MAX)) {
@@ -219,8 +235,8 @@ static void range_measure(const struct sorter *sorter, const uint64_t *entries, 
         pack->bits = bit_width(pack->range + pack->has_nulls);
 }
 
-static void pack_make(const struct sorter *sorter, const uint64_t *entries, uint32_t count,
-                      uint32_t k, struct pack *pack)
+static void pack_make(struct sorter *sorter, const uint64_t *entries, uint32_t count, uint32_t k,
+                      struct pack *pack)
 {
     const struct sort_key *key = &sorter->keys[k];
     uint32_t column = sorter->key_columns[k];
@@ -260,13 +276,12 @@ static void pack_make(const struct sorter *sorter, const uint64_t *entries, uint
 /* ---- numbers into entries -----------------------------------------------------------------------
  */
 
-static inline void column_put(const struct sorter *sorter, const struct pack *pack,
-                              enum pack_kind kind, uint64_t *entries, uint32_t count, uint32_t drop,
-                              uint32_t shift)
+static inline void column_put(struct sorter *sorter, const struct pack *pack, enum pack_kind kind,
+                              uint64_t *entries, uint32_t count, uint32_t drop, uint32_t shift)
 {
     uint64_t null = pack->nulls_first ? 0 : pack->range + 1;
     uint64_t offset = pack->has_nulls && pack->nulls_first;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && goes_on(sorter, i); i++) {
         uint32_t row = row_of(sorter, entries[i]);
         const struct vector *vector = exec__collection_vector(sorter->rows, pack->column, row);
         uint64_t number = null;
@@ -279,7 +294,7 @@ static inline void column_put(const struct sorter *sorter, const struct pack *pa
 }
 
 /* A loop for each kind. */
-static void pack_put(const struct sorter *sorter, const struct pack *pack, uint64_t *entries,
+static void pack_put(struct sorter *sorter, const struct pack *pack, uint64_t *entries,
                      uint32_t count, uint32_t drop, uint32_t shift)
 {
     ASSERT(shift < 64 && drop < 64);
@@ -328,7 +343,7 @@ static status_t keys_put(struct sorter *sorter, uint64_t *entries, uint32_t coun
         *bits += put;
         whole = pack.whole && drop == 0;
         *column += whole;
-        status = exec__pace(&sorter->pace, (uint64_t)count * 8, error);
+        status = sorter_pace(sorter, (uint64_t)count * 8, error);
     }
     return status;
 }
@@ -396,15 +411,15 @@ static void insertion_sort(uint64_t *entries, uint32_t count)
 }
 
 /* By one digit, from `in` to `out`; false: it is the same in all, and nothing was done. */
-static bool digit_sort(const uint64_t *in, uint64_t *out, uint32_t count, uint32_t shift,
-                       uint32_t bits)
+static bool digit_sort(struct sorter *sorter, const uint64_t *in, uint64_t *out, uint32_t count,
+                       uint32_t shift, uint32_t bits)
 {
     uint32_t starts[1 << DIGIT_BITS_MAX] = {0};
     uint64_t mask = ((uint64_t)1 << bits) - 1;
     ASSERT(bits <= DIGIT_BITS_MAX && shift + bits <= 64);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count && goes_on(sorter, i); i++)
         starts[in[i] >> shift & mask]++;
-    if (starts[in[0] >> shift & mask] == count)
+    if (starts[in[0] >> shift & mask] == count || sorter->status != OK)
         return false;
     uint32_t start = 0;
     for (uint32_t digit = 0; digit <= mask; digit++) {
@@ -412,9 +427,9 @@ static bool digit_sort(const uint64_t *in, uint64_t *out, uint32_t count, uint32
         starts[digit] = start;
         start += size;
     }
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count && goes_on(sorter, i); i++)
         out[starts[in[i] >> shift & mask]++] = in[i];
-    return true;
+    return sorter->status == OK;
 }
 
 static bool ascends(const uint64_t *entries, uint32_t count)
@@ -442,13 +457,13 @@ static status_t radix_sort(struct sorter *sorter, uint64_t *entries, uint64_t *r
     status_t status = OK;
     for (uint32_t i = 0; i < digits && status == OK; i++) {
         uint32_t width = (bits - (shift - (64 - bits)) + digits - i - 1) / (digits - i);
-        if (digit_sort(in, out, count, shift, width)) {
+        if (digit_sort(sorter, in, out, count, shift, width)) {
             uint64_t *swapped = in;
             in = out;
             out = swapped;
         }
         shift += width;
-        status = exec__pace(&sorter->pace, (uint64_t)count * 8, error);
+        status = sorter_pace(sorter, (uint64_t)count * 8, error);
     }
     if (in != entries)
         memcpy(entries, in, count * sizeof *entries);
@@ -502,7 +517,8 @@ status_t exec__sort_order(const struct collection *rows, const struct sort_key *
                             .entries = entries,
                             .room = entries + count + 1,
                             .row_bits = row_bits(rows),
-                            .pace = {.exec = rows->exec}};
+                            .pace = {.exec = rows->exec},
+                            .error = error};
     uint32_t found = 0;
     for (uint32_t c = 0; c < rows->chunk_count; c++) {
         for (uint32_t i = 0; i < rows->chunks[c]->row_count; i++)

@@ -382,6 +382,15 @@ static void test_gather_ends_early(void **state)
     }
 }
 
+static void test_distinct(void **state)
+{
+    (void)state;
+    struct plan *made = p_project(w, big(), e_col(w, 1, I), made_key(), NULL);
+    same_rows(p_distinct(w, made), NULL);
+    same_rows(p_distinct(w, made), batches_are_small);
+    same_rows(p_distinct(w, p_project(w, big(), e_col(w, 1, I), NULL)), budget_is_small);
+}
+
 static void test_limit_reads_alone(void **state)
 {
     (void)state;
@@ -474,6 +483,7 @@ int main(void)
         TEST(test_groups_by_threads),
         TEST(test_gather),
         TEST(test_gather_ends_early),
+        TEST(test_distinct),
         TEST(test_limit_reads_alone),
         cmocka_unit_test(test_tasks_are_taken_back),
     };
