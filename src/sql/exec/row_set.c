@@ -1,7 +1,8 @@
 /* Distinct rows: open addressing over row numbers, the hashes beside, the rows in a row store.
  *
- * A row whose hash is not there is new without a look at any row. One whose hash is there is
- * compared with the row that has it, which may be read from the file: so its blocks are small. */
+ * Of the hashes the lower half is kept. A row whose hash is not there is new without a look at any
+ * row. One whose hash is there is compared with the row that has it, which may be read from the
+ * file: so its blocks are small. */
 #include "sql/exec/row_store_int.h"
 
 #include <string.h>
@@ -50,7 +51,7 @@ static status_t reserve(struct row_set *set, struct error *error)
         set->slots = mem_zalloc(set->slot_count, sizeof *set->slots);
         uint32_t mask = set->slot_count - 1;
         for (uint32_t i = 0; i < count; i++) {
-            uint32_t slot = (uint32_t)set->hashes[i] & mask;
+            uint32_t slot = set->hashes[i] & mask;
             while (set->slots[slot])
                 slot = (slot + 1) & mask;
             set->slots[slot] = i + 1;
@@ -88,7 +89,7 @@ static status_t row_put(struct row_set *set, const struct vector *const *columns
     for (; status == OK && set->slots[slot]; slot = (slot + 1) & mask) {
         uint32_t number = set->slots[slot] - 1;
         bool equal = false;
-        if (set->hashes[number] == hash)
+        if (set->hashes[number] == (uint32_t)hash)
             status = row_equals(set, number, columns, row, &equal, error);
         if (equal)
             return OK;
@@ -96,7 +97,7 @@ static status_t row_put(struct row_set *set, const struct vector *const *columns
     if (status != OK)
         return status;
     *is_new = true;
-    set->hashes[set->rows.row_count] = hash;
+    set->hashes[set->rows.row_count] = (uint32_t)hash;
     set->slots[slot] = (uint32_t)set->rows.row_count + 1;
     return exec__row_store_append(&set->rows, columns, &row, 1, error);
 }

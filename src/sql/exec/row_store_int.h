@@ -115,12 +115,12 @@ status_t exec__row_scan_next(struct row_scan *scan, struct batch **batch, struct
 /* ---- distinct rows (row_set.c) ------------------------------------------------------------------
  */
 
-/* Rows that have been seen. Their hashes and numbers stay in memory, 16 to 24 bytes a row, since
+/* Rows that have been seen. Their hashes and numbers stay in memory, 12 to 24 bytes a row, since
  * any of them may be asked for next; the rows themselves need not. */
 struct row_set {
     struct row_store rows;
     struct row_cursor cursor;
-    uint64_t *hashes; /* by number */
+    uint32_t *hashes; /* by number */
     uint32_t hash_capacity;
     uint32_t *slots; /* number + 1, or 0 */
     uint32_t slot_count;
