@@ -190,9 +190,17 @@ static void conn_end(struct conn *conn)
     conn->node->lingering_count++;
 }
 
+/* A client that comes in speaks first: HTTP/2's preface (RFC 9113, 3.4), or something else, to
+ * which an answer in HTTP/2 would be noise. */
+static bool waits_for_first(const struct conn *conn)
+{
+    return conn->accepted && !conn->heard;
+}
+
 static void conn_write(struct conn *conn)
 {
-    while (!conn->rest && !conn->connecting && !conn->closing && !conn->linger) {
+    while (!conn->rest && !conn->connecting && !conn->closing && !conn->linger &&
+           !waits_for_first(conn)) {
         struct slice output = grpc_conn_output(conn->grpc);
         if (output.size == 0) {
             if (grpc_conn_done(conn->grpc))
@@ -233,6 +241,23 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(node->read_buffer, READ_SIZE);
 }
 
+/* True: it is another protocol's, and has been told. */
+static bool is_stranger(struct conn *conn, struct slice first)
+{
+    struct buffer answer = {0};
+    enum stranger stranger = stranger_answer(first, &answer);
+    if (stranger != STRANGER_NOT) {
+        uv_buf_t buf = uv_buf_init((char *)answer.data, (unsigned)answer.size);
+        int wrote = uv_try_write(&conn->as.stream, &buf, 1);
+        if (stranger == STRANGER_TOLD || wrote != (int)answer.size) {
+            log_debug("server", "a client of another protocol: closed");
+            conn_destroy(conn);
+        }
+    }
+    buffer_free(&answer);
+    return stranger != STRANGER_NOT;
+}
+
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 {
     struct conn *conn = stream->data;
@@ -243,6 +268,8 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
         return;
     }
     if (conn->linger)
+        return;
+    if (waits_for_first(conn) && is_stranger(conn, slice_make(buf->base, (size_t)got)))
         return;
     conn->heard = true;
     conn->quiet = 0;

@@ -155,6 +155,14 @@ void node_hand_over_cancel(struct node *node);
 status_t join_ask(const struct server_config *config, struct server_joined *out,
                   struct error *error);
 
+/* stranger.c: what to say to a client whose first bytes are none of HTTP/2's. */
+enum stranger {
+    STRANGER_NOT,
+    STRANGER_ASKS, /* it goes on when it has been answered */
+    STRANGER_TOLD, /* nothing follows */
+};
+enum stranger stranger_answer(struct slice first, struct buffer *out);
+
 /* listener.c: sockets and the gRPC connections on them */
 status_t listener_open(struct node *node, const char *address, struct error *error);
 void listener_close(struct node *node);

@@ -1,5 +1,6 @@
 """Bad input: each gives a clear error with its SQLSTATE, and the node goes on."""
 import os
+import re
 import socket
 import tempfile
 
@@ -45,7 +46,7 @@ def raw_sql(text):
 def ten_megabytes_of_sql():
     sql = "SELECT '" + "x" * (10 << 20) + "'"
     error, status = raw_execute(raw_sql(sql.encode()))
-    assert status.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, status
+    assert status.code() == grpc.StatusCode.INVALID_ARGUMENT, status
     if error is not None:
         assert error.sqlstate.startswith("54"), error
     goes_on()
@@ -110,6 +111,21 @@ def not_grpc():
             except ConnectionError:
                 pass
     goes_on()
+
+
+@test
+def clients_of_other_protocols():
+    """They are told in their own, whatever they begin with, and before the node says anything."""
+    for first, said in [(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", rb"^HTTP/1.1 400 .*speaks gRPC"),
+                        (b"\0\0\0\x10\0\x03\0\0user\0x\0\0", rb"^E\0.*SFATAL\0.*speaks gRPC and not the PostgreSQL"),
+                        (b"\0\0\0\x08\x04\xd2\x16\x2f", rb"^N$")]:
+        with socket.create_connection(("127.0.0.1", node.port), timeout=PATIENCE) as connection:
+            connection.sendall(first)
+            answer = b""
+            while answer != b"N" and (got := connection.recv(4096)):
+                answer += got
+        assert re.search(said, answer, re.S), answer
+    assert node.rows("SELECT 1") == [(1,)]
 
 
 @test

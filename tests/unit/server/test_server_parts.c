@@ -392,6 +392,44 @@ static void test_wire_status_retried(void **state)
     }
 }
 
+/* ---- clients of other protocols -----------------------------------------------------------------
+ */
+
+static void test_strangers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *first;
+        size_t size;
+        const char *begins; /* what they are told */
+    } cases[] = {
+        {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24, ""},
+        {"P", 1, ""},
+        {"", 0, ""},
+        {"GET / HTTP/1.1\r\n", 16, "HTTP/1.1 400 "},
+        {"POST /x HTTP/1.0\r\n", 18, "HTTP/1.1 400 "},
+        {"\0\0\0\x08\x04\xd2\x16\x2f", 8, "N"},       /* may it be TLS? */
+        {"\0\0\0\x08\x04\xd2\x16\x30", 8, "N"},       /* GSS? */
+        {"\0\0\0\x10\0\x03\0\0user\0x\0\0", 16, "E"}, /* version 3.0 */
+        {"\0\0\0\x08\x04\xd2\x16", 7, ""},
+        {"\0\0\x12\x04\0\0\0\0\0", 9, ""}, /* a frame of HTTP/2 */
+        {"\xff\xff\xff\xff\xff\xff\xff\xff", 8, ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buffer out = {0};
+        enum stranger stranger = stranger_answer(slice_make(cases[i].first, cases[i].size), &out);
+        if (stranger != (*cases[i].begins == 'N' ? STRANGER_ASKS
+                         : *cases[i].begins      ? STRANGER_TOLD
+                                                 : STRANGER_NOT) ||
+            (out.size > 0) != (*cases[i].begins != 0) ||
+            !slice_has_prefix(buffer_slice(&out), slice_from_string(cases[i].begins)))
+            fail_msg("case %zu", i);
+        if (*cases[i].begins == 'E') /* fields behind its length, the last ended by a NUL */
+            assert_true(get_u32_be(out.data + 1) == out.size - 1 && out.data[out.size - 1] == 0);
+        buffer_free(&out);
+    }
+}
+
 /* ---- the store's binding ------------------------------------------------------------------------
  */
 
@@ -491,12 +529,19 @@ static void test_wire_strings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_addresses),           cmocka_unit_test(test_peers),
-        cmocka_unit_test(test_config_refused),      cmocka_unit_test(test_jobs),
-        cmocka_unit_test(test_wire_parameters),     cmocka_unit_test(test_wire_rows),
-        cmocka_unit_test(test_wire_large_rows),     cmocka_unit_test(test_wire_strings),
-        cmocka_unit_test(test_wire_other_types),    cmocka_unit_test(test_wire_status),
-        cmocka_unit_test(test_wire_status_retried), cmocka_unit_test(test_store),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_peers),
+        cmocka_unit_test(test_config_refused),
+        cmocka_unit_test(test_jobs),
+        cmocka_unit_test(test_wire_parameters),
+        cmocka_unit_test(test_wire_rows),
+        cmocka_unit_test(test_wire_large_rows),
+        cmocka_unit_test(test_wire_strings),
+        cmocka_unit_test(test_wire_other_types),
+        cmocka_unit_test(test_wire_status),
+        cmocka_unit_test(test_wire_status_retried),
+        cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
