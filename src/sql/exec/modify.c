@@ -9,6 +9,7 @@
  *   2. put the new keys, each after a get: whatever is found there now, an untouched row's key or
  *      one put a moment ago, is a violation.
  *   3. check foreign keys, with all changes in place.
+ * An UPDATE that touches no column of a key has nothing to take away, and goes over the rows once.
  * RETURNING gives the rows out when all is done. INSERT ... ON CONFLICT goes its own way: upsert.c.
  *
  * An error leaves the changes made so far in the transaction, which the session then abandons. */
@@ -222,6 +223,21 @@ static status_t row_settle(struct modify *modify, struct error *error)
     return status == OK ? exec__row_return(modify, modify->new_row, error) : status;
 }
 
+/* Both steps at once, where no row gets another key. */
+static status_t row_change(struct modify *modify, struct error *error)
+{
+    status_t status = exec__rules_check(modify->rules, modify->new_row, error);
+    return status == OK ? row_settle(modify, error) : status;
+}
+
+static bool keys_stay(const struct modify *modify)
+{
+    bool touched = modify->primary_touched;
+    for (uint32_t i = 1; i < modify->table->index_count; i++)
+        touched |= modify->index_touched[i];
+    return !touched;
+}
+
 /* FROM and USING may bring a row several times: the first is kept. */
 static status_t drop_repetitions(struct modify *modify, struct error *error)
 {
@@ -367,6 +383,8 @@ static status_t modify_collected(struct modify *modify, struct error *error)
         status = rows_each(modify, row_insert, error);
     } else if (plan->kind == PLAN_DELETE) {
         status = rows_each(modify, row_delete, error);
+    } else if (keys_stay(modify)) {
+        status = rows_each(modify, row_change, error);
     } else {
         status = rows_each(modify, row_vacate, error);
         if (status == OK)
@@ -460,8 +478,9 @@ status_t exec__modify_rows_init(struct modify *modify, const struct plan_rules *
     modify->stored = room + 2 * places;
     modify->column_touched = (bool *)(room + values);
     modify->index_touched = modify->column_touched + table->column_count;
-    for (size_t i = 0; i < values; i++)
-        room[i] = value_null(SQL_UNKNOWN); /* as dropped columns stay in `stored` */
+    memset(room, 0, values * sizeof *room);
+    for (uint32_t i = 0; i < table->ordinal_next; i++)
+        modify->stored[i].null = true; /* as dropped columns stay */
     memset(modify->column_touched, true, flags * sizeof(bool));
     modify->primary_touched = true;
     buffers_take(modify);
