@@ -194,6 +194,21 @@ void kv__page_set_child(struct kv__page *page, uint32_t index, uint32_t child)
 
 /* ---- searching ------------------------------------------------------------------------------ */
 
+/* The first of the slots [low, high) whose head is not below `head`. Which half comes next is
+ * computed, not branched to: it is as good as random. */
+static uint32_t heads_below(const struct kv__slot *slots, uint32_t low, uint32_t high,
+                            uint32_t head)
+{
+    uint32_t count = high - low;
+    ASSERT(count > 0);
+    while (count > 1) {
+        uint32_t half = count / 2;
+        low += slots[low + half - 1].head < head ? half : 0;
+        count -= half;
+    }
+    return low + (slots[low].head < head);
+}
+
 uint32_t kv__page_search(const struct kv__page *page, uint32_t first, struct slice key, bool *exact)
 {
     const struct kv__slot *slots = kv__page_slots(page);
@@ -211,6 +226,11 @@ uint32_t kv__page_search(const struct kv__page *page, uint32_t first, struct sli
         key = slice_from(key, prefix);
     }
     uint32_t head = rest_head(key);
+    low = heads_below(slots, low, high, head);
+    if (low == high || slots[low].head != head)
+        return low;
+    if (low + 1 < high && slots[low + 1].head != head)
+        high = low + 1; /* the only one that begins so */
     while (low < high) {
         uint32_t middle = (low + high) / 2;
         if (slots[middle].head < head) {
