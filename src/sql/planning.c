@@ -14,14 +14,20 @@
 #include "sql_int.h"
 
 enum { BRIEF_US = 5000 };
+/* From the first poll on: a plan that comes from the cache need not know what time it is. */
+static const uint64_t FROM_FIRST_POLL = UINT64_MAX;
 
 static status_t planning_poll(void *context, struct error *error)
 {
     struct sql_session *session = context;
     if (atomic_load(&session->cancel))
         return error_set(error, ERR_CANCELED, "%s", status_text(ERR_CANCELED));
-    if (session->planning_until_us == 0 ||
-        env_monotonic_us(session->engine->env) <= session->planning_until_us)
+    if (session->planning_until_us == 0)
+        return OK;
+    uint64_t now_us = env_monotonic_us(session->engine->env);
+    if (session->planning_until_us == FROM_FIRST_POLL)
+        session->planning_until_us = now_us + BRIEF_US;
+    if (now_us <= session->planning_until_us)
         return OK;
     session->planning_next = PLANNED_APART;
     return error_set(error, ERR_BUSY, "planning goes on elsewhere");
@@ -33,7 +39,7 @@ void sql__planning_begin(struct sql_session *session, struct plan_options *optio
     session->planning_next = session->planning;
     session->planning_until_us = 0;
     if (session->planning == PLANNED_BRIEFLY)
-        session->planning_until_us = env_monotonic_us(session->engine->env) + BRIEF_US;
+        session->planning_until_us = FROM_FIRST_POLL;
     sql__planning_options(session, options);
 }
 
