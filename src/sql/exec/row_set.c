@@ -79,24 +79,35 @@ static status_t row_equals(struct row_set *set, uint32_t number,
     return OK;
 }
 
+/* Is the row there? If not, *slot is where it belongs. */
+static status_t find(struct row_set *set, const struct vector *const *columns, uint32_t row,
+                     uint64_t hash, uint32_t *slot, bool *found, struct error *error)
+{
+    uint32_t mask = set->slot_count - 1;
+    status_t status = OK;
+    ASSERT(set->slot_count > 0);
+    *found = false;
+    for (*slot = (uint32_t)hash & mask; set->slots[*slot]; *slot = (*slot + 1) & mask) {
+        uint32_t number = set->slots[*slot] - 1;
+        if (set->hashes[number] == (uint32_t)hash)
+            status = row_equals(set, number, columns, row, found, error);
+        if (status != OK || *found)
+            break;
+    }
+    return status;
+}
+
 static status_t row_put(struct row_set *set, const struct vector *const *columns, uint32_t row,
                         uint64_t hash, bool *is_new, struct error *error)
 {
+    uint32_t slot;
+    bool found = false;
     status_t status = reserve(set, error);
-    uint32_t mask = set->slot_count - 1;
-    uint32_t slot = (uint32_t)hash & mask;
-    *is_new = false;
-    for (; status == OK && set->slots[slot]; slot = (slot + 1) & mask) {
-        uint32_t number = set->slots[slot] - 1;
-        bool equal = false;
-        if (set->hashes[number] == (uint32_t)hash)
-            status = row_equals(set, number, columns, row, &equal, error);
-        if (equal)
-            return OK;
-    }
-    if (status != OK)
+    if (status == OK)
+        status = find(set, columns, row, hash, &slot, &found, error);
+    *is_new = status == OK && !found;
+    if (!*is_new)
         return status;
-    *is_new = true;
     set->hashes[set->rows.row_count] = (uint32_t)hash;
     set->slots[slot] = (uint32_t)set->rows.row_count + 1;
     return exec__row_store_append(&set->rows, columns, &row, 1, error);
@@ -115,5 +126,21 @@ status_t exec__row_set_put(struct row_set *set, const struct batch *batch, bool 
     status_t status = OK;
     for (uint32_t i = 0; i < batch->selected && status == OK; i++)
         status = row_put(set, columns, batch_row(batch, i), hashes[i], &is_new[i], error);
+    return status;
+}
+
+status_t exec__row_set_find(struct row_set *set, const struct vector *const *columns,
+                            const uint32_t *rows, uint32_t count, bool *found, struct error *error)
+{
+    uint64_t hashes[BATCH_ROWS_MAX];
+    status_t status = OK;
+    ASSERT(count <= BATCH_ROWS_MAX);
+    exec__hash_rows(columns, set->rows.head.column_count, rows, count, hashes);
+    for (uint32_t i = 0; i < count && status == OK; i++) {
+        uint32_t slot;
+        found[i] = false;
+        if (set->slot_count > 0)
+            status = find(set, columns, rows ? rows[i] : i, hashes[i], &slot, &found[i], error);
+    }
     return status;
 }

@@ -134,5 +134,8 @@ void exec__row_set_free(struct row_set *set);
  * are equal. */
 status_t exec__row_set_put(struct row_set *set, const struct batch *batch, bool *is_new,
                            struct error *error);
+/* found[i]: is the i-th of the rows listed (NULL: of the first `count`) there? */
+status_t exec__row_set_find(struct row_set *set, const struct vector *const *columns,
+                            const uint32_t *rows, uint32_t count, bool *found, struct error *error);
 
 #endif

@@ -16,9 +16,10 @@
  *     x < ALL:  not x >= m   x = ALL:  m = M and x = m       false, else NULL if there is a NULL
  * likewise for the others; without any row ANY is false and ALL is true, whatever x is; otherwise
  * a NULL x gives NULL. */
-#include "sql/exec/exec_int.h"
+#include "sql/exec/row_store_int.h"
 
 #include "base/mem.h"
+#include "sql/exec/spill_int.h"
 
 struct subquery {
     const struct subplan *plan;
@@ -30,7 +31,7 @@ struct subquery {
     uint32_t key_count;
     struct value result; /* of a scalar, of EXISTS, of IN with cells */
     bool has_set;
-    struct key_table set;
+    struct row_set set;
     bool any_row;
     bool any_null;
     struct value least; /* ANY, ALL: NULL when all values are */
@@ -69,18 +70,20 @@ static status_t take_scalar(struct subquery *subquery, const struct batch *batch
 static status_t take_set(struct subquery *subquery, const struct batch *batch, struct error *error)
 {
     uint32_t rows[BATCH_ROWS_MAX];
-    uint32_t numbers[BATCH_ROWS_MAX];
-    uint32_t count = 0;
+    bool is_new[BATCH_ROWS_MAX];
+    struct batch values = *batch;
     const struct vector *column = &batch->columns[0];
+    values.selection = rows;
+    values.selected = 0;
     for (uint32_t i = 0; i < batch->selected; i++) {
         uint32_t row = batch_row(batch, i);
         if (vector_is_null(column, row))
             subquery->any_null = true;
         else
-            rows[count++] = row;
+            rows[values.selected++] = row;
     }
     subquery->any_row = true;
-    return exec__key_table_put(&subquery->set, &column, rows, count, numbers, NULL, error);
+    return exec__row_set_put(&subquery->set, &values, is_new, error);
 }
 
 static void take_sought(struct subquery *subquery, const struct batch *batch, bool *enough)
@@ -146,10 +149,11 @@ static void forget(struct subquery *subquery)
     subquery->least = subquery->greatest = value_null(type);
     subquery->result = plan->kind == SUBPLAN_SCALAR ? value_null(type) : value_boolean(false);
     if (subquery->has_set)
-        exec__key_table_free(&subquery->set);
+        exec__row_set_free(&subquery->set);
     subquery->has_set = plan->kind == SUBPLAN_IN && !seeks_operand(plan);
     if (subquery->has_set)
-        exec__key_table_init(&subquery->set, &subquery->exec, plan->plan->types, NULL, 1);
+        exec__row_set_init(&subquery->set, subquery->exec.top, plan->plan->types, 1,
+                           exec__work_memory(subquery->exec.top));
 }
 
 static status_t pull(struct subquery *subquery, struct operator* root, struct error *error)
@@ -228,7 +232,7 @@ void exec__subqueries_close(struct exec *top)
         if (!subquery)
             continue;
         if (subquery->has_set)
-            exec__key_table_free(&subquery->set);
+            exec__row_set_free(&subquery->set);
         arena_free(&subquery->arena);
         arena_free(&subquery->kept);
         mem_free(subquery->keys);
@@ -279,18 +283,19 @@ static void put(struct eval *eval, uint32_t row, struct value value)
 static status_t run_set(struct eval *eval, struct subquery *subquery, const struct batch *in,
                         struct error *error)
 {
-    uint32_t numbers[BATCH_ROWS_MAX];
+    bool found[BATCH_ROWS_MAX];
     const struct vector *operand;
     status_t status = exec__eval_column(eval->arguments[0], in, &operand, error);
+    if (status == OK)
+        status =
+            exec__row_set_find(&subquery->set, &operand, in->selection, in->selected, found, error);
     if (status != OK)
         return status;
-    exec__key_table_find(&subquery->set, &operand, in->selection, in->selected, numbers);
     for (uint32_t i = 0; i < in->selected; i++) {
         uint32_t row = batch_row(in, i);
-        bool found = numbers[i] != EXEC_NO_ROW;
         bool unknown =
-            subquery->any_row && !found && (subquery->any_null || vector_is_null(operand, row));
-        put(eval, row, unknown ? value_null(SQL_BOOLEAN) : value_boolean(found));
+            subquery->any_row && !found[i] && (subquery->any_null || vector_is_null(operand, row));
+        put(eval, row, unknown ? value_null(SQL_BOOLEAN) : value_boolean(found[i]));
     }
     return OK;
 }

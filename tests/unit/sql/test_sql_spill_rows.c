@@ -294,6 +294,28 @@ static void test_ordered_aggregates(void **state)
     close_world(&world);
 }
 
+/* What is looked for in them is read from the file. */
+static void test_sets_of_subqueries(void **state)
+{
+    (void)state;
+    static const char *const queries[] = {
+        "select id, name not in (select name from t where id % 7 = 3), id in (select id * 2 from t)"
+        " from w",
+        "select id from w where id not in (select id * 3 from t where id > 4) or name in"
+        " (select name || '1' from t)",
+        "select id, day in (select day + id % 3 from w as v), id not in (select k from w as v) "
+        "from w",
+    };
+    struct world world;
+    open_rows(&world);
+    for (uint32_t rows = 1024; rows > 0; rows /= 1024) {
+        set_vector_size(&world, rows);
+        for (size_t i = 0; i < sizeof queries / sizeof *queries; i++)
+            check(&world, queries[i], false);
+    }
+    close_world(&world);
+}
+
 static void test_recursion(void **state)
 {
     (void)state;
@@ -386,6 +408,7 @@ int main(void)
         cmocka_unit_test(test_frames_by_subqueries),
         cmocka_unit_test(test_nested_loops),
         cmocka_unit_test(test_with),
+        cmocka_unit_test(test_sets_of_subqueries),
         cmocka_unit_test(test_ordered_aggregates),
         cmocka_unit_test(test_recursion),
         cmocka_unit_test(test_cancelled),
