@@ -140,6 +140,13 @@ static void double_compare(enum expr_call call, const struct eval *a, const stru
     }
 }
 
+/* Most texts differ in their size or at their beginning. */
+INLINE bool text_equal(struct slice a, struct slice b)
+{
+    return a.size == b.size &&
+           (a.size == 0 || (a.data[0] == b.data[0] && memcmp(a.data, b.data, a.size) == 0));
+}
+
 static void text_compare(enum expr_call call, const struct eval *a, const struct eval *b,
                          const struct batch *in, bool *out)
 {
@@ -149,7 +156,7 @@ static void text_compare(enum expr_call call, const struct eval *a, const struct
         struct slice x = exec__eval_text(a, row);
         struct slice y = exec__eval_text(b, row);
         if (call == CALL_EQ || call == CALL_NE)
-            out[row] = slice_equal(x, y) == (call == CALL_EQ);
+            out[row] = text_equal(x, y) == (call == CALL_EQ);
         else
             out[row] = expr_order_holds(call, slice_compare(x, y));
     }
@@ -439,6 +446,33 @@ static void in_list_run(struct eval *eval, const struct in_list *list, const str
     }
 }
 
+/* One of a few whole numbers or texts, that are constants and not NULL? False: it is another list.
+ */
+static bool in_few_run(struct eval *eval, const struct batch *in)
+{
+    const struct eval *left = eval->arguments[0];
+    enum sql_type storage = type_storage(left->result->type);
+    bool plain = (storage == SQL_INTEGER || storage == SQL_TEXT) && !left->constant &&
+                 !left->result->has_nulls;
+    for (uint32_t k = 1; k < eval->argument_count && plain; k++) {
+        const struct eval *entry = eval->arguments[k];
+        plain = entry->constant && entry->done && !vector_is_null(entry->result, 0);
+    }
+    bool *out = eval->out.as.booleans;
+    for (uint32_t i = 0; plain && i < in->selected; i++) {
+        uint32_t row = batch_row(in, i);
+        bool found = false;
+        for (uint32_t k = 1; k < eval->argument_count && !found; k++) {
+            const struct vector *entry = eval->arguments[k]->result;
+            found = storage == SQL_INTEGER
+                        ? left->result->as.integers[row] == entry->as.integers[0]
+                        : text_equal(left->result->as.texts[row], entry->as.texts[0]);
+        }
+        out[row] = found;
+    }
+    return plain;
+}
+
 /* Compares the rows of `open` with one list entry; those that match are done. */
 static status_t in_entry_run(struct eval *eval, struct eval *entry, struct batch *open,
                              struct error *error)
@@ -481,6 +515,8 @@ status_t exec__in_run(struct eval *eval, const struct batch *in, struct error *e
         in_list_run(eval, list, in);
         return OK;
     }
+    if (in_few_run(eval, in))
+        return OK;
     exec__eval_selections(eval, in->row_count);
     struct batch open = *in;
     uint32_t *rows = eval->selections[0];

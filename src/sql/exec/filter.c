@@ -45,6 +45,61 @@ static void filter_close(struct operator* op)
     arena_free(&((struct filter *)op)->scratch);
 }
 
+/* ---- the order of conditions -------------------------------------------------------------------
+ *
+ * AND asks its conditions in turn, each of the rows that are left. Those that stand beside each
+ * other and cannot fail may change places, and then the cheap ones are asked first. */
+
+/* How long it takes to ask, about; 0: it might fail, or must not be moved. */
+static uint32_t safe_cost(const struct expr *expr)
+{
+    uint32_t cost = 0;
+    bool is_text = false;
+    if (expr->is_volatile)
+        return 0;
+    switch (expr->kind) {
+    case EXPR_COLUMN:
+    case EXPR_CONSTANT:
+    case EXPR_PARAMETER:
+    case EXPR_OUTER:
+        return 1;
+    case EXPR_AND:
+    case EXPR_OR:
+    case EXPR_IN:
+        break;
+    case EXPR_CALL:
+        if (expr->call == CALL_NOT || exec__compare_kernel(expr))
+            break;
+        return 0;
+    default:
+        return 0;
+    }
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        uint32_t argument = safe_cost(expr->arguments[i]);
+        if (argument == 0)
+            return 0;
+        cost += argument;
+        is_text |= type_storage(expr->arguments[i]->type) != SQL_INTEGER &&
+                   expr->arguments[i]->type != SQL_BOOLEAN;
+    }
+    return is_text ? 4 * cost : cost + 1;
+}
+
+static void conditions_order(struct eval *predicate)
+{
+    if (predicate->expr->kind != EXPR_AND || predicate->constant)
+        return;
+    struct eval **conditions = predicate->arguments;
+    for (uint32_t i = 1; i < predicate->argument_count; i++) {
+        struct eval *condition = conditions[i];
+        uint32_t cost = safe_cost(condition->expr);
+        uint32_t at = i;
+        for (; cost > 0 && at > 0 && safe_cost(conditions[at - 1]->expr) > cost; at--)
+            conditions[at] = conditions[at - 1];
+        conditions[at] = condition;
+    }
+}
+
 struct late *exec__filter_leave(struct operator* op, const bool *early)
 {
     struct filter *filter = (struct filter *)op;
@@ -65,8 +120,11 @@ status_t exec__filter_open(struct exec *exec, const struct plan *plan, struct op
     bool *early = arena_zalloc(exec->arena, plan->column_count * sizeof *early);
     exec__columns_note(plan->as.filter.predicate, early);
     filter->late = exec__late_leave(filter->op.left, early);
-    return exec__eval_compile(exec, plan->as.filter.predicate, &filter->scratch, &filter->predicate,
-                              error);
+    status = exec__eval_compile(exec, plan->as.filter.predicate, &filter->scratch,
+                                &filter->predicate, error);
+    if (status == OK)
+        conditions_order(filter->predicate);
+    return status;
 }
 
 struct project {

@@ -1,6 +1,7 @@
 /* Lookup join: for each left row the right table is read by a key made of the row's columns, by a
  * get when the key is a whole unique one, else by a scan. The key's expressions are computed for
- * the whole left batch at once. */
+ * the whole left batch at once. Rows found by their primary key are decoded together, when there
+ * are as many as can be paired at once. */
 #include "sql/exec/exec_int.h"
 
 struct lookup_join {
@@ -22,6 +23,8 @@ struct lookup_join {
     uint32_t left_at;
     struct batch *right; /* rows read for the pairs at hand */
     struct store_entry *entries;
+    struct store_entry *rows; /* of `right`, by the primary key: not decoded yet */
+    uint32_t row_capacity;
 };
 
 static status_t left_take(struct lookup_join *lookup, struct error *error)
@@ -62,6 +65,8 @@ static status_t row_begin(struct lookup_join *lookup, uint32_t row, struct error
         status =
             store_scan_open(lookup->op.exec->context.txn, lookup->bounds.low, lookup->bounds.high,
                             plan->as.scan.reverse, &lookup->cursor, error);
+    if (status == OK && lookup->cursor && plan->as.scan.index->id == 0)
+        store_scan_keyless(lookup->cursor); /* a row has all its columns */
     lookup->bounds_ready = true;
     lookup->row_through = empty;
     return status;
@@ -72,6 +77,11 @@ static status_t partner_add(struct lookup_join *lookup, uint32_t row,
 {
     uint32_t at = lookup->right->row_count++;
     exec__join_pair(&lookup->join, row, at);
+    if (lookup->op.plan->right->as.scan.index->id == 0) {
+        ASSERT(at < lookup->row_capacity);
+        lookup->rows[at].value = entry->value;
+        return OK;
+    }
     return exec__row_reader_read(&lookup->reader, entry, lookup->right->columns, at, error);
 }
 
@@ -109,13 +119,9 @@ static status_t row_continue(struct lookup_join *lookup, uint32_t row, struct er
     return status;
 }
 
-static status_t pairs_fill(struct lookup_join *lookup, struct error *error)
+static status_t partners_find(struct lookup_join *lookup, struct error *error)
 {
     struct join *join = &lookup->join;
-    const struct plan *right = lookup->op.plan->right;
-    arena_reset(&lookup->reader.text);
-    exec__batch_prepare(lookup->op.exec, &lookup->right, right->types, right->column_count,
-                        join->pair_limit);
     for (; lookup->left_at < lookup->left->selected; lookup->left_at++) {
         uint32_t row = batch_row(lookup->left, lookup->left_at);
         status_t status = lookup->bounds_ready ? OK : row_begin(lookup, row, error);
@@ -132,6 +138,25 @@ static status_t pairs_fill(struct lookup_join *lookup, struct error *error)
         lookup->bounds_ready = false;
     }
     return OK;
+}
+
+static status_t pairs_fill(struct lookup_join *lookup, struct error *error)
+{
+    struct exec *exec = lookup->op.exec;
+    const struct plan *right = lookup->op.plan->right;
+    uint32_t limit = lookup->join.pair_limit;
+    arena_reset(&lookup->reader.text);
+    exec__batch_prepare(exec, &lookup->right, right->types, right->column_count, limit);
+    if (lookup->row_capacity < limit) {
+        lookup->row_capacity = limit;
+        lookup->rows = arena_alloc(exec->arena, limit * sizeof *lookup->rows);
+    }
+    status_t status = partners_find(lookup, error);
+    if (status == OK && right->as.scan.index->id == 0)
+        status =
+            exec__row_reader_read_many(&lookup->reader, &lookup->reader.whole, lookup->rows,
+                                       lookup->right->row_count, lookup->right->columns, 0, error);
+    return status;
 }
 
 static status_t lookup_join_next(struct operator* op, struct batch **out, struct error *error)

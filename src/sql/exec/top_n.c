@@ -52,12 +52,30 @@ static status_t rows_cut(struct top_n *top, struct error *error)
     return status;
 }
 
+/* The rows that may be among the wanted, by a first key that is a whole number: each as
+ * exec__sort_entry has it. */
+static uint32_t integers_promising(struct top_n *top, const int64_t *numbers,
+                                   const struct batch *batch)
+{
+    uint64_t sign = (uint64_t)1 << 63, worst = top->worst.first;
+    uint64_t flip = top->sort.keys[0].descending ? ~sign : sign;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < batch->selected; i++) {
+        uint32_t row = batch_row(batch, i);
+        top->selection[count] = row;
+        count += ((uint64_t)numbers[row] ^ flip) <= worst;
+    }
+    return count;
+}
+
 /* Of the batch whose columns are in sort->columns, the rows that may be among the wanted. */
 static uint32_t rows_promising(struct top_n *top, const struct batch *batch)
 {
     const struct sort *sort = &top->sort;
     const struct vector *first = sort->columns[sort->key_columns[0]];
     uint32_t count = 0;
+    if (type_storage(first->type) == SQL_INTEGER && !first->has_nulls && top->worst.null_rank == 1)
+        return integers_promising(top, first->as.integers, batch);
     for (uint32_t i = 0; i < batch->selected; i++) {
         uint32_t row = batch_row(batch, i);
         struct sort_entry entry = exec__sort_entry(&sort->keys[0], first, row);
