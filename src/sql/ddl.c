@@ -159,9 +159,8 @@ static status_t create_table(struct sql_session *session)
                                      create);
 }
 
-status_t sql__ddl_run(struct sql_session *session)
+static status_t run(struct sql_session *session)
 {
-    ASSERT(session->txn && session->catalog_fresh);
     switch (session->statement->kind) {
     case AST_CREATE_TABLE:
         return session->statement->as.create_table->source ? sql__create_table_as(session)
@@ -193,4 +192,40 @@ status_t sql__ddl_run(struct sql_session *session)
         ASSERT(session->statement->kind == AST_DROP_INDEX);
         return sql__drop_indexes(session);
     }
+}
+
+/* What to do instead, when it is too much for one transaction. */
+static const char *way_round(const struct ast_statement *statement)
+{
+    if (statement->kind == AST_CREATE_INDEX)
+        return "Outside of a transaction block an index is built by many transactions.";
+    if (statement->kind == AST_REINDEX)
+        return "Drop the index and create it again: that is done by many transactions.";
+    if (statement->kind != AST_ALTER_TABLE)
+        return NULL;
+    const struct ast_alter_action *action = &statement->as.alter_table->actions[0];
+    const struct ast_create_table *added = action->constraints;
+    if (action->kind == AST_ALTER_ADD && (action->column.default_value || action->column.sequence))
+        return "Add the column without a DEFAULT, give the rows their values by several UPDATEs, "
+               "and "
+               "set the DEFAULT then.";
+    if (added && added->unique_count > 0)
+        return "Alone in its statement, and outside of a transaction block, a UNIQUE is added by "
+               "many "
+               "transactions.";
+    if (added && added->foreign_key_count > 0)
+        return "Create an index that begins with the foreign key's columns first.";
+    return "Create another table, and copy the rows by several INSERTs.";
+}
+
+status_t sql__ddl_run(struct sql_session *session)
+{
+    ASSERT(session->txn && session->catalog_fresh);
+    status_t status = run(session);
+    if (status == ERR_SQL && strcmp(session->error.sqlstate, "53200") == 0) {
+        const char *instead = way_round(session->statement);
+        if (instead)
+            error_hint(&session->error, "%s", instead);
+    }
+    return status;
 }

@@ -144,7 +144,8 @@ static status_t take_over(struct sql_session *session, const struct table *table
     job->index_id = index->id;
     status_t status =
         catalog_build_get(session->txn, table->id, index->id, &found, &build, &session->error);
-    if (!status && found && !is_left(session, &build, TAKE_OVER_US))
+    bool free = !found || build.owner == job->owner || is_left(session, &build, TAKE_OVER_US);
+    if (!status && !free)
         return error_set(&session->error, ERR_CONFLICT, "index \"%s\" is being built", index->name);
     if (status)
         return status;
@@ -152,6 +153,28 @@ static status_t take_over(struct sql_session *session, const struct table *table
     if (found)
         buffer_append_slice(&job->next, build.position);
     return build_put(session, buffer_slice(&job->next));
+}
+
+/* A statement that gives no name, sent again, finds by what it is the index it had begun. One that
+ * somebody is at is somebody's: then there will be two. */
+static status_t find_nameless(struct sql_session *session, const struct table *table,
+                              const struct key_definition *definition, bool unique,
+                              const struct index **out)
+{
+    status_t status = OK;
+    *out = NULL;
+    for (uint32_t i = 1; i < table->index_count && !status && !*out; i++) {
+        const struct index *index = &table->indexes[i];
+        struct index_build build = {0};
+        bool found = false;
+        if (!index->building || !sql__index_is(table, index, definition, unique))
+            continue;
+        status =
+            catalog_build_get(session->txn, table->id, index->id, &found, &build, &session->error);
+        if (!found || build.owner == session->job.owner || is_left(session, &build, TAKE_OVER_US))
+            *out = index;
+    }
+    return status;
 }
 
 static status_t start(struct sql_session *session)
@@ -166,9 +189,12 @@ static status_t start(struct sql_session *session)
         status = sql__index_definition(session, &table, &definition, &unique);
     if (status)
         return status;
-    const struct table *owner = NULL;
-    const struct index *index =
-        definition.name ? catalog_index(session->catalog, definition.name, &owner) : NULL;
+    const struct table *owner = table;
+    const struct index *index = NULL;
+    if (definition.name)
+        index = catalog_index(session->catalog, definition.name, &owner);
+    else if ((status = find_nameless(session, table, &definition, unique, &index)))
+        return status;
     if (index && index->building && owner == table &&
         sql__index_is(table, index, &definition, unique))
         return take_over(session, table, index);

@@ -403,6 +403,30 @@ def describing():
 
 
 @test
+def too_much_for_one_transaction():
+    """What a table larger than a commit may be is told to do instead."""
+    directory = tempfile.mkdtemp(dir=scratch)
+    wide = "INSERT INTO wide SELECT i, repeat('x', 1000000) FROM generate_series(%d, %d) AS g (i)"
+    code, out, err = run([TOYSQL, "--embedded", directory, "-c", "SET require_primary_key = off",
+                          "-c", "CREATE TABLE wide (a INTEGER, b TEXT)",
+                          "-c", wide % (1, 25), "-c", wide % (26, 50)])
+    assert code == 0, (code, out, err)
+    for statement, hint in [
+            ("ALTER TABLE wide ADD PRIMARY KEY (a)", "Create another table"),
+            ("ALTER TABLE wide ADD COLUMN u UUID DEFAULT gen_random_uuid()", "without a DEFAULT"),
+            ("ALTER TABLE wide ADD COLUMN s SERIAL", "without a DEFAULT")]:
+        code, out, err = run([TOYSQL, "--embedded", directory, "-c", statement])
+        assert code == 1 and "53200" in err and hint in err, (statement, code, out, err)
+    code, out, err = run([TOYSQL, "--embedded", directory, "--format", "csv", "-c",
+                          "ALTER TABLE wide ADD COLUMN u UUID", "-c",
+                          "UPDATE wide SET u = gen_random_uuid() WHERE a <= 25", "-c",
+                          "UPDATE wide SET u = gen_random_uuid() WHERE a > 25", "-c",
+                          "ALTER TABLE wide ALTER COLUMN u SET DEFAULT gen_random_uuid()", "-c",
+                          "SELECT count(DISTINCT u) AS n FROM wide"])
+    assert code == 0 and out.split()[-1] == "50", (code, out, err)
+
+
+@test
 def embedded():
     directory = os.path.join(tempfile.mkdtemp(dir=scratch), "data")
     code, out, err = run([TOYSQL, "--embedded", directory, "-c",

@@ -124,7 +124,7 @@ static bool fixes_unique(const struct query *query, const struct link *links, ui
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
         uint32_t fixed = 0;
-        if (!index->unique || index->predicate)
+        if (!index->unique || index->predicate || index->building)
             continue;
         for (uint32_t c = 0; c < index_key_count(index) && fixed == c; c++) {
             bool found = false;
