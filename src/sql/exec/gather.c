@@ -36,6 +36,7 @@ struct slot {
     struct hand *owner;
     struct batch *batch;
     struct arena texts; /* those that do not stay by themselves */
+    size_t held;        /* bytes of them, at most so far */
 };
 
 /* One thread's side. Its owner is whoever runs its task, the leader when it was taken back. */
@@ -45,8 +46,7 @@ struct hand {
     struct env_crew_task *task; /* NULL: the leader's */
     struct arena arena;         /* of slots */
     uint32_t slot_count;
-    uint32_t slots_max;
-    size_t charged;
+    size_t charged;        /* for them, with their texts */
     int64_t part;          /* being read, or NO_PART */
     struct batch *pending; /* read, and not yet all in slots */
     uint32_t pending_at;
@@ -92,6 +92,12 @@ static void hand_charge(struct hand *hand, size_t bytes)
     hand->charged += bytes;
 }
 
+static bool slot_can_be_made(const struct hand *hand)
+{
+    return hand->slot_count < SLOTS_MIN ||
+           (hand->slot_count < SLOTS_MAX && hand->charged < HAND_BYTES);
+}
+
 /* An empty slot, or NULL. */
 static struct slot *slot_take(struct hand *hand)
 {
@@ -102,18 +108,14 @@ static struct slot *slot_take(struct hand *hand)
     if (slot)
         hand->free = slot->next;
     env_mutex_unlock(gather->mutex);
-    if (!slot && hand->slot_count < hand->slots_max) {
+    if (!slot && slot_can_be_made(hand)) {
         size_t before = hand->arena.used;
         slot = arena_zalloc(&hand->arena, sizeof *slot);
         slot->owner = hand;
         slot->batch = batch_create(&hand->arena, plan->types, plan->column_count,
                                    gather->op.exec->batch_rows);
         hand->slot_count++;
-        size_t size = hand->arena.used - before;
-        if (hand->slot_count == 1 && size > HAND_BYTES / SLOTS_MAX)
-            hand->slots_max =
-                size * SLOTS_MIN > HAND_BYTES ? SLOTS_MIN : HAND_BYTES / (uint32_t)size;
-        hand_charge(hand, size);
+        hand_charge(hand, hand->arena.used - before);
     }
     if (slot) {
         batch_reset(slot->batch);
@@ -158,7 +160,9 @@ static void slot_publish(struct hand *hand, struct slot *slot, bool done, status
 {
     struct gather *gather = hand->gather;
     struct gather_part *part = &gather->parts[hand->part];
-    size_t texts = slot->texts.used;
+    size_t grown = slot->texts.used > slot->held ? slot->texts.used - slot->held : 0;
+    slot->held += grown;
+    hand_charge(hand, grown);
     env_mutex_lock(gather->mutex);
     if (slot->batch->row_count > 0) {
         *part->last = slot;
@@ -172,8 +176,6 @@ static void slot_publish(struct hand *hand, struct slot *slot, bool done, status
     gather->failed |= status != OK;
     env_cond_signal(gather->cond);
     env_mutex_unlock(gather->mutex);
-    if (hand->charged < hand->arena.used + texts) /* of the slot that has most */
-        hand_charge(hand, hand->arena.used + texts - hand->charged);
     if (done)
         hand->part = NO_PART;
 }
@@ -232,7 +234,7 @@ static bool hand_fill(struct hand *hand)
 static bool hand_can_work(const struct hand *hand)
 {
     const struct gather *gather = hand->gather;
-    if (hand->slot_count == hand->slots_max && !hand->free)
+    if (!hand->free && !slot_can_be_made(hand))
         return false;
     return hand->part != NO_PART ||
            (!gather->failed && gather->part_next < gather->parallel->part_count);
@@ -434,7 +436,6 @@ static status_t gather_begin(struct gather *gather, struct error *error)
         hand->gather = gather;
         hand->worker = i == 0 ? &parallel->leader : &parallel->helpers[i - 1].worker;
         hand->task = i == 0 ? NULL : &parallel->helpers[i - 1].task;
-        hand->slots_max = SLOTS_MAX;
         hand->part = NO_PART;
         if (i > 0)
             *hand->task = (struct env_crew_task){0};
