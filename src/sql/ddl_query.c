@@ -9,7 +9,8 @@ static status_t plan_query(struct sql_session *session, struct ast_select *selec
                            struct planned *planned)
 {
     const struct ast_statement statement = {.kind = AST_SELECT, .as.select = select};
-    struct plan_options options = {.sqlite = sql__settings_sqlite(session->settings)};
+    struct plan_options options = {.sqlite = sql__settings_sqlite(session->settings),
+                                   .no_padding = true};
     sql__internal_options(session, &options);
     sql__planning_begin(session, &options);
     status_t status = plan_statement(&statement, session->catalog, &options, &session->run_arena,

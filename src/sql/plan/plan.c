@@ -1,7 +1,7 @@
 /* The way through the planner: bind, rewrite, choose. */
 #include <string.h>
 
-#include "sql/plan/plan_int.h"
+#include "sql/plan/plan_char_int.h"
 
 static status_t plan_select(struct planner *planner, const struct ast_select *ast,
                             struct planned *out)
@@ -11,9 +11,10 @@ static status_t plan_select(struct planner *planner, const struct ast_select *as
     status_t status = plan__bind_select(planner, ast, &query);
     if (status)
         return status;
+    const uint32_t *lengths = plan__char_outputs(planner, query);
     if ((status = plan__finish_query(planner, query, &stage)))
         return status;
-    out->root = stage.plan;
+    out->root = plan__char_padded(planner, lengths, stage.plan);
     out->returns_rows = true;
     out->is_short = stage.is_short;
     return OK;

@@ -250,7 +250,8 @@ struct expr {
     struct expr **arguments;
     uint32_t argument_count;
     bool is_volatile;    /* random(), or has it inside: not folded, not moved */
-    uint32_t cast_limit; /* EXPR_CAST: `length_max` of the type it is to (struct type_spec) */
+    uint32_t cast_limit; /* EXPR_CAST: `length_max` of the type it is to (struct type_spec); while
+                            planning, of another one that is a CHAR(n): that type's */
     const struct subplan *subplan;  /* EXPR_SUBQUERY */
     const struct copy_format *copy; /* of CALL_COPY_LINE */
     bool is_implicit;               /* EXPR_CAST: nobody wrote it */
@@ -632,6 +633,7 @@ struct plan_options {
     bool no_extremes; /* min and max by index */
     bool no_limit_pushdown;
     bool no_prune;
+    bool no_padding;    /* CHAR(n) comes out without its blanks */
     bool no_one_row;    /* one row is written as many are */
     bool no_join_order; /* inputs are joined as they are written */
     /* Appends the text of the query that stands for a table of another schema than "public", which

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sql/plan/plan_aggregate_int.h"
+#include "sql/plan/plan_char_int.h"
 
 /* ---- aggregate calls --------------------------------------------------------------------------
  */
@@ -61,6 +62,10 @@ static uint32_t aggregate_slot(struct planner *planner, struct query *query,
                         .type = wanted->type,
                         .relation = NOWHERE,
                         .place = query->aggregate_count};
+    bool is_value = wanted->kind == AGGREGATE_MIN || wanted->kind == AGGREGATE_MAX ||
+                    wanted->kind == AGGREGATE_ANY;
+    if (is_value)
+        slot.length = plan__char_length(wanted->argument);
     query->aggregates[query->aggregate_count] = *wanted;
     uint32_t at = plan__add_slot(planner, query, slot);
     query->aggregate_slots[query->aggregate_count++] = at;
@@ -219,7 +224,10 @@ static void add_group(struct planner *planner, struct query *query, struct expr 
         if (plan__equal(query->groups.items[i], expr))
             return;
     }
-    struct slot slot = {.type = expr->type, .relation = NOWHERE, .place = query->groups.count};
+    struct slot slot = {.type = expr->type,
+                        .length = plan__char_length(expr),
+                        .relation = NOWHERE,
+                        .place = query->groups.count};
     if (expr->kind == EXPR_COLUMN) {
         slot.name = expr->name;
         slot.not_null = query->slots[expr->index].not_null;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "sql/plan/plan_aggregate_int.h"
+#include "sql/plan/plan_char_int.h"
 
 static status_t bind_list(struct scope *scope, struct ast_expr **items, uint32_t count,
                           struct expr ***out)
@@ -281,6 +282,8 @@ static status_t bind_in(struct scope *scope, const struct ast_expr *ast, struct 
     status_t status = plan__bind_expr(scope, ast->as.in.operand, &items[0]);
     for (uint32_t i = 1; i < count && !status; i++) {
         status = plan__bind_expr(scope, ast->as.in.items[i - 1], &items[i]);
+        if (!status)
+            plan__char_literals(planner, &items[0], &items[i]);
         if (!status && !plan__can_coerce(items[i]->type, items[0]->type) &&
             !plan__can_coerce(items[0]->type, items[i]->type))
             status =

@@ -2,7 +2,7 @@
  * sight, stars. */
 #include <string.h>
 
-#include "sql/plan/plan_int.h"
+#include "sql/plan/plan_char_int.h"
 
 /* ---- relations --------------------------------------------------------------------------------
  */
@@ -64,10 +64,13 @@ static status_t add_relation(struct planner *planner, struct query *query, struc
             slot.name = column->name;
             slot.type = column->type.kind;
             slot.not_null = column->not_null;
+            if (slot.type == SQL_TEXT && (column->type.length_max & TYPE_LENGTH_CHAR))
+                slot.length = column->type.length_max;
             slot.hidden = column->hidden;
         } else {
             slot.name = relation.derived->output_names[i];
             slot.type = relation.derived->outputs.items[i]->type;
+            slot.length = plan__char_length(relation.derived->outputs.items[i]);
         }
         if (relation.names)
             slot.name = relation.names[i];

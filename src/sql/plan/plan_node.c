@@ -59,6 +59,7 @@ struct expr *plan__column(struct planner *planner, struct query *query, uint32_t
     ASSERT(slot < query->slot_count);
     struct expr *expr = plan__node(planner, EXPR_COLUMN, query->slots[slot].type, position);
     expr->index = slot;
+    expr->cast_limit = query->slots[slot].length;
     expr->name = plan__slot_display(planner, query, slot);
     return expr;
 }

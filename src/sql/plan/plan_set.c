@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "sql/plan/plan_int.h"
+#include "sql/plan/plan_char_int.h"
 
 /* As PostgreSQL guesses: ten times as many rows in all, and at a time, as there are at first. */
 static const double RECURSION_GROWTH = 10;
@@ -48,6 +48,9 @@ static status_t unify_column(struct planner *planner, const struct ast_select *a
         return status;
     struct slot slot = {
         .name = query->inputs[0]->output_names[i], .type = type, .relation = NOWHERE, .place = i};
+    slot.length = plan__char_length(query->inputs[0]->outputs.items[i]);
+    if (slot.length != plan__char_length(query->inputs[1]->outputs.items[i]))
+        slot.length = 0;
     uint32_t at = plan__add_slot(planner, query, slot);
     plan__add_output(planner, query, plan__column(planner, query, at, 0), slot.name);
     return OK;

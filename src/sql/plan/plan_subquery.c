@@ -8,7 +8,7 @@
  * on by the block between: a cell whose value is a cell. */
 #include <string.h>
 
-#include "sql/plan/plan_int.h"
+#include "sql/plan/plan_char_int.h"
 
 /* Bound once though GROUP BY 1 names it a second time, or it is written twice. */
 struct bound_subquery {
@@ -201,6 +201,8 @@ static status_t bind_anew(struct scope *scope, const struct ast_expr *ast, struc
     keep(planner, subquery);
     enum sql_type type = exists ? SQL_BOOLEAN : subquery->query->outputs.items[0]->type;
     *out = subquery_expr(planner, subquery, type, ast->position, NULL);
+    if (!exists)
+        (*out)->cast_limit = plan__char_length(subquery->query->outputs.items[0]);
     return OK;
 }
 

@@ -6,7 +6,7 @@
  * dates become timestamps. Nothing else is implicit: text and numbers never mix without a cast. */
 #include <string.h>
 
-#include "sql/plan/plan_int.h"
+#include "sql/plan/plan_char_int.h"
 
 bool plan__can_coerce(enum sql_type from, enum sql_type to)
 {
@@ -269,6 +269,8 @@ status_t plan__type_operator(struct planner *planner, enum expr_call call, const
     if (planner->options->sqlite && right &&
         (status = plan__lenient_comparison(planner, call, &left, &right)))
         return status;
+    if (right && class_of(call) == CLASS_COMPARE)
+        plan__char_literals(planner, &left, &right);
     bool known;
     status = plan__datetime_operator(planner, call, text, left, right, position, &known, out);
     if (status || known)
@@ -338,6 +340,7 @@ status_t plan__type_cast(struct planner *planner, struct expr *operand, struct t
         if (spec.length_max & TYPE_LENGTH_CHAR) {
             expr = plan__call1(planner, CALL_RTRIM, SQL_TEXT, position, expr);
             expr->name = "rtrim";
+            expr->cast_limit = spec.length_max;
         }
     }
     *out = expr;

@@ -1,6 +1,7 @@
 /* INSERT ... ON CONFLICT, and RETURNING. */
 #include <string.h>
 
+#include "sql/plan/plan_char_int.h"
 #include "sql/plan/plan_path_int.h"
 
 /* ---- ON CONFLICT ------------------------------------------------------------------------------
@@ -189,6 +190,7 @@ status_t plan__returning(struct planner *planner, const struct table *table, con
         .planner = planner, .query = query, .from = query->from, .clause = "RETURNING"};
     if ((status = plan__bind_targets(&scope, targets, count)))
         return status;
+    const uint32_t *lengths = plan__char_outputs(planner, query);
     describe_rows(planner, table, out->root);
     out->root->as.modify.returning = true;
     uint32_t outputs = query->outputs.count;
@@ -204,7 +206,7 @@ status_t plan__returning(struct planner *planner, const struct table *table, con
         *output = plan__simplify(planner, *output); /* its slots are the places in the rows */
         project->types[i] = (*output)->type;
     }
-    out->root = project;
+    out->root = plan__char_padded(planner, lengths, project);
     out->returns_rows = true;
     return OK;
 }
