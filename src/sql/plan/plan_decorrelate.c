@@ -21,6 +21,9 @@
 
 static const double COST_RUN = 15;  /* to begin a run of a subquery and to look its rows up */
 static const double COST_FETCH = 3; /* a row through an index */
+/* The same as a clock has them, where statistics say how many rows there are (see plan_path.c). */
+static const double COST_RUN_MEASURED = 100;
+static const double COST_FETCH_MEASURED = 20;
 static const double COST_GROUP = 2; /* a row put into its group */
 
 /* ---- is it worth it? --------------------------------------------------------------------------
@@ -178,6 +181,17 @@ static struct expr *joined(struct planner *planner, struct query *query, struct 
     return plan__taken_over(&unnesting, output);
 }
 
+/* Are there statistics of all tables that it reads? */
+static bool is_measured(struct planner *planner, const struct query *query)
+{
+    for (uint32_t i = 0; i < query->relation_count; i++) {
+        const struct table *table = query->relations[i].table;
+        if (!table || !plan__has_statistics(planner, table))
+            return false;
+    }
+    return true;
+}
+
 /* What stands in a scalar subquery's place, or NULL: it stays. */
 static struct expr *replacement(struct planner *planner, struct query *query,
                                 const struct expr *expr, double rows)
@@ -201,7 +215,9 @@ static struct expr *replacement(struct planner *planner, struct query *query,
                                                            .relation_count = inner->relation_count,
                                                            .from = inner->from,
                                                            .where = rest});
-    double run = COST_RUN + fmin(read, found * (1 + COST_FETCH));
+    bool measured = is_measured(planner, inner);
+    double fetch = measured ? COST_FETCH_MEASURED : COST_FETCH;
+    double run = (measured ? COST_RUN_MEASURED : COST_RUN) + fmin(read, found * (1 + fetch));
     if (rows * run <= read + all * COST_GROUP)
         return NULL;
     inner->where = rest;

@@ -16,8 +16,10 @@ static double join_selectivity(struct planner *planner, const struct query *quer
                                const struct exprs *conditions)
 {
     double part = 1;
-    for (uint32_t i = 0; i < conditions->count; i++)
-        part *= plan__join_selectivity(planner, query, conditions->items[i]);
+    for (uint32_t i = 0; i < conditions->count; i++) {
+        if (!plan__has_subquery(conditions->items[i])) /* it is asked for what the others leave */
+            part *= plan__join_selectivity(planner, query, conditions->items[i]);
+    }
     return part;
 }
 
