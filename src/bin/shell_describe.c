@@ -26,7 +26,8 @@
 
 static char *take_text(struct buffer *buffer)
 {
-    char *text = mem_strndup((const char *)buffer->data, buffer->size);
+    char *text =
+        buffer->size ? mem_strndup((const char *)buffer->data, buffer->size) : mem_strdup("");
     buffer_reset(buffer);
     return text;
 }
