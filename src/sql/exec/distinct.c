@@ -140,10 +140,10 @@ static status_t input_next(struct distinct *distinct, struct batch **in, struct 
         if (status != OK)
             return status;
         exec__split_reader_free(&distinct->reader);
+        distinct->full = false; /* with the last part, too: who asks again finds the end again */
         if (!exec__split_next(&distinct->splits, 1))
             return OK;
         exec__key_table_free(&distinct->seen);
-        distinct->full = false;
         distinct->in_part = true;
         exec__split_reader_init(&distinct->reader, distinct->splits, 0);
     }
