@@ -127,16 +127,20 @@ static int64_t latency_us(struct world *world, const char *sql, int64_t after_us
     return cancelled || us > LATENCY_MAX_US ? us : -1;
 }
 
-/* Each cancelled at several points. */
+/* Each cancelled at several points. The timer rings at a tick of the kernel at which this process
+ * has the processor; a short statement on a busy machine may end between two of them, and is run
+ * again until it was met. */
 static void check(struct world *world, const char *const *statements, size_t count)
 {
     static const int64_t after_us[] = {3000, 60000};
+    enum { ATTEMPTS_MAX = 50 };
     int64_t longest = 0;
     const char *which = "";
     for (size_t i = 0; i < count; i++) {
         bool any = false;
-        for (size_t a = 0; a < sizeof after_us / sizeof *after_us; a++) {
-            int64_t us = latency_us(world, statements[i], after_us[a]);
+        size_t points = sizeof after_us / sizeof *after_us;
+        for (size_t a = 0; a < points || (!any && a < ATTEMPTS_MAX); a++) {
+            int64_t us = latency_us(world, statements[i], a < points ? after_us[a] : 1000);
             any |= us >= 0;
             if (us > longest) {
                 longest = us;
