@@ -142,9 +142,10 @@ static status_t name_take(struct resolving *r, struct arena *arena)
     return status;
 }
 
+/* In the keys of its entries. */
 static bool index_begins_with(const struct index *index, const struct foreign_key *fk)
 {
-    return !index->predicate && !index->building && index->column_count >= fk->column_count &&
+    return !index->predicate && !index->building && index_key_count(index) >= fk->column_count &&
            memcmp(index->columns, fk->child_columns,
                   fk->column_count * sizeof *fk->child_columns) == 0;
 }
