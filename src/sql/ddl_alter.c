@@ -288,6 +288,7 @@ static status_t drop_column(struct sql_session *session, const struct table *tab
     table = catalog_table_by_id(session->catalog, id);
     if (!status)
         status = sql__checks_follow(session, table, action->name.text, NULL);
+    table = catalog_table_by_id(session->catalog, id);
     if (!status)
         status = catalog_drop_column(session->txn, session->catalog, table, place, &session->error);
     if (status && session->error.position == 0)

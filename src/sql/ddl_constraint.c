@@ -391,9 +391,9 @@ static bool has_column(const struct table *table, const struct index *index, con
     return false;
 }
 
-/* The texts of an index: what it is over, and of which rows. */
+/* The texts of an index: what it is over, and of which rows. *goes: the column takes it along. */
 static status_t index_follows(struct sql_session *session, struct renaming *renaming,
-                              const struct index *index)
+                              const struct index *index, bool *goes)
 {
     const char *predicate = NULL;
     const struct table *table = renaming->table;
@@ -412,26 +412,43 @@ static status_t index_follows(struct sql_session *session, struct renaming *rena
         status = key_follow(session, renaming, table->columns[place].name, text);
         met |= *text != NULL;
     }
-    if (status || !met)
+    *goes = !renaming->to && (met || has_column(table, index, renaming->column));
+    if (status || !met || !renaming->to)
         return status;
-    if (renaming->to)
-        return catalog_change_index(session->txn, table, index, predicate, computed,
-                                    &session->error);
-    /* One that also has the column goes with it anyway. */
-    if (has_column(table, index, renaming->column))
-        return OK;
-    return catalog_drop_index(session->txn, session->catalog, table, index, &session->error);
+    return catalog_change_index(session->txn, table, index, predicate, computed, &session->error);
+}
+
+/* One after the other: a foreign key that used the one may use the next, until that goes, too. */
+static status_t drop_indexes(struct sql_session *session, uint32_t table_id, const uint16_t *ids,
+                             uint32_t count)
+{
+    status_t status = OK;
+    for (uint32_t i = 0; i < count && !status; i++) {
+        const struct table *table = catalog_table_by_id(session->catalog, table_id);
+        const struct index *index = table_index_by_id(table, ids[i]);
+        ASSERT(index);
+        status = catalog_drop_index(session->txn, session->catalog, table, index, &session->error);
+        if (!status)
+            status = sql__reload_catalog(session);
+    }
+    return status;
 }
 
 status_t sql__checks_follow(struct sql_session *session, const struct table *table,
                             const char *column, const char *to)
 {
     struct renaming renaming = {.table = table, .column = column, .to = to};
+    uint16_t *going = arena_alloc(&session->run_arena, table->index_count * sizeof *going);
+    uint32_t count = 0;
     status_t status = OK;
     ASSERT(column || to);
     for (uint32_t i = 0; i < table->check_count && !status; i++)
         status = check_follows(session, &renaming, &table->checks[i]);
-    for (uint32_t i = 0; i < table->index_count && !status; i++)
-        status = index_follows(session, &renaming, &table->indexes[i]);
-    return status;
+    for (uint32_t i = 0; i < table->index_count && !status; i++) {
+        bool goes = false;
+        status = index_follows(session, &renaming, &table->indexes[i], &goes);
+        if (goes)
+            going[count++] = table->indexes[i].id;
+    }
+    return status ? status : drop_indexes(session, table->id, going, count);
 }

@@ -111,12 +111,10 @@ status_t catalog_column_unreferenced(const struct catalog *catalog, const struct
 status_t catalog_drop_column(struct store_txn *txn, const struct catalog *catalog,
                              const struct table *table, uint32_t place, struct error *error)
 {
-    ASSERT(txn && place < table_visible_count(table) && !index_has(&table->indexes[0], place));
+    ASSERT(txn && place < table_visible_count(table));
+    for (uint32_t i = 0; i < table->index_count; i++)
+        ASSERT(!index_has(&table->indexes[i], place));
     status_t status = catalog_column_unreferenced(catalog, table, place, error);
-    for (uint32_t i = 1; i < table->index_count && status == OK; i++) {
-        if (index_has(&table->indexes[i], place))
-            status = catalog_drop_index(txn, catalog, table, &table->indexes[i], error);
-    }
     struct value key[] = {value_integer(table->id), value_integer(table->columns[place].ordinal)};
     if (status == OK)
         status = catalog__sequences_unused(catalog, table, &table->columns[place], error);

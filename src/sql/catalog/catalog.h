@@ -372,8 +372,8 @@ status_t catalog_add_column(struct store_txn *txn, const struct catalog *catalog
 /* 2BP01 when a foreign key refers to the column. */
 status_t catalog_column_unreferenced(const struct catalog *catalog, const struct table *table,
                                      uint32_t place, struct error *error);
-/* Of no primary key and of no foreign key of the table's own. The indexes that have the column go
- * with it. Refused (2BP01) when a foreign key refers to it, or one would be without an index. */
+/* Of no index and of no foreign key of the table's own. Refused (2BP01) when a foreign key refers
+ * to it, or another table takes from its sequence. */
 status_t catalog_drop_column(struct store_txn *txn, const struct catalog *catalog,
                              const struct table *table, uint32_t place, struct error *error);
 status_t catalog_rename_column(struct store_txn *txn, const struct catalog *catalog,
