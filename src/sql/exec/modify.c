@@ -33,6 +33,7 @@ static status_t row_load(struct modify *modify, uint32_t number, struct error *e
             return status;
     }
     arena_reset(&modify->scratch);
+    modify->row_number = number;
     struct value *read = plan->kind == PLAN_INSERT ? modify->new_row : modify->old_row;
     for (uint32_t c = 0; c < table->column_count; c++)
         read[c] = exec__collection_value(&modify->rows, c, number);
@@ -166,10 +167,32 @@ status_t exec__row_collect(struct modify *modify, struct collection *into,
     return exec__collection_append(into, vectors, NULL, 1, error);
 }
 
+/* The row, and what was joined with it: the last columns of the input. */
+static status_t joined_return(struct modify *modify, const struct value *row, struct error *error)
+{
+    uint32_t own = modify->table->column_count;
+    uint32_t all = modify->returned.column_count;
+    uint32_t input = modify->rows.column_count;
+    const struct vector **vectors = arena_alloc(&modify->scratch, all * sizeof(struct vector *));
+    struct vector *values = arena_alloc(&modify->scratch, all * sizeof(struct vector));
+    ASSERT(all > own && input >= all && modify->row_number < modify->rows.row_count);
+    for (uint32_t i = 0; i < all; i++) {
+        struct value value =
+            i < own ? row[i]
+                    : exec__collection_value(&modify->rows, input - all + i, modify->row_number);
+        vector_init(&values[i], &modify->scratch, modify->returned.types[i], 1);
+        vector_set(&values[i], 0, &value);
+        vectors[i] = &values[i];
+    }
+    return exec__collection_append(&modify->returned, vectors, NULL, 1, error);
+}
+
 status_t exec__row_return(struct modify *modify, const struct value *row, struct error *error)
 {
     if (!modify->op.plan->as.modify.returning)
         return OK;
+    if (modify->returned.column_count > modify->table->column_count)
+        return joined_return(modify, row, error);
     return exec__row_collect(modify, &modify->returned, &row, 1, error);
 }
 

@@ -18,6 +18,7 @@ struct modify {
     bool *index_touched;  /* by place in table->indexes: its entries may change */
     bool *column_touched; /* by place in table->columns */
     struct collection rows;
+    uint32_t row_number; /* of the row in old_row and new_row */
     struct arena scratch;
     struct buffer key;
     struct buffer old_key;

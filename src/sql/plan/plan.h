@@ -585,7 +585,8 @@ struct plan {
             struct expr *one_row_filter;
             struct expr **one_row_values;
             /* The changed rows come out, with all the table's columns: as they are now, those of
-               DELETE as they were. Otherwise nothing comes out. */
+               DELETE as they were; behind them, of UPDATE and DELETE, any columns that the input
+               has behind those it needs. Otherwise nothing comes out. */
             bool returning;
             enum conflict_action conflict;      /* INSERT */
             const struct index *conflict_index; /* the one that counts; NULL: each unique one.

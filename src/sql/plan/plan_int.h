@@ -661,9 +661,18 @@ void plan__one_row(struct planner *planner, struct plan *plan);
 /* The clauses of INSERT ... ON CONFLICT, onto its node. */
 status_t plan__conflict(struct planner *planner, const struct ast_insert *ast,
                         const struct table *table, struct plan *insert);
-/* RETURNING: a select list over the rows that the node at out->root changes. */
-status_t plan__returning(struct planner *planner, const struct table *table, const char *alias,
-                         const struct ast_target *targets, uint32_t count, struct planned *out);
+/* RETURNING, a select list over the rows that the node at out->root changes, where nothing but the
+ * table is in sight. */
+status_t plan__returning_table(struct planner *planner, const struct table *table,
+                               const char *alias, const struct ast_target *targets, uint32_t count,
+                               struct planned *out);
+/* The same where the table, relation 0 of the block, is joined with others. Binds the list, before
+ * the block is finished, and adds what it needs of the others to the block's outputs; *out is the
+ * list for plan__returning, which is called with the node in place, or NULL when there is none. */
+status_t plan__returning_joined(struct planner *planner, struct query *block,
+                                const struct table *table, const struct ast_target *targets,
+                                uint32_t count, struct query **out);
+status_t plan__returning(struct planner *planner, struct query *list, struct planned *out);
 /* Notes what nextval takes from in an expression. */
 void plan__note_nextvals(struct planner *planner, const struct expr *expr, bool each_row);
 /* A column's DEFAULT, or NULL without one. */

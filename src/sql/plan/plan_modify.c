@@ -337,8 +337,8 @@ status_t plan__insert(struct planner *planner, const struct ast_insert *ast, str
     out->is_short = plain && input->as.values.row_count <= 1000;
     if ((status = plan__conflict(planner, ast, target.table, out->root)))
         return status;
-    return plan__returning(planner, target.table, ast->alias.text, ast->returning,
-                           ast->returning_count, out);
+    return plan__returning_table(planner, target.table, ast->alias.text, ast->returning,
+                                 ast->returning_count, out);
 }
 
 status_t plan__copy_from(struct planner *planner, const struct ast_copy *ast, struct planned *out)
@@ -448,6 +448,12 @@ static status_t bind_assignment(struct scope *scope, const struct table *table,
     return OK;
 }
 
+/* Does RETURNING name what FROM or USING joins with? SQLite's does not. */
+static bool sees_others(const struct planner *planner, const struct ast_from *others)
+{
+    return others && !planner->options->sqlite;
+}
+
 /* Whether a later assignment is to the same column. */
 static bool comes_again(const struct ast_update *ast, uint32_t i)
 {
@@ -462,6 +468,7 @@ status_t plan__update(struct planner *planner, const struct ast_update *ast, str
 {
     const struct table *table;
     struct scope scope;
+    struct query *list = NULL;
     status_t status = plan__find_table(planner, &ast->table, &table);
     if (!status)
         status = open_block(planner, table, ast->alias.text, ast->from, ast->where, &scope);
@@ -485,29 +492,44 @@ status_t plan__update(struct planner *planner, const struct ast_update *ast, str
                                  assignment->column.text);
         }
     }
-    if ((status = close_block(planner, scope.query, PLAN_UPDATE, table, out)))
+    if (sees_others(planner, ast->from))
+        status = plan__returning_joined(planner, scope.query, table, ast->returning,
+                                        ast->returning_count, &list);
+    if (!status)
+        status = close_block(planner, scope.query, PLAN_UPDATE, table, out);
+    if (status)
         return status;
     out->root->as.modify.assigned = assigned;
     out->root->as.modify.assigned_count = assigned_count;
     out->root->as.modify.may_repeat = ast->from != NULL;
     plan__one_row(planner, out->root);
-    return plan__returning(planner, table, ast->alias.text, ast->returning, ast->returning_count,
-                           out);
+    return sees_others(planner, ast->from)
+               ? plan__returning(planner, list, out)
+               : plan__returning_table(planner, table, ast->alias.text, ast->returning,
+                                       ast->returning_count, out);
 }
 
 status_t plan__delete(struct planner *planner, const struct ast_delete *ast, struct planned *out)
 {
     const struct table *table;
     struct scope scope;
+    struct query *list = NULL;
     status_t status = plan__find_table(planner, &ast->table, &table);
     if (!status)
         status = open_block(planner, table, ast->alias.text, ast->from, ast->where, &scope);
     if (status)
         return status;
-    if ((status = close_block(planner, scope.query, PLAN_DELETE, table, out)))
+    if (sees_others(planner, ast->from))
+        status = plan__returning_joined(planner, scope.query, table, ast->returning,
+                                        ast->returning_count, &list);
+    if (!status)
+        status = close_block(planner, scope.query, PLAN_DELETE, table, out);
+    if (status)
         return status;
     out->root->as.modify.may_repeat = ast->from != NULL;
     plan__one_row(planner, out->root);
-    return plan__returning(planner, table, ast->alias.text, ast->returning, ast->returning_count,
-                           out);
+    return sees_others(planner, ast->from)
+               ? plan__returning(planner, list, out)
+               : plan__returning_table(planner, table, ast->alias.text, ast->returning,
+                                       ast->returning_count, out);
 }

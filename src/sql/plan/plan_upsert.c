@@ -1,4 +1,4 @@
-/* INSERT ... ON CONFLICT, and RETURNING. */
+/* INSERT ... ON CONFLICT. */
 #include <string.h>
 
 #include "sql/plan/plan_char_int.h"
@@ -160,53 +160,4 @@ status_t plan__conflict(struct planner *planner, const struct ast_insert *ast,
     struct scope scope;
     status = open_scope(planner, ast, table, &scope);
     return status ? status : bind_update(&scope, ast, table, insert);
-}
-
-/* ---- RETURNING --------------------------------------------------------------------------------
- */
-
-static void describe_rows(struct planner *planner, const struct table *table, struct plan *plan)
-{
-    uint32_t count = table->column_count;
-    plan->column_count = count;
-    plan->types = arena_alloc(planner->arena, (count + 1) * sizeof *plan->types);
-    plan->names = arena_alloc(planner->arena, (count + 1) * sizeof *plan->names);
-    for (uint32_t i = 0; i < count; i++) {
-        plan->types[i] = table->columns[i].type.kind;
-        plan->names[i] = table->columns[i].name;
-    }
-}
-
-status_t plan__returning(struct planner *planner, const struct table *table, const char *alias,
-                         const struct ast_target *targets, uint32_t count, struct planned *out)
-{
-    if (count == 0)
-        return OK;
-    struct query *query = arena_zalloc(planner->arena, sizeof *query);
-    status_t status = plan__bind_table(planner, query, table, alias, &query->from);
-    if (status)
-        return status;
-    struct scope scope = {
-        .planner = planner, .query = query, .from = query->from, .clause = "RETURNING"};
-    if ((status = plan__bind_targets(&scope, targets, count)))
-        return status;
-    const uint32_t *lengths = plan__char_outputs(planner, query);
-    describe_rows(planner, table, out->root);
-    out->root->as.modify.returning = true;
-    uint32_t outputs = query->outputs.count;
-    struct plan *project = plan__operator(planner, PLAN_PROJECT, outputs, out->root, NULL);
-    project->types = arena_alloc(planner->arena, (outputs + 1) * sizeof *project->types);
-    project->names = query->output_names;
-    project->rows_estimate = out->root->rows_estimate;
-    project->as.project.exprs = query->outputs.items;
-    for (uint32_t i = 0; i < outputs; i++) {
-        struct expr **output = &query->outputs.items[i];
-        if ((status = plan__settle(planner, output)))
-            return status;
-        *output = plan__simplify(planner, *output); /* its slots are the places in the rows */
-        project->types[i] = (*output)->type;
-    }
-    out->root = plan__char_padded(planner, lengths, project);
-    out->returns_rows = true;
-    return OK;
 }
