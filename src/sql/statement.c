@@ -196,6 +196,10 @@ static status_t make_plan(struct sql_session *session, const struct ast_statemen
                                 &session->planned, &session->error);
     sql__planning_forget(&planning);
     status = sql__planning_end(session, status);
+    if (status) { /* made, perhaps, and given up all the same */
+        sql__cache_release_plan(session->engine, session->cached_plan);
+        session->cached_plan = NULL;
+    }
     return status ? status : cast_parameters(session);
 }
 

@@ -188,6 +188,8 @@ status_t plan_statement(const struct ast_statement *statement, const struct cata
     status_t status = plan_by_kind(&planner, statement, out);
     if (!status)
         status = plan_subqueries(&planner, out);
+    if (!status)
+        status = planner.stopped; /* which something may have had no status to return for */
     if (status)
         return status;
     for (uint32_t i = 0; i < count; i++) {
