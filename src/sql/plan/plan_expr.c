@@ -394,10 +394,23 @@ static status_t bind_call(struct scope *scope, const struct ast_expr *ast, struc
     if (strcmp(name, "generate_series") == 0)
         return plan__bind_series_target(scope, ast, out);
     struct expr **arguments;
+    const char *around = scope->choice;
+    if (strcmp(name, "coalesce") == 0)
+        scope->choice = "COALESCE";
     status_t status = bind_list(scope, ast->as.call.arguments, ast->as.call.count, &arguments);
+    scope->choice = around;
     if (status)
         return status;
     return plan__type_function(planner, name, arguments, ast->as.call.count, ast->position, out);
+}
+
+static status_t bind_choice(struct scope *scope, const struct ast_expr *ast, struct expr **out)
+{
+    const char *around = scope->choice;
+    scope->choice = "CASE";
+    status_t status = bind_case(scope, ast, out);
+    scope->choice = around;
+    return status;
 }
 
 status_t plan__bind_expr(struct scope *scope, const struct ast_expr *ast, struct expr **out)
@@ -433,7 +446,7 @@ status_t plan__bind_expr(struct scope *scope, const struct ast_expr *ast, struct
     case AST_IN_LIST:
         return bind_in(scope, ast, out);
     case AST_CASE:
-        return bind_case(scope, ast, out);
+        return bind_choice(scope, ast, out);
     case AST_CAST:
         return bind_cast(scope, ast, out);
     case AST_CALL:

@@ -241,6 +241,7 @@ struct scope {
     bool windows;  /* allowed here */
     bool conjunct; /* what is bound next decides alone: NULL may be false */
     bool in_window;
+    const char *choice;        /* CASE or COALESCE, when it is within one */
     bool local;                /* names of blocks around are not looked for */
     struct scope *outer;       /* while a subquery in it is bound: planner->outer as it was */
     struct subquery *subquery; /* the one that is being bound */

@@ -154,6 +154,8 @@ status_t plan__bind_series_target(struct scope *scope, const struct ast_expr *ca
         return no_series_here(scope, call->position, scope->clause);
     if (scope->in_aggregate || scope->in_window)
         return no_series_here(scope, call->position, "aggregates and window functions");
+    if (scope->choice)
+        return no_series_here(scope, call->position, scope->choice);
     if (query->series_target)
         return no_series_here(scope, call->position, "a select list that has one already");
     query->series_target = call;
