@@ -5,11 +5,11 @@
  * next one, and what came of the run is kept until the values in its cells change. So a subquery
  * without cells runs once, and one whose cells repeat from row to row runs once for all of them.
  *
- * What is kept depends on the kind. A scalar: the value. EXISTS: whether there was a row, and the
- * run ends with the first. IN without cells: a hash table of all values, which serves every
- * operand. IN with cells: the run itself looks for the operand, and ends when it is found; the
- * operand then counts as one more cell. ANY and ALL: the least and the greatest value, which
- * decide every comparison.
+ * What is kept depends on the kind. A scalar: the value, or the values of its row. EXISTS: whether
+ * there was a row, and the run ends with the first. IN without cells: a hash table of all values,
+ * which serves every operand. IN with cells: the run itself looks for the operand, and ends when it
+ * is found; the operand then counts as one more cell. ANY and ALL: the least and the greatest
+ * value, which decide every comparison.
  *
  * Three-valued logic: with m, M the least and greatest of the values that are not NULL
  *     x < ANY:  x < M        x <> ANY: m <> M or x <> m      true, else NULL if there is a NULL
@@ -29,7 +29,8 @@ struct subquery {
     bool valid;
     struct value *keys; /* the cells at the last run, then the operand where it counts */
     uint32_t key_count;
-    struct value result; /* of a scalar, of EXISTS, of IN with cells */
+    struct value result; /* of EXISTS, of IN with cells */
+    struct value *row;   /* of a scalar: its columns */
     bool has_set;
     struct row_set set;
     bool any_row;
@@ -61,8 +62,10 @@ static status_t take_scalar(struct subquery *subquery, const struct batch *batch
     if (subquery->any_row || batch->selected > 1)
         return error_sql(error, "21000", subquery->plan->position,
                          "more than one row returned by a subquery used as an expression");
-    struct value value = vector_get(&batch->columns[0], batch_row(batch, 0));
-    subquery->result = keep_value(&subquery->kept, &value);
+    for (uint32_t i = 0; i < subquery->plan->plan->column_count; i++) {
+        struct value value = vector_get(&batch->columns[i], batch_row(batch, 0));
+        subquery->row[i] = keep_value(&subquery->kept, &value);
+    }
     subquery->any_row = true;
     return OK;
 }
@@ -147,7 +150,9 @@ static void forget(struct subquery *subquery)
     subquery->any_row = subquery->any_null = false;
     enum sql_type type = plan->plan->column_count ? plan->plan->types[0] : SQL_BOOLEAN;
     subquery->least = subquery->greatest = value_null(type);
-    subquery->result = plan->kind == SUBPLAN_SCALAR ? value_null(type) : value_boolean(false);
+    subquery->result = value_boolean(false);
+    for (uint32_t i = 0; subquery->row && i < plan->plan->column_count; i++)
+        subquery->row[i] = value_null(plan->plan->types[i]);
     if (subquery->has_set)
         exec__row_set_free(&subquery->set);
     subquery->has_set = plan->kind == SUBPLAN_IN && !seeks_operand(plan);
@@ -222,6 +227,8 @@ static struct subquery *find_subquery(struct exec *top, const struct subplan *pl
     exec__init_inner(&subquery->exec, top, &subquery->arena);
     subquery->key_count = plan->cell_count + (seeks_operand(plan) ? 1 : 0);
     subquery->keys = mem_zalloc(subquery->key_count + 1, sizeof *subquery->keys);
+    if (plan->kind == SUBPLAN_SCALAR)
+        subquery->row = mem_zalloc(plan->plan->column_count, sizeof *subquery->row);
     return subquery;
 }
 
@@ -236,6 +243,7 @@ void exec__subqueries_close(struct exec *top)
         arena_free(&subquery->arena);
         arena_free(&subquery->kept);
         mem_free(subquery->keys);
+        mem_free(subquery->row);
         mem_free(subquery);
         top->subqueries[i] = NULL;
     }
@@ -320,7 +328,10 @@ static status_t run_row(struct eval *eval, struct subquery *subquery, uint32_t r
     if (status != OK)
         return status;
     bool quantified = plan->kind == SUBPLAN_ANY || plan->kind == SUBPLAN_ALL;
-    struct value result = quantified ? quantify(subquery, &operand) : subquery->result;
+    ASSERT(!subquery->row || eval->expr->index < plan->plan->column_count);
+    struct value result = quantified      ? quantify(subquery, &operand)
+                          : subquery->row ? subquery->row[eval->expr->index]
+                                          : subquery->result;
     put(eval, row, keep_value(eval->scratch, &result));
     return OK;
 }

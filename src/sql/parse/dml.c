@@ -17,19 +17,57 @@ static bool parse_source(struct parse *parse, struct ast_insert *insert)
     return insert->source != NULL;
 }
 
-static bool parse_assignment(struct parse *parse, struct ast_assignment *assignment)
+/* An expression, or DEFAULT. */
+static bool parse_assigned(struct parse *parse, struct ast_expr **value)
 {
-    if (parse__is(parse, TOKEN_LEFT_PAREN))
-        return parse__unsupported(parse, "assignment to several columns at once is");
-    if (!parse__name(parse, &assignment->column) || !parse__expect(parse, TOKEN_EQ))
-        return false;
     if (parse__is_keyword(parse, KEYWORD_DEFAULT)) {
-        assignment->value = parse__expr_new(parse, AST_DEFAULT, parse->token.position);
+        *value = parse__expr_new(parse, AST_DEFAULT, parse->token.position);
         parse__advance(parse);
         return true;
     }
-    assignment->value = parse__expr(parse);
-    return assignment->value != NULL;
+    *value = parse__expr(parse);
+    return *value != NULL;
+}
+
+/* [ROW] (value, ...) for the columns of a list, or a query for all of them. */
+static bool parse_row_assigned(struct parse *parse, struct ast_assignment *group, uint32_t count)
+{
+    uint32_t position = parse->token.position;
+    bool is_row = parse__accept_keyword(parse, KEYWORD_ROW);
+    bool is_query =
+        !is_row && parse__is(parse, TOKEN_LEFT_PAREN) && parse__select_starts(parse__peek(parse));
+    uint32_t given = 0;
+    struct ast_expr *value = NULL;
+    if (!is_query) {
+        if (!parse__expect(parse, TOKEN_LEFT_PAREN))
+            return false;
+        do {
+            if (!parse_assigned(parse, &value))
+                return false;
+            if (given < count)
+                group[given].value = value;
+            given++;
+        } while (parse__accept(parse, TOKEN_COMMA));
+        if (!parse__expect(parse, TOKEN_RIGHT_PAREN))
+            return false;
+        /* The query may be in parentheses of its own. */
+        is_query = !is_row && given == 1 && value->kind == AST_SCALAR;
+    } else if (!(value = parse__expr_at(parse, PRECEDENCE_UNARY))) {
+        return false;
+    }
+    if ((is_query && value->kind != AST_SCALAR) || (!is_query && !is_row && given == 1))
+        return parse__fail(parse, "0A000", position,
+                           "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() "
+                           "expression");
+    if (!is_query && given != count)
+        return parse__fail(parse, "42601", position,
+                           "number of columns does not match number of values");
+    for (uint32_t i = 0; is_query && i < count; i++) {
+        group[i].value = value;
+        group[i].group_place = i;
+        group[i].group_count = count;
+    }
+    return true;
 }
 
 /* [WHERE condition]; *where stays NULL without one. */
@@ -41,13 +79,26 @@ static bool parse_where(struct parse *parse, struct ast_expr **where)
     return *where != NULL;
 }
 
-/* SET a = 1, ..., behind the word SET. */
+/* SET a = 1, (b, c) = (2, 3), ..., behind the word SET. */
 static bool parse_assignments(struct parse *parse, struct ast_assignment **list, uint32_t *count)
 {
     uint32_t capacity = 0;
     do {
-        *list = arena_grow(parse->arena, *list, &capacity, *count + 1, sizeof **list);
-        if (!parse_assignment(parse, &(*list)[(*count)++]))
+        uint32_t first = *count;
+        bool several = parse__accept(parse, TOKEN_LEFT_PAREN);
+        do {
+            *list = arena_grow(parse->arena, *list, &capacity, *count + 1, sizeof **list);
+            struct ast_assignment *assignment = &(*list)[(*count)++];
+            *assignment = (struct ast_assignment){0};
+            if (!parse__name(parse, &assignment->column))
+                return false;
+        } while (several && parse__accept(parse, TOKEN_COMMA));
+        if ((several && !parse__expect(parse, TOKEN_RIGHT_PAREN)) ||
+            !parse__expect(parse, TOKEN_EQ))
+            return false;
+        struct ast_assignment *group = &(*list)[first];
+        if (!(several ? parse_row_assigned(parse, group, *count - first)
+                      : parse_assigned(parse, &group->value)))
             return false;
     } while (parse__accept(parse, TOKEN_COMMA));
     return true;

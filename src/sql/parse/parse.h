@@ -374,6 +374,10 @@ enum ast_statement_kind {
 struct ast_assignment {
     struct ast_name column;
     struct ast_expr *value; /* may be AST_DEFAULT */
+    /* (a, b) = (SELECT ...): of so many columns in a row, which have one AST_SCALAR as their value,
+     * the place of this one; otherwise 0 of 0. */
+    uint32_t group_place;
+    uint32_t group_count;
 };
 
 /* What an index is over: a column or an expression. */

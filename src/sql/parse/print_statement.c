@@ -27,10 +27,16 @@ static void print_assignments(const struct ast_assignment *assignments, uint32_t
                               struct buffer *out)
 {
     for (uint32_t i = 0; i < count; i++) {
+        const struct ast_assignment *assignment = &assignments[i];
+        bool grouped = assignment->group_count > 0;
+        bool is_last = assignment->group_place + 1 >= assignment->group_count;
         buffer_append_string(out, i ? ", " : " SET ");
-        ast_print_name(assignments[i].column.text, out);
-        buffer_append_string(out, " = ");
-        ast_print_expr(assignments[i].value, out);
+        buffer_append_string(out, grouped && assignment->group_place == 0 ? "(" : "");
+        ast_print_name(assignment->column.text, out);
+        if (!is_last)
+            continue;
+        buffer_append_string(out, grouped ? ") = " : " = ");
+        ast_print_expr(assignment->value, out);
     }
 }
 

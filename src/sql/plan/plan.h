@@ -245,7 +245,8 @@ struct expr {
     enum expr_call call;
     struct value constant; /* EXPR_CONSTANT */
     uint32_t index;        /* EXPR_COLUMN: column of the input; EXPR_PARAMETER: 0-based;
-                              EXPR_BIND, EXPR_OPERAND: the operand's number */
+                              EXPR_BIND, EXPR_OPERAND: the operand's number; EXPR_SUBQUERY:
+                              the column it gives, 0 but for a scalar one of several */
     const char *name;      /* EXPR_COLUMN: as EXPLAIN prints it ("o.id"); EXPR_CALL: its name */
     struct expr **arguments;
     uint32_t argument_count;
@@ -258,7 +259,7 @@ struct expr {
 };
 
 enum subplan_kind {
-    SUBPLAN_SCALAR, /* the one value of its one row; NULL without a row, 21000 with several */
+    SUBPLAN_SCALAR, /* a value of its one row; NULL without a row, 21000 with several */
     SUBPLAN_EXISTS, /* whether it has a row */
     SUBPLAN_IN,     /* whether the operand equals a value of it; NULLs as SQL says */
     SUBPLAN_ANY,    /* whether `operand comparison value` holds for one, for each of its values */
@@ -275,7 +276,7 @@ struct subplan {
     uint32_t operand_count;    /* IN, ANY, ALL: 1; otherwise 0 */
     uint32_t cell_count;
     const uint32_t *cells; /* of the statement */
-    struct plan *plan;     /* one column, but for EXISTS */
+    struct plan *plan;     /* one column, but for EXISTS and rows of scalars */
     uint32_t position;
 };
 

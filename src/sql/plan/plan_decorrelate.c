@@ -202,8 +202,8 @@ static struct expr *replacement(struct planner *planner, struct query *query,
     double found;
     if (subquery->replaced)
         return subquery->replaced;
-    if (subquery->subplan.kind != SUBPLAN_SCALAR || !inner || expr->is_volatile ||
-        query->relation_count == RELATIONS_MAX || !gives_one_row(inner) ||
+    if (subquery->subplan.kind != SUBPLAN_SCALAR || !inner || inner->outputs.count > 1 ||
+        expr->is_volatile || query->relation_count == RELATIONS_MAX || !gives_one_row(inner) ||
         plan__has_lateral(inner) || any_volatile(&inner->where) || any_volatile(&inner->outputs) ||
         plan__query_has_outer(inner, true) ||
         !split_where(planner, inner, &keys, &values, &rest, &found))

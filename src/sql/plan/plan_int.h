@@ -400,6 +400,15 @@ status_t plan__bind_rows(struct scope *scope, const struct ast_expr *ast, bool c
                          struct expr **out);
 /* A query inside an expression of the scope. */
 status_t plan__bind_subquery(struct scope *scope, const struct ast_expr *ast, struct expr **out);
+/* One of the columns of a query, an AST_SCALAR, that stands for a row of `count` values. Others of
+ * the same query, in the same scope, are of the same run of it. `mismatch`: the message when it has
+ * another number of columns, NULL for the usual one. */
+status_t plan__bind_subquery_column(struct scope *scope, const struct ast_expr *ast,
+                                    uint32_t column, uint32_t count, const char *mismatch,
+                                    struct expr **out);
+/* The value of an assignment: an expression, DEFAULT, or its part of a query's row. */
+status_t plan__bind_assigned(struct scope *scope, const struct ast_assignment *ast,
+                             const struct column *column, struct expr **out);
 /* A column of a block around the scope's, as a cell. When there is none *found is false (and the
  * error is not told); otherwise the status counts. */
 status_t plan__bind_outer(struct scope *scope, const struct ast_expr *ast, bool *found,

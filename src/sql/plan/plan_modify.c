@@ -427,6 +427,22 @@ static status_t close_block(struct planner *planner, struct query *query, enum p
     return OK;
 }
 
+status_t plan__bind_assigned(struct scope *scope, const struct ast_assignment *ast,
+                             const struct column *column, struct expr **out)
+{
+    ASSERT(ast->value && ast->group_place <= ast->group_count);
+    status_t status;
+    if (ast->group_count > 0)
+        status =
+            plan__bind_subquery_column(scope, ast->value, ast->group_place, ast->group_count,
+                                       "number of columns does not match number of values", out);
+    else if (ast->value->kind == AST_DEFAULT)
+        status = plan__default(scope->planner, column, out);
+    else
+        status = plan__bind_expr(scope, ast->value, out);
+    return status ? status : plan__assign(scope->planner, out, column);
+}
+
 static status_t bind_assignment(struct scope *scope, const struct table *table,
                                 const struct ast_assignment *ast, uint32_t *place)
 {
@@ -438,10 +454,7 @@ static status_t bind_assignment(struct scope *scope, const struct table *table,
     const struct column *column = &table->columns[*place];
     if (column->identity == IDENTITY_ALWAYS && ast->value->kind != AST_DEFAULT)
         return identity_refuse(planner, column, "column \"%s\" can only be updated to DEFAULT");
-    status = ast->value->kind == AST_DEFAULT ? plan__default(planner, column, &value)
-                                             : plan__bind_expr(scope, ast->value, &value);
-    if (!status)
-        status = plan__assign(planner, &value, column);
+    status = plan__bind_assigned(scope, ast, column, &value);
     if (status)
         return status;
     plan__add_output(planner, scope->query, value, column->name);

@@ -163,7 +163,7 @@ bool plan__equal(const struct expr *a, const struct expr *b)
     ASSERT(a->kind != EXPR_BIND && a->kind != EXPR_OPERAND); /* volatile */
     if (indexed && a->index != b->index)
         return false;
-    if (a->kind == EXPR_SUBQUERY && a->subplan != b->subplan)
+    if (a->kind == EXPR_SUBQUERY && (a->subplan != b->subplan || a->index != b->index))
         return false;
     if (a->kind == EXPR_CALL && a->call != b->call)
         return false;

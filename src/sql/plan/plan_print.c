@@ -337,6 +337,8 @@ static void print_subquery(const struct expr *expr, struct buffer *out)
         break;
     }
     buffer_printf(out, "(subquery %u)", subplan->number + 1);
+    if (subplan->kind == SUBPLAN_SCALAR && subplan->plan && subplan->plan->column_count > 1)
+        buffer_printf(out, ".%u", expr->index + 1);
 }
 
 /* In parentheses when it binds looser than its surroundings ask for. */

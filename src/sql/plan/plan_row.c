@@ -5,9 +5,11 @@
  *     (a, b) <> (c, d)    a <> c OR b <> d
  *     (a, b) <  (c, d)    a <= c AND (a < c OR (a = c AND b < d)), where the first part says no
  *                         more than the second, but an index that begins with `a` can serve it
- * (a, b) IN (SELECT ...) is EXISTS (SELECT FROM (...) AS x (c, d) WHERE a = c AND b = d), which can
- * become a semi join. Where it makes a difference that IN is NULL rather than false, a second
- * question asks whether there is a row of which it is unknown. */
+ * The right side may be a query of one row, (a, b) = (SELECT c, d ...), whose columns are then
+ * those of one subquery; without a row they are NULL. (a, b) IN (SELECT ...) is EXISTS (SELECT FROM
+ * (...) AS x (c, d) WHERE a = c AND b = d), which can become a semi join. Where it makes a
+ * difference that IN is NULL rather than false, a second question asks whether there is a row of
+ * which it is unknown. */
 #include "sql/plan/plan_int.h"
 
 static bool is_row(const struct ast_expr *ast)
@@ -44,10 +46,24 @@ struct rows {
     struct exprs *operands; /* to be bound around the comparison */
 };
 
+/* The one row of a query. */
+static status_t bind_columns(struct scope *scope, const struct ast_expr *ast, uint32_t count,
+                             struct expr ***out)
+{
+    status_t status = OK;
+    ASSERT(ast->kind == AST_SCALAR && count > 0);
+    *out = arena_alloc(scope->planner->arena, count * sizeof(struct expr *));
+    for (uint32_t i = 0; i < count && !status; i++)
+        status = plan__bind_subquery_column(scope, ast, i, count, NULL, &(*out)[i]);
+    return status;
+}
+
 static status_t bind_items(struct scope *scope, const struct ast_expr *ast, uint32_t count,
                            struct expr ***out)
 {
     struct planner *planner = scope->planner;
+    if (ast->kind == AST_SCALAR && count > 0) /* not as the left side */
+        return bind_columns(scope, ast, count, out);
     if (!is_row(ast))
         return error_sql(planner->error, "0A000", ast->position,
                          "a row can only be compared with a row of values");

@@ -233,21 +233,77 @@ static const struct bound_subquery *bound_before(struct scope *scope, const stru
     return NULL;
 }
 
-status_t plan__bind_subquery(struct scope *scope, const struct ast_expr *ast, struct expr **out)
+static void remember(struct scope *scope, const struct ast_expr *ast, struct expr *expr)
 {
     struct query *query = scope->query;
+    ASSERT(expr && expr->kind != EXPR_COLUMN);
+    if (!query)
+        return;
+    struct bound_subquery *bound = arena_zalloc(scope->planner->arena, sizeof *bound);
+    *bound = (struct bound_subquery){.ast = ast, .expr = expr, .next = query->bound_subqueries};
+    if (strcmp(scope->clause, "GROUP BY") == 0)
+        bound->group_text = text_of(scope->planner, ast);
+    query->bound_subqueries = bound;
+}
+
+/* All columns of the query, of which this is the first. */
+static status_t bind_row(struct scope *scope, const struct ast_expr *ast, uint32_t count,
+                         const char *mismatch, struct expr **out)
+{
+    struct planner *planner = scope->planner;
+    struct subquery *subquery = arena_zalloc(planner->arena, sizeof *subquery);
+    subquery->subplan.kind = SUBPLAN_SCALAR;
+    planner->keep_unknown = false;
+    status_t status = bind_block(scope, ast->as.select, subquery);
+    if (status)
+        return status;
+    uint32_t given = subquery->query->outputs.count;
+    if (given != count && mismatch)
+        return error_sql(planner->error, "42601", ast->position, "%s", mismatch);
+    if (given != count)
+        return error_sql(planner->error, "42601", ast->position, "subquery has too %s columns",
+                         given > count ? "many" : "few");
+    keep(planner, subquery);
+    *out = subquery_expr(planner, subquery, subquery->query->outputs.items[0]->type, ast->position,
+                         NULL);
+    return OK;
+}
+
+status_t plan__bind_subquery_column(struct scope *scope, const struct ast_expr *ast,
+                                    uint32_t column, uint32_t count, const char *mismatch,
+                                    struct expr **out)
+{
+    ASSERT(ast->kind == AST_SCALAR && column < count);
+    const struct bound_subquery *before = bound_before(scope, ast);
+    struct expr *first = NULL;
+    if (before) {
+        first = before->expr;
+    } else {
+        status_t status = bind_row(scope, ast, count, mismatch, &first);
+        if (status)
+            return status;
+        remember(scope, ast, first);
+    }
+    const struct subquery *subquery = (const struct subquery *)first->subplan;
+    ASSERT(first->kind == EXPR_SUBQUERY && subquery->query->outputs.count == count);
+    const struct expr *output = subquery->query->outputs.items[column];
+    *out = arena_alloc(scope->planner->arena, sizeof **out);
+    **out = *first;
+    (*out)->index = column;
+    (*out)->type = output->type;
+    (*out)->cast_limit = plan__char_length(output);
+    return OK;
+}
+
+status_t plan__bind_subquery(struct scope *scope, const struct ast_expr *ast, struct expr **out)
+{
     const struct bound_subquery *before = bound_before(scope, ast);
     if (before) {
         *out = before->expr;
         return OK;
     }
     status_t status = bind_anew(scope, ast, out);
-    if (status || !query)
-        return status;
-    struct bound_subquery *bound = arena_zalloc(scope->planner->arena, sizeof *bound);
-    *bound = (struct bound_subquery){.ast = ast, .expr = *out, .next = query->bound_subqueries};
-    if (strcmp(scope->clause, "GROUP BY") == 0)
-        bound->group_text = text_of(scope->planner, ast);
-    query->bound_subqueries = bound;
-    return OK;
+    if (!status)
+        remember(scope, ast, *out);
+    return status;
 }

@@ -116,11 +116,7 @@ static status_t bind_update(struct scope *scope, const struct ast_insert *ast,
                                  assignment->column.text);
         }
         const struct column *column = &table->columns[places[i]];
-        status = assignment->value->kind == AST_DEFAULT
-                     ? plan__default(planner, column, &values[i])
-                     : plan__bind_expr(scope, assignment->value, &values[i]);
-        if (!status)
-            status = plan__assign(planner, &values[i], column);
+        status = plan__bind_assigned(scope, assignment, column, &values[i]);
         if (!status)
             values[i] = plan__simplify(planner, values[i]);
     }
