@@ -210,6 +210,32 @@ static void test_rows_a_batch(void **state)
     close_world(&world);
 }
 
+/* A join that is to be shared by threads takes its right side in, finds that it has to be split,
+ * and when no left row can have a partner takes it in once more: a DISTINCT there, which became full
+ * with the last row that was new, is asked again after its end. */
+static void test_asked_again_after_the_end(void **state)
+{
+    (void)state;
+    static const char join[] =
+        "select count(*), max(d.k) from t join (select distinct s.i % 1000 as k, repeat('x', 200)"
+        " as pad from generate_series(1, 3000) as s(i)) as d on d.k = nullif(t.id, t.id)";
+    struct world world;
+    struct buffer out = {0};
+    struct env_crew *crew = env_crew_create("spill", 2);
+    open_world(&world);
+    sql_engine_crew_set(world.driver.engine, crew);
+    assert_non_null(strstr(run(&world, TIGHT, "set parallel_rows = 100", &out), "SET"));
+    check(&world, join, true);
+    /* Parts that become full themselves. */
+    check(&world,
+          "select count(*), max(d.k) from t join (select distinct s.i % 4000 as k, repeat('x', 200)"
+          " as pad from generate_series(1, 9000) as s(i)) as d on d.k = nullif(t.id, t.id)",
+          true);
+    buffer_free(&out);
+    close_world(&world);
+    env_crew_destroy(crew);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +246,7 @@ int main(void)
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_settings),
         cmocka_unit_test(test_rows_a_batch),
+        cmocka_unit_test(test_asked_again_after_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
