@@ -15,10 +15,14 @@
  * second. What is held is for one epoch of the sequence: whoever sets it starts another, which all
  * nodes see with the schema.
  *
- * A plan may ask for too few (INSERT ... SELECT is a guess). A statement of its own is then run
- * again with more put aside. Inside BEGIN ... COMMIT, and for a sequence that the transaction
- * itself has made or set, the value is taken in the transaction: it conflicts with others who take,
- * and comes again when it is rolled back. */
+ * A plan may ask for too few (INSERT ... SELECT is a guess). The statement is then begun again in
+ * its transaction with more put aside, which it can be until it writes. Before it writes its rows
+ * are counted, and with them what RETURNING and ON CONFLICT will take. What is still not known then
+ * (a subquery in RETURNING, an ON DELETE SET DEFAULT) may end with a conflict: the transaction is
+ * run again, by the session if it is the statement's own.
+ *
+ * Of a sequence that the transaction itself has made or set the value is taken in the transaction:
+ * it conflicts with others who take, and comes again when it is rolled back. */
 #include <string.h>
 
 #include "base/check.h"
@@ -31,7 +35,7 @@ enum {
     BLOCK_SOON_US = 1000000, /* a block used up this fast is followed by a larger one */
     RESERVE_MAX = 1 << 22,   /* values put aside at once */
     GUESS_FACTOR = 8,        /* how much more, when it was too few */
-    GUESSES_MAX = 6,         /* which makes RESERVE_MAX */
+    GUESS_LARGE = 1 << 16,   /* from here on twice as much */
 };
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -167,13 +171,18 @@ static uint64_t needed(const struct sql_session *session, const struct plan_next
     while (plan->kind == PLAN_PROJECT && plan->left)
         plan = plan->left;
     bool values = plan->kind == PLAN_INSERT && plan->left->kind == PLAN_VALUES;
-    if (values && !nextval->each_row)
+    if (values && !nextval->each_row && !nextval->late)
         return 1;
     if (values)
         return plan->left->as.values.row_count;
     for (uint32_t i = 0; i < session->sequences.too_few; i++)
         count *= GUESS_FACTOR;
     return count > RESERVE_MAX ? RESERVE_MAX : (uint64_t)count;
+}
+
+static bool names_same(const struct plan_nextval *one, const struct plan_nextval *other)
+{
+    return one->name && other->name && strcmp(one->name, other->name) == 0;
 }
 
 /* Adds to what the chore has to take. */
@@ -192,31 +201,49 @@ static void want(struct sql_session *session, const struct sequence *sequence, u
         (struct sequence_range){.id = sequence->id, .epoch = sequence->epoch, .left = count};
 }
 
+/* Makes the session have so many, or wants them. */
+static void ensure(struct sql_session *session, const struct sequence *sequence, uint64_t count)
+{
+    uint64_t has = session_has(session, sequence);
+    if (has < count)
+        has += engine_give(session, sequence, count - has);
+    if (has < count)
+        want(session, sequence, count - has);
+}
+
+/* What a statement that had written did not find. */
+static void ensure_least(struct sql_session *session)
+{
+    const struct sequence_hold *hold = &session->sequences;
+    const struct sequence *sequence =
+        hold->least ? catalog_sequence_by_id(session->catalog, hold->least_id) : NULL;
+    if (sequence && session->planned.writes)
+        ensure(session, sequence, hold->least);
+}
+
 bool sql__sequences_ready(struct sql_session *session)
 {
     struct sequence_hold *hold = &session->sequences;
-    if (session->planned.nextval_count == 0 || session->catalog_own || hold->ended ||
-        !session->planned.root)
+    if ((session->planned.nextval_count == 0 && !hold->least) || session->catalog_own ||
+        hold->ended || !session->planned.root)
         return true;
     hold->wants = NULL;
     hold->want_count = hold->want_capacity = 0;
+    ensure_least(session);
     for (uint32_t i = 0; i < session->planned.nextval_count; i++) {
         const struct plan_nextval *nextval = &session->planned.nextvals[i];
         const struct sequence *sequence;
         struct error unused;
         /* A name that means nothing is told when the function is called. */
-        if (find(session->catalog, slice_from_string(nextval->name), &sequence, &unused))
+        if (!nextval->name ||
+            find(session->catalog, slice_from_string(nextval->name), &sequence, &unused))
             continue;
         uint64_t all = 0;
         for (uint32_t k = 0; k <= i; k++) {
-            if (strcmp(session->planned.nextvals[k].name, nextval->name) == 0)
+            if (names_same(&session->planned.nextvals[k], nextval))
                 all += needed(session, &session->planned.nextvals[k]);
         }
-        uint64_t has = session_has(session, sequence);
-        if (has < all)
-            has += engine_give(session, sequence, all - has);
-        if (has < all)
-            want(session, sequence, all - has);
+        ensure(session, sequence, all);
     }
     return hold->want_count == 0;
 }
@@ -332,23 +359,62 @@ static status_t from_store(struct sql_session *session, const struct sequence *s
     return status;
 }
 
-/* The statement has to be begun again, with more put aside. */
+/* The statement has to be begun again, with more put aside. How much it takes in all is not known,
+ * but it is more than it has taken. One that has written is begun again with its transaction. */
 static status_t too_few(struct sql_session *session, const struct sequence *sequence,
                         struct error *error)
 {
     struct sequence_hold *hold = &session->sequences;
     if (hold->ended)
         return at_end(sequence, error);
-    if (session->told || exec_has_written(session->exec) || hold->too_few > GUESSES_MAX)
-        return error_sql(error, "55000", 0,
-                         "too few values of sequence \"%s\" were put aside for this statement",
+    uint64_t count = hold->used < BLOCK_FIRST ? BLOCK_FIRST : hold->used;
+    count *= count < GUESS_LARGE ? GUESS_FACTOR : 2;
+    if (session->told || exec_has_written(session->exec)) {
+        hold->least = count;
+        hold->least_id = sequence->id;
+        return error_set(error, ERR_CONFLICT,
+                         "sequence \"%s\" had too few values put aside, run the transaction again",
                          sequence->name);
-    uint64_t count = BLOCK_FIRST;
-    for (uint32_t i = 0; i < hold->too_few && count < RESERVE_MAX; i++)
-        count *= GUESS_FACTOR;
+    }
     hold->too_few++;
     hold->again = true;
     want(session, sequence, count);
+    return error_set(error, ERR_CONFLICT, "more values of a sequence are needed");
+}
+
+/* As many as RETURNING and ON CONFLICT take of `rows` rows. Begun again the statement takes once
+ * more what it has taken so far. */
+static status_t call_reserve(void *context, uint64_t rows, struct error *error)
+{
+    struct sql_session *session = context;
+    struct sequence_hold *hold = &session->sequences;
+    if (session->catalog_own || hold->set || hold->ended)
+        return OK;
+    ASSERT(session->exec && !exec_has_written(session->exec) && hold->want_count == 0);
+    for (uint32_t i = 0; i < session->planned.nextval_count; i++) {
+        const struct plan_nextval *nextval = &session->planned.nextvals[i];
+        const struct sequence *sequence;
+        struct error unused;
+        if (!nextval->late || !nextval->name ||
+            find(session->catalog, slice_from_string(nextval->name), &sequence, &unused))
+            continue;
+        uint64_t all = 0;
+        for (uint32_t k = 0; k < session->planned.nextval_count; k++) {
+            const struct plan_nextval *other = &session->planned.nextvals[k];
+            bool counts = other->late && names_same(other, nextval);
+            if (counts && k < i)
+                break; /* looked at with the first of that name */
+            all += counts ? rows : 0;
+        }
+        uint64_t has = session_has(session, sequence);
+        if (has < all)
+            has += engine_give(session, sequence, all - has);
+        if (has < all)
+            want(session, sequence, all + hold->used);
+    }
+    if (hold->want_count == 0)
+        return OK;
+    hold->again = true;
     return error_set(error, ERR_CONFLICT, "more values of a sequence are needed");
 }
 
@@ -366,6 +432,7 @@ static status_t call_nextval(void *context, struct slice name, int64_t *out, str
     if (!got)
         status = own || !session->exec ? from_store(session, sequence, out, error)
                                        : too_few(session, sequence, error);
+    session->sequences.used++;
     if (!status)
         note_value(session, sequence, *out);
     return status;
@@ -432,6 +499,7 @@ const struct exec_sequences *sql__sequences_functions(struct sql_session *sessio
     session->sequences.functions = (struct exec_sequences){.nextval = call_nextval,
                                                            .currval = call_currval,
                                                            .lastval = call_lastval,
+                                                           .reserve = call_reserve,
                                                            .setval = call_setval,
                                                            .context = session};
     return &session->sequences.functions;

@@ -92,6 +92,7 @@ void sql__session_reset_run(struct sql_session *session)
     session->sequences.ended = false;
     session->sequences.set = false;
     session->sequences.again = false;
+    session->sequences.used = 0;
     session->told_rows = false;
     session->changed = false;
     session->changed_schema = false;
@@ -358,6 +359,7 @@ void sql_committed(struct sql_session *session, status_t status, const struct er
     ASSERT(session->phase == PHASE_COMMIT_WAIT && !session->txn);
     if (status == OK) {
         session->state = SQL_IDLE;
+        session->sequences.least = 0;
         session->commit_us = env_monotonic_us(session->engine->env) - session->asked_us;
         if (session->result.present && session->statement->kind == AST_EXPLAIN)
             sql__explain_committed(session);

@@ -70,9 +70,14 @@ struct sequence_hold {
     uint32_t want_count;
     uint32_t want_capacity;
     uint32_t too_few; /* how often too few were put aside */
+    uint64_t used;    /* values given to it since it was begun */
     bool ended;       /* a sequence has come to its end: no further chore */
     bool set;         /* it called setval */
     bool again;       /* it failed for want of values, and is to be begun again */
+    /* A statement that had written found none left. Whoever begins it again, the session or, with
+       its transaction, the client, finds so many put aside; until something is committed. */
+    uint64_t least;
+    uint32_t least_id;
     struct exec_sequences functions;
 };
 
@@ -359,6 +364,8 @@ void sql__explain_committed(struct sql_session *session);
 bool sql__statement_streams(const struct sql_session *session);
 /* The tag of a statement that counts its rows: "UPDATE 3". */
 void sql__tag_counted(struct sql_session *session, const char *name, uint64_t count);
+/* That of a SELECT or COPY TO of session->rows. */
+void sql__tag_selected(struct sql_session *session);
 /* Does all of the work of a statement whose rows (if any) are held back. */
 status_t sql__statement_run(struct sql_session *session);
 /* The next batch that has rows, NULL at the end. */

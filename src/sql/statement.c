@@ -80,8 +80,9 @@ bool sql__statement_streams(const struct sql_session *session)
     const struct ast_statement *statement = session->statement;
     /* One that takes values of a sequence may find that too few were put aside, and is begun again
        then: so none of its rows may have gone out. */
-    return (statement->kind == AST_SELECT && session->planned.nextval_count == 0) ||
-           (statement->kind == AST_COPY && !statement->as.copy->from);
+    bool reads =
+        statement->kind == AST_SELECT || (statement->kind == AST_COPY && !statement->as.copy->from);
+    return reads && session->planned.nextval_count == 0;
 }
 
 enum { PLAN_USES_CHECK = 256 }; /* uses of a plan between two looks at the statistics */
@@ -368,6 +369,15 @@ void sql__tag_counted(struct sql_session *session, const char *name, uint64_t co
     session->tag[size + sizeof digits - first] = '\0';
 }
 
+void sql__tag_selected(struct sql_session *session)
+{
+    const struct ast_statement *statement = session->statement;
+    bool copy = statement->kind == AST_COPY;
+    uint64_t names = copy && statement->as.copy->format.header; /* a row that is none */
+    ASSERT(session->rows >= names);
+    sql__tag_counted(session, copy ? "COPY" : "SELECT", session->rows - names);
+}
+
 static status_t run_dml(struct sql_session *session)
 {
     static const char *const tags[] = {[AST_INSERT] = "INSERT 0",
@@ -395,7 +405,7 @@ static status_t run_held_select(struct sql_session *session)
         return status;
     session->rows = session->result.row_count;
     close_plan(session);
-    snprintf(session->tag, sizeof session->tag, "SELECT %llu", (unsigned long long)session->rows);
+    sql__tag_selected(session);
     return OK;
 }
 
@@ -483,8 +493,7 @@ status_t sql__statement_run(struct sql_session *session)
         snprintf(session->tag, sizeof session->tag, "VACUUM");
         return OK;
     }
-    if (statement->kind == AST_SELECT)
+    if (!sql__statement_is_dml(statement))
         return run_held_select(session);
-    ASSERT(sql__statement_is_dml(statement));
     return run_dml(session);
 }

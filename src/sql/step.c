@@ -325,6 +325,7 @@ static void begin_again(struct sql_session *session)
     session->first = NULL;
     session->result = (struct result){0};
     session->sequences.again = false;
+    session->sequences.used = 0;
     error_clear(&session->error);
     sql__session_move(session, PHASE_CHORE_BEGIN);
 }
@@ -372,9 +373,7 @@ static bool step_rows(struct sql_session *session, struct sql_event *event)
     }
     exec_close(session->exec);
     session->exec = NULL;
-    bool copy = session->statement->kind == AST_COPY;
-    uint64_t rows = session->rows - (copy && session->statement->as.copy->format.header);
-    sql__tag_counted(session, copy ? "COPY" : "SELECT", rows);
+    sql__tag_selected(session);
     sql__session_move(session, PHASE_CLOSE);
     return false;
 }

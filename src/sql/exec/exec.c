@@ -226,6 +226,8 @@ status_t exec_open(const struct planned *planned, const struct exec_context *con
     *out = NULL;
     exec__init(exec, context);
     exec->takes_values = planned->nextval_count > 0;
+    for (uint32_t i = 0; i < planned->nextval_count; i++)
+        exec->takes_unnamed |= planned->nextvals[i].name == NULL;
     exec->plan = planned->root;
     exec->may_gather = env_crew_threads(context->crew) > 0 && context->threads_max != 1 &&
                        !planned->writes && planned->root->kind < PLAN_INSERT &&

@@ -35,6 +35,9 @@ struct exec_sequences {
     status_t (*lastval)(void *context, int64_t *out, struct error *error);
     status_t (*setval)(void *context, struct slice name, int64_t value, bool called,
                        struct error *error);
+    /* The statement is about to write so many rows: is there what it calls nextval for from then
+       on? If not, it is begun again (ERR_CONFLICT), which it cannot be later. */
+    status_t (*reserve)(void *context, uint64_t rows, struct error *error);
     void *context;
 };
 

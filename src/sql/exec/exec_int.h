@@ -71,9 +71,10 @@ struct exec {
     bool put_aside; /* of top: an operator has files, and the text of its rows is theirs */
     uint64_t rows_affected;
     bool written;
-    bool takes_values; /* of sequences */
-    bool may_gather;   /* nothing is written while rows are read, and there are threads to help */
-    bool few_wanted;   /* of what is being opened: reading will stop early */
+    bool takes_values;  /* of sequences */
+    bool takes_unnamed; /* of some whose names are only known when they are called */
+    bool may_gather;    /* nothing is written while rows are read, and there are threads to help */
+    bool few_wanted;    /* of what is being opened: reading will stop early */
     const struct plan *gathered; /* a scan that is read by several threads from further above */
     const struct plan *plan;     /* root's, or what is below it when several threads read it */
     struct operator* root;

@@ -313,7 +313,19 @@ static bool plan_reads(const struct plan *plan)
  * have written. A VALUES has asked for as many as it has rows. */
 static bool may_run_out(const struct operator* op)
 {
-    return op->exec->takes_values && op->plan->left->kind != PLAN_VALUES;
+    return op->exec->takes_unnamed ||
+           (op->exec->takes_values && op->plan->left->kind != PLAN_VALUES);
+}
+
+/* The last thing before the first write: from here on values must not run out. */
+static status_t values_reserve(struct modify *modify, uint64_t rows, struct error *error)
+{
+    const struct exec *exec = modify->op.exec;
+    const struct exec_sequences *sequences = exec->context.sequences;
+    ASSERT(!exec->written);
+    if (!exec->takes_values || !sequences)
+        return OK;
+    return sequences->reserve(sequences->context, rows, error);
 }
 
 /* Rows of a VALUES that need not be seen together go in one by one, without an operator that puts
@@ -325,7 +337,7 @@ static bool is_direct(const struct exec *exec, const struct plan *plan)
         return plan->as.modify.one_row && !exec->context.measure;
     return plan->left->kind == PLAN_VALUES && plan->as.modify.conflict == CONFLICT_ERROR &&
            plan->as.modify.table->foreign_key_count == 0 && exec->subquery_count == 0 &&
-           !exec->context.measure;
+           !exec->takes_unnamed && !exec->context.measure;
 }
 
 static status_t new_row_insert(struct modify *modify, struct error *error)
@@ -395,6 +407,8 @@ static status_t modify_collected(struct modify *modify, struct error *error)
         exec__collect(modify->op.left, NULL, 0, &modify->scratch, &modify->rows, error);
     if (status == OK && plan->as.modify.may_repeat)
         status = drop_repetitions(modify, error);
+    if (status == OK)
+        status = values_reserve(modify, modify->rows.row_count, error);
     if (status != OK)
         return status;
     modify->op.exec->written = true;

@@ -665,10 +665,11 @@ struct plan_use {
     bool direct;          /* not through a view */
 };
 
-/* A sequence that the statement takes from by a name that stands in it. */
+/* A sequence that the statement takes from. */
 struct plan_nextval {
-    const char *name; /* as nextval's argument has it */
+    const char *name; /* as nextval's argument has it; NULL: only known when it is called */
     bool each_row;    /* the DEFAULT of a column: once for each row put in; else once */
+    bool late; /* in RETURNING or ON CONFLICT: for each row, when rows have been written already */
 };
 
 struct planned {

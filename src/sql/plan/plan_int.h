@@ -685,6 +685,8 @@ status_t plan__returning_joined(struct planner *planner, struct query *block,
 status_t plan__returning(struct planner *planner, struct query *list, struct planned *out);
 /* Notes what nextval takes from in an expression. */
 void plan__note_nextvals(struct planner *planner, const struct expr *expr, bool each_row);
+/* Those noted from number `from` on are called when rows have been written already. */
+void plan__nextvals_are_late(struct planner *planner, uint32_t from);
 /* A column's DEFAULT, or NULL without one. */
 status_t plan__default(struct planner *planner, const struct column *column, struct expr **out);
 /* The place of a column that is assigned to; 42703 with a hint. */

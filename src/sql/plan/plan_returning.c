@@ -48,9 +48,11 @@ status_t plan__returning_joined(struct planner *planner, struct query *block,
     list->from = block->from;
     struct scope scope = {
         .planner = planner, .query = list, .from = list->from, .clause = "RETURNING"};
+    uint32_t nextvals = planner->nextval_count;
     status_t status = plan__bind_targets(&scope, targets, count);
     if (status)
         return status;
+    plan__nextvals_are_late(planner, nextvals);
     for (uint32_t i = table->column_count; i < block->slot_count; i++) {
         struct expr *expr = is_named(list, i)
                                 ? plan__column(planner, block, i, 0)
@@ -100,8 +102,10 @@ status_t plan__returning_table(struct planner *planner, const struct table *tabl
         return status;
     struct scope scope = {
         .planner = planner, .query = list, .from = list->from, .clause = "RETURNING"};
+    uint32_t nextvals = planner->nextval_count;
     if ((status = plan__bind_targets(&scope, targets, count)))
         return status;
+    plan__nextvals_are_late(planner, nextvals);
     ASSERT(list->slot_count >= table->column_count);
     list->slot_count = table->column_count;
     return plan__returning(planner, list, out);

@@ -32,15 +32,22 @@ void plan__note_nextvals(struct planner *planner, const struct expr *expr, bool 
     if (expr->kind != EXPR_CALL || expr->call != CALL_NEXTVAL)
         return;
     const struct expr *name = expr->arguments[0];
-    if (!plan__is_constant(name) || name->constant.null)
-        return;
     uint32_t count = planner->nextval_count;
     planner->nextvals = arena_grow(planner->arena, planner->nextvals, &planner->nextval_capacity,
                                    count + 1, sizeof *planner->nextvals);
+    struct plan_nextval *nextval = &planner->nextvals[planner->nextval_count++];
+    *nextval = (struct plan_nextval){.each_row = each_row};
+    if (!plan__is_constant(name) || name->constant.null)
+        return;
     struct slice text = name->constant.as.text;
-    planner->nextvals[planner->nextval_count++] = (struct plan_nextval){
-        .name = arena_strndup(planner->arena, (const char *)text.data, text.size),
-        .each_row = each_row};
+    nextval->name = arena_strndup(planner->arena, (const char *)text.data, text.size);
+}
+
+void plan__nextvals_are_late(struct planner *planner, uint32_t from)
+{
+    ASSERT(from <= planner->nextval_count);
+    for (uint32_t i = from; i < planner->nextval_count; i++)
+        planner->nextvals[i].late = true;
 }
 
 /* The same of a text that was bound before: an error in it is nothing the statement's text has a

@@ -154,6 +154,10 @@ status_t plan__conflict(struct planner *planner, const struct ast_insert *ast,
                          "name");
     /* Slots are places: the table's columns, then those of `excluded`. */
     struct scope scope;
+    uint32_t nextvals = planner->nextval_count;
     status = open_scope(planner, ast, table, &scope);
-    return status ? status : bind_update(&scope, ast, table, insert);
+    if (!status)
+        status = bind_update(&scope, ast, table, insert);
+    plan__nextvals_are_late(planner, nextvals);
+    return status;
 }

@@ -211,8 +211,8 @@ static void test_rows_a_batch(void **state)
 }
 
 /* A join that is to be shared by threads takes its right side in, finds that it has to be split,
- * and when no left row can have a partner takes it in once more: a DISTINCT there, which became full
- * with the last row that was new, is asked again after its end. */
+ * and when no left row can have a partner takes it in once more: a DISTINCT there, which became
+ * full with the last row that was new, is asked again after its end. */
 static void test_asked_again_after_the_end(void **state)
 {
     (void)state;
