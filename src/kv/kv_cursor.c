@@ -143,7 +143,6 @@ static void scribble(struct kv_cursor *cursor)
     cursor->key_page = NULL;
 }
 
-/* Places the cursor from the root; an empty tree leaves depth 0. */
 /* The writer's own look is often near its last change. */
 static bool place_near(struct kv_cursor *cursor, struct slice key)
 {
@@ -156,6 +155,7 @@ static bool place_near(struct kv_cursor *cursor, struct slice key)
     return true;
 }
 
+/* Places the cursor from the root; an empty tree leaves depth 0. */
 static status_t place(struct kv_cursor *cursor, enum direction direction, struct slice key,
                       struct error *error)
 {

@@ -114,6 +114,14 @@ static eval_fn *kernel_of(const struct expr *expr)
     UNREACHABLE();
 }
 
+void exec__expr_columns(const struct expr *expr, bool *named)
+{
+    if (expr->kind == EXPR_COLUMN)
+        named[expr->index] = true;
+    for (uint32_t i = 0; i < expr->argument_count; i++)
+        exec__expr_columns(expr->arguments[i], named);
+}
+
 status_t exec__eval_compile(struct exec *exec, const struct expr *expr, struct arena *scratch,
                             struct eval **out, struct error *error)
 {

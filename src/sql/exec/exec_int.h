@@ -255,6 +255,8 @@ struct eval {
     void *state; /* of the kernel */
 };
 
+/* Sets named[i] of each column i that the expression names. */
+void exec__expr_columns(const struct expr *expr, bool *named);
 status_t exec__eval_compile(struct exec *exec, const struct expr *expr, struct arena *scratch,
                             struct eval **out, struct error *error);
 status_t exec__eval_compile_all(struct exec *exec, struct expr *const *exprs, uint32_t count,

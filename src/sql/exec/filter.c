@@ -118,7 +118,7 @@ status_t exec__filter_open(struct exec *exec, const struct plan *plan, struct op
     if (status != OK)
         return status;
     bool *early = arena_zalloc(exec->arena, plan->column_count * sizeof *early);
-    exec__columns_note(plan->as.filter.predicate, early);
+    exec__expr_columns(plan->as.filter.predicate, early);
     filter->late = exec__late_leave(filter->op.left, early);
     status = exec__eval_compile(exec, plan->as.filter.predicate, &filter->scratch,
                                 &filter->predicate, error);

@@ -15,14 +15,6 @@ struct late {
     uint64_t wanted; /* of these */
 };
 
-void exec__columns_note(const struct expr *expr, bool *columns)
-{
-    if (expr->kind == EXPR_COLUMN)
-        columns[expr->index] = true;
-    for (uint32_t i = 0; i < expr->argument_count; i++)
-        exec__columns_note(expr->arguments[i], columns);
-}
-
 /* ---- sets --------------------------------------------------------------------------------------
  */
 

@@ -26,8 +26,6 @@ struct late *exec__late_leave(struct operator* op, const bool *early);
  * may be NULL: there is nothing to do. */
 status_t exec__late_fill(struct late *late, const uint32_t *rows, uint32_t count,
                          struct error *error);
-/* Sets columns[i] of each column i that the expression names. */
-void exec__columns_note(const struct expr *expr, bool *columns);
 
 /* ---- operators that leave columns out ----------------------------------------------------------
  */

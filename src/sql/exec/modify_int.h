@@ -97,8 +97,6 @@ struct row_batch {
     uint32_t column_count;
 };
 
-/* Marks the places an expression names. */
-void exec__expr_columns(const struct expr *expr, bool *named);
 void exec__row_batch_init(struct row_batch *row, const struct table *table, const bool *named,
                           struct arena *arena);
 void exec__row_batch_load(struct row_batch *row, const struct value *values);

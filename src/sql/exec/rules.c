@@ -3,14 +3,6 @@
  * an expression names. */
 #include "sql/exec/modify_int.h"
 
-void exec__expr_columns(const struct expr *expr, bool *named)
-{
-    if (expr->kind == EXPR_COLUMN)
-        named[expr->index] = true;
-    for (uint32_t i = 0; i < expr->argument_count; i++)
-        exec__expr_columns(expr->arguments[i], named);
-}
-
 void exec__row_batch_init(struct row_batch *row, const struct table *table, const bool *named,
                           struct arena *arena)
 {

@@ -154,7 +154,7 @@ status_t exec__top_n_open(struct exec *exec, const struct plan *plan, struct ope
         return status;
     bool *early = arena_zalloc(exec->arena, plan->column_count * sizeof *early);
     for (uint32_t k = 0; k < plan->as.sort.key_count; k++)
-        exec__columns_note(plan->as.sort.keys[k].expr, early);
+        exec__expr_columns(plan->as.sort.keys[k].expr, early);
     top->late = exec__late_leave(top->sort.op.left, early);
     return OK;
 }
