@@ -39,8 +39,7 @@ static status_t build(struct nested_loop *nested, struct error *error)
         if (!batch)
             break;
     }
-    nested->by_row =
-        nested->op.plan->as.join.keeps_order || !exec__row_store_filed(&nested->rows);
+    nested->by_row = nested->op.plan->as.join.keeps_order || !exec__row_store_filed(&nested->rows);
     return exec__join_right_ready(&nested->join, nested->rows.row_count, error);
 }
 
