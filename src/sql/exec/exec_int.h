@@ -150,6 +150,8 @@ status_t exec__window_open(struct exec *, const struct plan *, struct operator**
 status_t exec__sort_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__top_n_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__limit_open(struct exec *, const struct plan *, struct operator**, struct error *);
+status_t exec__limit_ties_open(struct exec *, const struct plan *, struct operator**,
+                               struct error *);
 status_t exec__distinct_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__copy_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__append_open(struct exec *, const struct plan *, struct operator**, struct error *);

@@ -82,6 +82,8 @@ static const struct operator_ops limit_ops = {limit_next, NULL};
 status_t exec__limit_open(struct exec *exec, const struct plan *plan, struct operator** out,
                           struct error *error)
 {
+    if (plan->as.limit.with_ties)
+        return exec__limit_ties_open(exec, plan, out, error);
     struct limit *limit = exec__operator_create(exec, plan, &limit_ops, sizeof *limit);
     *out = &limit->op;
     return exec__operator_open(exec, plan->left, &limit->op.left, error);

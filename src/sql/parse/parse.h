@@ -332,6 +332,7 @@ struct ast_select {
     uint32_t order_count;
     struct ast_expr *limit;  /* or NULL (also for LIMIT ALL) */
     struct ast_expr *offset; /* or NULL */
+    bool with_ties;          /* FETCH ... WITH TIES: rows equal to the last one in the order, too */
 };
 
 /* ---- statements -------------------------------------------------------------------------------

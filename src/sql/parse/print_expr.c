@@ -553,6 +553,12 @@ void parse__print_select(const struct ast_select *select, struct buffer *out)
     else
         print_body(select, out);
     parse__print_orders(select->orders, select->order_count, " ORDER BY ", out);
-    print_clause(" LIMIT ", select->limit, out);
+    if (!select->with_ties)
+        print_clause(" LIMIT ", select->limit, out);
     print_clause(" OFFSET ", select->offset, out);
+    if (select->with_ties) {
+        buffer_append_string(out, " FETCH FIRST (");
+        ast_print_expr(select->limit, out);
+        buffer_append_string(out, ") ROWS WITH TIES");
+    }
 }

@@ -134,7 +134,7 @@ static bool accept_rows(struct parse *parse)
     return parse__accept_keyword(parse, KEYWORD_ROW) || parse__accept_keyword(parse, KEYWORD_ROWS);
 }
 
-/* FETCH { FIRST | NEXT } [count] { ROW | ROWS } ONLY, behind the word FETCH. */
+/* FETCH { FIRST | NEXT } [count] { ROW | ROWS } { ONLY | WITH TIES }, behind the word FETCH. */
 static bool parse_fetch(struct parse *parse, struct ast_select *select)
 {
     if (!parse__accept_keyword(parse, KEYWORD_FIRST) && !parse__expect_keyword(parse, KEYWORD_NEXT))
@@ -151,9 +151,14 @@ static bool parse_fetch(struct parse *parse, struct ast_select *select)
     }
     if (!accept_rows(parse))
         return parse__syntax_error(parse);
-    if (parse__is_keyword(parse, KEYWORD_WITH))
-        return parse__unsupported(parse, "WITH TIES is");
-    return parse__expect_keyword(parse, KEYWORD_ONLY);
+    if (!parse__is_keyword(parse, KEYWORD_WITH))
+        return parse__expect_keyword(parse, KEYWORD_ONLY);
+    if (select->order_count == 0)
+        return parse__fail(parse, "42601", parse->token.position,
+                           "WITH TIES cannot be specified without ORDER BY clause");
+    parse__advance(parse);
+    select->with_ties = true;
+    return parse__expect_word(parse, "ties");
 }
 
 static bool parse_limit(struct parse *parse, struct ast_select *select)

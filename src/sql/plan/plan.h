@@ -553,6 +553,10 @@ struct plan {
         struct {
             struct expr *limit; /* integer, constant or parameter; NULL expression or value: all */
             struct expr *offset;
+            /* The rows behind the last one that equal it in these, the order they come in, too. */
+            bool with_ties;
+            struct sort_key *keys;
+            uint32_t key_count;
         } limit;
         struct {
             struct expr **keys; /* PLAN_DISTINCT: the first row of each of their values */

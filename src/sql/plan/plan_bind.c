@@ -371,6 +371,7 @@ status_t plan__bind_select(struct planner *planner, const struct ast_select *ast
         status = bind_count(planner, ast->limit, "LIMIT", &query->limit);
     if (!status)
         status = bind_count(planner, ast->offset, "OFFSET", &query->offset);
+    query->with_ties = ast->with_ties;
     planner->withs = withs;
     planner->depth--;
     if (status)

@@ -337,21 +337,30 @@ static void add_distinct_on(struct planner *planner, struct query *query, struct
     stage->plan->as.distinct.ordered = query->order_count >= count;
 }
 
+static struct sort_key *resolved_keys(struct planner *planner, struct query *query,
+                                      const struct stage *stage, const struct sort_key *orders)
+{
+    uint32_t *positions = plan__positions(planner, query, stage, NULL);
+    struct sort_key *keys = arena_alloc(planner->arena, (query->order_count + 1) * sizeof *keys);
+    for (uint32_t i = 0; i < query->order_count; i++) {
+        keys[i] = orders[i];
+        keys[i].expr = plan__resolve(planner, orders[i].expr, positions);
+    }
+    return keys;
+}
+
 /* Sort and limit, in one operator where both are there. */
 static void add_sort_and_limit(struct planner *planner, struct query *query, struct stage *stage,
                                struct sort_key *orders)
 {
     bool sorts = query->order_count > 0 && !stage->ordered;
     double wanted = wanted_rows(query);
-    bool top_n =
-        sorts && query->limit && query->distinct_on.count == 0 && !planner->options->no_top_n;
+    bool with_ties = query->limit && query->with_ties;
+    bool top_n = sorts && query->limit && query->distinct_on.count == 0 && !with_ties &&
+                 !planner->options->no_top_n;
+    struct sort_key *keys =
+        sorts || with_ties ? resolved_keys(planner, query, stage, orders) : NULL;
     if (sorts) {
-        uint32_t *positions = plan__positions(planner, query, stage, NULL);
-        struct sort_key *keys = arena_alloc(planner->arena, query->order_count * sizeof *keys);
-        for (uint32_t i = 0; i < query->order_count; i++) {
-            keys[i] = orders[i];
-            keys[i].expr = plan__resolve(planner, orders[i].expr, positions);
-        }
         stage->cost += plan__sort_cost(stage->rows, wanted);
         plan__put_over(planner, top_n ? PLAN_TOP_N : PLAN_SORT, stage);
         stage->plan->as.sort.keys = keys;
@@ -370,10 +379,13 @@ static void add_sort_and_limit(struct planner *planner, struct query *query, str
         bool few = stage->plan->kind == PLAN_SCAN && query->limit &&
                    plan__is_constant(query->limit) &&
                    (!query->offset || plan__is_constant(query->offset)) && wanted <= SHORT_ROWS;
-        stage->is_short |= few;
+        stage->is_short |= few && !with_ties;
         plan__put_over(planner, PLAN_LIMIT, stage);
         stage->plan->as.limit.limit = query->limit;
         stage->plan->as.limit.offset = query->offset;
+        stage->plan->as.limit.with_ties = with_ties;
+        stage->plan->as.limit.keys = keys;
+        stage->plan->as.limit.key_count = with_ties ? query->order_count : 0;
     }
     if (wanted > 0)
         stage->rows = fmin(stage->rows, fmax(1, limit_guess(query->limit)));

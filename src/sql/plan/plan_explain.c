@@ -231,6 +231,7 @@ static void print_operator(const struct plan *plan, struct buffer *out)
     case PLAN_LIMIT:
         buffer_append_string(out, "Limit: ");
         print_limit(plan->as.limit.limit, plan->as.limit.offset, out);
+        buffer_append_string(out, plan->as.limit.with_ties ? " with ties" : "");
         return;
     case PLAN_COPY:
         buffer_printf(out, "Copy: %s", plan->as.copy.table);

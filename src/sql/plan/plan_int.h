@@ -214,6 +214,7 @@ struct query {
     uint32_t order_count;
     struct expr *limit;
     struct expr *offset;
+    bool with_ties; /* rows that the order has equal to the last one belong to the limit */
 
     struct exprs series;                  /* generate_series: start, stop, step; or none */
     const struct ast_expr *series_target; /* one in the select list, or NULL */

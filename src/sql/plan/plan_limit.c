@@ -26,7 +26,7 @@ static bool known_count(const struct expr *expr, int64_t *count)
 bool plan__known_limit(const struct planner *planner, const struct query *query, int64_t *rows)
 {
     int64_t limit, offset;
-    if (planner->options->no_limit_pushdown || !query->limit ||
+    if (planner->options->no_limit_pushdown || !query->limit || query->with_ties ||
         !known_count(query->limit, &limit) || !known_count(query->offset, &offset) ||
         limit > INT32_MAX || offset > INT32_MAX)
         return false;

@@ -111,6 +111,8 @@ void plan__find_subplans(const struct plan *plan, struct subplans *out)
         visit_sort(plan, out);
         return;
     case PLAN_LIMIT:
+        for (uint32_t i = 0; i < plan->as.limit.key_count; i++)
+            visit(plan->as.limit.keys[i].expr, out);
         visit(plan->as.limit.limit, out);
         visit(plan->as.limit.offset, out);
         return;
