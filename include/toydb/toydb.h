@@ -38,7 +38,7 @@ enum toydb_result {
     /* The connection was lost in a way that could not be hidden: SQLSTATE 08006 or 08007. The
      * session goes on: the next statement looks for a node again. */
     TOYDB_LOST = 2,
-    /* No node can be reached: 08001. The next statement tries again. */
+    /* No node can be reached: 08001. Nothing was sent. The next statement tries again. */
     TOYDB_UNREACHABLE = 3,
 };
 

@@ -53,6 +53,21 @@ static void request_mark(struct toydb_session *session)
     arena_free(&arena);
 }
 
+/* No node could be found to send it to again, as *error says; but the first one may have had it.
+ * That nobody was reached is the smaller part of it. */
+static enum toydb_result outcome_open(struct toydb_error *error)
+{
+    if (!error)
+        return TOYDB_LOST;
+    struct toydb_error cause = *error;
+    bool canceled = strcmp(cause.sqlstate, "57014") == 0;
+    client__error_set(error, TOYDB_LOST, canceled ? "57014" : "08007",
+                      "connection to the node was lost, whether the statement took effect is "
+                      "not known");
+    snprintf(error->detail, sizeof error->detail, "%s", cause.message);
+    return TOYDB_LOST;
+}
+
 static enum toydb_result request_resend(struct toydb_session *session, struct toydb_error *error)
 {
     session->resends++;
@@ -63,11 +78,7 @@ static enum toydb_result request_resend(struct toydb_session *session, struct to
         return TOYDB_OK;
     }
     client__request_over(session);
-    if (error)
-        snprintf(error->detail, sizeof error->detail,
-                 "The connection was lost while the statement ran; whether it took effect is "
-                 "not known.");
-    return result;
+    return outcome_open(error);
 }
 
 enum toydb_result client__transaction_lost(struct toydb_session *session, struct toydb_error *error)

@@ -499,7 +499,7 @@ static void test_handed_socket(void **state)
     assert_non_null(session);
     assert_ok("ROWS 1");
     assert_string_equal(toydb_peer(session), "local");
-    assert_fails("DROP ALWAYS", TOYDB_UNREACHABLE, "08001");
+    assert_fails("DROP ALWAYS", TOYDB_LOST, "08007"); /* it had been sent */
     assert_fails("ROWS 1", TOYDB_UNREACHABLE, "08001");
     toydb_session_close(session);
     fake_node_stop(&node);
