@@ -39,7 +39,7 @@ struct bin__cell {
 struct bin__output {
     /* The owner's, set between results. */
     enum bin__format format;
-    enum bin__expanded expanded; /* of tables; AUTO: when they are wider than the screen */
+    enum bin__expanded expanded; /* of tables; AUTO: of those wider than the screen, but plans */
     bool pretty;                 /* for a person at a terminal: Unicode lines, colours if: */
     bool colour;
     uint32_t screen_width; /* 0: unknown */

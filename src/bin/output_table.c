@@ -214,6 +214,13 @@ static void print_record(struct bin__output *output, const struct bin__cell *row
 
 /* ---- chunks --------------------------------------------------------------------------------- */
 
+/* A record of each line would tear the tree apart; in lines that are too long it is still one. */
+static bool is_plan(const struct bin__output *output)
+{
+    return output->column_count == 1 &&
+           slice_equal(output->names[0].text, slice_from_string("QUERY PLAN"));
+}
+
 static bool too_wide(const struct bin__output *output)
 {
     size_t width = 0;
@@ -225,8 +232,9 @@ static bool too_wide(const struct bin__output *output)
 void bin__table_chunk(struct bin__output *output)
 {
     if (!output->header_printed && output->row_count)
-        output->is_expanded = output->expanded == BIN__EXPANDED_ON ||
-                              (output->expanded == BIN__EXPANDED_AUTO && too_wide(output));
+        output->is_expanded =
+            output->expanded == BIN__EXPANDED_ON ||
+            (output->expanded == BIN__EXPANDED_AUTO && too_wide(output) && !is_plan(output));
     if (!output->header_printed && !output->is_expanded)
         print_header(output);
     output->header_printed = true;

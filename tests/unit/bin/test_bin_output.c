@@ -94,6 +94,26 @@ static void test_table(void **state)
                    "id   | 2\n"
                    "name | NULL\n"
                    "(2 rows)  3 ms\n\n");
+    static const struct toydb_column plan[] = {{.name = "QUERY PLAN", .type = TOYDB_TEXT}};
+    output.expanded = BIN__EXPANDED_AUTO;
+    output.screen_width = 8;
+    bin__output_begin(&output, plan, 1);
+    bin__output_row(&output, (struct toydb_value[]){text("Project a, b")});
+    bin__output_row(&output, (struct toydb_value[]){text("  -> Scan t")});
+    bin__output_end(&output, NULL);
+    bin__output_begin(&output, columns + 1, 1);
+    bin__output_row(&output, (struct toydb_value[]){text("Project a, b")});
+    bin__output_end(&output, NULL);
+    bin__output_flush(&output);
+    assert_written(" QUERY PLAN\n"
+                   "--------------\n"
+                   " Project a, b\n"
+                   "   -> Scan t\n"
+                   "(2 rows)\n\n"
+                   "-[ RECORD 1 ]\n"
+                   "name | Project a, b\n"
+                   "(1 row)\n\n");
+    output.screen_width = 0;
     output.expanded = BIN__EXPANDED_OFF;
     output.pretty = true;
     bin__output_begin(&output, columns, 1);
