@@ -149,6 +149,10 @@ static status_t make_table(struct sql_session *session, const struct plan *plan,
             .name = names[i], .position = create->table.position, .type = {.kind = plan->types[i]}};
     status_t status =
         catalog_create_table(session->txn, session->catalog, &definition, &session->error);
+    /* A key cannot be named here. */
+    if (status && strcmp(session->error.sqlstate, "42P16") == 0)
+        error_hint(&session->error, "SET require_primary_key = off gives such tables a hidden row "
+                                    "id; or CREATE TABLE with a key, and INSERT ... SELECT.");
     return status ? status : sql__reload_catalog(session);
 }
 

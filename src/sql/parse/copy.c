@@ -172,8 +172,8 @@ static bool parse_direction(struct parse *parse, struct ast_copy *copy)
     if (parse->token.kind == TOKEN_STRING) {
         parse__fail(parse, "0A000", parse->token.position,
                     "COPY to and from files of the server is not supported");
-        parse__hint(parse, "The shell's own files: COPY ... FROM STDIN in a script, or its output "
-                           "sent to a file.");
+        parse__hint(parse, "The shell's own files: \\copy, COPY ... FROM STDIN in a script, or its "
+                           "output sent to a file.");
         return false;
     }
     if (!accept_word(parse, copy->from ? "stdin" : "stdout"))

@@ -1,4 +1,6 @@
 /* ALTER TABLE. */
+#include <string.h>
+
 #include "base/check.h"
 #include "parse_int.h"
 
@@ -50,10 +52,13 @@ static bool parse_alter_column(struct parse *parse, struct ast_alter_action *act
     parse__accept_keyword(parse, KEYWORD_COLUMN);
     if (!parse__name(parse, &action->name))
         return false;
-    if (parse__starts_identity(parse))
+    const struct token *next = parse__peek(parse);
+    bool data_type = parse__is_keyword(parse, KEYWORD_SET) && next->kind == TOKEN_WORD &&
+                     strcmp(next->name, "data") == 0;
+    if (!data_type && parse__starts_identity(parse))
         return parse__alter_identity(parse, action);
-    bool set = parse__accept_keyword(parse, KEYWORD_SET);
-    if (!set && !parse__is_keyword(parse, KEYWORD_DROP)) {
+    bool set = !data_type && parse__accept_keyword(parse, KEYWORD_SET);
+    if (data_type || (!set && !parse__is_keyword(parse, KEYWORD_DROP))) {
         parse__unsupported(parse, "this change of a column is");
         parse__hint(parse,
                     "A column gets another type as a new one: ADD COLUMN, UPDATE, DROP COLUMN, "
@@ -120,6 +125,11 @@ bool parse__alter(struct parse *parse, struct ast_statement *statement)
         return parse__alter_sequence(parse, statement);
     if (parse__is_keyword(parse, KEYWORD_INDEX) || parse__is_keyword(parse, KEYWORD_VIEW))
         return parse_alter_name(parse, statement);
+    if (parse__is_word(parse, "system")) {
+        parse__unsupported(parse, "ALTER SYSTEM is");
+        parse__hint(parse, "SET changes a setting of the session; a node's are in its command.");
+        return false;
+    }
     if (!parse__is_keyword(parse, KEYWORD_TABLE))
         return !parse__refuse_object(parse, "ALTER") && parse__syntax_error(parse);
     parse__advance(parse);

@@ -106,6 +106,14 @@ static bool parse_references(struct parse *parse, struct ast_foreign_key *key)
     return true;
 }
 
+static bool refuse_deferral(struct parse *parse)
+{
+    parse__unsupported(parse, "a deferrable constraint is");
+    parse__hint(parse, "Constraints hold at the end of each statement; rows that name each other "
+                       "come by one INSERT, or by an UPDATE from NULL.");
+    return false;
+}
+
 static bool add_foreign_key(struct parse *parse, struct table_body *body,
                             struct ast_foreign_key *key)
 {
@@ -229,7 +237,7 @@ static bool parse_column_constraint(struct parse *parse, struct table_body *body
         return parse__collate(parse);
     case KEYWORD_DEFERRABLE:
     case KEYWORD_INITIALLY:
-        return parse__unsupported(parse, "a deferrable constraint is");
+        return refuse_deferral(parse);
     default:
         *found = false;
         return !name.text || parse__syntax_error(parse);
@@ -280,7 +288,7 @@ bool parse__starts_table_constraint(const struct parse *parse)
            parse__is_keyword(parse, KEYWORD_FOREIGN) || parse__is_keyword(parse, KEYWORD_CHECK);
 }
 
-static bool parse_table_constraint(struct parse *parse, struct table_body *body)
+static bool parse_constraint_kind(struct parse *parse, struct table_body *body)
 {
     struct ast_key key = {0};
     if (!parse_constraint_name(parse, &key.constraint))
@@ -302,6 +310,20 @@ static bool parse_table_constraint(struct parse *parse, struct table_body *body)
            add_foreign_key(parse, body, &foreign);
 }
 
+static bool parse_table_constraint(struct parse *parse, struct table_body *body)
+{
+    if (!parse_constraint_kind(parse, body))
+        return false;
+    if (parse__is_keyword(parse, KEYWORD_DEFERRABLE) || parse__is_keyword(parse, KEYWORD_INITIALLY))
+        return refuse_deferral(parse);
+    if (parse__is_keyword(parse, KEYWORD_NOT)) {
+        parse__unsupported(parse, "NOT VALID is");
+        parse__hint(parse, "A constraint that is added holds for all rows: correct them first.");
+        return false;
+    }
+    return true;
+}
+
 bool parse__constraint_alone(struct parse *parse, struct ast_name name,
                              const struct ast_create_table **constraints)
 {
@@ -319,6 +341,11 @@ static bool parse_body(struct parse *parse, struct table_body *body)
     if (parse__accept(parse, TOKEN_RIGHT_PAREN))
         return true;
     do {
+        if (parse__is_keyword(parse, KEYWORD_LIKE)) {
+            parse__unsupported(parse, "LIKE in CREATE TABLE is");
+            parse__hint(parse, "SHOW CREATE TABLE table shows what to write for another like it.");
+            return false;
+        }
         bool good = parse__starts_table_constraint(parse) ? parse_table_constraint(parse, body)
                                                           : parse_column(parse, body);
         if (!good)

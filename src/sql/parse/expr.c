@@ -426,6 +426,8 @@ static struct ast_expr *parse_quantified(struct parse *parse, struct ast_expr *l
         return NULL;
     if (!parse__select_starts(&parse->token) && !parse__is(parse, TOKEN_LEFT_PAREN)) {
         parse__unsupported(parse, "ANY, SOME or ALL of an array is");
+        parse__hint(parse, "A list is written IN (a, b) or NOT IN (a, b), a query = ANY (SELECT "
+                           "...).");
         return NULL;
     }
     expr->as.quantified.select = parse__select(parse);

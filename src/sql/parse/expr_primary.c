@@ -129,11 +129,7 @@ static struct ast_expr *parse_cast(struct parse *parse)
     return parse__expr_finish(parse, expr, expr->as.cast.operand->height);
 }
 
-static struct ast_expr *refuse(struct parse *parse, const char *what)
-{
-    parse__unsupported(parse, what);
-    return NULL;
-}
+static const char no_arrays[] = "Many values are rows of a table of their own, or of VALUES.";
 
 /* Operands that begin with a keyword which cannot be a column's name. */
 static struct ast_expr *parse_keyword(struct parse *parse)
@@ -151,7 +147,9 @@ static struct ast_expr *parse_keyword(struct parse *parse)
     case KEYWORD_EXISTS:
         return parse_exists(parse);
     case KEYWORD_ARRAY:
-        return refuse(parse, "arrays are");
+        parse__unsupported(parse, "arrays are");
+        parse__hint(parse, no_arrays);
+        return NULL;
     case KEYWORD_DEFAULT:
         parse__fail(parse, "42601", parse->token.position,
                     "DEFAULT is not allowed in this context");
@@ -335,8 +333,11 @@ bool parse__type(struct parse *parse, struct type_spec *type, uint32_t *position
     bool may_have_zone = strcmp(name, "timestamp") == 0 || strcmp(name, "time") == 0;
     if (may_have_zone && !type_zone(parse, name, sizeof name))
         return false;
-    if (parse__is(parse, TOKEN_LEFT_BRACKET))
-        return parse__unsupported(parse, "arrays are");
+    if (parse__is(parse, TOKEN_LEFT_BRACKET)) {
+        parse__unsupported(parse, "arrays are");
+        parse__hint(parse, no_arrays);
+        return false;
+    }
     if (type_spec_parse(name, length, scale, type))
         return true;
     if (length < 0 || !type_spec_parse(name, -1, -1, type))

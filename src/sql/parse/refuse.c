@@ -11,7 +11,7 @@ struct refusal {
     const char *hint; /* or NULL */
 };
 
-static const char one_user[] = "There is one user; who may connect is decided by certificates.";
+static const char one_user[] = "There is one user: whoever reaches a node may do everything.";
 static const char no_cursors[] =
     "Results stream; LIMIT and a condition on the key read them page by page.";
 static const char no_procedures[] = "There are no procedures in the database: programs run the "

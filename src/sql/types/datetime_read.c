@@ -135,7 +135,8 @@ static bool read_date(struct datetime_reading *r, struct datetime_part first)
     int names = (parts[0].digits == 0) + (parts[1].digits == 0) + (parts[2].digits == 0);
     if (names > 1 || parts[2].digits == 0)
         return fail(r, FAULT_SYNTAX);
-    if (parts[0].digits >= 3)
+    r->year_first = parts[0].digits >= 3;
+    if (r->year_first)
         return set_date(r, parts[0], parts[1].number, parts[2].number);
     if (parts[1].digits == 0)
         return set_date(r, parts[2], parts[1].number, parts[0].number);
@@ -481,7 +482,7 @@ static bool settle_date(struct datetime_reading *r)
     if (r->is_bc && r->year > 0)
         return fail(r, FAULT_FIELD);
     if (r->month < 1 || r->month > MONTHS_A_YEAR)
-        return fail(r, FAULT_ORDER);
+        return fail(r, r->year_first ? FAULT_FIELD : FAULT_ORDER);
     if (r->day < 1 || r->day > 31)
         return fail(r, FAULT_FIELD);
     /* Years out of range are told from days that do not exist by the caller. */

@@ -42,6 +42,7 @@ struct datetime_reading {
     bool is_bc;
     bool time_follows; /* behind a T */
     bool time_wanted;  /* 1234 is one, not a year */
+    bool year_first;   /* so that no other order would do */
     int64_t year;
     int64_t year_added; /* to one of two digits, before it is known to be BC */
     int64_t month;
