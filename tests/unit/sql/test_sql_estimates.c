@@ -54,8 +54,7 @@ static int setup(void **state)
         "as s from (select i, decode(md5(i::text), 'hex') as d from generate_series(0, 59999) as "
         "g(i)) as h) as r",
         "create table parts (id int primary key, d_id int, kind int)",
-        "insert into parts select i, i * 7919 % 60000, i % 50 from generate_series(0, 19999) as "
-        "g(i)",
+        "insert into parts select i, i * 7919 % 60000, i % 50 from generate_series(0, 19999) g(i)",
         "analyze",
     };
     if (!shared) {
