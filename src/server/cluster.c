@@ -42,7 +42,7 @@ struct cluster {
     uv_signal_t signals[2];
     struct member members[SERVER_NODES_MAX];
     uint16_t base_port;
-    int held[SERVER_NODES_MAX]; /* sockets that keep the nodes' ports until these listen */
+    int held[2 * SERVER_NODES_MAX]; /* sockets that keep the nodes' ports until these listen */
     uint32_t held_count;
     char peers[PEERS_TEXT_MAX];
     uint64_t waited_ms;
@@ -63,22 +63,33 @@ static void ports_release(struct cluster *cluster)
         close(cluster->held[--cluster->held_count]);
 }
 
-/* A port found free and let go again may be somebody else's by the time a node listens on it. So
- * it is bound here, by a socket that nobody may share, and only then made one that a node, which
- * asks for sharing (libuv), can listen beside. -1: it is not free. */
-static int port_hold(uint16_t port)
+/* Binds a socket of this type to the port, and keeps it; whether it could. */
+static bool port_bind(struct cluster *cluster, uint16_t port, int type, int share)
 {
-    int on = 1;
+    ASSERT(cluster->held_count < sizeof cluster->held / sizeof cluster->held[0]);
     struct sockaddr_in where = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return -1;
-    if (bind(fd, (struct sockaddr *)&where, sizeof where) == 0 &&
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0)
-        return fd;
+        return false;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &share, sizeof share) == 0 &&
+        bind(fd, (struct sockaddr *)&where, sizeof where) == 0) {
+        cluster->held[cluster->held_count++] = fd;
+        return true;
+    }
     close(fd);
-    return -1;
+    return false;
+}
+
+/* A port found free and let go again may be somebody else's by the time a node listens on it, so
+ * it is bound here until then. The TCP socket has to share: a node, which asks for sharing too
+ * (libuv), is to listen beside it, and without sharing the connections of the cluster that ended a
+ * moment ago (TIME_WAIT) would count as somebody who has the port. A socket that listens does not
+ * share; but another supervisor that looks for ports at the same moment does, and it is the UDP
+ * socket of the same number, which shares with nobody and never lingers, that keeps it away. */
+static bool port_hold(struct cluster *cluster, uint16_t port)
+{
+    return port_bind(cluster, port, SOCK_DGRAM, 0) && port_bind(cluster, port, SOCK_STREAM, 1);
 }
 
 static status_t ports_find(struct cluster *cluster, struct error *error)
@@ -86,17 +97,28 @@ static status_t ports_find(struct cluster *cluster, struct error *error)
     uint32_t nodes = cluster->config->nodes;
     for (uint32_t base = SERVER_PORT_DEFAULT; base + nodes <= PORT_END; base += PORT_STEP) {
         cluster->base_port = (uint16_t)base;
-        while (cluster->held_count < nodes) {
-            int fd = port_hold((uint16_t)(base + cluster->held_count));
-            if (fd < 0)
-                break;
-            cluster->held[cluster->held_count++] = fd;
-        }
-        if (cluster->held_count == nodes)
+        uint32_t held = 0;
+        while (held < nodes && port_hold(cluster, (uint16_t)(base + held)))
+            held++;
+        if (held == nodes)
             return OK;
         ports_release(cluster);
     }
     return error_set(error, ERR_UNREACHABLE, "no %u free ports in a row were found", nodes);
+}
+
+/* Whoever types the commands of the manual next would not reach this cluster. */
+static void ports_explain(const struct cluster *cluster)
+{
+    uint32_t more = cluster->config->nodes - 1, first = 0;
+    ASSERT(more < SERVER_NODES_MAX);
+    while (first < more && cluster->members[first].removed)
+        first++;
+    fprintf(stderr,
+            "toydb: ports %u to %u are in use; this cluster is at %u to %u: "
+            "toysql -H localhost:%u\n",
+            SERVER_PORT_DEFAULT, SERVER_PORT_DEFAULT + more, cluster->base_port,
+            cluster->base_port + more, cluster->base_port + first);
 }
 
 /* ---- nodes ------------------------------------------------------------------------------------
@@ -387,6 +409,8 @@ status_t cluster_run(const struct cluster_config *config, struct error *error)
     cluster_loop_open(cluster);
     for (uint32_t i = 1; i <= config->nodes && cluster->status == OK; i++)
         cluster->status = member_start(cluster, i, &cluster->error);
+    if (config->base_port == 0 && cluster->base_port != SERVER_PORT_DEFAULT && !config->quiet)
+        ports_explain(cluster);
     fflush(stdout);
     if (cluster->status == OK)
         uv_timer_start(&cluster->timer, on_poll, POLL_MS, POLL_MS);

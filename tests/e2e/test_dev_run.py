@@ -117,6 +117,49 @@ def a_port_that_is_taken():
             pass  # somebody has it: as good
         code, out, err = dev_run("SELECT 1 AS one;", "--format", "csv")
     assert (code, out) == (0, "one\n1\n"), (code, out, err)
+    said = re.findall(r"^toydb: ports 9601 to 9605 are in use; this cluster is at (\d+) to (\d+): "
+                      r"toysql -H localhost:(\d+)$", err, re.M)
+    assert len(said) == 1, err
+    first, last, example = map(int, said[0])
+    assert first > 9605 and last == first + 4 and example == first, err
+
+
+def lingering():
+    """Ports of this machine that connections in TIME_WAIT have as their own."""
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        rows = [line.split() for line in file][1:]
+    return {int(row[1].split(":")[1], 16) for row in rows if row[3] == "06"}
+
+
+def ports_of_a_run(name):
+    """Its nodes end before their clients, so it is the nodes' ports that the connections linger on."""
+    directory = os.path.join(scratch, name)
+    shell = Terminal(DEV, "run", "--dir", directory)
+    said = shell.expect(r"toydb> $")
+    ports = [int(address.split(":")[1]) for address in addresses(directory)]
+    assert ("are in use; this cluster is at" in said) == (ports[0] != 9601), said
+    clients = [socket.create_connection(("127.0.0.1", port), PATIENCE) for port in ports]
+    shell.send("\\q\n")
+    assert shell.end() == 0
+    for client in clients:
+        while client.recv(4096):
+            pass
+        client.close()
+    wait_for(lambda: set(ports) <= lingering(), "the nodes' ends of the connections to linger")
+    return ports
+
+
+@test
+def the_same_ports_again_at_once():
+    """Other clusters of this machine may come and go meanwhile, hence more than one pair of runs; where
+    lingering connections keep a port, none has the ports of the one before it."""
+    before = ports_of_a_run("again0")
+    for n in range(1, 4):
+        after = ports_of_a_run(f"again{n}")
+        if after == before:
+            return
+        before = after
+    raise AssertionError(f"each run had other ports, the last one {before}")
 
 
 def processes(directory):
