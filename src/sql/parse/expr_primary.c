@@ -9,6 +9,7 @@ static struct ast_expr *parse_literal(struct parse *parse, struct value value)
 {
     struct ast_expr *expr = parse__expr_new(parse, AST_LITERAL, parse->token.position);
     expr->as.literal = value;
+    expr->overlong = parse->token.overlong;
     parse__advance(parse);
     return expr;
 }

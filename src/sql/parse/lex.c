@@ -181,8 +181,9 @@ static void lex_decimal(struct parse *parse, struct token *token, const char *te
 {
     struct numeric numeric;
     char shortest[PARSE__DOUBLE_SIZE];
+    errno = 0;
     double real = strtod(text, NULL);
-    if (real > 1.7976931348623157e308)
+    if (real > 1.7976931348623157e308 || (real == 0 && errno == ERANGE))
         parse__lex_error(parse, token, token->end, "22003", "number is out of range");
     bool fits = fits_numeric(text, real, &numeric);
     if (!fits && isfinite(real)) {
@@ -263,6 +264,7 @@ static void lex_number(struct parse *parse, struct token *token)
     token->kind = whole && errno == 0 ? TOKEN_INTEGER : TOKEN_DECIMAL;
     if (token->kind == TOKEN_DECIMAL)
         lex_decimal(parse, token, copy);
+    token->overlong = whole && token->kind == TOKEN_DECIMAL && token->number.type == SQL_DOUBLE;
 }
 
 static void lex_parameter(struct parse *parse, struct token *token)

@@ -197,7 +197,9 @@ bool parse__token_is_bare_label(const struct token *token)
 static bool take_name(struct parse *parse, struct ast_name *out)
 {
     ASSERT(parse->token.name);
-    *out = (struct ast_name){.text = parse->token.name, .position = parse->token.position};
+    *out = (struct ast_name){.text = parse->token.name,
+                             .position = parse->token.position,
+                             .quoted = parse->token.kind == TOKEN_QUOTED};
     parse__advance(parse);
     return true;
 }

@@ -292,6 +292,7 @@ struct token {
     struct slice string; /* TOKEN_STRING, in the arena */
     int64_t integer;
     struct value number; /* a numeric, or a double when that is too small for it */
+    bool overlong;       /* as in struct ast_expr */
 };
 
 /* The state of parsing one statement. */

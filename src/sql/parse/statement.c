@@ -135,7 +135,7 @@ static bool parse_time_zone(struct parse *parse, struct ast_name *name)
     if (token->kind != TOKEN_WORD || strcmp(token->name, "time") != 0 || next->kind != TOKEN_WORD ||
         strcmp(next->name, "zone") != 0)
         return false;
-    *name = (struct ast_name){"timezone", token->position};
+    *name = (struct ast_name){.text = "timezone", .position = token->position};
     parse__advance(parse);
     parse__advance(parse);
     return true;
@@ -195,7 +195,8 @@ static bool parse_show(struct parse *parse, struct ast_statement *statement)
     if (parse__is_keyword(parse, KEYWORD_TRANSACTION) &&
         parse__peek_keyword(parse, KEYWORD_ISOLATION)) {
         /* SHOW TRANSACTION ISOLATION LEVEL. */
-        show->name = (struct ast_name){"transaction_isolation", parse->token.position};
+        show->name =
+            (struct ast_name){.text = "transaction_isolation", .position = parse->token.position};
         parse__advance(parse);
         parse__advance(parse);
         return parse__expect_keyword(parse, KEYWORD_LEVEL);

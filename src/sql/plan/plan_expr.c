@@ -20,6 +20,12 @@ static status_t bind_list(struct scope *scope, struct ast_expr **items, uint32_t
 static status_t bind_literal(struct scope *scope, const struct ast_expr *ast, struct expr **out)
 {
     struct value value = ast->as.literal;
+    if (ast->overlong && !scope->planner->options->sqlite) {
+        error_sql(scope->planner->error, "22003", ast->position, "number is out of range");
+        error_hint(scope->planner->error, "Exact numbers have up to %d digits; 1e40 is a double.",
+                   NUMERIC_DIGITS_MAX);
+        return ERR_SQL;
+    }
     /* SQLite has no decimals. */
     if (scope->planner->options->sqlite && value.type == SQL_NUMERIC)
         value = value_double(numeric_to_double(value.as.numeric));

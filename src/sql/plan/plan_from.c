@@ -236,15 +236,6 @@ static void hint_alias(struct scope *scope, const char *table)
     }
 }
 
-/* Only between double quotes a name is written so. */
-static bool was_quoted(const char *name)
-{
-    for (const char *c = name; *c; c++)
-        if ((*c >= 'A' && *c <= 'Z') || *c == ' ' || *c == '%' || *c == '@' || *c == '-')
-            return true;
-    return *name == '\0';
-}
-
 /* "Perhaps you meant ...": the nearest name of any relation in sight. */
 static void hint_column(struct scope *scope, uint64_t in_sight, const char *name)
 {
@@ -272,7 +263,7 @@ static status_t no_such_column(struct scope *scope, const struct ast_expr *ast, 
         table ? error_sql(error, "42703", ast->position, "column %s.%s does not exist", table, name)
               : error_sql(error, "42703", ast->position, "column \"%s\" does not exist", name);
     hint_column(scope, in_sight, name);
-    if (!table && was_quoted(name) && error && !error->hint[0])
+    if (!table && ast->as.column.name.quoted && error && !error->hint[0])
         error_hint(error, "Between double quotes stands a name; text stands between single ones.");
     return status;
 }
@@ -462,7 +453,7 @@ static uint32_t natural_names(struct planner *planner, struct query *query,
         for (uint32_t j = 0; j < count; j++)
             common &= strcmp(left.items[i].name, names[j].text) != 0;
         if (common)
-            names[count++] = (struct ast_name){left.items[i].name, position};
+            names[count++] = (struct ast_name){.text = left.items[i].name, .position = position};
     }
     *out = names;
     return count;

@@ -267,7 +267,8 @@ static struct ast_from *from_select(struct planner *planner, struct ast_select *
     from->columns_exact = true;
     for (uint32_t i = 0; i < count; i++)
         from->columns[i] =
-            (struct ast_name){arena_printf(planner->arena, "subquery.%u", i + 1), select->position};
+            (struct ast_name){.text = arena_printf(planner->arena, "subquery.%u", i + 1),
+                              .position = select->position};
     return from;
 }
 

@@ -113,6 +113,7 @@ static enum pattern_style style_of(struct slice pattern)
 
 bool pattern__next(struct slice *pattern, bool *in_quotes, struct pattern_item *item)
 {
+    bool translated = false; /* TM, which takes the blanks behind a name away, too */
     *item = (struct pattern_item){0};
     while (pattern->size && pattern->data[0] == '"') {
         *in_quotes = !*in_quotes;
@@ -129,6 +130,7 @@ bool pattern__next(struct slice *pattern, bool *in_quotes, struct pattern_item *
     while (starts(*pattern, "FM") || starts(*pattern, "FX") ||
            (starts(*pattern, "TM") && name_at(slice_make(pattern->data + 2, pattern->size - 2)))) {
         item->fill = item->fill || starts(*pattern, "FM");
+        translated = translated || starts(*pattern, "TM");
         drop(pattern, 2);
         if (pattern->size == 0)
             return false;
@@ -138,6 +140,7 @@ bool pattern__next(struct slice *pattern, bool *in_quotes, struct pattern_item *
         return literal(pattern, false, item);
     item->key = name->key;
     item->digits = name->digits;
+    item->fill = item->fill || (translated && item->digits == 0);
     item->style = style_of(*pattern);
     drop(pattern, strlen(name->name));
     if (item->digits && starts(*pattern, "TH")) {
