@@ -27,6 +27,7 @@ struct sorted_values {
     struct batch *row;        /* the next one of the merge; NULL: none */
     struct value last;        /* DISTINCT */
     struct arena last_text;
+    struct pace pace; /* over all groups, which may be small */
 };
 
 void exec__sorted_values_init(struct sorted_values *sorted, struct exec *exec,
@@ -43,8 +44,7 @@ status_t exec__sorted_values_end(struct sorted_values *sorted, struct error *err
 const struct vector *exec__sorted_values_row(const struct sorted_values *sorted, uint32_t group,
                                              uint32_t *place);
 /* Goes on behind that row. */
-status_t exec__sorted_values_next(struct sorted_values *sorted, struct pace *pace,
-                                  struct error *error);
+status_t exec__sorted_values_next(struct sorted_values *sorted, struct error *error);
 /* Or takes all rows of a group in. */
 status_t exec__sorted_values_take(struct sorted_values *sorted, uint32_t group,
                                   struct aggregate_state *state, struct arena *texts,

@@ -68,7 +68,6 @@ static status_t percentile(struct sorted_values *sorted, uint32_t group, uint64_
 {
     struct location location = {.first = UINT64_MAX, .next = UINT64_MAX};
     struct value low = *out, high = *out;
-    struct pace pace = {.exec = sorted->exec};
     status_t status = OK;
     for (uint64_t i = 0; i < count && status == OK; i++) {
         uint32_t place;
@@ -82,7 +81,7 @@ static status_t percentile(struct sorted_values *sorted, uint32_t group, uint64_
         if (i == location.next)
             high = own(vector_get(&columns[SORTED_VALUE], place), texts);
         if (status == OK)
-            status = exec__sorted_values_next(sorted, &pace, error);
+            status = exec__sorted_values_next(sorted, error);
     }
     *out = low;
     if (status != OK || location.first == location.next)
@@ -94,7 +93,6 @@ static status_t percentile(struct sorted_values *sorted, uint32_t group, uint64_
 static status_t mode(struct sorted_values *sorted, uint32_t group, uint64_t count,
                      struct arena *texts, struct value *out, struct error *error)
 {
-    struct pace pace = {.exec = sorted->exec};
     struct arena text = {0};
     struct value value = *out;
     uint64_t equal = 0;
@@ -115,7 +113,7 @@ static status_t mode(struct sorted_values *sorted, uint32_t group, uint64_t coun
             if (equal == 1 || value_compare(&value, out) != 0)
                 *out = own(value, texts);
         }
-        status = exec__sorted_values_next(sorted, &pace, error);
+        status = exec__sorted_values_next(sorted, error);
     }
     arena_free(&text);
     return status;

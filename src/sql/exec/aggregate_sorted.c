@@ -18,8 +18,10 @@ void exec__sorted_values_init(struct sorted_values *sorted, struct exec *exec,
     bool by_value = exec__is_ordered_set(aggregate->kind); /* WITHIN GROUP */
     uint32_t count = aggregate->order_count;
     ASSERT(by_value ? count == 0 : count > 0 && aggregate->separator);
-    *sorted = (struct sorted_values){
-        .exec = exec, .aggregate = aggregate, .key_count = (by_value ? 1 : count) + 1};
+    *sorted = (struct sorted_values){.exec = exec,
+                                     .aggregate = aggregate,
+                                     .key_count = (by_value ? 1 : count) + 1,
+                                     .pace = {.exec = exec}};
     enum sql_type *types = arena_alloc(exec->arena, (SORTED_KEYS + count) * sizeof *types);
     sorted->keys = arena_zalloc(exec->arena, sorted->key_count * sizeof *sorted->keys);
     sorted->key_columns = arena_alloc(exec->arena, sorted->key_count * sizeof *sorted->key_columns);
@@ -137,11 +139,10 @@ const struct vector *exec__sorted_values_row(const struct sorted_values *sorted,
     return of_group ? columns : NULL;
 }
 
-status_t exec__sorted_values_next(struct sorted_values *sorted, struct pace *pace,
-                                  struct error *error)
+status_t exec__sorted_values_next(struct sorted_values *sorted, struct error *error)
 {
     enum { ROW_STEPS = 64 };
-    status_t status = exec__pace(pace, ROW_STEPS, error);
+    status_t status = exec__pace(&sorted->pace, ROW_STEPS, error);
     if (status == OK && sorted->spill)
         return exec__sort_spill_next(sorted->spill, &sorted->row, error);
     sorted->at++;
@@ -166,7 +167,6 @@ status_t exec__sorted_values_take(struct sorted_values *sorted, uint32_t group,
                                   struct aggregate_state *state, struct arena *texts,
                                   struct error *error)
 {
-    struct pace pace = {.exec = sorted->exec};
     for (bool first = true;; first = false) {
         uint32_t place;
         const struct vector *columns = exec__sorted_values_row(sorted, group, &place);
@@ -181,7 +181,7 @@ status_t exec__sorted_values_take(struct sorted_values *sorted, uint32_t group,
         if (!(distinct && is_repeated(sorted, intake.values, place, first)))
             status = exec__states_take(sorted->aggregate, state, &intake, texts, error);
         if (status == OK)
-            status = exec__sorted_values_next(sorted, &pace, error);
+            status = exec__sorted_values_next(sorted, error);
         if (status != OK)
             return status;
     }

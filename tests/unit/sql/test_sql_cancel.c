@@ -288,6 +288,29 @@ static void test_changes(void **state)
     CHECK(list);
 }
 
+/* Many small groups, each of them made of rows that were put in order: while they are given out. */
+static void test_groups_given_out(void **state)
+{
+    static const char sql[] = "select g, percentile_disc(0.5) within group (order by 'a text ' || "
+                              "i) from (select i % 1000 as g, i "
+                              "from generate_series(1, 1500000) as s(i)) as q group by g";
+    struct world *world = *state;
+    struct timespec begun;
+    if (SLOWER > 1)
+        return; /* the groups would take minutes */
+    assert_null(strstr(run(world, "set work_mem = '1MB'"), "ERROR"));
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begun);
+    assert_null(strstr(run(world, sql), "ERROR"));
+    int64_t whole_us = us_since(&begun);
+    for (int64_t percent = 80; percent <= 95; percent += 5) {
+        int64_t us = latency_us(world, sql, whole_us * percent / 100);
+        printf("# %lld us at %lld %% of %lld us\n", (long long)us, (long long)percent,
+               (long long)whole_us);
+        assert_true(us <= 100000);
+    }
+    assert_null(strstr(run(world, "reset work_mem"), "ERROR"));
+}
+
 /* Long texts of statements: parsing and planning are not cancelled, so they have to be quick. */
 static void test_planning(void **state)
 {
@@ -339,7 +362,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_operators), cmocka_unit_test(test_windows),
         cmocka_unit_test(test_spilled),   cmocka_unit_test(test_functions),
-        cmocka_unit_test(test_changes),   cmocka_unit_test(test_planning),
+        cmocka_unit_test(test_changes),   cmocka_unit_test(test_groups_given_out),
+        cmocka_unit_test(test_planning),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
