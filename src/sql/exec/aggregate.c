@@ -30,7 +30,7 @@ static const struct vector *group_column(struct aggregation *aggregation,
     return &aggregation->group_ids;
 }
 
-/* Leaves of intake->rows those whose (group, value) is new. */
+/* Leaves of intake->rows those whose group and arguments are new. */
 status_t exec__aggregation_distinct(struct aggregation *aggregation,
                                     struct accumulator *accumulator,
                                     struct aggregate_intake *intake, struct error *error)
@@ -502,8 +502,7 @@ static status_t accumulator_open(struct aggregation *aggregation, struct accumul
     if (status == OK && accumulator->is_sorted)
         status = keys_open(aggregation, accumulator, error);
     if (aggregate->distinct && aggregate->argument && !accumulator->is_sorted) {
-        exec__distinct_values_init(&accumulator->seen, exec, aggregate->argument->type,
-                                   aggregate->separator != NULL);
+        exec__distinct_values_init(&accumulator->seen, exec, aggregate);
         group_ids_open(aggregation);
     }
     return status;

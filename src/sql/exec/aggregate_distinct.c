@@ -1,4 +1,4 @@
-/* DISTINCT within an aggregate: of each group the values not seen before.
+/* DISTINCT within an aggregate: of each group the values, or pairs of them, not seen before.
  *
  * When the table of what has been seen takes more memory than it may, nothing more is put into it:
  * values that are in it are dropped as before, the others are put aside with their groups, shared
@@ -6,16 +6,18 @@
 #include "sql/exec/spill_int.h"
 
 void exec__distinct_values_init(struct distinct_values *distinct, struct exec *exec,
-                                enum sql_type type, bool separators)
+                                const struct aggregate *aggregate)
 {
-    *distinct = (struct distinct_values){.exec = exec, .column_count = separators ? 3 : 2};
+    const struct expr *second = aggregate->separator;
+    ASSERT(aggregate->distinct && aggregate->argument);
+    *distinct = (struct distinct_values){.exec = exec, .column_count = second ? 3 : 2};
     distinct->types = arena_alloc(exec->arena, 3 * sizeof *distinct->types);
     distinct->types[0] = SQL_INTEGER;
-    distinct->types[1] = type;
-    distinct->types[2] = SQL_TEXT;
+    distinct->types[1] = aggregate->argument->type;
+    distinct->types[2] = second ? second->type : SQL_UNKNOWN;
     distinct->is_new = arena_alloc(exec->arena, BATCH_ROWS_MAX * sizeof(bool));
     distinct->numbers = arena_alloc(exec->arena, BATCH_ROWS_MAX * sizeof(uint32_t));
-    exec__key_table_init(&distinct->seen, exec, distinct->types, NULL, 2);
+    exec__key_table_init(&distinct->seen, exec, distinct->types, NULL, distinct->column_count);
 }
 
 void exec__distinct_values_free(struct distinct_values *distinct)
@@ -40,7 +42,7 @@ static status_t unknown_put_aside(struct distinct_values *distinct,
     uint64_t hashes[BATCH_ROWS_MAX];
     status_t status = OK;
     exec__key_table_find(&distinct->seen, columns, rows, count, distinct->numbers);
-    exec__hash_rows(columns, 2, rows, count, hashes);
+    exec__hash_rows(columns, distinct->column_count, rows, count, hashes);
     for (uint32_t i = 0; i < count && status == OK; i++) {
         if (distinct->numbers[i] == EXEC_NO_ROW)
             status = exec__split_put(distinct->exec, distinct->splits, 0, distinct->types,

@@ -25,7 +25,7 @@ struct sorted_values {
     uint32_t at;
     struct sort_spill *spill; /* or NULL: all are in memory */
     struct batch *row;        /* the next one of the merge; NULL: none */
-    struct value last;        /* DISTINCT */
+    struct value last[2];     /* DISTINCT: the arguments of the row before */
     struct arena last_text;
     struct pace pace; /* over all groups, which may be small */
 };

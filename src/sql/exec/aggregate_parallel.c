@@ -301,8 +301,7 @@ static void groups_move(struct aggregation *aggregation, struct aggregation *own
         accumulator->states = NULL;
         accumulator->state_count = accumulator->state_capacity = 0;
         if (accumulator->seen.exec)
-            exec__distinct_values_init(&accumulator->seen, exec,
-                                       accumulator->aggregate->argument->type, false);
+            exec__distinct_values_init(&accumulator->seen, exec, accumulator->aggregate);
     }
     exec__key_table_init(&aggregation->table, exec, keys->types, keys->stable, keys->column_count);
     aggregation->texts = (struct arena){0};

@@ -4,7 +4,7 @@
  *
  * Rows are collected and put in order (sort_pack.c); when they are too many those there are become
  * a sorted run in a file, and the runs are merged at the end (sort_spill.c). With DISTINCT the keys
- * are the value itself: equal ones come one after the other, and the first of them counts. */
+ * are the arguments: equal ones come one after the other, and the first of them counts. */
 #include "sql/exec/aggregate_int.h"
 
 #include "base/mem.h"
@@ -149,17 +149,26 @@ status_t exec__sorted_values_next(struct sorted_values *sorted, struct error *er
     return status;
 }
 
-/* DISTINCT: is it the value of the row before, of the same group? If not it is noted. */
-static bool is_repeated(struct sorted_values *sorted, const struct vector *values, uint32_t place,
+static bool same(const struct value *a, const struct value *b)
+{
+    return a->null || b->null ? a->null == b->null : value_compare(a, b) == 0;
+}
+
+/* DISTINCT: are they the arguments of the row before, of the same group? If not they are noted. */
+static bool is_repeated(struct sorted_values *sorted, const struct vector *columns, uint32_t place,
                         bool first)
 {
-    struct value value = vector_get(values, place);
-    if (!first && value_compare(&value, &sorted->last) == 0)
+    struct value *last = sorted->last;
+    struct value next[2] = {vector_get(&columns[SORTED_VALUE], place),
+                            vector_get(&columns[SORTED_SECOND], place)};
+    if (!first && same(&next[0], &last[0]) && same(&next[1], &last[1]))
         return true;
     arena_reset(&sorted->last_text);
-    sorted->last = value;
-    if (type_is_slice(value.type))
-        sorted->last.as.text = arena_copy(&sorted->last_text, value.as.text);
+    for (int i = 0; i < 2; i++) {
+        last[i] = next[i];
+        if (!next[i].null && type_is_slice(next[i].type))
+            last[i].as.text = arena_copy(&sorted->last_text, next[i].as.text);
+    }
     return false;
 }
 
@@ -178,7 +187,7 @@ status_t exec__sorted_values_take(struct sorted_values *sorted, uint32_t group,
                                           .count = 1};
         status_t status = OK;
         bool distinct = sorted->aggregate->distinct;
-        if (!(distinct && is_repeated(sorted, intake.values, place, first)))
+        if (!(distinct && is_repeated(sorted, columns, place, first)))
             status = exec__states_take(sorted->aggregate, state, &intake, texts, error);
         if (status == OK)
             status = exec__sorted_values_next(sorted, error);

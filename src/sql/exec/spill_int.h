@@ -150,10 +150,10 @@ status_t exec__split_read(struct split_reader *reader, struct exec *exec, struct
 /* ---- DISTINCT within an aggregate (aggregate_distinct.c) ---------------------------------------
  */
 
-/* Of the rows of an aggregate with DISTINCT: group, value and, where there is one, separator. */
+/* Of the rows of an aggregate with DISTINCT: the group and its one or two arguments. */
 struct distinct_values {
     struct exec *exec;
-    struct key_table seen; /* groups and values */
+    struct key_table seen;
     enum sql_type *types;
     uint32_t column_count;
     bool *is_new;
@@ -165,12 +165,12 @@ struct distinct_values {
 };
 
 void exec__distinct_values_init(struct distinct_values *distinct, struct exec *exec,
-                                enum sql_type type, bool separators);
+                                const struct aggregate *aggregate);
 /* Ready for other groups. */
 void exec__distinct_values_free(struct distinct_values *distinct);
 size_t exec__distinct_values_memory(const struct distinct_values *distinct);
-/* Leaves of the `count` rows listed those whose values are new in their groups; of some others it
- * is not known yet. */
+/* Leaves of the `count` rows listed those that are new in their groups, whose arguments have not
+ * come together before; of some others it is not known yet. */
 status_t exec__distinct_values_take(struct distinct_values *distinct,
                                     const struct vector *const *columns, uint32_t *rows,
                                     uint32_t *count, struct error *error);

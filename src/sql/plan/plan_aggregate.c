@@ -97,13 +97,48 @@ static status_t bind_filter(struct scope *scope, const struct ast_expr *ast, str
     return status;
 }
 
+/* The argument that is ordered by, whatever type it has been brought to; NULL: it is none. */
+static struct expr *argument_named(const struct aggregate *aggregate, const struct expr *expr)
+{
+    struct expr *arguments[2] = {aggregate->argument, aggregate->separator};
+    for (int i = 0; i < 2 && arguments[i]; i++) {
+        const struct expr *argument = arguments[i];
+        const struct expr *written = argument->is_implicit ? argument->arguments[0] : argument;
+        if (plan__equal(argument, expr) || plan__equal(written, expr))
+            return arguments[i];
+    }
+    return NULL;
+}
+
+static bool is_key(const struct sort_key *keys, uint32_t count, const struct expr *expr)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (plan__equal(keys[i].expr, expr))
+            return true;
+    }
+    return false;
+}
+
+/* DISTINCT: rows with the same arguments are to stand together, so all that vary are keys. */
+static uint32_t add_distinct_keys(const struct aggregate *aggregate, struct sort_key *keys,
+                                  uint32_t count)
+{
+    struct expr *arguments[2] = {aggregate->argument, aggregate->separator};
+    ASSERT(aggregate->distinct && count > 0);
+    for (int i = 0; i < 2; i++) {
+        if (arguments[i]->kind != EXPR_CONSTANT && !is_key(keys, count, arguments[i]))
+            keys[count++] = (struct sort_key){.expr = arguments[i]};
+    }
+    return count;
+}
+
 /* ORDER BY inside the call; kept only where the order can be seen in the result. */
 static status_t bind_aggregate_orders(struct scope *scope, const struct ast_expr *ast,
                                       struct aggregate *aggregate)
 {
     struct planner *planner = scope->planner;
     uint32_t count = ast->as.call.order_count;
-    struct sort_key *keys = arena_zalloc(planner->arena, (count + 1) * sizeof *keys);
+    struct sort_key *keys = arena_zalloc(planner->arena, (count + 2) * sizeof *keys);
     for (uint32_t i = 0; i < count; i++) {
         const struct ast_order *order = &ast->as.call.orders[i];
         keys[i].descending = order->descending;
@@ -113,14 +148,17 @@ static status_t bind_aggregate_orders(struct scope *scope, const struct ast_expr
             status = plan__settle(planner, &keys[i].expr);
         if (status)
             return status;
-        if (aggregate->distinct && !plan__equal(keys[i].expr, aggregate->argument))
+        if (aggregate->distinct)
+            keys[i].expr = argument_named(aggregate, keys[i].expr);
+        if (!keys[i].expr)
             return error_sql(planner->error, "42P10", order->expr->position,
                              "in an aggregate with DISTINCT, ORDER BY expressions must appear in "
                              "argument list");
     }
-    if (aggregate->kind == AGGREGATE_STRING) {
+    if (aggregate->kind == AGGREGATE_STRING && count > 0) {
         aggregate->orders = keys;
-        aggregate->order_count = count;
+        aggregate->order_count =
+            aggregate->distinct ? add_distinct_keys(aggregate, keys, count) : count;
     }
     return OK;
 }

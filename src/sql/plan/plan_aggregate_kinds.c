@@ -59,8 +59,6 @@ status_t plan__check_aggregate(struct scope *scope, const struct ast_expr *ast,
         return wrong_count(scope, ast, kind);
     if (ordered_set && ast->as.call.order_count != 1)
         return error_sql(error, "42883", ast->position, "%s orders by one value", name);
-    if (is_of_pairs(kind) && ast->as.call.distinct)
-        return error_sql(error, "0A000", ast->position, "DISTINCT is not implemented for %s", name);
     return OK;
 }
 

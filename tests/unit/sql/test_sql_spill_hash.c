@@ -65,6 +65,8 @@ static const char *const queries[] = {
     "select count(distinct name || k), count(distinct id), sum(distinct id % 4321) from t",
     "select id % 3, count(distinct name || k), count(*), min(distinct x) from t group by id % 3",
     "select id % 2, length(string_agg(distinct name || id, ',')) from t group by id % 2",
+    "select id % 2, length(string_agg(distinct name, k::text)) from t group by id % 2",
+    "select id % 3, regr_count(distinct k, id % 700) from t group by id % 3",
     /* DISTINCT */
     "select distinct id, name from t",
     "select distinct k, name from t",

@@ -267,6 +267,8 @@ static void test_ordered_aggregates(void **state)
         "700",
         "select id, string_agg(name, ',' ORDER BY name) from w group by id",
         "select string_agg(distinct name, ',' ORDER BY name) from w",
+        "select id % 2, string_agg(distinct name, (v % 3)::text ORDER BY name) from w group by id "
+        "% 2",
         "select id % 3, string_agg(distinct name, ',' ORDER BY name desc), string_agg(distinct"
         " v::text, '+' ORDER BY v::text), sum(distinct v) from w group by id % 3",
         "select string_agg(name, ',' ORDER BY id) filter (where id % 4 = 0), string_agg(day::text, "
