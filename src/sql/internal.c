@@ -183,7 +183,7 @@ static status_t internal(void *context, const char *schema, const char *table, s
     bool found;
     ASSERT(error == &session->error);
     if (strcmp(schema, "information_schema") == 0)
-        found = sql__information_schema(session, table, &rows);
+        found = sql__information_schema(session, table, &rows, &status);
     else if (strcmp(schema, "toydb_internal") == 0)
         found = fill_internal(session, table, &rows, &status);
     else

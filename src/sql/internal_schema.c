@@ -209,16 +209,17 @@ static void table_columns(const struct catalog *catalog, const struct table *tab
 }
 
 /* The types of a view's columns are known when its query is planned. One that cannot be is left
- * out, as is one that reads information_schema itself. */
-static void view_columns(struct sql_session *session, const struct view *view,
-                         struct sql_rows *rows)
+ * out, as is one that reads information_schema itself; a planning that is stopped (it takes long,
+ * or too much memory, or is cancelled) tells nothing of the view and is an error. */
+static status_t view_columns(struct sql_session *session, const struct view *view,
+                             struct sql_rows *rows)
 {
     struct plan_options options = {.sqlite = sql__settings_sqlite(session->settings)};
     struct arena arena = {0};
     struct parser parser;
     struct ast_statement *statement;
     struct planned planned;
-    struct error error;
+    struct error error = {0};
     sql__planning_options(session, &options);
     status_t status = parse_begin(&parser, slice_from_string(view->sql), 0, &error);
     if (!status)
@@ -237,9 +238,14 @@ static void view_columns(struct sql_session *session, const struct view *view,
         column_row(rows, &facts);
     }
     arena_free(&arena);
+    /* What it was made of is gone, or has other columns: DROP in the dialect sqlite. */
+    if (status == OK || status == ERR_SQL || status == ERR_CORRUPT)
+        return OK;
+    session->error = error;
+    return status;
 }
 
-static void columns(struct sql_session *session, struct sql_rows *rows)
+static status_t columns(struct sql_session *session, struct sql_rows *rows)
 {
     const struct catalog *catalog = session->catalog;
     sql__name_columns(rows, "table");
@@ -263,8 +269,10 @@ static void columns(struct sql_session *session, struct sql_rows *rows)
     sql_rows_column(rows, "column_comment", SQL_TEXT);
     for (uint32_t t = 0; t < catalog->table_count; t++)
         table_columns(catalog, catalog->tables[t], rows);
-    for (uint32_t v = 0; v < catalog->view_count; v++)
-        view_columns(session, catalog->views[v], rows);
+    status_t status = OK;
+    for (uint32_t v = 0; v < catalog->view_count && !status; v++)
+        status = view_columns(session, catalog->views[v], rows);
+    return status;
 }
 
 /* ---- constraints ------------------------------------------------------------------------------
@@ -408,7 +416,8 @@ static void check_constraints(struct sql_session *session, struct sql_rows *rows
 /* ---- all of them ------------------------------------------------------------------------------
  */
 
-bool sql__information_schema(struct sql_session *session, const char *table, struct sql_rows *rows)
+bool sql__information_schema(struct sql_session *session, const char *table, struct sql_rows *rows,
+                             status_t *status)
 {
     static const struct {
         const char *name;
@@ -418,7 +427,6 @@ bool sql__information_schema(struct sql_session *session, const char *table, str
         {"tables", tables},
         {"views", views},
         {"sequences", sequences},
-        {"columns", columns},
         {"table_constraints", table_constraints},
         {"key_column_usage", key_column_usage},
         {"referential_constraints", referential_constraints},
@@ -427,6 +435,10 @@ bool sql__information_schema(struct sql_session *session, const char *table, str
         {"constraint_table_usage", sql__constraint_tables},
         {"view_table_usage", sql__view_tables},
     };
+    if (strcmp(table, "columns") == 0) {
+        *status = columns(session, rows);
+        return true;
+    }
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (strcmp(table, all[i].name) == 0) {
             all[i].fill(session, rows);

@@ -558,8 +558,10 @@ void sql__constraint_columns(struct sql_session *session, struct sql_rows *rows)
 void sql__constraint_tables(struct sql_session *session, struct sql_rows *rows);
 void sql__view_tables(struct sql_session *session, struct sql_rows *rows);
 
-/* internal_schema.c: information_schema, from the session's picture. False: no such table. */
-bool sql__information_schema(struct sql_session *session, const char *table, struct sql_rows *rows);
+/* internal_schema.c: information_schema, from the session's picture. False: no such table. *status,
+ * then in session->error: what stopped it before all rows were there. */
+bool sql__information_schema(struct sql_session *session, const char *table, struct sql_rows *rows,
+                             status_t *status);
 /* Is it what a PRIMARY KEY or UNIQUE of the table has made? */
 bool sql__index_is_constraint(const struct table *table, const struct index *index);
 

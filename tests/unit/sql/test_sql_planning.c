@@ -167,6 +167,27 @@ static void test_plans_within_a_plan(void **state)
     buffer_free(&sql);
 }
 
+/* No view is left out because there is not the memory to plan it: that is an error, as for a query
+ * of the view. */
+static void test_too_large_within_a_plan(void **state)
+{
+    struct world *world = *state;
+    char executes[9], end[8];
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "create view v as ");
+    long_text(&sql, "t");
+    run(world, (const char *)sql.data, executes, end);
+    assert_string_equal(end, "CREATE");
+    sql_session_memory_set(sql_driver_session(&world->driver, 0), 1 << 20);
+    run(world, "select count(*) from v", executes, end);
+    assert_string_equal(end, "53200");
+    run(world, "select count(*) from information_schema.columns", executes, end);
+    assert_string_equal(end, "53200");
+    run(world, "select count(*) from information_schema.tables", executes, end);
+    assert_string_equal(end, "SELECT");
+    buffer_free(&sql);
+}
+
 static void test_cancelled_while_planning(void **state)
 {
     struct world *world = *state;
@@ -199,6 +220,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_needs_the_driver, setup, teardown),
         cmocka_unit_test_setup_teardown(test_view, setup, teardown),
         cmocka_unit_test_setup_teardown(test_plans_within_a_plan, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_too_large_within_a_plan, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cancelled_while_planning, setup, teardown),
     };
     return cmocka_run_group_tests_name("sql_planning", tests, NULL, NULL);
