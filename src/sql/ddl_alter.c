@@ -271,8 +271,9 @@ static status_t drop_column(struct sql_session *session, const struct table *tab
     if (action->if_exists && table_column(table, action->name.text) < 0)
         return OK;
     status_t status = sql__column_find(session, table, &action->name, &place);
-    if (!status)
-        status = free_of_views(session, id, action);
+    if (status)
+        return status;
+    status = free_of_views(session, id, action);
     if (!status)
         status = free_of_foreign_keys(session, id, place, action->cascade);
     table = catalog_table_by_id(session->catalog, id);
