@@ -226,7 +226,8 @@ static status_t view_columns(struct sql_session *session, const struct view *vie
         status = parse_next(&parser, &arena, &statement, &error);
     if (!status)
         status = plan_statement(statement, session->catalog, &options, &arena, &planned, &error);
-    for (uint32_t i = 0; !status && i < view->column_count; i++) {
+    bool whole = !status && planned.root->column_count >= view->column_count;
+    for (uint32_t i = 0; whole && i < view->column_count; i++) {
         const struct column_facts facts = {
             .relation = view->name,
             .name = view->columns[i],
@@ -238,8 +239,8 @@ static status_t view_columns(struct sql_session *session, const struct view *vie
         column_row(rows, &facts);
     }
     arena_free(&arena);
-    /* What it was made of is gone, or has other columns: DROP in the dialect sqlite. */
-    if (status == OK || status == ERR_SQL || status == ERR_CORRUPT)
+    /* What it was made of is gone, or has fewer columns: DROP in the dialect sqlite. */
+    if (status == OK || status == ERR_SQL)
         return OK;
     session->error = error;
     return status;

@@ -53,12 +53,17 @@ static status_t bind_text(struct planner *planner, const char *what, struct slic
     return status;
 }
 
-/* A view may have been given further columns since a view that is made of it was made. */
+/* A view may have been given further columns since a view that is made of it was made. That there
+ * are fewer comes from the dialect sqlite, where a table goes from under its views. */
 static status_t name_outputs(struct planner *planner, const struct view *view, struct query *query)
 {
-    if (query->outputs.count < view->column_count)
-        return error_set(planner->error, ERR_CORRUPT, "view \"%s\" has %u columns, its query %u",
-                         view->name, view->column_count, query->outputs.count);
+    if (query->outputs.count < view->column_count) {
+        error_sql(planner->error, "42P17", 0,
+                  "view \"%s\" has %u columns, but its query has %u now", view->name,
+                  view->column_count, query->outputs.count);
+        error_hint(planner->error, "Create the view again.");
+        return ERR_SQL;
+    }
     for (uint32_t i = 0; i < view->column_count; i++)
         query->output_names[i] = view->columns[i];
     return OK;
