@@ -382,6 +382,7 @@ struct window_function {
     struct expr *arguments[WINDOW_ARGUMENTS_MAX]; /* of the others */
     uint32_t argument_count;
     enum sql_type type;
+    uint32_t length; /* while planning, of a text: what it was declared with, as of a column */
     struct window_frame frame;
 };
 

@@ -65,7 +65,7 @@ static uint32_t aggregate_slot(struct planner *planner, struct query *query,
     bool is_value = wanted->kind == AGGREGATE_MIN || wanted->kind == AGGREGATE_MAX ||
                     wanted->kind == AGGREGATE_ANY;
     if (is_value)
-        slot.length = plan__char_length(wanted->argument);
+        slot.length = plan__text_length(wanted->argument);
     query->aggregates[query->aggregate_count] = *wanted;
     uint32_t at = plan__add_slot(planner, query, slot);
     query->aggregate_slots[query->aggregate_count++] = at;
@@ -212,6 +212,8 @@ status_t plan__bind_aggregate_call(struct scope *scope, const struct ast_expr *a
         status = bind_within_group(scope, ast, out);
     } else {
         status = plan__bind_expr(scope, ast->as.call.arguments[0], &out->argument);
+        if (!status)
+            plan__char_to_key(planner, &out->argument);
         if (!status && ast->as.call.count > 1)
             status = plan__bind_expr(scope, ast->as.call.arguments[1], &out->separator);
         if (!status)
@@ -263,7 +265,7 @@ static void add_group(struct planner *planner, struct query *query, struct expr 
             return;
     }
     struct slot slot = {.type = expr->type,
-                        .length = plan__char_length(expr),
+                        .length = plan__text_length(expr),
                         .relation = NOWHERE,
                         .place = query->groups.count};
     if (expr->kind == EXPR_COLUMN) {

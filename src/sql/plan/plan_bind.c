@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sql/plan/plan_aggregate_int.h"
+#include "sql/plan/plan_char_int.h"
 
 void plan__add_output(struct planner *planner, struct query *query, struct expr *expr,
                       const char *name)
@@ -286,8 +287,8 @@ static status_t bind_values(struct planner *planner, const struct ast_select *as
     }
     for (uint32_t i = 0; i < columns; i++) {
         struct slot slot = {.relation = NOWHERE, .place = i};
-        if ((status = plan__unify(planner, "VALUES", query->rows + i, ast->row_count, columns,
-                                  &slot.type)))
+        if ((status = plan__unify(planner, "VALUES", query->rows + i, ast->row_count, columns, NULL,
+                                  &slot.type, &slot.length)))
             return status;
         slot.name = arena_printf(planner->arena, "column%u", i + 1);
         uint32_t at = plan__add_slot(planner, query, slot);
@@ -335,7 +336,11 @@ static status_t bind_clauses(struct planner *planner, const struct ast_select *a
     if ((status = bind_distinct_on(&scope, ast)))
         return status;
     status = plan__check_series_target(planner, query);
-    return status ? status : plan__check_grouping(planner, query);
+    if (!status)
+        status = plan__check_grouping(planner, query);
+    if (!status)
+        plan__char_keys(planner, query);
+    return status;
 }
 
 status_t plan__bind_select(struct planner *planner, const struct ast_select *ast,

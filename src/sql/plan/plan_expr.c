@@ -286,18 +286,22 @@ static status_t bind_in(struct scope *scope, const struct ast_expr *ast, struct 
     uint32_t count = ast->as.in.count + 1;
     struct expr **items = arena_alloc(planner->arena, count * sizeof *items);
     status_t status = plan__bind_expr(scope, ast->as.in.operand, &items[0]);
+    struct expr *operand = items[0];
+    if (!status)
+        plan__char_to_text(planner, &items[0]);
     for (uint32_t i = 1; i < count && !status; i++) {
         status = plan__bind_expr(scope, ast->as.in.items[i - 1], &items[i]);
         if (!status)
-            plan__char_literals(planner, &items[0], &items[i]);
+            plan__char_listed(planner, operand, &items[i]);
         if (!status && !plan__can_coerce(items[i]->type, items[0]->type) &&
             !plan__can_coerce(items[0]->type, items[i]->type))
             status =
                 plan__type_operator(planner, CALL_EQ, "=", items[0], items[i], ast->position, out);
     }
     enum sql_type type;
+    uint32_t length;
     if (!status)
-        status = plan__unify(planner, "IN", items, count, 1, &type);
+        status = plan__unify(planner, "IN", items, count, 1, NULL, &type, &length);
     if (status)
         return status;
     if (count == 1) { /* IN (): nothing is in it */
@@ -355,12 +359,15 @@ static status_t bind_case(struct scope *scope, const struct ast_expr *ast, struc
     else if ((status = plan__bind_expr(scope, ast->as.match.otherwise, otherwise)))
         return status;
     enum sql_type type;
-    if ((status = plan__unify(planner, "CASE", arguments + 1, whens + 1, 2, &type)))
+    uint32_t length;
+    if ((status =
+             plan__unify(planner, "CASE", arguments + 1, whens + 1, 2, *otherwise, &type, &length)))
         return status;
     arguments[2 * whens] = *otherwise;
     struct expr *expr = plan__node(planner, EXPR_CASE, type, ast->position);
     expr->arguments = arguments;
     expr->argument_count = 2 * whens + 1;
+    expr->cast_limit = length;
     for (uint32_t i = 0; i < expr->argument_count; i++)
         expr->is_volatile |= arguments[i]->is_volatile;
     *out = plan__bind_operands(planner, &operands, expr);

@@ -64,13 +64,13 @@ static status_t add_relation(struct planner *planner, struct query *query, struc
             slot.name = column->name;
             slot.type = column->type.kind;
             slot.not_null = column->not_null;
-            if (slot.type == SQL_TEXT && (column->type.length_max & TYPE_LENGTH_CHAR))
+            if (slot.type == SQL_TEXT)
                 slot.length = column->type.length_max;
             slot.hidden = column->hidden;
         } else {
             slot.name = relation.derived->output_names[i];
             slot.type = relation.derived->outputs.items[i]->type;
-            slot.length = plan__char_length(relation.derived->outputs.items[i]);
+            slot.length = plan__text_length(relation.derived->outputs.items[i]);
         }
         if (relation.names)
             slot.name = relation.names[i];
@@ -369,6 +369,7 @@ static status_t merge_column(struct planner *planner, struct query *query, struc
         merged->expr = plan__call(planner, CALL_COALESCE, equal->arguments[0]->type, name->position,
                                   equal->arguments, 2);
         merged->expr->name = "coalesce";
+        merged->expr->cast_limit = plan__char_unify_two(planner, &sides[0], &sides[1], true);
     }
     return OK;
 }

@@ -1,7 +1,7 @@
 /* The functions: names, what they take and give, and the choice among those of one name. */
 #include <string.h>
 
-#include "sql/plan/plan_int.h"
+#include "sql/plan/plan_char_int.h"
 
 #define B SQL_BOOLEAN
 #define I SQL_INTEGER
@@ -410,6 +410,8 @@ static status_t type_to_text(struct planner *planner, struct expr **arguments, u
 {
     for (uint32_t i = 0; i < count; i++) {
         uint32_t position = arguments[i]->position;
+        if (shown)
+            plan__char_to_shown(planner, &arguments[i]);
         bool letter = shown && arguments[i]->type == SQL_BOOLEAN;
         status_t status = plan__type_cast(
             planner, arguments[i], (struct type_spec){.kind = SQL_TEXT}, position, &arguments[i]);
@@ -496,6 +498,24 @@ static status_t type_description(struct planner *planner, bool column, struct ex
     return OK;
 }
 
+/* What the operator = of the two makes of the first one. */
+static status_t type_nullif(struct planner *planner, struct expr **arguments, uint32_t position,
+                            struct expr **out)
+{
+    uint32_t length = plan__char_compared_length(arguments[0], arguments[1]);
+    struct expr *equal;
+    status_t status =
+        plan__type_operator(planner, CALL_EQ, "=", arguments[0], arguments[1], position, &equal);
+    if (status)
+        return status;
+    ASSERT(equal->kind == EXPR_CALL && equal->argument_count == 2);
+    *out = function_call(planner, "nullif", CALL_NULLIF, equal->arguments[0]->type,
+                         equal->arguments, 2, position);
+    if (length)
+        (*out)->cast_limit = length;
+    return OK;
+}
+
 /* *known tells whether it is one of them. */
 static status_t type_polymorphic(struct planner *planner, const char *name, struct expr **arguments,
                                  uint32_t count, uint32_t position, bool *known, struct expr **out)
@@ -503,6 +523,9 @@ static status_t type_polymorphic(struct planner *planner, const char *name, stru
     *known = strcmp(name, "pg_typeof") == 0 && count == 1;
     if (*known) {
         const char *type = type_name(arguments[0]->type);
+        if (plan__text_length(arguments[0]))
+            type = plan__text_length(arguments[0]) & TYPE_LENGTH_CHAR ? "character"
+                                                                      : "character varying";
         *out = plan__constant(planner, value_text(slice_from_string(type)), position);
         return OK;
     }
@@ -516,6 +539,7 @@ static status_t type_polymorphic(struct planner *planner, const char *name, stru
             continue;
         *known = true;
         enum sql_type type = SQL_TEXT;
+        uint32_t length = 0;
         status_t status;
         if (function->arguments == ARGUMENTS_SHOWN || function->arguments == ARGUMENTS_TO_TEXT) {
             status =
@@ -526,11 +550,15 @@ static status_t type_polymorphic(struct planner *planner, const char *name, stru
         } else {
             if (function->call == CALL_NULLIF && plan__lenient_keeps(planner, arguments))
                 return plan__lenient_nullif(planner, arguments, position, out);
-            status = plan__unify(planner, function->shown, arguments, count, 1, &type);
+            if (function->call == CALL_NULLIF && !planner->options->sqlite)
+                return type_nullif(planner, arguments, position, out);
+            status =
+                plan__unify(planner, function->shown, arguments, count, 1, NULL, &type, &length);
         }
         if (status)
             return status;
         *out = function_call(planner, name, function->call, type, arguments, count, position);
+        (*out)->cast_limit = length;
         return OK;
     }
     return OK;
@@ -559,6 +587,9 @@ status_t plan__type_function(struct planner *planner, const char *name, struct e
     if (!best)
         return no_such_function(planner, name, arguments, count, position);
     for (uint32_t i = 0; i < count; i++) {
+        if (best->call == CALL_OCTET_LENGTH)
+            plan__char_to_shown(planner, &arguments[i]);
+        plan__char_to_text(planner, &arguments[i]);
         status = plan__coerce(planner, &arguments[i], best->arguments[i]);
         if (status)
             return status;

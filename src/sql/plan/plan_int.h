@@ -108,7 +108,7 @@ struct slot {
     const char *name;    /* the column's own */
     const char *display; /* as EXPLAIN has it; NULL until asked for */
     enum sql_type type;
-    uint32_t length;   /* as plan__char_length */
+    uint32_t length;   /* as plan__text_length */
     uint32_t relation; /* place in query->relations, NOWHERE: a group or an aggregate */
     uint32_t place;    /* in the relation's columns */
     bool not_null;     /* in its table; an outer join may still make it NULL */
@@ -312,10 +312,12 @@ status_t plan__coerce(struct planner *planner, struct expr **expr, enum sql_type
 struct expr *plan__cast_implicit(struct planner *planner, struct expr *operand, enum sql_type type);
 /* What is still unknown becomes text. */
 status_t plan__settle(struct planner *planner, struct expr **expr);
-/* Brings all to one type; `what` names the construct in 42804 ("CASE types integer and text cannot
+/* Brings all to one type, of texts with a *length as plan__text_length; `first` is looked at before
+ * the others, or NULL; `what` names the construct in 42804 ("CASE types integer and text cannot
  * be matched"). */
 status_t plan__unify(struct planner *planner, const char *what, struct expr **items, uint32_t count,
-                     uint32_t stride, enum sql_type *type);
+                     uint32_t stride, const struct expr *first, enum sql_type *type,
+                     uint32_t *length);
 /* A condition: boolean or 42804 "argument of WHERE must be type boolean, not type integer". */
 status_t plan__require(struct planner *planner, struct expr **expr, enum sql_type type,
                        const char *clause);

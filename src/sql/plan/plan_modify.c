@@ -1,7 +1,7 @@
 /* INSERT, UPDATE and DELETE: what is written, as rows for the executor to check and put. */
 #include <string.h>
 
-#include "sql/plan/plan_int.h"
+#include "sql/plan/plan_char_int.h"
 
 static status_t no_such_column(struct planner *planner, const struct table *table,
                                const struct ast_name *name)
@@ -305,6 +305,7 @@ static status_t insert_select(struct target *target, const struct ast_insert *as
         status = check_count(target, ast, query->outputs.count, ast->source->position);
     for (uint32_t i = 0; !status && i < query->outputs.count; i++) {
         struct expr **output = &query->outputs.items[i];
+        plan__char_to_text(planner, output);
         if ((*output)->type == SQL_UNKNOWN)
             status = plan__assign(planner, output, &target->table->columns[target->columns[i]]);
     }

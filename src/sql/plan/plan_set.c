@@ -41,16 +41,17 @@ static status_t unify_column(struct planner *planner, const struct ast_select *a
                          type_name(b));
     if (type == SQL_UNKNOWN)
         type = SQL_TEXT;
+    struct slot slot = {
+        .name = query->inputs[0]->output_names[i], .type = type, .relation = NOWHERE, .place = i};
+    bool keys = ast->set != AST_SET_UNION || !ast->set_all;
+    if (type == SQL_TEXT)
+        slot.length = plan__char_unify_two(planner, &query->inputs[0]->outputs.items[i],
+                                           &query->inputs[1]->outputs.items[i], keys);
     status_t status = plan__coerce_output(planner, query->inputs[0], i, type);
     if (!status)
         status = plan__coerce_output(planner, query->inputs[1], i, type);
     if (status)
         return status;
-    struct slot slot = {
-        .name = query->inputs[0]->output_names[i], .type = type, .relation = NOWHERE, .place = i};
-    slot.length = plan__char_length(query->inputs[0]->outputs.items[i]);
-    if (slot.length != plan__char_length(query->inputs[1]->outputs.items[i]))
-        slot.length = 0;
     uint32_t at = plan__add_slot(planner, query, slot);
     plan__add_output(planner, query, plan__column(planner, query, at, 0), slot.name);
     return OK;

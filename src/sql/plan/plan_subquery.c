@@ -63,6 +63,7 @@ status_t plan__bind_outer(struct scope *scope, const struct ast_expr *ast, bool 
     uint32_t cell = cell_of(planner, outer->subquery, value);
     *out = plan__node(planner, EXPR_OUTER, value->type, ast->position);
     (*out)->index = cell;
+    (*out)->cast_limit = plan__text_length(value);
     (*out)->name = value->name ? value->name : ast->as.column.name.text;
     return OK;
 }
@@ -133,6 +134,9 @@ static status_t type_comparison(struct planner *planner, enum expr_call call,
                                 const struct ast_expr *ast, struct query *query,
                                 struct expr **operand)
 {
+    status_t status = plan__char_compared_column(planner, operand, &query->outputs.items[0]);
+    if (status)
+        return status;
     struct expr *value = plan__node(planner, EXPR_OUTER, query->outputs.items[0]->type,
                                     ast->position); /* stands for any value of the subquery */
     struct expr *typed;
@@ -140,8 +144,8 @@ static status_t type_comparison(struct planner *planner, enum expr_call call,
         value->type = SQL_TEXT;
     else if (value->type == SQL_UNKNOWN)
         value->type = (*operand)->type;
-    status_t status = plan__type_operator(planner, call, plan__operator_text(call), *operand, value,
-                                          ast->position, &typed);
+    status = plan__type_operator(planner, call, plan__operator_text(call), *operand, value,
+                                 ast->position, &typed);
     if (status)
         return status;
     ASSERT(typed->argument_count == 2);
@@ -202,7 +206,7 @@ static status_t bind_anew(struct scope *scope, const struct ast_expr *ast, struc
     enum sql_type type = exists ? SQL_BOOLEAN : subquery->query->outputs.items[0]->type;
     *out = subquery_expr(planner, subquery, type, ast->position, NULL);
     if (!exists)
-        (*out)->cast_limit = plan__char_length(subquery->query->outputs.items[0]);
+        (*out)->cast_limit = plan__text_length(subquery->query->outputs.items[0]);
     return OK;
 }
 
@@ -291,7 +295,7 @@ status_t plan__bind_subquery_column(struct scope *scope, const struct ast_expr *
     **out = *first;
     (*out)->index = column;
     (*out)->type = output->type;
-    (*out)->cast_limit = plan__char_length(output);
+    (*out)->cast_limit = plan__text_length(output);
     return OK;
 }
 

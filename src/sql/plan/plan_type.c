@@ -114,7 +114,8 @@ status_t plan__settle(struct planner *planner, struct expr **expr)
 }
 
 status_t plan__unify(struct planner *planner, const char *what, struct expr **items, uint32_t count,
-                     uint32_t stride, enum sql_type *type)
+                     uint32_t stride, const struct expr *first, enum sql_type *type,
+                     uint32_t *length)
 {
     enum sql_type common = SQL_UNKNOWN;
     for (uint32_t i = 0; i < count * stride; i += stride) {
@@ -130,6 +131,7 @@ status_t plan__unify(struct planner *planner, const char *what, struct expr **it
     }
     if (common == SQL_UNKNOWN)
         common = plan__lenient_nulls(planner, items, count, stride) ? SQL_INTEGER : SQL_TEXT;
+    *length = common == SQL_TEXT ? plan__char_unify(planner, items, count, stride, first) : 0;
     for (uint32_t i = 0; i < count * stride; i += stride) {
         status_t status = plan__coerce(planner, &items[i], common);
         if (status)
@@ -258,6 +260,18 @@ static enum sql_type result_type(enum expr_call call, enum sql_type operands)
     return is_boolean ? SQL_BOOLEAN : operands;
 }
 
+/* A CHAR(n) that is matched by a pattern has its blanks. */
+static void char_operands(struct planner *planner, enum expr_call call, struct expr **left,
+                          struct expr **right)
+{
+    if (class_of(call) == CLASS_COMPARE)
+        plan__char_compared(planner, left, right);
+    else if (call >= CALL_MATCH && call <= CALL_ILIKE)
+        plan__char_to_shown(planner, left);
+    plan__char_to_text(planner, left);
+    plan__char_to_text(planner, right);
+}
+
 status_t plan__type_operator(struct planner *planner, enum expr_call call, const char *text,
                              struct expr *left, struct expr *right, uint32_t position,
                              struct expr **out)
@@ -269,8 +283,8 @@ status_t plan__type_operator(struct planner *planner, enum expr_call call, const
     if (planner->options->sqlite && right &&
         (status = plan__lenient_comparison(planner, call, &left, &right)))
         return status;
-    if (right && class_of(call) == CLASS_COMPARE)
-        plan__char_literals(planner, &left, &right);
+    if (right && left->type != SQL_BYTEA && right->type != SQL_BYTEA)
+        char_operands(planner, call, &left, &right);
     bool known;
     status = plan__datetime_operator(planner, call, text, left, right, position, &known, out);
     if (status || known)
@@ -314,6 +328,14 @@ status_t plan__type_cast(struct planner *planner, struct expr *operand, struct t
                          uint32_t position, struct expr **out)
 {
     spec = plan_column_type(spec, planner->options->sqlite);
+    if (spec.kind == SQL_TEXT && (spec.length_max & TYPE_LENGTH_CHAR) &&
+        plan__text_length(operand) == spec.length_max) {
+        *out = operand;
+        return OK;
+    }
+    if (spec.kind == SQL_BYTEA)
+        plan__char_to_shown(planner, &operand);
+    plan__char_to_text(planner, &operand);
     if (operand->type == SQL_UNKNOWN) {
         status_t status = plan__coerce(planner, &operand, spec.kind);
         if (status)
@@ -340,8 +362,8 @@ status_t plan__type_cast(struct planner *planner, struct expr *operand, struct t
         if (spec.length_max & TYPE_LENGTH_CHAR) {
             expr = plan__call1(planner, CALL_RTRIM, SQL_TEXT, position, expr);
             expr->name = "rtrim";
-            expr->cast_limit = spec.length_max;
         }
+        expr->cast_limit = spec.length_max;
     }
     *out = expr;
     return OK;
@@ -351,6 +373,7 @@ status_t plan__assign(struct planner *planner, struct expr **expr, const struct 
 {
     enum sql_type from = (*expr)->type;
     enum sql_type to = column->type.kind;
+    plan__char_to_text(planner, expr);
     if (plan__can_coerce(from, to)) {
         status_t status = plan__coerce(planner, expr, to);
         if (status && planner->error && planner->error->detail[0] == '\0')

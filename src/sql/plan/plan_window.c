@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sql/plan/plan_aggregate_int.h"
+#include "sql/plan/plan_char_int.h"
 
 static const struct {
     const char *name;
@@ -139,6 +140,7 @@ static status_t bind_definition(struct scope *scope, const struct definition *de
     for (uint32_t i = 0; partitions && i < partitions->partition_count; i++) {
         if ((status = bind_settled(scope, partitions->partitions[i], &expr)))
             return status;
+        plan__char_to_key(planner, &expr);
         plan__append(planner, &out->partitions, expr);
     }
     if (!orders)
@@ -312,9 +314,11 @@ static status_t type_arguments(struct planner *planner, struct window_function *
     if (function->argument_count < 3) {
         status = plan__settle(planner, &arguments[0]);
         function->type = arguments[0]->type;
+        function->length = plan__text_length(arguments[0]);
         return status;
     }
-    return plan__unify(planner, function->name, arguments, 2, 2, &function->type);
+    return plan__unify(planner, function->name, arguments, 2, 2, NULL, &function->type,
+                       &function->length);
 }
 
 static status_t bind_function(struct scope *scope, const struct ast_expr *ast,
@@ -406,7 +410,10 @@ static uint32_t keep_function(struct planner *planner, struct query *query, stru
                                    need, sizeof *window->functions);
     window->slots =
         arena_grow(planner->arena, window->slots, &window->slot_capacity, need, sizeof(uint32_t));
-    struct slot slot = {.name = function->name, .type = function->type, .relation = NOWHERE};
+    struct slot slot = {.name = function->name,
+                        .type = function->type,
+                        .length = function->length,
+                        .relation = NOWHERE};
     window->functions[window->function_count] = *function;
     uint32_t at = plan__add_slot(planner, query, slot);
     window->slots[window->function_count++] = at;
