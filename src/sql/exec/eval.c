@@ -300,3 +300,26 @@ status_t exec__eval_strict(struct eval *eval, const struct batch *in, bool *all_
     }
     return OK;
 }
+
+status_t exec__eval_rows(struct eval *eval, const struct batch *in, eval_row_fn *function,
+                         struct error *error)
+{
+    /* A helper's own share is what it may collect: a batch must not fail for who works it off. */
+    const struct exec *statement = eval->exec->leader ? eval->exec->leader : eval->exec;
+    size_t before = eval->scratch->used;
+    for (uint32_t i = 0; i < in->selected; i++) {
+        uint32_t row = batch_row(in, i);
+        if (vector_is_null(&eval->out, row)) {
+            vector_set_null(&eval->out, row); /* a harmless value under it */
+            continue;
+        }
+        status_t status = exec__cancel_check(eval->exec, error);
+        if (status == OK)
+            status = function(eval, row, error);
+        if (status != OK)
+            return status;
+        if (eval->scratch->used - before > statement->memory_budget)
+            return error_set(error, ERR_NOMEM, "out of memory: text of one batch is too large");
+    }
+    return OK;
+}

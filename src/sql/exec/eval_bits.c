@@ -7,8 +7,6 @@
 #include "base/crc32c.h"
 #include "base/sha2.h"
 
-typedef status_t bits_fn(struct eval *eval, uint32_t row, struct error *error);
-
 static struct slice bytes_at(const struct eval *eval, uint32_t argument, uint32_t row)
 {
     return exec__eval_text(eval->arguments[argument], row);
@@ -137,7 +135,7 @@ static status_t digits(struct eval *eval, uint32_t row, struct error *error)
 
 /* ---- */
 
-static bits_fn *row_function(enum expr_call call)
+static eval_row_fn *row_function(enum expr_call call)
 {
     switch (call) {
     case CALL_SHA224:
@@ -168,22 +166,10 @@ static bits_fn *row_function(enum expr_call call)
 static status_t bits_run(struct eval *eval, const struct batch *in, struct error *error)
 {
     bool all_null;
-    bits_fn *function = row_function(eval->expr->call);
-    size_t before = eval->scratch->used;
     status_t status = exec__eval_strict(eval, in, &all_null, error);
-    for (uint32_t i = 0; i < in->selected && status == OK && !all_null; i++) {
-        uint32_t row = batch_row(in, i);
-        if (vector_is_null(&eval->out, row)) {
-            vector_set_null(&eval->out, row); /* a harmless value under it */
-            continue;
-        }
-        status = exec__cancel_check(eval->exec, error);
-        if (status == OK)
-            status = function(eval, row, error);
-        if (status == OK && eval->scratch->used - before > eval->exec->memory_budget)
-            return error_set(error, ERR_NOMEM, "out of memory: bytes of one batch are too large");
-    }
-    return status;
+    return status != OK || all_null
+               ? status
+               : exec__eval_rows(eval, in, row_function(eval->expr->call), error);
 }
 
 eval_fn *exec__bits_kernel(const struct expr *expr)

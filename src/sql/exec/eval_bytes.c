@@ -6,8 +6,6 @@
 
 #include "base/utf8.h"
 
-typedef status_t row_fn(struct eval *eval, uint32_t row, struct error *error);
-
 static struct slice bytes_argument(const struct eval *eval, uint32_t argument, uint32_t row)
 {
     return exec__eval_text(eval->arguments[argument], row);
@@ -205,7 +203,7 @@ static status_t decode_row(struct eval *eval, uint32_t row, struct error *error)
 /* ---- running them -------------------------------------------------------------------------------
  */
 
-static row_fn *row_function(const struct expr *expr)
+static eval_row_fn *row_function(const struct expr *expr)
 {
     bool bytes = expr->argument_count > 0 && expr->arguments[0]->type == SQL_BYTEA;
     switch (expr->call) {
@@ -228,23 +226,8 @@ static status_t rows_run(struct eval *eval, const struct batch *in, struct error
 {
     bool all_null;
     status_t status = exec__eval_strict(eval, in, &all_null, error);
-    if (status != OK || all_null)
-        return status;
-    row_fn *function = row_function(eval->expr);
-    size_t before = eval->scratch->used;
-    for (uint32_t i = 0; i < in->selected && status == OK; i++) {
-        uint32_t row = batch_row(in, i);
-        if (vector_is_null(&eval->out, row)) {
-            vector_set_null(&eval->out, row); /* an empty slice under it */
-            continue;
-        }
-        status = exec__cancel_check(eval->exec, error);
-        if (status == OK)
-            status = function(eval, row, error);
-        if (status == OK && eval->scratch->used - before > eval->exec->memory_budget)
-            return error_set(error, ERR_NOMEM, "out of memory: bytes of one batch are too large");
-    }
-    return status;
+    return status != OK || all_null ? status
+                                    : exec__eval_rows(eval, in, row_function(eval->expr), error);
 }
 
 static status_t uuid_run(struct eval *eval, const struct batch *in, struct error *error)

@@ -4,8 +4,6 @@
 
 #include <math.h>
 
-typedef status_t number_fn(struct eval *eval, uint32_t row, struct error *error);
-
 static struct numeric numeric_at(const struct eval *eval, uint32_t argument, uint32_t row)
 {
     return exec__eval_numeric(eval->arguments[argument], row);
@@ -345,7 +343,7 @@ static status_t to_number(struct eval *eval, uint32_t row, struct error *error)
 
 /* ---- */
 
-static number_fn *numeric_function(enum expr_call call)
+static eval_row_fn *numeric_function(enum expr_call call)
 {
     switch (call) {
     case CALL_LN:
@@ -372,7 +370,7 @@ static number_fn *numeric_function(enum expr_call call)
     }
 }
 
-static number_fn *row_function(const struct expr *expr)
+static eval_row_fn *row_function(const struct expr *expr)
 {
     enum sql_type first = expr->argument_count > 0 ? expr->arguments[0]->type : SQL_UNKNOWN;
     bool of_datetime = first >= SQL_DATE && first <= SQL_INTERVAL;
@@ -408,17 +406,10 @@ static number_fn *row_function(const struct expr *expr)
 
 static status_t number_run(struct eval *eval, const struct batch *in, struct error *error)
 {
-    number_fn *function = row_function(eval->expr);
     bool all_null;
     status_t status = exec__eval_strict(eval, in, &all_null, error);
-    for (uint32_t i = 0; i < in->selected && status == OK && !all_null; i++) {
-        uint32_t row = batch_row(in, i);
-        if (vector_is_null(&eval->out, row))
-            vector_set_null(&eval->out, row); /* a harmless value under it */
-        else
-            status = function(eval, row, error);
-    }
-    return status;
+    return status != OK || all_null ? status
+                                    : exec__eval_rows(eval, in, row_function(eval->expr), error);
 }
 
 /* num_nulls and num_nonnulls. */

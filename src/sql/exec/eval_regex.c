@@ -565,19 +565,7 @@ static status_t regex_run(struct eval *eval, const struct batch *in, struct erro
     status_t status = exec__eval_strict(eval, in, &all_null, error);
     if (!is_constant(eval))
         eval->state = NULL; /* its memory went with the batch before */
-    for (uint32_t i = 0; i < in->selected && status == OK && !all_null; i++) {
-        uint32_t row = batch_row(in, i);
-        if (vector_is_null(&eval->out, row)) {
-            vector_set_null(&eval->out, row); /* a harmless value under it */
-            continue;
-        }
-        status = regex_row(eval, row, error);
-        if (status == OK)
-            status = exec__cancel_check(eval->exec, error);
-        if (status == OK && eval->scratch->used > eval->exec->memory_budget)
-            status = error_set(error, ERR_NOMEM, "out of memory: text of one batch is too large");
-    }
-    return status;
+    return status != OK || all_null ? status : exec__eval_rows(eval, in, regex_row, error);
 }
 
 eval_fn *exec__regex_kernel(const struct expr *expr)

@@ -8,8 +8,6 @@
 
 #include "base/utf8.h"
 
-typedef status_t string_fn(struct eval *eval, uint32_t row, struct error *error);
-
 static struct slice text_at(const struct eval *eval, uint32_t argument, uint32_t row)
 {
     return exec__eval_text(eval->arguments[argument], row);
@@ -402,7 +400,7 @@ static status_t format_text(struct eval *eval, uint32_t row, struct error *error
 
 /* ---- */
 
-static string_fn *row_function(enum expr_call call)
+static eval_row_fn *row_function(enum expr_call call)
 {
     switch (call) {
     case CALL_SPLIT_PART:
@@ -432,8 +430,6 @@ static string_fn *row_function(enum expr_call call)
 
 static status_t string_run(struct eval *eval, const struct batch *in, struct error *error)
 {
-    string_fn *function = row_function(eval->expr->call);
-    size_t before = eval->scratch->used;
     bool all_null = false;
     status_t status = OK;
     if (expr_is_strict(eval->expr)) {
@@ -444,19 +440,9 @@ static status_t string_run(struct eval *eval, const struct batch *in, struct err
         if (status == OK)
             exec__eval_prepare(eval, in->row_count);
     }
-    for (uint32_t i = 0; i < in->selected && status == OK && !all_null; i++) {
-        uint32_t row = batch_row(in, i);
-        if (vector_is_null(&eval->out, row)) {
-            vector_set_null(&eval->out, row); /* a harmless value under it */
-            continue;
-        }
-        status = exec__cancel_check(eval->exec, error);
-        if (status == OK)
-            status = function(eval, row, error);
-        if (status == OK && eval->scratch->used - before > eval->exec->memory_budget)
-            return error_set(error, ERR_NOMEM, "out of memory: text of one batch is too large");
-    }
-    return status;
+    return status != OK || all_null
+               ? status
+               : exec__eval_rows(eval, in, row_function(eval->expr->call), error);
 }
 
 eval_fn *exec__string_kernel(const struct expr *expr)

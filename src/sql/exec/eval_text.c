@@ -8,8 +8,6 @@
 #include "base/md5.h"
 #include "base/utf8.h"
 
-typedef status_t row_fn(struct eval *eval, uint32_t row, struct error *error);
-
 static struct slice text_argument(const struct eval *eval, uint32_t argument, uint32_t row)
 {
     return exec__eval_text(eval->arguments[argument], row);
@@ -393,9 +391,9 @@ static status_t world_row(struct eval *eval, uint32_t row, struct error *error)
 
 /* ---- */
 
-static row_fn *row_function(enum expr_call call)
+static eval_row_fn *row_function(enum expr_call call)
 {
-    static row_fn *const functions[CALL_COUNT_] = {
+    static eval_row_fn *const functions[CALL_COUNT_] = {
         [CALL_CONCAT] = concat_row,
         [CALL_CONCAT_FN] = concat_row,
         [CALL_LENGTH] = length_row,
@@ -429,23 +427,7 @@ static row_fn *row_function(enum expr_call call)
 
 static status_t rows_run(struct eval *eval, const struct batch *in, struct error *error)
 {
-    row_fn *function = row_function(eval->expr->call);
-    size_t before = eval->scratch->used;
-    for (uint32_t i = 0; i < in->selected; i++) {
-        uint32_t row = batch_row(in, i);
-        if (vector_is_null(&eval->out, row)) {
-            vector_set_null(&eval->out, row); /* an empty slice under it */
-            continue;
-        }
-        status_t status = exec__cancel_check(eval->exec, error);
-        if (status == OK)
-            status = function(eval, row, error);
-        if (status != OK)
-            return status;
-        if (eval->scratch->used - before > eval->exec->memory_budget)
-            return error_set(error, ERR_NOMEM, "out of memory: text of one batch is too large");
-    }
-    return OK;
+    return exec__eval_rows(eval, in, row_function(eval->expr->call), error);
 }
 
 static status_t text_run(struct eval *eval, const struct batch *in, struct error *error)

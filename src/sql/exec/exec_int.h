@@ -291,6 +291,12 @@ void exec__eval_selections(struct eval *eval, uint32_t rows);
 /* Runs the arguments and unites their NULLs in `out`; *all_null when there is nothing to do. */
 status_t exec__eval_strict(struct eval *eval, const struct batch *in, bool *all_null,
                            struct error *error);
+/* The value at one row, into `out`. */
+typedef status_t eval_row_fn(struct eval *eval, uint32_t row, struct error *error);
+/* That at each selected row that is not NULL in `out`. 53200 when the text made for them is more
+ * than the statement may hold. */
+status_t exec__eval_rows(struct eval *eval, const struct batch *in, eval_row_fn *function,
+                         struct error *error);
 static inline uint32_t exec__eval_row(const struct eval *eval, uint32_t row)
 {
     return eval->constant ? 0 : row;

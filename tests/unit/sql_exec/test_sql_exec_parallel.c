@@ -350,6 +350,23 @@ static void test_gather(void **state)
               NULL);
 }
 
+static void budget_is_of_some_batches(struct exec_context *context)
+{
+    context->memory_budget = 6 << 20;
+    context->parallel_rows = ROWS / 2; /* parts are large enough */
+}
+
+/* A batch may make as much text as the statement may hold, whoever works it off. */
+static void test_gather_of_long_texts(void **state)
+{
+    (void)state;
+    struct expr *text =
+        e_call(w, CALL_REPEAT, SQL_TEXT, e_col(w, 2, SQL_TEXT), e_int(w, 1000), NULL);
+    struct expr *length = e_call(w, CALL_LENGTH, I, text, NULL);
+    same_rows(p_filter(w, big(), e_call(w, CALL_LT, SQL_BOOLEAN, length, e_int(w, 7500), NULL)),
+              budget_is_of_some_batches);
+}
+
 /* Rows that go out before an error are those before it, and nobody waits for what is not read. */
 static void test_gather_ends_early(void **state)
 {
@@ -482,6 +499,7 @@ int main(void)
         TEST(test_groups_are_given_up),
         TEST(test_groups_by_threads),
         TEST(test_gather),
+        TEST(test_gather_of_long_texts),
         TEST(test_gather_ends_early),
         TEST(test_distinct),
         TEST(test_limit_reads_alone),
