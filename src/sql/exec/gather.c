@@ -22,8 +22,10 @@
 #include "sql/exec/parallel_int.h"
 
 enum {
-    HAND_BYTES = 4 << 20, /* of slots, of one thread */
-    SLOT_TEXT = 1 << 18,  /* bytes of text, and a slot is full */
+    TAKERS_SHARE = 8, /* one part of the memory for the threads, the rest for who takes rows */
+    THREAD_BYTES_MAX = 1 << 24,
+    SLOTS_SHARE = 4, /* of what a thread may hold */
+    SLOT_SHARE = 16, /* of those: bytes of text, and a slot is full */
     SLOTS_MIN = 2,
     SLOTS_MAX = 64,
     NO_PART = -1
@@ -76,6 +78,7 @@ struct gather {
     uint32_t part_next;
     bool failed;
     uint32_t due;
+    size_t hand_bytes;  /* of slots, of one thread */
     struct hand *hands; /* the leader's first */
     uint32_t hand_count;
     struct slot *given; /* whose batch is out */
@@ -88,14 +91,14 @@ struct gather {
 
 static void hand_charge(struct hand *hand, size_t bytes)
 {
-    hand->worker->exec->top->memory_used += bytes; /* HAND_BYTES, about, at most */
+    hand->worker->exec->top->memory_used += bytes; /* hand_bytes, about, at most */
     hand->charged += bytes;
 }
 
 static bool slot_can_be_made(const struct hand *hand)
 {
     return hand->slot_count < SLOTS_MIN ||
-           (hand->slot_count < SLOTS_MAX && hand->charged < HAND_BYTES);
+           (hand->slot_count < SLOTS_MAX && hand->charged < hand->gather->hand_bytes);
 }
 
 /* An empty slot, or NULL. */
@@ -211,7 +214,8 @@ static bool hand_fill(struct hand *hand)
     if (!slot)
         return false;
     uint32_t rows = hand->gather->op.exec->batch_rows;
-    while (slot->batch->row_count < rows && slot->texts.used < SLOT_TEXT) {
+    size_t text = hand->gather->hand_bytes / SLOT_SHARE;
+    while (slot->batch->row_count < rows && slot->texts.used < text) {
         status_t status = OK;
         if (!hand->pending) {
             hand->pending_at = 0;
@@ -421,8 +425,10 @@ static status_t gather_begin(struct gather *gather, struct error *error)
         return status;
     struct parallel *parallel = gather->parallel;
     parallel->ops = &gather_parallel;
-    if (parallel->share > 4 * (size_t)HAND_BYTES)
-        parallel->share = 4 * (size_t)HAND_BYTES;
+    parallel->share /= TAKERS_SHARE;
+    if (parallel->share > THREAD_BYTES_MAX)
+        parallel->share = THREAD_BYTES_MAX;
+    gather->hand_bytes = parallel->share / SLOTS_SHARE;
     status = exec__parallel_open(parallel, error);
     gather->mutex = env_mutex_create();
     gather->cond = env_cond_create();

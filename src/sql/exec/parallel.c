@@ -115,6 +115,16 @@ static status_t parts_make(struct parallel *parallel, uint32_t wanted, struct er
     return status;
 }
 
+/* What is left of the memory, in equal parts. False: too little, and what fits one thread must not
+ * fail for being shared out. */
+static bool memory_share(struct parallel *parallel)
+{
+    const struct exec *top = parallel->leader.exec->top;
+    size_t left = top->memory_budget > top->memory_used ? top->memory_budget - top->memory_used : 0;
+    parallel->share = left / parallel->threads;
+    return parallel->share >= THREAD_MEMORY_MIN;
+}
+
 status_t exec__parallel_begin(struct operator* op, struct parallel **out, struct error *error)
 {
     struct exec *exec = op->exec;
@@ -123,11 +133,6 @@ status_t exec__parallel_begin(struct operator* op, struct parallel **out, struct
     if (threads_of(exec) < 2 || exec->leader || !store_has_parts(exec->context.txn) ||
         !plan_is_parallel(op->plan->left))
         return OK;
-    size_t used = exec->top->memory_used;
-    size_t left = exec->top->memory_budget > used ? exec->top->memory_budget - used : 0;
-    uint32_t threads = threads_of(exec);
-    if (left / threads < THREAD_MEMORY_MIN)
-        return OK; /* what fits one thread must not fail for being shared out */
     struct bounds range;
     bool found;
     double entries = 0;
@@ -140,8 +145,7 @@ status_t exec__parallel_begin(struct operator* op, struct parallel **out, struct
     *out = parallel;
     parallel->range = range;
     parallel->rows = entries;
-    parallel->threads = threads;
-    parallel->share = left / threads;
+    parallel->threads = threads_of(exec);
     parallel->leader =
         (struct worker){.parallel = parallel, .exec = exec, .op = op, .scan = scan_of(op->left)};
     double wanted = entries * 4 / rows;
@@ -153,7 +157,7 @@ status_t exec__parallel_begin(struct operator* op, struct parallel **out, struct
         if (below->plan->kind == PLAN_HASH_JOIN)
             status = exec__hash_join_build(below, &whole, error);
     }
-    if (status == OK && whole)
+    if (status == OK && whole && memory_share(parallel))
         return OK;
     exec__parallel_destroy(parallel);
     *out = NULL;

@@ -38,7 +38,7 @@ struct parallel {
     struct helper *helpers;
     uint32_t helper_count;
     uint32_t threads; /* that may work, the leader's among them */
-    size_t share;     /* bytes of the budget for each of them */
+    size_t share;     /* bytes of what is left of the budget for each of them */
     size_t reserved;  /* of the leader's budget, for the helpers */
 };
 

@@ -367,6 +367,25 @@ static void test_gather_of_long_texts(void **state)
               budget_is_of_some_batches);
 }
 
+/* Many threads leave room for whoever takes the rows: a sort that fits where one thread reads. */
+static void test_gather_by_many_threads(void **state)
+{
+    (void)state;
+    struct expr *text =
+        e_call(w, CALL_REPEAT, SQL_TEXT, e_col(w, 2, SQL_TEXT), e_int(w, 300), NULL);
+    struct plan *plan =
+        p_sort(w, p_project(w, big(), e_col(w, 0, I), text, NULL), e_col(w, 0, I), true, false);
+    struct buffer rows = {0};
+    struct exec_context context = parallel_context();
+    struct env_crew *crew = env_crew_create("many", 15);
+    context.crew = crew;
+    context.memory_budget = 16 << 20;
+    rows_print(plan, &context, &rows);
+    assert_true(rows.size > ROWS * 6 * 300);
+    env_crew_destroy(crew);
+    buffer_free(&rows);
+}
+
 /* Rows that go out before an error are those before it, and nobody waits for what is not read. */
 static void test_gather_ends_early(void **state)
 {
@@ -500,6 +519,7 @@ int main(void)
         TEST(test_groups_by_threads),
         TEST(test_gather),
         TEST(test_gather_of_long_texts),
+        TEST(test_gather_by_many_threads),
         TEST(test_gather_ends_early),
         TEST(test_distinct),
         TEST(test_limit_reads_alone),
