@@ -52,7 +52,6 @@ struct hand {
     int64_t part;          /* being read, or NO_PART */
     struct batch *pending; /* read, and not yet all in slots */
     uint32_t pending_at;
-    struct error error;
     /* Under the mutex: */
     struct slot *free;
     bool idle; /* its task has ended, or was not submitted */
@@ -72,11 +71,10 @@ struct gather {
     bool begun;
     bool ended;
     bool *stable;
-    struct env_mutex *mutex; /* guards parts, part_next, failed and what hands say of it */
+    struct env_mutex *mutex; /* guards parts, who takes the next one, failed and what hands say */
     struct env_cond *cond;
     struct gather_part *parts;
-    uint32_t part_next;
-    bool failed;
+    bool failed; /* no further part is begun */
     uint32_t due;
     size_t hand_bytes;  /* of slots, of one thread */
     struct hand *hands; /* the leader's first */
@@ -158,6 +156,13 @@ static void rows_copy(struct hand *hand, struct slot *slot)
         hand->pending = NULL;
 }
 
+/* Nobody reads it any more. Under the mutex, while there are threads. */
+static void slot_return(struct slot *slot)
+{
+    slot->next = slot->owner->free;
+    slot->owner->free = slot;
+}
+
 /* Puts a slot into the queue of the hand's part, or back. */
 static void slot_publish(struct hand *hand, struct slot *slot, bool done, status_t status)
 {
@@ -171,8 +176,7 @@ static void slot_publish(struct hand *hand, struct slot *slot, bool done, status
         *part->last = slot;
         part->last = &slot->next;
     } else {
-        slot->next = hand->free;
-        hand->free = slot;
+        slot_return(slot);
     }
     part->done = done;
     part->status = status;
@@ -186,14 +190,21 @@ static void slot_publish(struct hand *hand, struct slot *slot, bool done, status
 /* ---- reading ------------------------------------------------------------------------------------
  */
 
+/* Is there a part that nobody has, and is wanted? Under the mutex. */
+static bool part_is_left(const struct gather *gather)
+{
+    const struct parallel *parallel = gather->parallel;
+    return !gather->failed && atomic_load(&parallel->part_next) < parallel->part_count;
+}
+
 /* The next part that nobody has; false: there is none, or it is not wanted. */
 static bool part_take(struct hand *hand)
 {
     struct gather *gather = hand->gather;
     ASSERT(hand->part == NO_PART && !hand->pending);
     env_mutex_lock(gather->mutex);
-    if (!gather->failed && gather->part_next < gather->parallel->part_count) {
-        hand->part = gather->part_next++;
+    if (part_is_left(gather)) {
+        hand->part = atomic_fetch_add(&gather->parallel->part_next, 1);
         gather->parts[hand->part].owner = hand;
     }
     env_mutex_unlock(gather->mutex);
@@ -219,7 +230,8 @@ static bool hand_fill(struct hand *hand)
         status_t status = OK;
         if (!hand->pending) {
             hand->pending_at = 0;
-            status = exec__operator_next(hand->worker->op->left, &hand->pending, &hand->error);
+            status =
+                exec__operator_next(hand->worker->op->left, &hand->pending, &hand->worker->error);
         }
         if (status != OK || !hand->pending) {
             hand->pending = NULL;
@@ -240,8 +252,7 @@ static bool hand_can_work(const struct hand *hand)
     const struct gather *gather = hand->gather;
     if (!hand->free && !slot_can_be_made(hand))
         return false;
-    return hand->part != NO_PART ||
-           (!gather->failed && gather->part_next < gather->parallel->part_count);
+    return hand->part != NO_PART || part_is_left(gather);
 }
 
 /* A helper's task. */
@@ -273,6 +284,13 @@ static void hand_submit(struct hand *hand)
     env_crew_submit(crew, hand->task);
 }
 
+/* Of a hand that is idle: its task ends, or has ended. */
+static void hand_submit_again(struct hand *hand)
+{
+    (void)env_crew_finish(hand->gather->op.exec->context.crew, hand->task);
+    hand_submit(hand);
+}
+
 /* The batch given last is not looked at any more; who waited for room goes on. */
 static void given_release(struct gather *gather)
 {
@@ -282,14 +300,11 @@ static void given_release(struct gather *gather)
     gather->given = NULL;
     struct hand *hand = slot->owner;
     env_mutex_lock(gather->mutex);
-    slot->next = hand->free;
-    hand->free = slot;
+    slot_return(slot);
     bool go_on = !gather->ended && hand->task && hand->idle && hand_can_work(hand);
     env_mutex_unlock(gather->mutex);
-    if (!go_on)
-        return;
-    (void)env_crew_finish(gather->op.exec->context.crew, hand->task); /* it ends, or has ended */
-    hand_submit(hand);
+    if (go_on)
+        hand_submit_again(hand);
 }
 
 /* The rest of what the leader has read ahead, as it is. */
@@ -331,10 +346,9 @@ static status_t own_next(struct gather *gather, struct batch **out, struct error
 /* A helper has the part that is due, and nothing of it is there. */
 static void helper_await(struct gather *gather, struct hand *helper)
 {
-    struct env_crew *crew = gather->op.exec->context.crew;
     const struct gather_part *part = &gather->parts[gather->due];
     struct hand *leader = &gather->hands[0];
-    if (env_crew_take_back(crew, helper->task)) {
+    if (env_crew_take_back(gather->op.exec->context.crew, helper->task)) {
         (void)hand_fill(helper);
         hand_submit(helper);
         return;
@@ -347,10 +361,8 @@ static void helper_await(struct gather *gather, struct hand *helper)
     bool go_on = !part->first && !part->done;
     ASSERT(!go_on || (helper->idle && hand_can_work(helper))); /* all its slots have come back */
     env_mutex_unlock(gather->mutex);
-    if (!go_on)
-        return;
-    (void)env_crew_finish(crew, helper->task);
-    hand_submit(helper);
+    if (go_on)
+        hand_submit_again(helper);
 }
 
 static void helpers_end(struct gather *gather)
@@ -392,7 +404,7 @@ static status_t gathered_next(struct gather *gather, struct batch **out, struct 
         }
         if (done && part->status != OK) {
             if (error)
-                *error = owner->error;
+                *error = owner->worker->error;
             return part->status;
         }
         gather->due += done;
@@ -481,8 +493,7 @@ static void gather_close(struct operator* op)
     for (uint32_t p = 0; p < gather->parallel->part_count; p++) {
         for (struct slot *slot = gather->parts[p].first, *next; slot; slot = next) {
             next = slot->next;
-            slot->next = slot->owner->free;
-            slot->owner->free = slot;
+            slot_return(slot);
         }
     }
     for (uint32_t i = 0; i < gather->hand_count; i++)
@@ -507,10 +518,11 @@ static status_t helper_operators_open(struct exec *helper, const struct plan *pl
 
 bool exec__gather_wanted(const struct exec *exec, const struct plan *plan)
 {
-    if (!exec->may_gather || exec->few_wanted || exec->top != exec || exec->leader ||
-        !exec__parallel_scan(plan))
+    const struct plan *scan =
+        exec->may_gather && !exec->few_wanted ? exec__parallel_scan(plan) : NULL;
+    if (!scan)
         return false;
-    const struct plan *scan = exec__parallel_scan(plan);
+    ASSERT(exec->top == exec && !exec->leader);
     double rows = exec->context.parallel_rows ? exec->context.parallel_rows : EXEC_PARALLEL_ROWS;
     return scan != exec->gathered && !plan_is_lookup(scan) &&
            (scan->rows_estimate <= 0 || scan->rows_estimate >= rows);
@@ -529,7 +541,7 @@ status_t exec__gather_open(struct exec *exec, const struct plan *plan, struct op
     if (status != OK)
         return status;
     struct plan *own = arena_zalloc(exec->arena, sizeof *own);
-    *own = (struct plan){.kind = PLAN_APPEND,
+    *own = (struct plan){.kind = PLAN_GATHER,
                          .types = plan->types,
                          .names = plan->names,
                          .column_count = plan->column_count,

@@ -418,6 +418,7 @@ enum plan_kind {
     PLAN_INSERT,
     PLAN_UPDATE,
     PLAN_DELETE,
+    PLAN_GATHER, /* the executor's own: the left input, read by several threads */
 };
 
 /* One contiguous range of an index: `equal` fixes the first equal_count key columns, then one

@@ -263,6 +263,8 @@ static void print_operator(const struct plan *plan, struct buffer *out)
     case PLAN_DELETE:
         print_modify(plan, out);
         return;
+    case PLAN_GATHER: /* not the planner's */
+        break;
     }
     UNREACHABLE();
 }
