@@ -149,15 +149,6 @@ static status_t add_column(struct sql_session *session, const struct table *tabl
     return status ? status : sql__add_constraints(session, table_id, action->constraints);
 }
 
-static bool in_primary_key(const struct table *table, uint32_t place)
-{
-    for (uint32_t i = 0; i < table->indexes[0].column_count; i++) {
-        if (table->indexes[0].columns[i] == place)
-            return true;
-    }
-    return false;
-}
-
 /* Does an action from `from` on give the table a primary key? */
 static bool key_follows(const struct ast_alter_table *alter, uint32_t from)
 {
@@ -224,22 +215,6 @@ static status_t free_of_views(struct sql_session *session, uint32_t table_id,
     return status;
 }
 
-static bool index_has(const struct index *index, uint32_t place)
-{
-    for (uint32_t i = 0; i < index->column_count; i++)
-        if (index->columns[i] == place)
-            return true;
-    return false;
-}
-
-static bool child_has(const struct foreign_key *key, uint32_t place)
-{
-    for (uint32_t i = 0; i < key->column_count; i++)
-        if (key->child_columns[i] == place)
-            return true;
-    return false;
-}
-
 /* The table's own foreign keys that have the column go with it; with CASCADE also those of others
  * that refer to it. */
 static status_t free_of_foreign_keys(struct sql_session *session, uint32_t table_id, uint32_t place,
@@ -248,7 +223,8 @@ static status_t free_of_foreign_keys(struct sql_session *session, uint32_t table
     const struct table *table = catalog_table_by_id(session->catalog, table_id);
     status_t status = OK;
     for (uint32_t i = 0; i < table->foreign_key_count && !status;) {
-        if (!child_has(&table->foreign_keys[i], place)) {
+        if (!places_have(table->foreign_keys[i].child_columns, table->foreign_keys[i].column_count,
+                         place)) {
             i++;
             continue;
         }
@@ -256,7 +232,7 @@ static status_t free_of_foreign_keys(struct sql_session *session, uint32_t table
         table = catalog_table_by_id(session->catalog, table_id);
     }
     for (uint32_t i = 0; cascade && i < table->index_count && !status; i++) {
-        if (index_has(&table->indexes[i], place))
+        if (index_has_column(&table->indexes[i], place))
             status = sql__drop_foreign_keys_to(session, table_id, table->indexes[i].id);
         table = catalog_table_by_id(session->catalog, table_id);
     }
@@ -284,7 +260,7 @@ static status_t drop_column(struct sql_session *session, const struct table *tab
     table = catalog_table_by_id(session->catalog, id);
     if (!status)
         status = catalog_column_unreferenced(session->catalog, table, place, &session->error);
-    if (!status && in_primary_key(table, place))
+    if (!status && index_has_column(&table->indexes[0], place))
         status = drop_primary_key(session, table, action);
     table = catalog_table_by_id(session->catalog, id);
     if (!status)
@@ -322,7 +298,7 @@ static status_t change_column(struct sql_session *session, const struct table *t
         not_null = action->kind == AST_ALTER_SET_NOT_NULL;
         if (not_null)
             status = sql__check_nulls(session, table, column->name, &action->name);
-        else if (in_primary_key(table, place))
+        else if (index_has_column(&table->indexes[0], place))
             status = error_sql(&session->error, "42P16", action->name.position,
                                "column \"%s\" is in a primary key", column->name);
     } else {

@@ -382,15 +382,6 @@ static status_t check_follows(struct sql_session *session, struct renaming *rena
     return catalog_change_check(session->txn, renaming->table, check, text, &session->error);
 }
 
-static bool has_column(const struct table *table, const struct index *index, const char *name)
-{
-    int32_t place = table_column(table, name);
-    for (uint32_t i = 0; i < index->column_count; i++)
-        if (place >= 0 && index->columns[i] == (uint32_t)place)
-            return true;
-    return false;
-}
-
 /* The texts of an index: what it is over, and of which rows. *goes: the column takes it along. */
 static status_t index_follows(struct sql_session *session, struct renaming *renaming,
                               const struct index *index, bool *goes)
@@ -412,7 +403,8 @@ static status_t index_follows(struct sql_session *session, struct renaming *rena
         status = key_follow(session, renaming, table->columns[place].name, text);
         met |= *text != NULL;
     }
-    *goes = !renaming->to && (met || has_column(table, index, renaming->column));
+    int32_t place = renaming->column ? table_column(table, renaming->column) : -1;
+    *goes = !renaming->to && (met || (place >= 0 && index_has_column(index, (uint32_t)place)));
     if (status || !met || !renaming->to)
         return status;
     return catalog_change_index(session->txn, table, index, predicate, computed, &session->error);

@@ -189,15 +189,12 @@ static void table_columns(const struct catalog *catalog, const struct table *tab
         [IDENTITY_NONE] = NULL, [IDENTITY_ALWAYS] = "ALWAYS", [IDENTITY_BY_DEFAULT] = "BY DEFAULT"};
     for (uint32_t i = 0; i < table_visible_count(table); i++) {
         const struct column *column = &table->columns[i];
-        bool key = false;
-        for (uint32_t k = 0; k < table->indexes[0].column_count; k++)
-            key |= table->indexes[0].columns[k] == i;
         const struct column_facts facts = {
             .relation = table->name,
             .name = column->name,
             .place = i,
             .default_sql = column->identity == IDENTITY_NONE ? column->default_sql : NULL,
-            .nullable = !column->not_null && !key,
+            .nullable = !column->not_null && !index_has_column(&table->indexes[0], i),
             .type = column->type,
             .identity = identities[column->identity],
             .sequence = column->identity == IDENTITY_NONE

@@ -27,15 +27,6 @@ static void show_tables(struct sql_session *session)
     }
 }
 
-static bool in_primary_key(const struct table *table, uint32_t column)
-{
-    const struct index *key = &table->indexes[0];
-    for (uint32_t i = 0; i < key->column_count; i++)
-        if (key->columns[i] == column)
-            return true;
-    return false;
-}
-
 static void show_columns(struct sql_session *session, const struct table *table)
 {
     char type[64];
@@ -50,10 +41,10 @@ static void show_columns(struct sql_session *session, const struct table *table)
         type_spec_name(column->type, type, sizeof type);
         row[0] = sql__result_text(session, column->name);
         row[1] = sql__result_text(session, type);
-        row[2] = value_boolean(!column->not_null && !in_primary_key(table, i));
+        row[2] = value_boolean(!column->not_null && !index_has_column(&table->indexes[0], i));
         if (column->default_sql)
             row[3] = sql__result_text(session, column->default_sql);
-        row[4] = value_boolean(in_primary_key(table, i));
+        row[4] = value_boolean(index_has_column(&table->indexes[0], i));
     }
 }
 
@@ -190,7 +181,7 @@ static void print_columns(const struct catalog *catalog, const struct table *tab
             continue;
         }
         buffer_printf(out, " %s", type);
-        if (column->not_null && !in_primary_key(table, i))
+        if (column->not_null && !index_has_column(&table->indexes[0], i))
             buffer_append_string(out, " NOT NULL");
         if (column->default_sql)
             buffer_printf(out, " DEFAULT %s", column->default_sql);

@@ -64,24 +64,6 @@ status_t catalog_add_column(struct store_txn *txn, const struct catalog *catalog
     return status == OK ? catalog__version_bump(txn, error) : status;
 }
 
-static bool index_has(const struct index *index, uint32_t place)
-{
-    for (uint32_t i = 0; i < index->column_count; i++) {
-        if (index->columns[i] == place)
-            return true;
-    }
-    return false;
-}
-
-static bool among(const uint32_t *columns, uint32_t count, uint32_t place)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        if (columns[i] == place)
-            return true;
-    }
-    return false;
-}
-
 static status_t needed_by(const struct catalog *catalog, const struct table *table, uint32_t place,
                           const struct foreign_key *key, struct error *error)
 {
@@ -102,7 +84,7 @@ status_t catalog_column_unreferenced(const struct catalog *catalog, const struct
 {
     for (uint32_t i = 0; i < table->referenced_by_count; i++) {
         const struct foreign_key *key = table->referenced_by[i];
-        if (among(key->parent_columns, key->column_count, place))
+        if (places_have(key->parent_columns, key->column_count, place))
             return needed_by(catalog, table, place, key, error);
     }
     return OK;
@@ -113,7 +95,7 @@ status_t catalog_drop_column(struct store_txn *txn, const struct catalog *catalo
 {
     ASSERT(txn && place < table_visible_count(table));
     for (uint32_t i = 0; i < table->index_count; i++)
-        ASSERT(!index_has(&table->indexes[i], place));
+        ASSERT(!index_has_column(&table->indexes[i], place));
     status_t status = catalog_column_unreferenced(catalog, table, place, error);
     struct value key[] = {value_integer(table->id), value_integer(table->columns[place].ordinal)};
     if (status == OK)

@@ -129,6 +129,21 @@ uint32_t index_key_count(const struct index *index)
     return index->column_count - (index->unique ? index->included_count : 0);
 }
 
+bool places_have(const uint32_t *places, uint32_t count, uint32_t place)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (places[i] == place)
+            return true;
+    }
+    return false;
+}
+
+bool index_has_column(const struct index *index, uint32_t place)
+{
+    ASSERT(index->column_count <= CATALOG_KEY_COLUMNS_MAX);
+    return places_have(index->columns, index->column_count, place);
+}
+
 uint32_t table_visible_count(const struct table *table)
 {
     ASSERT(table && table->column_count > 0);

@@ -49,7 +49,7 @@ struct index {
     uint16_t id; /* 0: the primary key */
     const char *name;
     bool unique;
-    uint32_t column_count;
+    uint32_t column_count; /* included ones too: it is by index_key_count that rows are asked for */
     uint32_t columns[CATALOG_KEY_COLUMNS_MAX]; /* places in table->columns, computed ones too */
     bool descending[CATALOG_KEY_COLUMNS_MAX];
     uint32_t included_count; /* the last columns, which INCLUDE has put behind */
@@ -212,6 +212,10 @@ uint32_t table_storage(const struct table *table);
 /* How many of its columns, the first ones, are in the key of every entry and may be asked for by a
  * range. A unique index is unique by them: what it includes stands in the value. */
 uint32_t index_key_count(const struct index *index);
+/* Is the column at this place one of its columns, of the included ones too? */
+bool index_has_column(const struct index *index, uint32_t place);
+/* Is a place in a list of some, of an index or a foreign key? */
+bool places_have(const uint32_t *places, uint32_t count, uint32_t place);
 /* Whether all its keys are columns. */
 bool index_is_plain(const struct table *table, const struct index *index);
 /* The nearest name to a misspelt one for a hint, or NULL when none is near. */

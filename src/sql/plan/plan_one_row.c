@@ -7,22 +7,14 @@
  * refusal (these ask for the statement's changes again and again). */
 #include "sql/plan/plan_int.h"
 
-static bool among(const uint32_t *places, uint32_t count, uint32_t place)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        if (places[i] == place)
-            return true;
-    }
-    return false;
-}
-
 /* May the statement change what this key of another table, or of this one, refers to? */
 static bool may_take_away(const struct plan *plan, const struct foreign_key *key)
 {
     if (plan->kind == PLAN_DELETE)
         return true;
     for (uint32_t i = 0; i < key->column_count; i++) {
-        if (among(plan->as.modify.assigned, plan->as.modify.assigned_count, key->parent_columns[i]))
+        if (places_have(plan->as.modify.assigned, plan->as.modify.assigned_count,
+                        key->parent_columns[i]))
             return true;
     }
     return false;

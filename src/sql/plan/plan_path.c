@@ -66,15 +66,6 @@ bool plan__is_needed(const struct access *access, const struct path *path, uint3
     return count < mentions;
 }
 
-static bool index_has(const struct index *index, uint32_t place)
-{
-    for (uint32_t i = 0; i < index->column_count; i++) {
-        if (index->columns[i] == place)
-            return true;
-    }
-    return false;
-}
-
 /* An entry holds the index's columns and the primary key's. Doubles and the like are fetched: a key
  * does not tell -0 from 0. */
 static bool is_index_only(const struct access *access, const struct path *path)
@@ -85,7 +76,7 @@ static bool is_index_only(const struct access *access, const struct path *path)
     for (uint32_t i = 0; i < table->column_count; i++) {
         if (!plan__is_needed(access, path, i))
             continue;
-        bool has = index_has(path->index, i) || index_has(&table->indexes[0], i);
+        bool has = index_has_column(path->index, i) || index_has_column(&table->indexes[0], i);
         if (!has || !type_key_is_exact(table->columns[i].type.kind))
             return false;
     }

@@ -13,10 +13,7 @@ static bool same_keys(const struct index *index, const uint32_t *places, uint32_
     if (!index->unique || index->predicate || index->building || index_key_count(index) != count)
         return false;
     for (uint32_t i = 0; i < count; i++) {
-        bool found = false;
-        for (uint32_t j = 0; j < count && !found; j++)
-            found = index->columns[j] == places[i];
-        if (!found)
+        if (!places_have(index->columns, count, places[i]))
             return false;
     }
     return true;
