@@ -253,10 +253,8 @@ static status_t drop_column(struct sql_session *session, const struct table *tab
     if (!status)
         status = free_of_foreign_keys(session, id, place, action->cascade);
     table = catalog_table_by_id(session->catalog, id);
-    const struct sequence *sequence =
-        catalog_sequence_of(session->catalog, table, &table->columns[place]);
-    if (!status && action->cascade && sequence)
-        status = sql__drop_sequence_defaults(session, sequence->id, id);
+    if (!status && action->cascade)
+        status = sql__drop_owned_defaults(session, id, &table->columns[place].ordinal);
     table = catalog_table_by_id(session->catalog, id);
     if (!status)
         status = catalog_column_unreferenced(session->catalog, table, place, &session->error);

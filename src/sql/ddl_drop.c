@@ -71,21 +71,6 @@ status_t sql__drop_foreign_keys_to(struct sql_session *session, uint32_t table_i
     return status;
 }
 
-static status_t cascade_table(struct sql_session *session, uint32_t table_id)
-{
-    const struct foreign_key *key;
-    status_t status = sql__drop_dependent_views(session, table_id);
-    while (!status && (key = foreign_key_to(catalog_table_by_id(session->catalog, table_id),
-                                            ANY_INDEX, false)))
-        status = sql__drop_foreign_key(session, key);
-    for (uint32_t i = 0; i < session->catalog->sequence_count && !status; i++) {
-        const struct sequence *sequence = session->catalog->sequences[i];
-        if (sequence->owner_id == table_id)
-            status = sql__drop_sequence_defaults(session, sequence->id, table_id);
-    }
-    return status;
-}
-
 /* The DEFAULT of the first column that takes from a sequence, but for those of a table. */
 static bool default_of(struct sql_session *session, const struct sequence *sequence,
                        uint32_t except_id, const struct table **table, uint32_t *place)
@@ -98,8 +83,7 @@ static bool default_of(struct sql_session *session, const struct sequence *seque
     return false;
 }
 
-status_t sql__drop_sequence_defaults(struct sql_session *session, uint32_t sequence_id,
-                                     uint32_t except_id)
+static status_t drop_defaults(struct sql_session *session, uint32_t sequence_id, uint32_t except_id)
 {
     const struct table *table;
     uint32_t place;
@@ -115,6 +99,29 @@ status_t sql__drop_sequence_defaults(struct sql_session *session, uint32_t seque
             status = sql__reload_catalog(session);
     }
     return status;
+}
+
+status_t sql__drop_owned_defaults(struct sql_session *session, uint32_t table_id,
+                                  const uint32_t *ordinal)
+{
+    uint32_t owner = ordinal ? *ordinal : 0; /* what it points to goes with the schema before */
+    status_t status = OK;
+    for (uint32_t i = 0; i < session->catalog->sequence_count && !status; i++) {
+        const struct sequence *sequence = session->catalog->sequences[i];
+        if (sequence->owner_id == table_id && (!ordinal || sequence->owner_ordinal == owner))
+            status = drop_defaults(session, sequence->id, table_id);
+    }
+    return status;
+}
+
+static status_t cascade_table(struct sql_session *session, uint32_t table_id)
+{
+    const struct foreign_key *key;
+    status_t status = sql__drop_dependent_views(session, table_id);
+    while (!status && (key = foreign_key_to(catalog_table_by_id(session->catalog, table_id),
+                                            ANY_INDEX, false)))
+        status = sql__drop_foreign_key(session, key);
+    return status ? status : sql__drop_owned_defaults(session, table_id, NULL);
 }
 
 /* What there is of this name is of another kind; `wanted` has its article. False: there is nothing.
@@ -339,20 +346,16 @@ status_t sql__drop_views(struct sql_session *session)
 /* The sequence of an IDENTITY column is part of it. */
 static status_t check_identity(struct sql_session *session, const struct sequence *sequence)
 {
-    const struct table *table =
-        sequence->owner_id ? catalog_table_by_id(session->catalog, sequence->owner_id) : NULL;
-    for (uint32_t i = 0; table && i < table_visible_count(table); i++) {
-        const struct column *column = &table->columns[i];
-        if (column->ordinal != sequence->owner_ordinal || column->identity == IDENTITY_NONE)
-            continue;
-        error_sql(&session->error, "2BP01", 0,
-                  "cannot drop sequence %s because column %s of table %s requires it",
-                  sequence->name, column->name, table->name);
-        error_hint(&session->error, "You can drop column %s of table %s instead.", column->name,
-                   table->name);
-        return ERR_SQL;
-    }
-    return OK;
+    const struct table *table;
+    const struct column *column = catalog_sequence_identity(session->catalog, sequence, &table);
+    if (!column)
+        return OK;
+    error_sql(&session->error, "2BP01", 0,
+              "cannot drop sequence %s because column %s of table %s requires it", sequence->name,
+              column->name, table->name);
+    error_hint(&session->error, "You can drop column %s of table %s instead.", column->name,
+               table->name);
+    return ERR_SQL;
 }
 
 static status_t drop_one_sequence(struct sql_session *session, const struct ast_name *name,
@@ -368,7 +371,7 @@ static status_t drop_one_sequence(struct sql_session *session, const struct ast_
     uint32_t id = sequence->id;
     status_t status = check_identity(session, sequence);
     if (!status && drop->cascade)
-        status = sql__drop_sequence_defaults(session, id, 0);
+        status = drop_defaults(session, id, 0);
     sequence = catalog_sequence_by_id(session->catalog, id);
     ASSERT(sequence);
     if (!status)

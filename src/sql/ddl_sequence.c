@@ -93,11 +93,8 @@ status_t sql__convert_sequence(struct sql_session *session,
 static status_t apply_owner(struct sql_session *session, const struct ast_sequence_options *options,
                             struct sequence *sequence)
 {
-    const struct table *table = catalog_table_by_id(session->catalog, sequence->owner_id);
-    for (uint32_t i = 0; table && i < table->column_count; i++) {
-        const struct column *column = &table->columns[i];
-        if (column->ordinal != sequence->owner_ordinal || column->identity == IDENTITY_NONE)
-            continue;
+    const struct table *table;
+    if (catalog_sequence_identity(session->catalog, sequence, &table)) {
         error_sql(&session->error, "0A000", options->position,
                   "cannot change ownership of identity sequence");
         error_detail(&session->error, "Sequence \"%s\" is linked to table \"%s\".", sequence->name,

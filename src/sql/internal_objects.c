@@ -125,14 +125,6 @@ const char *sql__sequence_type(const struct sequence *sequence)
     return sequence->bits == 16 ? "smallint" : sequence->bits == 32 ? "int4" : "bigint";
 }
 
-static const char *owner_column(const struct table *table, const struct sequence *sequence)
-{
-    for (uint32_t i = 0; table && i < table->column_count; i++)
-        if (table->columns[i].ordinal == sequence->owner_ordinal)
-            return table->columns[i].name;
-    return NULL;
-}
-
 void sql__sequence_rows(const struct catalog *catalog, struct sql_rows *rows)
 {
     static const char *const numbers[] = {"start_value", "minimum_value", "maximum_value",
@@ -147,7 +139,8 @@ void sql__sequence_rows(const struct catalog *catalog, struct sql_rows *rows)
     sql_rows_column(rows, "comment", SQL_TEXT);
     for (uint32_t i = 0; i < catalog->sequence_count; i++) {
         const struct sequence *sequence = catalog->sequences[i];
-        const struct table *owner = catalog_table_by_id(catalog, sequence->owner_id);
+        const struct table *owner;
+        const struct column *column = catalog_sequence_owner(catalog, sequence, &owner);
         sql_rows_begin(rows);
         sql_rows_text(rows, sequence->name);
         sql_rows_text(rows, sql__sequence_type(sequence));
@@ -161,7 +154,7 @@ void sql__sequence_rows(const struct catalog *catalog, struct sql_rows *rows)
             sql_rows_text(rows, NULL);
         sql_rows_boolean(rows, sequence->cycle);
         sql_rows_text(rows, owner ? owner->name : NULL);
-        sql_rows_text(rows, owner_column(owner, sequence));
+        sql_rows_text(rows, column ? column->name : NULL);
         sql_rows_text(rows, catalog_comment(catalog, sequence->id, COMMENT_RELATION, 0));
     }
 }

@@ -89,16 +89,6 @@ static void views(struct sql_session *session, struct sql_rows *rows)
     }
 }
 
-/* That of an IDENTITY column is a part of it. */
-static bool is_of_identity(const struct catalog *catalog, const struct sequence *sequence)
-{
-    const struct table *table = catalog_table_by_id(catalog, sequence->owner_id);
-    for (uint32_t i = 0; table && i < table->column_count; i++)
-        if (table->columns[i].ordinal == sequence->owner_ordinal)
-            return table->columns[i].identity != IDENTITY_NONE;
-    return false;
-}
-
 static void sequences(struct sql_session *session, struct sql_rows *rows)
 {
     static const char *const numbers[] = {
@@ -111,7 +101,8 @@ static void sequences(struct sql_session *session, struct sql_rows *rows)
     sql_rows_column(rows, "cycle_option", SQL_TEXT);
     for (uint32_t i = 0; i < session->catalog->sequence_count; i++) {
         const struct sequence *sequence = session->catalog->sequences[i];
-        if (is_of_identity(session->catalog, sequence))
+        const struct table *owner;
+        if (catalog_sequence_identity(session->catalog, sequence, &owner))
             continue;
         sql_rows_begin(rows);
         sql__name_values(rows, sequence->name);

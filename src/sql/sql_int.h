@@ -460,9 +460,10 @@ status_t sql__drop_foreign_key(struct sql_session *session, const struct foreign
 /* The foreign keys that refer to a table by this index. */
 status_t sql__drop_foreign_keys_to(struct sql_session *session, uint32_t table_id,
                                    uint16_t index_id);
-/* The DEFAULTs that take from a sequence, but for those of one table. */
-status_t sql__drop_sequence_defaults(struct sql_session *session, uint32_t sequence_id,
-                                     uint32_t except_id);
+/* The DEFAULTs of other tables that take from the sequences that go with a table; with `ordinal`
+ * only with that column of it. */
+status_t sql__drop_owned_defaults(struct sql_session *session, uint32_t table_id,
+                                  const uint32_t *ordinal);
 /* ddl_rename.c */
 /* ALTER INDEX, VIEW ... RENAME. */
 status_t sql__rename(struct sql_session *session);

@@ -194,9 +194,17 @@ const struct view *catalog_view(const struct catalog *catalog, const char *name)
 const struct view *catalog_view_by_id(const struct catalog *catalog, uint32_t id);
 const struct sequence *catalog_sequence(const struct catalog *catalog, const char *name);
 const struct sequence *catalog_sequence_by_id(const struct catalog *catalog, uint32_t id);
-/* The one that goes with a column, or NULL. */
+/* The one that goes with a column and gives it its values, of SERIAL and IDENTITY; or NULL. */
 const struct sequence *catalog_sequence_of(const struct catalog *catalog, const struct table *table,
                                            const struct column *column);
+/* The column of *table that it goes with, or NULL. */
+const struct column *catalog_sequence_owner(const struct catalog *catalog,
+                                            const struct sequence *sequence,
+                                            const struct table **table);
+/* The same when it is a part of it: the column is IDENTITY by this sequence. */
+const struct column *catalog_sequence_identity(const struct catalog *catalog,
+                                               const struct sequence *sequence,
+                                               const struct table **table);
 /* The first view made of this table or view, or NULL. */
 const struct view *catalog_dependent_view(const struct catalog *catalog, uint32_t relation_id);
 /* Index names are unique in the whole schema, as in PostgreSQL. */

@@ -32,18 +32,6 @@ const struct sequence *catalog_sequence_by_id(const struct catalog *catalog, uin
     return NULL;
 }
 
-const struct sequence *catalog_sequence_of(const struct catalog *catalog, const struct table *table,
-                                           const struct column *column)
-{
-    ASSERT(catalog && table && column);
-    for (uint32_t i = 0; i < catalog->sequence_count; i++) {
-        const struct sequence *sequence = catalog->sequences[i];
-        if (sequence->owner_id == table->id && sequence->owner_ordinal == column->ordinal)
-            return sequence;
-    }
-    return NULL;
-}
-
 /* ---- values -----------------------------------------------------------------------------------
  */
 
@@ -182,6 +170,54 @@ const char *catalog__nextval_text(const char *name, struct arena *arena)
     return copy;
 }
 
+/* Does it go with the table, or with this column of it? */
+static bool belongs(const struct sequence *sequence, const struct table *table,
+                    const struct column *column)
+{
+    return sequence->owner_id == table->id &&
+           (!column || sequence->owner_ordinal == column->ordinal);
+}
+
+const struct sequence *catalog_sequence_of(const struct catalog *catalog, const struct table *table,
+                                           const struct column *column)
+{
+    ASSERT(catalog && table && column);
+    const struct sequence *found = NULL;
+    struct arena arena = {0};
+    for (uint32_t i = 0; column->default_sql && i < catalog->sequence_count && !found; i++) {
+        const struct sequence *sequence = catalog->sequences[i];
+        const char *text = catalog__nextval_text(sequence->name, &arena);
+        if (belongs(sequence, table, column) && strcmp(column->default_sql, text) == 0)
+            found = sequence;
+    }
+    arena_free(&arena);
+    return found;
+}
+
+const struct column *catalog_sequence_owner(const struct catalog *catalog,
+                                            const struct sequence *sequence,
+                                            const struct table **table)
+{
+    ASSERT(catalog && sequence);
+    *table = catalog_table_by_id(catalog, sequence->owner_id);
+    for (uint32_t i = 0; *table && i < (*table)->column_count; i++) {
+        if (belongs(sequence, *table, &(*table)->columns[i]))
+            return &(*table)->columns[i];
+    }
+    return NULL;
+}
+
+const struct column *catalog_sequence_identity(const struct catalog *catalog,
+                                               const struct sequence *sequence,
+                                               const struct table **table)
+{
+    const struct column *column = catalog_sequence_owner(catalog, sequence, table);
+    if (!column || column->identity == IDENTITY_NONE)
+        return NULL;
+    const struct sequence *part = catalog_sequence_of(catalog, *table, column);
+    return part && part->id == sequence->id ? column : NULL;
+}
+
 bool catalog_takes_from(const struct table *table, const struct sequence *sequence, uint32_t *place)
 {
     struct arena arena = {0};
@@ -255,14 +291,6 @@ status_t catalog__sequences_build(struct store_txn *txn, const struct catalog *c
                                         arena, error);
     }
     return status;
-}
-
-/* Does it go with the table, or with this column of it? */
-static bool belongs(const struct sequence *sequence, const struct table *table,
-                    const struct column *column)
-{
-    return sequence->owner_id == table->id &&
-           (!column || sequence->owner_ordinal == column->ordinal);
 }
 
 status_t catalog__sequences_unused(const struct catalog *catalog, const struct table *table,
