@@ -146,11 +146,20 @@ void sql__foreign_key_print(const struct catalog *catalog, const struct table *t
         buffer_printf(out, " ON UPDATE %s", actions[key->on_update]);
 }
 
-/* Made together with a foreign key, and so by the statement that makes that. */
-static bool belongs_to_foreign_key(const struct table *table, const struct index *index)
+/* Is it as the statement that makes the foreign key makes one? The key may use another one, which
+ * has more to it. */
+static bool comes_with(const struct foreign_key *key, const struct index *index)
+{
+    bool plain = !index->unique && index->column_count == key->column_count;
+    for (uint32_t i = 0; i < index->column_count; i++)
+        plain = plain && !index->descending[i];
+    return plain && key->child_index_id == index->id;
+}
+
+static bool comes_with_foreign_key(const struct table *table, const struct index *index)
 {
     for (uint32_t i = 0; i < table->foreign_key_count; i++)
-        if (table->foreign_keys[i].child_index_id == index->id && !index->unique)
+        if (comes_with(&table->foreign_keys[i], index))
             return true;
     return false;
 }
@@ -227,7 +236,7 @@ static void print_create_table(const struct table *table, const struct catalog *
     buffer_append_string(out, "\n)");
     for (uint32_t i = 1; i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
-        if (!index->building && !index->constraint && !belongs_to_foreign_key(table, index))
+        if (!index->building && !index->constraint && !comes_with_foreign_key(table, index))
             print_index(table, index, out);
     }
     sql__comments_print(catalog, table, out);
