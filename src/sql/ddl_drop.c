@@ -15,6 +15,19 @@
 
 enum { ANY_INDEX = -1 };
 
+enum kind { TABLE, VIEW, SEQUENCE, INDEX, NOTHING };
+
+static const struct {
+    const char *keyword;
+    const char *article;
+    const char *noun;
+} kinds[] = {
+    [TABLE] = {"TABLE", "a", "table"},
+    [VIEW] = {"VIEW", "a", "view"},
+    [SEQUENCE] = {"SEQUENCE", "a", "sequence"},
+    [INDEX] = {"INDEX", "an", "index"},
+};
+
 /* ---- what depends on it ---------------------------------------------------------------------- */
 
 status_t sql__drop_dependent_views(struct sql_session *session, uint32_t relation_id)
@@ -124,26 +137,52 @@ static status_t cascade_table(struct sql_session *session, uint32_t table_id)
     return status ? status : sql__drop_owned_defaults(session, table_id, NULL);
 }
 
-/* What there is of this name is of another kind; `wanted` has its article. False: there is nothing.
- */
-static bool is_other_kind(struct sql_session *session, const struct ast_name *name,
-                          const char *wanted)
+/* ---- names ----------------------------------------------------------------------------------- */
+
+static enum kind kind_of(const struct catalog *catalog, const char *name)
 {
-    const struct catalog *catalog = session->catalog;
-    const char *kind = catalog_table(catalog, name->text)         ? "TABLE"
-                       : catalog_view(catalog, name->text)        ? "VIEW"
-                       : catalog_sequence(catalog, name->text)    ? "SEQUENCE"
-                       : catalog_index(catalog, name->text, NULL) ? "INDEX"
-                                                                  : NULL;
-    if (!kind)
-        return false;
-    error_sql(&session->error, "42809", name->position, "\"%s\" is not %s", name->text, wanted);
-    error_hint(&session->error, "Use DROP %s to remove %s %s.", kind, kind[0] == 'I' ? "an" : "a",
-               kind[0] == 'I'   ? "index"
-               : kind[0] == 'T' ? "table"
-               : kind[0] == 'V' ? "view"
-                                : "sequence");
-    return true;
+    return catalog_table(catalog, name)         ? TABLE
+           : catalog_view(catalog, name)        ? VIEW
+           : catalog_sequence(catalog, name)    ? SEQUENCE
+           : catalog_index(catalog, name, NULL) ? INDEX
+                                                : NOTHING;
+}
+
+static status_t missing(struct sql_session *session, const struct ast_name *name, enum kind kind)
+{
+    const char *sqlstate = kind == INDEX ? "42704" : "42P01";
+    const char *nearest =
+        kind == TABLE ? catalog_nearest_table(session->catalog, name->text) : NULL;
+    error_sql(&session->error, sqlstate, name->position, "%s \"%s\" does not exist",
+              kinds[kind].noun, name->text);
+    if (nearest)
+        error_hint(&session->error, "Perhaps you meant the table \"%s\".", nearest);
+    return ERR_SQL;
+}
+
+/* A name is of something of this kind, or with IF EXISTS of nothing. */
+static status_t check_name(struct sql_session *session, const struct ast_name *name,
+                           const struct ast_drop *drop, enum kind wanted)
+{
+    enum kind kind = kind_of(session->catalog, name->text);
+    if (kind == wanted || (kind == NOTHING && drop->if_exists))
+        return OK;
+    if (kind == NOTHING)
+        return missing(session, name, wanted);
+    error_sql(&session->error, "42809", name->position, "\"%s\" is not %s %s", name->text,
+              kinds[wanted].article, kinds[wanted].noun);
+    error_hint(&session->error, "Use DROP %s to remove %s %s.", kinds[kind].keyword,
+               kinds[kind].article, kinds[kind].noun);
+    return ERR_SQL;
+}
+
+static status_t check_names(struct sql_session *session, const struct ast_drop *drop,
+                            enum kind wanted)
+{
+    status_t status = OK;
+    for (uint32_t i = 0; i < drop->count && !status; i++)
+        status = check_name(session, &drop->names[i], drop, wanted);
+    return status;
 }
 
 /* An error that has no place yet is about this name. */
@@ -155,30 +194,6 @@ static status_t placed(struct sql_session *session, const struct ast_name *name,
 }
 
 /* ---- DROP TABLE ------------------------------------------------------------------------------ */
-
-static status_t table_missing(struct sql_session *session, const struct ast_name *name)
-{
-    error_sql(&session->error, "42P01", name->position, "table \"%s\" does not exist", name->text);
-    const char *nearest = catalog_nearest_table(session->catalog, name->text);
-    if (nearest)
-        error_hint(&session->error, "Perhaps you meant the table \"%s\".", nearest);
-    return ERR_SQL;
-}
-
-/* All names are tables, or nothing and allowed to be. */
-static status_t check_tables(struct sql_session *session, const struct ast_drop *drop)
-{
-    for (uint32_t i = 0; i < drop->count; i++) {
-        const struct ast_name *name = &drop->names[i];
-        if (catalog_table(session->catalog, name->text))
-            continue;
-        if (is_other_kind(session, name, "a table"))
-            return ERR_SQL;
-        if (!drop->if_exists)
-            return table_missing(session, name);
-    }
-    return OK;
-}
 
 static bool is_named(const struct ast_drop *drop, const char *name)
 {
@@ -225,7 +240,7 @@ status_t sql__drop_tables(struct sql_session *session)
     const struct ast_drop *drop = session->statement->as.drop;
     const struct foreign_key *key;
     snprintf(session->tag, sizeof session->tag, "DROP TABLE");
-    status_t status = check_tables(session, drop);
+    status_t status = check_names(session, drop, TABLE);
     while (!status && (key = foreign_key_between(session, drop)))
         status = sql__drop_foreign_key(session, key);
     for (uint32_t i = 0; i < drop->count && !status; i++)
@@ -254,17 +269,13 @@ static status_t drop_one_index(struct sql_session *session, const struct ast_nam
                                const struct ast_drop *drop)
 {
     const struct table *table;
+    status_t status = check_name(session, name, drop, INDEX);
     const struct index *index = catalog_index(session->catalog, name->text, &table);
-    if (!index && is_other_kind(session, name, "an index"))
-        return ERR_SQL;
-    if (!index && drop->if_exists)
-        return OK;
-    if (!index)
-        return error_sql(&session->error, "42704", name->position, "index \"%s\" does not exist",
-                         name->text);
+    if (status || !index)
+        return status;
     uint32_t table_id = table->id;
     uint16_t index_id = index->id;
-    status_t status = check_index(session, table, index);
+    status = check_index(session, table, index);
     if (!status && drop->cascade)
         status = sql__drop_foreign_keys_to(session, table_id, index_id);
     table = catalog_table_by_id(session->catalog, table_id);
@@ -286,21 +297,6 @@ status_t sql__drop_indexes(struct sql_session *session)
 }
 
 /* ---- DROP VIEW ------------------------------------------------------------------------------- */
-
-static status_t check_views(struct sql_session *session, const struct ast_drop *drop)
-{
-    for (uint32_t i = 0; i < drop->count; i++) {
-        const struct ast_name *name = &drop->names[i];
-        if (catalog_view(session->catalog, name->text))
-            continue;
-        if (is_other_kind(session, name, "a view"))
-            return ERR_SQL;
-        if (!drop->if_exists)
-            return error_sql(&session->error, "42P01", name->position, "view \"%s\" does not exist",
-                             name->text);
-    }
-    return OK;
-}
 
 /* The next of those named that no view is made of; else the first one left, which then fails. */
 static const struct view *next_view(const struct sql_session *session, const struct ast_drop *drop,
@@ -326,7 +322,7 @@ status_t sql__drop_views(struct sql_session *session)
     const struct view *view;
     uint32_t place = 0;
     snprintf(session->tag, sizeof session->tag, "DROP VIEW");
-    status_t status = check_views(session, drop);
+    status_t status = check_names(session, drop, VIEW);
     while (!status && (view = next_view(session, drop, &place))) {
         uint32_t id = view->id;
         status = drop->cascade ? sql__drop_dependent_views(session, id) : OK;
@@ -361,15 +357,12 @@ static status_t check_identity(struct sql_session *session, const struct sequenc
 static status_t drop_one_sequence(struct sql_session *session, const struct ast_name *name,
                                   const struct ast_drop *drop)
 {
+    status_t status = check_name(session, name, drop, SEQUENCE);
     const struct sequence *sequence = catalog_sequence(session->catalog, name->text);
-    if (!sequence && is_other_kind(session, name, "a sequence"))
-        return ERR_SQL;
-    if (!sequence && drop->if_exists)
-        return OK;
-    if (!sequence)
-        return sql__sequence_missing(session, name);
+    if (status || !sequence)
+        return status;
     uint32_t id = sequence->id;
-    status_t status = check_identity(session, sequence);
+    status = check_identity(session, sequence);
     if (!status && drop->cascade)
         status = drop_defaults(session, id, 0);
     sequence = catalog_sequence_by_id(session->catalog, id);

@@ -134,7 +134,8 @@ static status_t create(struct sql_session *session)
     return status ? status : sql__reload_catalog(session);
 }
 
-status_t sql__sequence_missing(struct sql_session *session, const struct ast_name *name)
+/* 42P01, or 42809 when it is something else. */
+static status_t sequence_missing(struct sql_session *session, const struct ast_name *name)
 {
     if (catalog_table(session->catalog, name->text) || catalog_view(session->catalog, name->text))
         return error_sql(&session->error, "42809", name->position, "\"%s\" is not a sequence",
@@ -170,7 +171,7 @@ static status_t alter(struct sql_session *session)
     if (!old && ast->if_exists)
         return OK;
     if (!old)
-        return sql__sequence_missing(session, &ast->name);
+        return sequence_missing(session, &ast->name);
     if (ast->to.text) {
         status_t status = catalog_rename_sequence(session->txn, session->catalog, old, ast->to.text,
                                                   ast->to.position, &session->error);

@@ -440,8 +440,6 @@ void sql__comments_print(const struct catalog *catalog, const struct table *tabl
 status_t sql__truncate(struct sql_session *session);
 /* ddl_sequence.c */
 status_t sql__sequence_ddl(struct sql_session *session);
-/* 42P01, or 42809 when it is something else. */
-status_t sql__sequence_missing(struct sql_session *session, const struct ast_name *name);
 status_t sql__change_sequence(struct sql_session *session, const struct sequence *sequence,
                               const struct ast_sequence_options *options);
 /* ddl_identity.c: an action of ALTER TABLE. */
