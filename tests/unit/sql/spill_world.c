@@ -11,8 +11,6 @@
 
 #include "base/mem.h"
 
-#define DIRECTORY "/data/spill"
-
 static struct error error;
 
 const char *run(struct world *world, uint32_t session, const char *sql, struct buffer *out)
@@ -22,6 +20,16 @@ const char *run(struct world *world, uint32_t session, const char *sql, struct b
                    slice_from_string(sql), NULL, 0, out);
     buffer_append_byte(out, 0);
     return (const char *)out->data;
+}
+
+void open_engine(struct world *world, bool spills)
+{
+    world->sim = env_sim_create(5);
+    world->env = env_sim_env(world->sim);
+    assert_int_equal(env_dir_create(world->env, DIRECTORY, &error), OK);
+    sql_driver_init(&world->driver, world->env);
+    if (spills)
+        assert_int_equal(sql_engine_spill_set(world->driver.engine, DIRECTORY, &error), OK);
 }
 
 void open_world(struct world *world)
@@ -44,11 +52,7 @@ void open_world(struct world *world)
         fill_one,
     };
     struct buffer out = {0};
-    world->sim = env_sim_create(5);
-    world->env = env_sim_env(world->sim);
-    assert_int_equal(env_dir_create(world->env, DIRECTORY, &error), OK);
-    sql_driver_init(&world->driver, world->env);
-    assert_int_equal(sql_engine_spill_set(world->driver.engine, DIRECTORY, &error), OK);
+    open_engine(world, true);
     for (size_t i = 0; i < sizeof setup / sizeof *setup; i++)
         assert_null(strstr(run(world, ROOMY, setup[i], &out), "ERROR"));
     assert_null(strstr(run(world, TIGHT, "set work_mem = '64kB'", &out), "ERROR"));

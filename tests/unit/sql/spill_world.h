@@ -9,6 +9,8 @@
 #include "env_sim.h"
 #include "sql_driver.h"
 
+#define DIRECTORY "/data/spill"
+
 enum { ROOMY, TIGHT }; /* sessions */
 
 struct world {
@@ -17,6 +19,8 @@ struct world {
     struct sql_driver driver;
 };
 
+/* Without tables; the directory is there, and known to the engine when it `spills`. */
+void open_engine(struct world *world, bool spills);
 /* t: 9000 rows, 3000 values of k and NULLs; u: 3000 rows, 1700 values of k, a name each; one: a
  * single value. TIGHT has 64 kB. */
 void open_world(struct world *world);

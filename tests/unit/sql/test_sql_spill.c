@@ -9,32 +9,13 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "env_sim.h"
-#include "sql_driver.h"
+#include "spill_world.h"
 
-#define DIRECTORY "/data/spill"
-
-enum { ROOMY, TIGHT }; /* sessions */
 enum { TIGHT_BYTES = 400 << 10 };
-
-struct world {
-    struct env_sim *sim;
-    struct env *env;
-    struct sql_driver driver;
-};
 
 static struct error error;
 
-static const char *run(struct world *world, uint32_t session, const char *sql, struct buffer *out)
-{
-    buffer_reset(out);
-    sql_driver_run(&world->driver, sql_driver_session(&world->driver, session),
-                   slice_from_string(sql), NULL, 0, out);
-    buffer_append_byte(out, 0);
-    return (const char *)out->data;
-}
-
-static void open_world(struct world *world, bool spills)
+static void open_sorts(struct world *world, bool spills)
 {
     static const char fill[] =
         "insert into t select i, i * 7919 % 1000, i * 31 % 4001 / 7.0,"
@@ -47,35 +28,11 @@ static void open_world(struct world *world, bool spills)
         fill,
     };
     struct buffer out = {0};
-    world->sim = env_sim_create(5);
-    world->env = env_sim_env(world->sim);
-    assert_int_equal(env_dir_create(world->env, DIRECTORY, &error), OK);
-    sql_driver_init(&world->driver, world->env);
-    if (spills)
-        assert_int_equal(sql_engine_spill_set(world->driver.engine, DIRECTORY, &error), OK);
+    open_engine(world, spills);
     sql_session_memory_set(sql_driver_session(&world->driver, TIGHT), TIGHT_BYTES);
     for (size_t i = 0; i < sizeof setup / sizeof *setup; i++)
         assert_null(strstr(run(world, ROOMY, setup[i], &out), "ERROR"));
     buffer_free(&out);
-}
-
-static void count_file(void *context, const char *name)
-{
-    *(uint32_t *)context += strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
-}
-
-static uint32_t files(struct world *world)
-{
-    uint32_t count = 0;
-    assert_int_equal(env_dir_list(world->env, DIRECTORY, count_file, &count, &error), OK);
-    return count;
-}
-
-static void close_world(struct world *world)
-{
-    assert_int_equal(files(world), 0);
-    sql_driver_free(&world->driver);
-    env_sim_destroy(world->sim);
 }
 
 static const char *const queries[] = {
@@ -94,17 +51,9 @@ static void test_the_same_rows_with_little_memory(void **state)
 {
     (void)state;
     struct world world;
-    struct buffer roomy = {0}, tight = {0};
-    open_world(&world, true);
-    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
-        run(&world, ROOMY, queries[i], &roomy);
-        run(&world, TIGHT, queries[i], &tight);
-        assert_null(strstr((const char *)roomy.data, "ERROR"));
-        assert_string_equal((const char *)tight.data, (const char *)roomy.data);
-        assert_int_equal(files(&world), 0);
-    }
-    buffer_free(&roomy);
-    buffer_free(&tight);
+    open_sorts(&world, true);
+    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++)
+        check(&world, queries[i], true);
     close_world(&world);
 }
 
@@ -112,15 +61,10 @@ static void test_many_runs_are_merged_in_several_steps(void **state)
 {
     (void)state;
     struct world world;
-    struct buffer roomy = {0}, tight = {0};
     const char *sql = "select t.a, t.name, d.d from t, d order by t.name, t.a desc, d.d, t.id";
-    open_world(&world, true);
+    open_sorts(&world, true);
     sql_session_memory_set(sql_driver_session(&world.driver, TIGHT), 2 * TIGHT_BYTES);
-    run(&world, ROOMY, sql, &roomy);
-    run(&world, TIGHT, sql, &tight);
-    assert_string_equal((const char *)tight.data, (const char *)roomy.data);
-    buffer_free(&roomy);
-    buffer_free(&tight);
+    check(&world, sql, true);
     close_world(&world);
 }
 
@@ -129,7 +73,7 @@ static void test_without_a_directory_it_is_an_error(void **state)
     (void)state;
     struct world world;
     struct buffer out = {0};
-    open_world(&world, false);
+    open_sorts(&world, false);
     assert_non_null(strstr(run(&world, TIGHT, queries[0], &out), "ERROR 53200"));
     buffer_free(&out);
     close_world(&world);
@@ -140,7 +84,7 @@ static void test_a_cancelled_sort_leaves_no_file(void **state)
     (void)state;
     struct world world;
     struct buffer out = {0};
-    open_world(&world, true);
+    open_sorts(&world, true);
     /* Its first rows are out, so the merge is under way. */
     world.driver.cancel_after = 5;
     assert_non_null(strstr(run(&world, TIGHT, queries[0], &out), "ERROR 57014"));
