@@ -10,25 +10,11 @@
 #include <cmocka.h>
 
 #include "base/bytes.h"
-#include "sql/plan/plan.h"
-#include "sql/store/store.h"
-
-static struct fixture {
-    struct store_memory *store;
-    struct store_txn *txn;
-    struct catalog *catalog;
-    struct arena arena;
-    struct error error;
-    struct planned planned;
-} f;
+#include "plan_world.h"
 
 static int set_up(void **state)
 {
     (void)state;
-    memset(&f, 0, sizeof f);
-    f.store = store_memory_create();
-    f.txn = store_memory_begin(f.store);
-    assert_int_equal(catalog_load(f.txn, &f.catalog, &f.error), OK);
     struct column_definition columns[] = {
         {.name = "id", .type = {.kind = SQL_INTEGER}},
         {.name = "a", .type = {.kind = SQL_INTEGER, .length_max = 32}},
@@ -40,35 +26,8 @@ static int set_up(void **state)
                                           .columns = columns,
                                           .column_count = 5,
                                           .primary_key = {.column_count = 1, .columns = {"id"}}};
-    assert_int_equal(catalog_create_table(f.txn, f.catalog, &definition, &f.error), OK);
-    catalog_release(f.catalog);
-    assert_int_equal(catalog_load(f.txn, &f.catalog, &f.error), OK);
+    plan_world_open(&definition);
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    catalog_release(f.catalog);
-    store_memory_rollback(f.txn);
-    store_memory_destroy(f.store);
-    arena_free(&f.arena);
-    return 0;
-}
-
-static struct ast_statement *parse(const char *sql)
-{
-    struct parser parser;
-    struct ast_statement *statement = NULL;
-    assert_int_equal(parse_begin(&parser, slice_from_string(sql), 64 << 20, &f.error), OK);
-    assert_int_equal(parse_next(&parser, &f.arena, &statement, &f.error), OK);
-    assert_non_null(statement);
-    return statement;
-}
-
-static status_t plan_with(const char *sql, const struct plan_options *options)
-{
-    return plan_statement(parse(sql), f.catalog, options, &f.arena, &f.planned, &f.error);
 }
 
 static status_t plan(const char *sql)
@@ -197,25 +156,6 @@ static void test_plan_expression(void **state)
 
 /* ---- many --------------------------------------------------------------------------------------
  */
-
-static char *repeat(struct buffer *sql, const char *head, const char *item, const char *separator,
-                    uint32_t count, const char *tail)
-{
-    buffer_append_string(sql, head);
-    for (uint32_t i = 0; i < count; i++) {
-        buffer_append_string(sql, i ? separator : "");
-        for (const char *at = item; *at; at++) {
-            if (*at == '#')
-                buffer_printf(sql, "%u", i);
-            else
-                buffer_append_byte(sql, (uint8_t)*at);
-        }
-    }
-    buffer_append_string(sql, tail);
-    buffer_append_byte(sql, 0);
-    assert_false(sql->failed);
-    return (char *)sql->data;
-}
 
 static void test_many(void **state)
 {
@@ -390,20 +330,20 @@ static void test_speed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_point_select, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_update_input, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_given_parameter_types, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_nothing_stays_unknown, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_explain_is_its_statement, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_bad_default, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_plan_expression, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_many, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_list_becomes_ranges, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_repeated, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_many_exists, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_deep, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_memory_is_bounded, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_speed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_point_select, set_up, plan_world_close),
+        cmocka_unit_test_setup_teardown(test_update_input, set_up, plan_world_close),
+        cmocka_unit_test_setup_teardown(test_given_parameter_types, set_up, plan_world_close),
+        cmocka_unit_test_setup_teardown(test_nothing_stays_unknown, set_up, plan_world_close),
+        cmocka_unit_test_setup_teardown(test_explain_is_its_statement, set_up, plan_world_close),
+        cmocka_unit_test_setup_teardown(test_bad_default, set_up, plan_world_close),
+        cmocka_unit_test_setup_teardown(test_plan_expression, set_up, plan_world_close),
+        cmocka_unit_test_setup_teardown(test_many, set_up, plan_world_close),
+        cmocka_unit_test_setup_teardown(test_list_becomes_ranges, set_up, plan_world_close),
+        cmocka_unit_test_setup_teardown(test_repeated, set_up, plan_world_close),
+        cmocka_unit_test_setup_teardown(test_many_exists, set_up, plan_world_close),
+        cmocka_unit_test_setup_teardown(test_deep, set_up, plan_world_close),
+        cmocka_unit_test_setup_teardown(test_memory_is_bounded, set_up, plan_world_close),
+        cmocka_unit_test_setup_teardown(test_speed, set_up, plan_world_close),
     };
     return cmocka_run_group_tests_name("sql_plan", tests, NULL, NULL);
 }

@@ -11,37 +11,13 @@
 #include <cmocka.h>
 
 #include "base/bytes.h"
-#include "sql/plan/plan.h"
-#include "sql/store/store.h"
+#include "plan_world.h"
 
 enum { COLUMNS = 200 };
-
-static struct fixture {
-    struct store_memory *store;
-    struct store_txn *txn;
-    struct catalog *catalog;
-    struct arena arena;
-    struct error error;
-    struct planned planned;
-} f;
-
-static struct ast_statement *parse(const char *sql)
-{
-    struct parser parser;
-    struct ast_statement *statement = NULL;
-    assert_int_equal(parse_begin(&parser, slice_from_string(sql), 64 << 20, &f.error), OK);
-    assert_int_equal(parse_next(&parser, &f.arena, &statement, &f.error), OK);
-    assert_non_null(statement);
-    return statement;
-}
 
 static int set_up(void **state)
 {
     (void)state;
-    memset(&f, 0, sizeof f);
-    f.store = store_memory_create();
-    f.txn = store_memory_begin(f.store);
-    assert_int_equal(catalog_load(f.txn, &f.catalog, &f.error), OK);
     static char names[COLUMNS][8];
     static struct column_definition columns[COLUMNS];
     for (int i = 0; i < COLUMNS; i++) {
@@ -52,38 +28,8 @@ static int set_up(void **state)
                                           .columns = columns,
                                           .column_count = COLUMNS,
                                           .primary_key = {.column_count = 1, .columns = {"c0"}}};
-    assert_int_equal(catalog_create_table(f.txn, f.catalog, &definition, &f.error), OK);
-    catalog_release(f.catalog);
-    assert_int_equal(catalog_load(f.txn, &f.catalog, &f.error), OK);
+    plan_world_open(&definition);
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    catalog_release(f.catalog);
-    store_memory_rollback(f.txn);
-    store_memory_destroy(f.store);
-    arena_free(&f.arena);
-    return 0;
-}
-
-/* The item `count` times: in it # is the number, ~ the next one, @ and & the same counted down. */
-static void repeat(struct buffer *sql, const char *item, const char *separator, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        buffer_append_string(sql, i ? separator : "");
-        for (const char *at = item; *at; at++) {
-            uint32_t number = *at == '#'   ? i
-                              : *at == '~' ? i + 1
-                              : *at == '@' ? count - 1 - i
-                                           : count - i;
-            if (strchr("#~@&", *at))
-                buffer_printf(sql, "%u", number);
-            else
-                buffer_append_byte(sql, (uint8_t)*at);
-        }
-    }
 }
 
 /* ---- lengths ----------------------------------------------------------------------------------
@@ -117,10 +63,7 @@ static const struct {
 static void long_text(struct buffer *sql, size_t i)
 {
     buffer_reset(sql);
-    buffer_append_string(sql, longs[i].head);
-    repeat(sql, longs[i].item, longs[i].separator, longs[i].count);
-    buffer_append_string(sql, longs[i].tail);
-    buffer_append_byte(sql, 0);
+    repeat(sql, longs[i].head, longs[i].item, longs[i].separator, longs[i].count, longs[i].tail);
     assert_false(sql->failed);
 }
 
@@ -193,13 +136,10 @@ static void test_doubled(void **state)
 {
     (void)state;
     struct buffer sql = {0};
-    buffer_append_string(&sql, "SELECT 1 FROM w WHERE EXISTS (WITH w0 AS (SELECT w.c0), ");
-    repeat(&sql, "w~ AS (SELECT x.c0 FROM w# x, w# y)", ", ", 40);
-    buffer_append_string(&sql, " SELECT * FROM w40)");
-    buffer_append_byte(&sql, 0);
-    assert_int_equal(plan_statement(parse((const char *)sql.data), f.catalog, NULL, &f.arena,
-                                    &f.planned, &f.error),
-                     ERR_SQL);
+    const char *text =
+        repeat(&sql, "SELECT 1 FROM w WHERE EXISTS (WITH w0 AS (SELECT w.c0), ",
+               "w~ AS (SELECT x.c0 FROM w# x, w# y)", ", ", 40, " SELECT * FROM w40)");
+    assert_int_equal(plan_with(text, NULL), ERR_SQL);
     assert_string_equal(f.error.sqlstate, "54001");
     buffer_free(&sql);
 }
@@ -207,9 +147,9 @@ static void test_doubled(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_long, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_ended_anywhere, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_doubled, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_long, set_up, plan_world_close),
+        cmocka_unit_test_setup_teardown(test_ended_anywhere, set_up, plan_world_close),
+        cmocka_unit_test_setup_teardown(test_doubled, set_up, plan_world_close),
     };
     return cmocka_run_group_tests_name("sql_plan_long", tests, NULL, NULL);
 }
