@@ -22,12 +22,60 @@ static status_t escape_of(const struct eval *eval, uint32_t row, uint32_t *escap
     return ERR_SQL;
 }
 
+/* Of a pattern that is the same for all rows. */
+struct like_state {
+    bool in_parts;
+    struct like_parts parts;
+};
+
+/* NULL: the pattern is another one for each row, or none for like_parts_match. */
+static status_t parts_of(struct eval *eval, const struct like_parts **parts, struct error *error)
+{
+    struct like_state *state = eval->state;
+    const struct eval *pattern = eval->arguments[1];
+    *parts = NULL;
+    if (eval->expr->call != CALL_LIKE || !pattern->constant ||
+        (eval->argument_count > 2 && !eval->arguments[2]->constant))
+        return OK;
+    if (!state) {
+        uint32_t escape;
+        status_t status = escape_of(eval, 0, &escape, error);
+        if (status != OK)
+            return status;
+        eval->state = state = arena_zalloc(eval->exec->arena, sizeof *state);
+        state->in_parts =
+            like_parts_make(exec__eval_text(pattern, 0), escape, eval->exec->arena, &state->parts);
+    }
+    *parts = state->in_parts ? &state->parts : NULL;
+    return OK;
+}
+
+static status_t parts_run(struct eval *eval, const struct like_parts *parts, const struct batch *in,
+                          struct error *error)
+{
+    const struct eval *text = eval->arguments[0];
+    struct pace pace = {.exec = eval->exec};
+    status_t status = OK;
+    /* Under a NULL there is an empty text. */
+    for (uint32_t i = 0; i < in->selected && status == OK; i++) {
+        uint32_t row = batch_row(in, i);
+        struct slice one = exec__eval_text(text, row);
+        eval->out.as.booleans[row] = like_parts_match(parts, one);
+        status = exec__pace(&pace, one.size, error);
+    }
+    return status;
+}
+
 static status_t like_run(struct eval *eval, const struct batch *in, struct error *error)
 {
     bool all_null;
     status_t status = exec__eval_strict(eval, in, &all_null, error);
     if (status != OK || all_null)
         return status;
+    const struct like_parts *parts;
+    status = parts_of(eval, &parts, error);
+    if (status != OK || parts)
+        return status == OK ? parts_run(eval, parts, in, error) : status;
     bool fold = eval->expr->call == CALL_ILIKE;
     for (uint32_t i = 0; i < in->selected; i++) {
         uint32_t row = batch_row(in, i);

@@ -293,26 +293,43 @@ static status_t trim_row(struct eval *eval, uint32_t row, struct error *error)
     return text_result(eval, row, text.data, text.size);
 }
 
-static status_t substring_row(struct eval *eval, uint32_t row, struct error *error)
+/* Of a call of substring: the first character wanted, from 1 on, and the first not wanted any more.
+ */
+static status_t substring_bounds(const struct eval *eval, uint32_t row, int64_t *from, int64_t *end,
+                                 struct error *error)
 {
-    struct slice text = text_argument(eval, 0, row);
-    int64_t from = integer_argument(eval, 1, row);
-    int64_t end = INT64_MAX; /* first character not wanted */
+    *from = integer_argument(eval, 1, row);
+    *end = INT64_MAX;
     if (eval->argument_count > 2) {
         int64_t length = integer_argument(eval, 2, row);
         if (length < 0)
             return error_sql(error, "22011", eval->expr->position,
                              "negative substring length not allowed");
-        if (__builtin_add_overflow(from, length, &end))
-            end = INT64_MAX;
+        if (__builtin_add_overflow(*from, length, end))
+            *end = INT64_MAX;
     }
-    if (from < 1)
-        from = 1;
+    if (*from < 1)
+        *from = 1;
+    return OK;
+}
+
+static inline struct slice substring_of(struct slice text, int64_t from, int64_t end)
+{
     if (end <= from)
-        return text_result(eval, row, NULL, 0);
+        return slice_make(NULL, 0);
     size_t start = char_offset(text, (uint64_t)(from - 1));
     struct slice rest = slice_make(text.data + start, text.size - start);
-    return text_result(eval, row, rest.data, char_offset(rest, (uint64_t)(end - from)));
+    return slice_make(rest.data, char_offset(rest, (uint64_t)(end - from)));
+}
+
+static status_t substring_row(struct eval *eval, uint32_t row, struct error *error)
+{
+    int64_t from, end;
+    status_t status = substring_bounds(eval, row, &from, &end, error);
+    if (status != OK)
+        return status;
+    struct slice part = substring_of(text_argument(eval, 0, row), from, end);
+    return text_result(eval, row, part.data, part.size);
 }
 
 /* left and right: a negative count is of characters to leave away at the other end. */
@@ -437,6 +454,28 @@ static status_t text_run(struct eval *eval, const struct batch *in, struct error
     return status != OK || all_null ? status : rows_run(eval, in, error);
 }
 
+/* The same part of all texts. Under a NULL there is an empty one. */
+static status_t substring_run(struct eval *eval, const struct batch *in, struct error *error)
+{
+    bool all_null;
+    int64_t from, end;
+    status_t status = exec__eval_strict(eval, in, &all_null, error);
+    if (status != OK || all_null)
+        return status;
+    bool same = !eval->arguments[0]->constant && eval->arguments[1]->constant &&
+                (eval->argument_count == 2 || eval->arguments[2]->constant);
+    if (!same || substring_bounds(eval, 0, &from, &end, NULL) != OK)
+        return rows_run(eval, in, error);
+    struct pace pace = {.exec = eval->exec};
+    for (uint32_t i = 0; i < in->selected && status == OK; i++) {
+        uint32_t row = batch_row(in, i);
+        struct slice text = eval->arguments[0]->result->as.texts[row];
+        eval->out.as.texts[row] = substring_of(text, from, end);
+        status = exec__pace(&pace, text.size, error);
+    }
+    return status;
+}
+
 /* concat(...) skips NULLs. */
 static status_t concat_function_run(struct eval *eval, const struct batch *in, struct error *error)
 {
@@ -453,5 +492,7 @@ eval_fn *exec__text_kernel(const struct expr *expr)
 {
     if (expr->call == CALL_CONCAT_FN)
         return concat_function_run;
+    if (expr->call == CALL_SUBSTRING)
+        return substring_run;
     return row_function(expr->call) ? text_run : NULL;
 }

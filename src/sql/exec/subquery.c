@@ -19,7 +19,10 @@
 #include "sql/exec/row_store_int.h"
 
 #include "base/mem.h"
+#include "sql/exec/member_set_int.h"
 #include "sql/exec/spill_int.h"
+
+enum { MEMBERS_SHARE = 4 /* of what may be held, for the members of a set once more */ };
 
 struct subquery {
     const struct subplan *plan;
@@ -33,6 +36,9 @@ struct subquery {
     struct value *row;   /* of a scalar: its columns */
     bool has_set;
     struct row_set set;
+    struct member_set *members; /* the same, when they are few numbers or texts; or NULL */
+    struct arena member_arena;
+    size_t member_charged;
     bool any_row;
     bool any_null;
     struct value least; /* ANY, ALL: NULL when all values are */
@@ -143,6 +149,44 @@ static status_t take(struct subquery *subquery, const struct batch *batch, bool 
 /* ---- a run ------------------------------------------------------------------------------------
  */
 
+static void members_forget(struct subquery *subquery)
+{
+    exec__memory_release(subquery->exec.top, subquery->member_charged);
+    subquery->member_charged = 0;
+    subquery->members = NULL;
+    arena_free(&subquery->member_arena);
+}
+
+/* All values are there: a few of them are put where they are found faster. */
+static status_t members_make(struct subquery *subquery, struct error *error)
+{
+    struct row_set *set = &subquery->set;
+    struct arena *arena = &subquery->member_arena;
+    uint64_t count = set->rows.row_count;
+    enum sql_type type = subquery->plan->plan->types[0];
+    bool is_text = type_storage(type) == SQL_TEXT;
+    size_t most = exec__work_memory(subquery->exec.top) / MEMBERS_SHARE;
+    most = most < MEMBER_TEXTS_MAX ? most : MEMBER_TEXTS_MAX;
+    if (!exec__member_type(type) || count > MEMBERS_MAX || count * MEMBER_SIZE > most)
+        return OK;
+    struct vector members = {.type = type};
+    members.as.data = arena_alloc(arena, (count + 1) * sizeof(struct slice));
+    for (uint64_t i = 0; i < count && arena->used <= most; i++) {
+        status_t status = exec__row_cursor_seek(&set->cursor, i, error);
+        if (status != OK)
+            return status;
+        struct value value = exec__row_cursor_value(&set->cursor, 0, i);
+        if (is_text)
+            members.as.texts[i] = arena_copy(arena, value.as.text);
+        else
+            members.as.integers[i] = value.as.integer;
+    }
+    if (arena->used <= most)
+        subquery->members = exec__member_set_make(arena, &members, (uint32_t)count);
+    subquery->member_charged = arena->used;
+    return exec__memory_charge(subquery->exec.top, arena->used, error);
+}
+
 static void forget(struct subquery *subquery)
 {
     const struct subplan *plan = subquery->plan;
@@ -155,6 +199,7 @@ static void forget(struct subquery *subquery)
         subquery->row[i] = value_null(plan->plan->types[i]);
     if (subquery->has_set)
         exec__row_set_free(&subquery->set);
+    members_forget(subquery);
     subquery->has_set = plan->kind == SUBPLAN_IN && !seeks_operand(plan);
     if (subquery->has_set)
         exec__row_set_init(&subquery->set, subquery->exec.top, plan->plan->types, 1,
@@ -190,6 +235,8 @@ static status_t run(struct subquery *subquery, struct error *error)
         status = pull(subquery, root, error);
     exec__operators_close(exec);
     arena_reset(&subquery->arena);
+    if (status == OK && subquery->has_set)
+        status = members_make(subquery, error);
     subquery->valid = status == OK;
     return status;
 }
@@ -240,6 +287,7 @@ void exec__subqueries_close(struct exec *top)
             continue;
         if (subquery->has_set)
             exec__row_set_free(&subquery->set);
+        members_forget(subquery);
         arena_free(&subquery->arena);
         arena_free(&subquery->kept);
         mem_free(subquery->keys);
@@ -294,6 +342,11 @@ static status_t run_set(struct eval *eval, struct subquery *subquery, const stru
     bool found[BATCH_ROWS_MAX];
     const struct vector *operand;
     status_t status = exec__eval_column(eval->arguments[0], in, &operand, error);
+    if (status == OK && subquery->members && !operand->has_nulls) {
+        exec__member_set_find(subquery->members, operand, in, eval->out.as.booleans);
+        if (!subquery->any_null)
+            return OK;
+    }
     if (status == OK)
         status =
             exec__row_set_find(&subquery->set, &operand, in->selection, in->selected, found, error);
@@ -349,6 +402,12 @@ status_t exec__subquery_run(struct eval *eval, const struct batch *in, struct er
     if (plan->kind == SUBPLAN_IN && !seeks_operand(plan)) {
         status_t status = ensure(subquery, NULL, error);
         return status != OK ? status : run_set(eval, subquery, in, error);
+    }
+    if (subquery->row && subquery->key_count == 0) {
+        status_t status = ensure(subquery, NULL, error);
+        for (uint32_t i = 0; i < in->selected && status == OK; i++)
+            put(eval, batch_row(in, i), subquery->row[eval->expr->index]);
+        return status;
     }
     if (!eval->state)
         eval->state =

@@ -591,4 +591,17 @@ enum { LIKE_ESCAPE_NONE = 0x110000 }; /* above every character */
 bool like_match(struct slice text, struct slice pattern, uint32_t escape, bool fold,
                 const atomic_bool *cancel, bool *valid);
 
+/* A pattern taken apart for many texts (like_parts.c): literals one behind the other. */
+struct like_parts {
+    struct slice *literals; /* none is empty; in the arena */
+    uint32_t count;
+    bool from_start; /* the first one is where the text begins */
+    bool to_end;     /* the last one is where it ends */
+};
+/* False: it is a pattern for like_match. */
+bool like_parts_make(struct slice pattern, uint32_t escape, struct arena *arena,
+                     struct like_parts *parts);
+/* As like_match without `fold`. */
+bool like_parts_match(const struct like_parts *parts, struct slice text);
+
 #endif

@@ -1,0 +1,171 @@
+/* Is it one of these? For IN with a list of constants, or with a subquery that is run once.
+ *
+ * Whole numbers that are near each other become a bitmap, counted from the least of them:
+ *
+ *     IN (3, 5, 9)    least 3, range 6, bits 1010001
+ *
+ * Other numbers, and texts, are in a table with open addressing, half full at most. Of a text its
+ * size and its first eight bytes are in the slot, so that most questions are answered there. */
+#include "sql/exec/member_set_int.h"
+
+#include <string.h>
+
+enum {
+    BITS_OF_A_MEMBER = 64, /* of a bitmap, at most on average */
+    BITS_FEW = 1 << 12,    /* of one that is small anyway */
+};
+
+struct member {
+    uint64_t head; /* a number, or a text's beginning */
+    struct slice text;
+    bool used;
+};
+
+struct member_set {
+    bool is_text;
+    uint64_t least; /* of a bitmap; range 0 and no bits: a table */
+    uint64_t range;
+    uint64_t *bits;
+    struct member *slots;
+    uint32_t slot_bits;
+};
+
+bool exec__member_type(enum sql_type type)
+{
+    enum sql_type storage = type_storage(type);
+    return storage == SQL_INTEGER || storage == SQL_TEXT;
+}
+
+/* The first eight bytes, zeros where there are none. */
+static inline uint64_t text_head(struct slice text)
+{
+    const uint8_t *data = text.data;
+    size_t size = text.size;
+    if (size >= 8)
+        return get_u64_le(data);
+    if (size >= 4)
+        return get_u32_le(data) | (uint64_t)get_u32_le(data + size - 4) << 8 * (size - 4);
+    if (size == 0)
+        return 0;
+    return data[0] | (uint64_t)data[size / 2] << 8 * (size / 2) |
+           (uint64_t)data[size - 1] << 8 * (size - 1);
+}
+
+static inline uint32_t slot_of(const struct member_set *set, uint64_t head, size_t size)
+{
+    uint64_t hash = (head ^ size << 56) * 0x9e3779b97f4a7c15;
+    return (uint32_t)(hash >> (64 - set->slot_bits));
+}
+
+static inline bool text_found(const struct member_set *set, struct slice text)
+{
+    uint64_t head = text_head(text);
+    uint32_t mask = ((uint32_t)1 << set->slot_bits) - 1;
+    for (uint32_t slot = slot_of(set, head, text.size); set->slots[slot].used;
+         slot = (slot + 1) & mask) {
+        const struct member *member = &set->slots[slot];
+        if (member->head == head && member->text.size == text.size &&
+            (text.size <= 8 || memcmp(member->text.data, text.data, text.size) == 0))
+            return true;
+    }
+    return false;
+}
+
+static inline bool number_found(const struct member_set *set, uint64_t number)
+{
+    if (set->bits) {
+        uint64_t place = number - set->least;
+        return place <= set->range && (set->bits[place / 64] >> place % 64 & 1);
+    }
+    uint32_t mask = ((uint32_t)1 << set->slot_bits) - 1;
+    for (uint32_t slot = slot_of(set, number, 0); set->slots[slot].used; slot = (slot + 1) & mask) {
+        if (set->slots[slot].head == number)
+            return true;
+    }
+    return false;
+}
+
+/* ---- making -------------------------------------------------------------------------------------
+ */
+
+/* False: the numbers are too far from each other. */
+static bool bitmap_make(struct member_set *set, struct arena *arena, const int64_t *numbers,
+                        uint32_t count)
+{
+    int64_t least = numbers[0], greatest = numbers[0];
+    for (uint32_t i = 1; i < count; i++) {
+        least = numbers[i] < least ? numbers[i] : least;
+        greatest = numbers[i] > greatest ? numbers[i] : greatest;
+    }
+    uint64_t range = (uint64_t)greatest - (uint64_t)least;
+    if (range >= BITS_FEW && range / BITS_OF_A_MEMBER >= count)
+        return false;
+    set->least = (uint64_t)least;
+    set->range = range;
+    set->bits = arena_zalloc(arena, (range / 64 + 1) * sizeof *set->bits);
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t place = (uint64_t)numbers[i] - set->least;
+        set->bits[place / 64] |= (uint64_t)1 << place % 64;
+    }
+    return true;
+}
+
+static void table_make(struct member_set *set, struct arena *arena, const struct vector *members,
+                       uint32_t count)
+{
+    set->slot_bits = 1;
+    while ((uint32_t)1 << set->slot_bits < 2 * count)
+        set->slot_bits++;
+    uint32_t mask = ((uint32_t)1 << set->slot_bits) - 1;
+    set->slots = arena_zalloc(arena, ((size_t)mask + 1) * sizeof *set->slots);
+    for (uint32_t i = 0; i < count; i++) {
+        struct member member = {.used = true};
+        if (set->is_text) {
+            member.text = members->as.texts[i];
+            member.head = text_head(member.text);
+        } else {
+            member.head = (uint64_t)members->as.integers[i];
+        }
+        if (set->is_text ? text_found(set, member.text) : number_found(set, member.head))
+            continue;
+        uint32_t slot = slot_of(set, member.head, member.text.size);
+        while (set->slots[slot].used)
+            slot = (slot + 1) & mask;
+        set->slots[slot] = member;
+    }
+}
+
+struct member_set *exec__member_set_make(struct arena *arena, const struct vector *members,
+                                         uint32_t count)
+{
+    struct member_set *set = arena_zalloc(arena, sizeof *set);
+    ASSERT(exec__member_type(members->type) && count <= MEMBERS_MAX);
+    set->is_text = type_storage(members->type) == SQL_TEXT;
+    if (set->is_text || count == 0 || !bitmap_make(set, arena, members->as.integers, count))
+        table_make(set, arena, members, count);
+    return set;
+}
+
+/* ---- asking -------------------------------------------------------------------------------------
+ */
+
+void exec__member_set_find(const struct member_set *set, const struct vector *values,
+                           const struct batch *in, bool *found)
+{
+    ASSERT(set->is_text == (type_storage(values->type) == SQL_TEXT));
+    ASSERT(values->capacity >= in->row_count);
+    if (set->is_text) {
+        for (uint32_t i = 0; i < in->selected; i++) {
+            uint32_t row = batch_row(in, i);
+            found[row] = text_found(set, values->as.texts[row]);
+        }
+    } else if (in->selection) {
+        for (uint32_t i = 0; i < in->selected; i++) {
+            uint32_t row = in->selection[i];
+            found[row] = number_found(set, (uint64_t)values->as.integers[row]);
+        }
+    } else {
+        for (uint32_t row = 0; row < in->row_count; row++)
+            found[row] = number_found(set, (uint64_t)values->as.integers[row]);
+    }
+}
