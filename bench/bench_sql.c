@@ -203,7 +203,7 @@ static double plan_cached(struct side *ours, uint32_t count)
         struct cached_plan *plan = sql__cache_plan(engine, text, engine->catalog, types, 1);
         demand(plan != NULL, "the plan is not in the cache");
         sql__cache_release_plan(engine, plan);
-        sql__cache_release_text(engine, text, 0);
+        sql__cache_release_text(engine, text);
     }
     return (now_s() - start) / count * 1e6;
 }

@@ -22,7 +22,8 @@ struct cached_text {
     struct ast_statement *statement;
     struct cached_plan *plan; /* or NULL */
     uint32_t references;
-    uint64_t calls, total_us, longest_us; /* ended, and how long they took */
+    atomic_bool is_out; /* no more in `texts`: for whoever keeps it without looking there */
+    struct text_calls calls;
     struct cached_text *newer;
     struct cached_text *older;
 };
@@ -80,14 +81,11 @@ static void text_free(struct sql_engine *engine, struct cached_text *text)
     mem_free(text);
 }
 
-void sql__cache_release_text(struct sql_engine *engine, struct cached_text *text, uint64_t us)
+void sql__cache_release_text(struct sql_engine *engine, struct cached_text *text)
 {
     if (!text)
         return;
     env_mutex_lock(engine->mutex);
-    text->calls++;
-    text->total_us += us;
-    text->longest_us = us > text->longest_us ? us : text->longest_us;
     text = text_unref(text);
     env_mutex_unlock(engine->mutex);
     text_free(engine, text);
@@ -130,6 +128,32 @@ static void list_add(struct plan_cache *cache, struct cached_text *text)
         cache->oldest = text;
 }
 
+void sql__cache_count(struct sql_engine *engine, struct cached_text *text,
+                      const struct text_calls *calls)
+{
+    struct plan_cache *cache = engine->cache;
+    env_mutex_lock(engine->mutex);
+    text->calls.count += calls->count;
+    text->calls.total_us += calls->total_us;
+    if (text->calls.longest_us < calls->longest_us)
+        text->calls.longest_us = calls->longest_us;
+    if (cache->newest != text && !atomic_load_explicit(&text->is_out, memory_order_relaxed)) {
+        list_remove(cache, text);
+        list_add(cache, text);
+    }
+    env_mutex_unlock(engine->mutex);
+}
+
+bool sql__cache_has(const struct cached_text *text)
+{
+    return !atomic_load_explicit(&text->is_out, memory_order_relaxed);
+}
+
+struct slice sql__cache_bytes(const struct cached_text *text)
+{
+    return text->text;
+}
+
 /* Takes the oldest text out; returns it when it is to be freed. */
 static struct cached_text *evict(struct plan_cache *cache)
 {
@@ -138,6 +162,7 @@ static struct cached_text *evict(struct plan_cache *cache)
     list_remove(cache, text);
     void *removed = map_remove(&cache->texts, text->text);
     ASSERT(removed == text);
+    atomic_store_explicit(&text->is_out, true, memory_order_relaxed);
     return text_unref(text);
 }
 
@@ -287,9 +312,9 @@ void sql__cache_rows(struct sql_engine *engine, struct sql_rows *rows)
         shown[text->text.size] = '\0';
         sql_rows_begin(rows);
         sql_rows_text(rows, shown);
-        sql_rows_integer(rows, (int64_t)text->calls);
-        sql_rows_integer(rows, (int64_t)text->total_us);
-        sql_rows_integer(rows, (int64_t)text->longest_us);
+        sql_rows_integer(rows, (int64_t)text->calls.count);
+        sql_rows_integer(rows, (int64_t)text->calls.total_us);
+        sql_rows_integer(rows, (int64_t)text->calls.longest_us);
         sql_rows_boolean(rows, text->plan != NULL);
     }
     env_mutex_unlock(engine->mutex);

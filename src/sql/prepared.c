@@ -216,10 +216,7 @@ status_t sql__execute(struct sql_session *session)
         return status;
     session->execute_position = position;
     session->statement = prepared->statement;
-    session->cached_text = sql__cache_find(session->engine, prepared->text, &session->statement);
-    if (session->cached_text)
-        session->cached_us = env_monotonic_us(session->engine->env);
-    else
+    if (!sql__kept_find(session, prepared->text))
         sql__cache_offer(session->engine, prepared->text);
     return OK;
 }

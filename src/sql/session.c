@@ -64,6 +64,13 @@ void sql__session_fail(struct sql_session *session)
     sql__session_move(session, PHASE_FAIL);
 }
 
+/* A store that others see is dear, and seldom is there anything to clear. */
+static void cancel_clear(struct sql_session *session)
+{
+    if (atomic_load_explicit(&session->cancel, memory_order_relaxed))
+        atomic_store(&session->cancel, false);
+}
+
 /* An idle session keeps a block for its next statement, but not a big one. */
 static void arena_renew(struct arena *arena)
 {
@@ -78,8 +85,7 @@ void sql__session_reset_run(struct sql_session *session)
 {
     exec_close(session->exec);
     session->exec = NULL;
-    sql__cache_release_plan(session->engine, session->cached_plan);
-    session->cached_plan = NULL;
+    sql__statement_drop_plan(session);
     session->planned = (struct planned){0};
     session->arguments = NULL;
     session->result = (struct result){0};
@@ -104,10 +110,7 @@ void sql__session_reset_run(struct sql_session *session)
 void sql__session_reset_statement(struct sql_session *session)
 {
     sql__session_reset_run(session);
-    uint64_t us =
-        session->cached_text ? env_monotonic_us(session->engine->env) - session->cached_us : 0;
-    sql__cache_release_text(session->engine, session->cached_text, us);
-    session->cached_text = NULL;
+    sql__kept_ended(session);
     session->statement = NULL;
     if (session->execute_position) {
         session->execute_position = 0;
@@ -127,7 +130,8 @@ void sql__session_reset_text(struct sql_session *session)
     session->parameters = NULL;
     session->parameter_count = 0;
     arena_renew(&session->text_arena);
-    atomic_store(&session->cancel, false);
+    sql__kept_text_ended(session);
+    cancel_clear(session);
 }
 
 void sql__session_end_transaction(struct sql_session *session)
@@ -157,6 +161,7 @@ void sql_session_destroy(struct sql_session *session)
     if (!session)
         return;
     ASSERT(!session->txn && session->phase == PHASE_IDLE && !session->exec);
+    sql__kept_free(session);
     catalog_release(session->catalog);
     sql__settings_destroy(session->settings);
     sql__sequences_free(session);
@@ -177,11 +182,13 @@ enum sql_transaction_state sql_session_state(const struct sql_session *session)
 void sql_session_memory_set(struct sql_session *session, size_t bytes)
 {
     session->memory_budget = bytes;
+    sql__kept_close(session);
 }
 
 void sql_session_work_memory_set(struct sql_session *session, size_t bytes)
 {
     sql__settings_work_memory_set(session->settings, bytes);
+    sql__kept_close(session);
 }
 
 void sql_cancel(struct sql_session *session)
@@ -224,17 +231,23 @@ void sql_submit(struct sql_session *session, struct slice text, const struct val
 {
     ASSERT(session->phase == PHASE_IDLE);
     ASSERT(parameters || parameter_count == 0);
-    atomic_store(&session->cancel, false);
+    cancel_clear(session);
     ASSERT(!session->statement && session->text_arena.used == 0);
     error_clear(&session->error);
-    status_t status = parse_begin(&session->parser, text, SQL_TEXT_MAX, &session->error);
+    bool kept = sql__kept_is(session, text);
+    status_t status = OK;
+    if (kept) /* it has been looked at */
+        session->parser = (struct parser){.text = session->kept.bytes, .position = 1};
+    else
+        status = parse_begin(&session->parser, text, SQL_TEXT_MAX, &session->error);
     if (!status)
         status = check_parameters(parameters, parameter_count, &session->error);
     if (status) {
         sql__session_fail(session);
         return;
     }
-    session->parser.text = arena_copy(&session->text_arena, text);
+    if (!kept)
+        session->parser.text = arena_copy(&session->text_arena, text);
     copy_parameters(session, parameters, parameter_count);
     sql__session_move(session, PHASE_PARSE);
 }
@@ -386,9 +399,9 @@ struct store_txn *sql_session_abort(struct sql_session *session)
         session->phase = PHASE_FAIL;
         return txn;
     }
+    session->state = SQL_IDLE;
     sql__session_reset_text(session);
     sql__session_end_transaction(session);
-    session->state = SQL_IDLE;
     session->phase = PHASE_IDLE;
     check_invariants(session);
     return txn;

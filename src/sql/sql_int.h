@@ -130,8 +130,18 @@ struct cached_text *sql__cache_find(struct sql_engine *engine, struct slice text
                                     const struct ast_statement **statement);
 /* The text has parsed as a single statement worth planning: keep it for its next time? */
 void sql__cache_offer(struct sql_engine *engine, struct slice text);
-/* NULL is allowed. `us`: how long the statement took. */
-void sql__cache_release_text(struct sql_engine *engine, struct cached_text *text, uint64_t us);
+/* NULL is allowed. */
+void sql__cache_release_text(struct sql_engine *engine, struct cached_text *text);
+/* Statements of the text that have ended, and how long they took. */
+struct text_calls {
+    uint64_t count, total_us, longest_us;
+};
+void sql__cache_count(struct sql_engine *engine, struct cached_text *text,
+                      const struct text_calls *calls);
+/* Is the text still one of the cache's? Without its mutex. */
+bool sql__cache_has(const struct cached_text *text);
+/* Its bytes: good as long as the text. */
+struct slice sql__cache_bytes(const struct cached_text *text);
 /* toydb_internal.statements: the texts kept, the last used first. */
 void sql__cache_rows(struct sql_engine *engine, struct sql_rows *rows);
 void sql__cache_release_plan(struct sql_engine *engine, struct cached_plan *plan);
@@ -144,6 +154,43 @@ struct cached_plan *sql__cache_plan(struct sql_engine *engine, const struct cach
 status_t sql__cache_make_plan(struct sql_engine *engine, struct cached_text *text,
                               struct catalog *catalog, const struct plan_options *options,
                               struct cached_plan **out, struct error *error);
+
+/* ---- what a session keeps of its statement before (kept.c) ------------------------------------
+ */
+
+struct kept {
+    struct cached_text *text; /* a reference, or NULL */
+    struct slice bytes;       /* the text's */
+    const struct ast_statement *statement;
+    struct cached_plan *plan; /* of `text`, a reference, or NULL */
+    struct text_calls calls;  /* of `text`: not yet told to it */
+    struct exec *exec;        /* of `plan`, open and at rest, or NULL */
+    struct arena arena;       /* where that is */
+    bool runs;                /* the executor at work is in `arena` */
+    bool again;               /* `plan` has served for a statement */
+};
+
+/* Is it the text kept? */
+bool sql__kept_is(const struct sql_session *session, struct slice text);
+/* The text with its tree into the session's cached_text and statement, from what is kept or from
+ * the cache; it is what is kept from then on. False: it is in neither. */
+bool sql__kept_find(struct sql_session *session, struct slice text);
+/* The statement of cached_text, if there is one, has ended. */
+void sql__kept_ended(struct sql_session *session);
+/* The session's text has ended: nothing points into what is kept. */
+void sql__kept_text_ended(struct sql_session *session);
+/* The plan kept when it is that of cached_text, for this schema and parameters of such types. */
+struct cached_plan *sql__kept_plan(struct sql_session *session);
+/* A plan of cached_text, which it takes over when no statistics would change it. */
+void sql__kept_offer(struct sql_session *session, struct cached_plan *plan);
+/* The plan's executor, begun anew or opened; it is closed by exec_close or sql__kept_rest. */
+status_t sql__kept_open(struct sql_session *session);
+/* The executor has ended without an error: it is put to rest for the next time, or closed. */
+void sql__kept_rest(struct sql_session *session);
+/* What executors are opened with has changed. */
+void sql__kept_close(struct sql_session *session);
+/* Drops all of it. */
+void sql__kept_free(struct sql_session *session);
 
 /* ---- statistics (statistics.c) ---------------------------------------------------------------
  */
@@ -272,6 +319,7 @@ struct sql_session {
     struct prepared_statement *prepared_list; /* of PREPARE; prepared.c */
     struct sequence_hold sequences;
     struct job job;
+    struct kept kept;
 
     /* The text. */
     struct arena text_arena; /* text, parameters */
@@ -283,14 +331,14 @@ struct sql_session {
     struct arena statement_arena; /* its tree */
     const struct ast_statement *statement;
     uint32_t execute_position; /* of EXECUTE, when `statement` is what it executes; otherwise 0 */
-    struct cached_text *cached_text; /* whose tree it is, or NULL */
+    struct cached_text *cached_text; /* whose tree it is: the one in `kept`, or NULL */
     uint64_t cached_us;              /* monotonic: when it was found */
     uint32_t attempt;
 
     /* One attempt to run it. */
     struct arena run_arena;              /* plan, executor, results */
     struct buffer buffers[EXEC_BUFFERS]; /* small ones of the executor, from run to run */
-    struct cached_plan *cached_plan;     /* whose plan it is, or NULL */
+    struct cached_plan *cached_plan;     /* whose plan it is, that in `kept` or its own; or NULL */
     struct planned planned;
     struct value *arguments; /* parameters as the plan wants them */
     struct exec *exec;
@@ -371,6 +419,12 @@ status_t sql__statement_run(struct sql_session *session);
 /* The next batch that has rows, NULL at the end. */
 status_t sql__statement_next(struct sql_session *session, struct batch **batch);
 void sql__statement_context(struct sql_session *session, struct exec_context *context);
+/* The type a plan is made for. */
+enum sql_type sql__parameter_type(const struct value *given);
+/* Has done with cached_plan. */
+void sql__statement_drop_plan(struct sql_session *session);
+/* Would other statistics make another plan? */
+bool sql__plan_is_weighed(const struct planned *planned);
 
 /* ddl.c: CREATE and DROP; set changed_schema when they changed anything. */
 status_t sql__ddl_run(struct sql_session *session);

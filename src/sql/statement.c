@@ -108,13 +108,22 @@ static status_t find_catalog(struct sql_session *session)
 static status_t cast_parameters(struct sql_session *session)
 {
     uint32_t count = session->planned.parameter_count;
+    const struct value *parameters = session->parameters;
+    ASSERT(count <= session->parameter_count);
+    uint32_t fit = 0;
+    while (fit < count && !parameters[fit].null &&
+           parameters[fit].type == session->planned.parameter_types[fit])
+        fit++;
+    if (fit == count) {
+        session->arguments = session->parameters;
+        return OK;
+    }
     struct value *arguments = arena_alloc(&session->run_arena, count * sizeof *arguments);
     const struct clock clock = {.now_us = (int64_t)session->transaction_us,
                                 .zone_s = sql__settings_zone_s(session->settings),
                                 .is_known = true};
-    ASSERT(count <= session->parameter_count);
     for (uint32_t i = 0; i < count; i++) {
-        const struct value *given = &session->parameters[i];
+        const struct value *given = &parameters[i];
         enum sql_type wanted = session->planned.parameter_types[i];
         status_t status = OK;
         if (given->null)
@@ -131,25 +140,6 @@ static status_t cast_parameters(struct sql_session *session)
     return OK;
 }
 
-/* Would other statistics make another plan? Not for VALUES, nor where a unique key is given. */
-static bool is_weighed(const struct plan *plan)
-{
-    switch (plan->kind) {
-    case PLAN_VALUES:
-        return false;
-    case PLAN_SCAN:
-        return !plan_is_lookup(plan);
-    case PLAN_INSERT:
-    case PLAN_UPDATE:
-    case PLAN_DELETE:
-    case PLAN_PROJECT:
-    case PLAN_FILTER:
-        return !plan->left || is_weighed(plan->left);
-    default:
-        return true;
-    }
-}
-
 /* The plan of a cached text, made now if need be. */
 static status_t find_plan(struct sql_session *session, const struct plan_options *options)
 {
@@ -158,26 +148,37 @@ static status_t find_plan(struct sql_session *session, const struct plan_options
     session->cached_plan = sql__cache_plan(engine, session->cached_text, session->catalog,
                                            options->parameter_types, options->parameter_count);
     if (session->cached_plan && session->cached_plan->uses % PLAN_USES_CHECK == 0 &&
-        (session->cached_plan->planned.subplan_count > 0 ||
-         is_weighed(session->cached_plan->planned.root)))
+        sql__plan_is_weighed(&session->cached_plan->planned))
         sql__statistics_refresh(session, &session->cached_plan->planned);
     status_t status = OK;
     if (!session->cached_plan)
         status = sql__cache_make_plan(engine, session->cached_text, session->catalog, options,
                                       &session->cached_plan, &session->error);
-    if (!status)
+    if (!status) {
         session->planned = session->cached_plan->planned;
+        sql__kept_offer(session, session->cached_plan);
+    }
     return status;
+}
+
+enum sql_type sql__parameter_type(const struct value *given)
+{
+    return given->null || given->type == SQL_TEXT ? SQL_UNKNOWN : given->type;
+}
+
+void sql__statement_drop_plan(struct sql_session *session)
+{
+    if (session->cached_plan != session->kept.plan)
+        sql__cache_release_plan(session->engine, session->cached_plan);
+    session->cached_plan = NULL;
 }
 
 static status_t make_plan(struct sql_session *session, const struct ast_statement *part)
 {
     uint32_t count = session->parameter_count;
     enum sql_type *types = arena_alloc(&session->run_arena, count * sizeof *types);
-    for (uint32_t i = 0; i < count; i++) {
-        const struct value *given = &session->parameters[i];
-        types[i] = given->null || given->type == SQL_TEXT ? SQL_UNKNOWN : given->type;
-    }
+    for (uint32_t i = 0; i < count; i++)
+        types[i] = sql__parameter_type(&session->parameters[i]);
     struct planning planning = {.session = session};
     struct plan_options options = {.statistics = sql__planning_table,
                                    .statistics_context = &planning,
@@ -197,10 +198,8 @@ static status_t make_plan(struct sql_session *session, const struct ast_statemen
                                 &session->planned, &session->error);
     sql__planning_forget(&planning);
     status = sql__planning_end(session, status);
-    if (status) { /* made, perhaps, and given up all the same */
-        sql__cache_release_plan(session->engine, session->cached_plan);
-        session->cached_plan = NULL;
-    }
+    if (status) /* made, perhaps, and given up all the same */
+        sql__statement_drop_plan(session);
     return status ? status : cast_parameters(session);
 }
 
@@ -211,6 +210,12 @@ status_t sql__statement_prepare(struct sql_session *session, bool *is_short)
     status_t status = find_catalog(session);
     if (status)
         return status;
+    session->cached_plan = sql__kept_plan(session);
+    if (session->cached_plan) {
+        session->planned = session->cached_plan->planned;
+        *is_short = session->planned.is_short;
+        return cast_parameters(session);
+    }
     /* Without a plan: SHOW, CREATE TABLE. A view's is made when it runs. Dropping and indexing
      * touch as many rows as there are. */
     *is_short = statement->kind == AST_SHOW ||
@@ -251,7 +256,10 @@ void sql__statement_context(struct sql_session *session, struct exec_context *co
         .parameters = session->arguments,
         .parameter_count = session->planned.parameter_count,
         .transaction_us = session->transaction_us,
-        .statement_us = env_wall_us(session->engine->env),
+        /* Several threads must not each find a time of their own. */
+        .statement_us = session->planned.is_short || session->planned.writes
+                            ? 0
+                            : env_wall_us(session->engine->env),
         .zone_s = sql__settings_zone_s(session->settings),
         .memory_budget = sql__statement_memory(session),
         .work_memory = sql__settings_work_memory(session->settings),
@@ -272,8 +280,10 @@ void sql__statement_context(struct sql_session *session, struct exec_context *co
 static status_t open_plan(struct sql_session *session, bool measure)
 {
     struct exec_context context;
+    if (!measure)
+        return sql__kept_open(session);
     sql__statement_context(session, &context);
-    context.measure = measure;
+    context.measure = true;
     ASSERT(!session->exec && session->planned.root);
     return exec_open(&session->planned, &context, &session->exec, &session->error);
 }
@@ -350,8 +360,7 @@ static status_t hold_rows(struct sql_session *session)
 static void close_plan(struct sql_session *session)
 {
     session->changed |= exec_rows_affected(session->exec) > 0;
-    exec_close(session->exec);
-    session->exec = NULL;
+    sql__kept_rest(session);
 }
 
 /* "INSERT 0 1", for which printf would take as long as for all else that ends a statement. */

@@ -136,6 +136,12 @@ static status_t check_statement(struct sql_session *session)
     return OK;
 }
 
+static status_t set(struct sql_session *session)
+{
+    sql__kept_close(session);
+    return sql__settings_set(session, session->statement->as.set);
+}
+
 /* The statement has been read; where to? True when that makes an event. */
 static bool dispatch(struct sql_session *session, struct sql_event *event)
 {
@@ -155,7 +161,7 @@ static bool dispatch(struct sql_session *session, struct sql_event *event)
     if (!status && statement->kind == AST_BEGIN)
         begin_block(session);
     else if (!status && statement->kind == AST_SET)
-        status = sql__settings_set(session, statement->as.set);
+        status = set(session);
     else if (!status && statement->kind == AST_PREPARE)
         status = sql__prepare(session);
     else if (!status && statement->kind == AST_DEALLOCATE)
@@ -175,10 +181,8 @@ static bool find_cached(struct sql_session *session)
     struct parser *parser = &session->parser;
     if (parser->offset != 0)
         return false;
-    session->cached_text = sql__cache_find(session->engine, parser->text, &session->statement);
-    if (!session->cached_text)
+    if (!sql__kept_find(session, parser->text))
         return false;
-    session->cached_us = env_monotonic_us(session->engine->env);
     parser->offset = parser->text.size;
     return true;
 }

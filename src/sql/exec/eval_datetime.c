@@ -438,7 +438,7 @@ static status_t clock_row(struct eval *eval, const struct value *a, struct value
     struct value now = value_datetime(SQL_TIMESTAMPTZ, (int64_t)context->transaction_us);
     (void)a;
     if (eval->expr->call == CALL_STATEMENT_TIMESTAMP)
-        now.as.integer = (int64_t)context->statement_us;
+        now.as.integer = (int64_t)exec__statement_us(eval->exec);
     if (eval->expr->call == CALL_CLOCK_TIMESTAMP)
         now.as.integer = (int64_t)env_wall_us(context->env);
     struct clock clock = exec__clock(eval->exec);

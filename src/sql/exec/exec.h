@@ -56,7 +56,7 @@ struct exec_context {
     const struct value *parameters; /* each of its inferred type, or NULL */
     uint32_t parameter_count;
     uint64_t transaction_us; /* wall clock at the transaction's start, for now() */
-    uint64_t statement_us;   /* likewise at the statement's */
+    uint64_t statement_us;   /* likewise at the statement's; 0: read when it is asked for */
     int32_t zone_s;          /* the session's time zone, seconds east of UTC */
     size_t memory_budget;    /* bytes, 0: 256 MiB */
     size_t work_memory;      /* bytes; 0, or more than it: a quarter of the budget */
@@ -113,6 +113,19 @@ bool exec_figures(const struct exec *exec, const struct plan *node, struct exec_
 void exec_explain_analyze(struct exec *exec, struct buffer *out);
 /* NULL is allowed. Closes its cursors: call before the transaction ends. */
 void exec_close(struct exec *exec);
+
+/* A write of single rows that is run often need not be opened anew each time: behind its end
+ * exec_rest, then exec_renew instead of exec_open, in the same transaction or another.
+ *
+ * Can a plan be run so? Not where a run leaves anything behind that the next must not find. */
+bool exec_is_repeatable(const struct planned *planned);
+/* Once exec_next has given NULL, of a repeatable plan: it holds nothing of the transaction any
+ * more. False: it holds much memory, and is better closed. */
+bool exec_rest(struct exec *exec);
+/* As it was opened, with what a statement's context has for itself. Of the rest nothing may have
+ * changed. */
+void exec_renew(struct exec *exec, struct store_txn *txn, const struct value *parameters,
+                uint64_t transaction_us);
 
 /* Fills an index that has just been added to the schema (uniqueness is checked: 23505). */
 status_t exec_build_index(const struct exec_context *context, const struct table *table,

@@ -108,6 +108,14 @@ void *exec__operator_create(struct exec *exec, const struct plan *plan,
 status_t exec__operator_open(struct exec *exec, const struct plan *plan, struct operator** out,
                              struct error *error);
 status_t exec__operator_next(struct operator* op, struct batch **batch, struct error *error);
+/* When the statement began, as it is told; asked for the first time: now. */
+static inline uint64_t exec__statement_us(struct exec *exec)
+{
+    struct exec_context *context = &exec->top->context;
+    if (context->statement_us == 0)
+        context->statement_us = env_wall_us(context->env);
+    return context->statement_us;
+}
 /* The statement's random bits. */
 uint64_t exec__random(struct exec *exec);
 /* Does text in this output column stay valid until exec_close? */

@@ -34,6 +34,8 @@ struct modify {
     struct batch *out;
     struct upsert *upsert; /* INSERT with a conflict action, or NULL */
     struct row_rules *rules;
+    struct row_shape *shape; /* of stored rows, once one was read alone */
+    uint32_t *shape_order;
 };
 
 /* new_row into the store. 23505 when one of its keys is taken. */

@@ -44,10 +44,13 @@ static status_t row_read(struct modify *modify, struct slice *row, bool *found, 
 static status_t old_row_decode(struct modify *modify, struct slice row, struct error *error)
 {
     const struct table *table = modify->table;
-    struct row_shape shape;
-    uint32_t *order;
-    exec__row_shape(table, NULL, table->column_count, modify->op.exec->arena, &shape, &order);
-    if (row_decode_values(row, &shape, order, modify->old_row) == OK)
+    struct arena *arena = modify->op.exec->arena;
+    if (!modify->shape) {
+        modify->shape = arena_alloc(arena, sizeof *modify->shape);
+        exec__row_shape(table, NULL, table->column_count, arena, modify->shape,
+                        &modify->shape_order);
+    }
+    if (row_decode_values(row, modify->shape, modify->shape_order, modify->old_row) == OK)
         return OK;
     return error_set(error, ERR_CORRUPT, "a row of table \"%s\" is corrupt", table->name);
 }
