@@ -336,11 +336,12 @@ static status_t wish_read(const struct eval *eval, uint32_t row, struct wish *ou
     return status;
 }
 
-/* Is the pattern the same for all rows? */
+/* Is the pattern the same for all rows, and how it is read? */
 static bool is_constant(const struct eval *eval)
 {
     bool escaped = eval->expr->call == CALL_SIMILAR && has_argument(eval, 2);
-    return eval->arguments[1]->constant && (!escaped || eval->arguments[2]->constant);
+    uint32_t other = escaped ? 2 : layout_of(eval).flags;
+    return eval->arguments[1]->constant && (other == 0 || eval->arguments[other]->constant);
 }
 
 /* The compiled pattern for a row, and whether every match is meant. */

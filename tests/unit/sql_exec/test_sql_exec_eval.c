@@ -370,6 +370,29 @@ static void test_columns(void **state)
                         "t t t NULL t t t t ");
 }
 
+/* Patterns and flags that change from row to row: what they are compiled to goes with the batch. */
+static void test_changing_patterns(void **state)
+{
+    (void)state;
+    enum { ROWS = 2000 };
+    static struct expr *exprs[2 * ROWS];
+    for (int i = 0; i < ROWS; i++) {
+        exprs[2 * i] = TXT(i % 3 ? "a.c" : "A.C");
+        exprs[2 * i + 1] = TXT(i % 2 ? "i" : "c");
+    }
+    struct expr *pattern = e_col(w, 0, T), *flags = e_col(w, 1, T);
+    struct expr *const calls[] = {
+        CALL(CALL_REGEXP_COUNT, I, TXT("abc ABC"), pattern),
+        CALL(CALL_REGEXP_COUNT, I, TXT("abc ABC"), TXT("a.c"), INT(1), flags)};
+    for (int i = 0; i < 2; i++) {
+        struct plan *plan = p_project(w, p_values(w, 2, ROWS, exprs), calls[i], NULL);
+        w->context.batch_rows = 100;
+        assert_memory_equal(world_run(w, plan), i ? "1\n2\n1\n2\n" : "1\n1\n1\n1\n", 8);
+        w->context.batch_rows = 0;
+        assert_true(w->run_arena.used < 200 * ROWS);
+    }
+}
+
 /* A division by zero is reached only where no earlier condition decided. */
 static void test_narrowing_keeps_errors_away(void **state)
 {
@@ -414,6 +437,7 @@ int main(void)
         TEST(test_cast),
         TEST(test_parameters),
         TEST(test_columns),
+        TEST(test_changing_patterns),
         TEST(test_narrowing_keeps_errors_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
