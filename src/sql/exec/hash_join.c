@@ -272,11 +272,14 @@ status_t exec__hash_passes_next(struct hash_join *hash, struct batch **out, stru
     return OK;
 }
 
+/* Once, by whoever comes first: the first row's asker, or who shares the table with others. */
 static status_t first_build(struct hash_join *hash, struct error *error)
 {
-    bool first = hash->pass == 0 && !hash->splits;
-    status_t status = first ? build(hash, error) : OK;
-    if (status != OK || !first || !hash->splits)
+    if (hash->begun)
+        return OK;
+    hash->begun = true;
+    status_t status = build(hash, error);
+    if (status != OK || !hash->splits)
         return status;
     if (!exec__hash_part_next(hash))
         hash->state = HASH_DONE;
@@ -295,7 +298,7 @@ static status_t hash_join_next(struct operator* op, struct batch **out, struct e
 status_t exec__hash_join_build(struct operator* op, bool *whole, struct error *error)
 {
     struct hash_join *hash = (struct hash_join *)op;
-    ASSERT(op->plan->kind == PLAN_HASH_JOIN && hash->pass == 0 && !hash->left);
+    ASSERT(op->plan->kind == PLAN_HASH_JOIN && !hash->begun);
     struct exec *top = op->exec->top;
     struct operator* above = top->at_work;
     if (above)
@@ -378,7 +381,7 @@ static void table_share(struct hash_join *hash)
     hash->next = other->next;
     hash->heads = other->heads;
     hash->head_count = other->head_count;
-    hash->pass = 1;
+    hash->begun = true;
     hash->state = HASH_PROBE;
     hash->is_shared = true;
 }

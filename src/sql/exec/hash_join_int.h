@@ -32,6 +32,7 @@ struct hash_join {
     struct join join;
     enum hash_state state;
     enum hash_source source;
+    bool begun;                          /* the right side, or the first part of it, was built */
     bool is_shared;                      /* the table is the leader's, see parallel.c */
     struct collection rows;              /* right columns, then keys that are not one of them */
     const struct vector **right_vectors; /* of a batch on its way into `rows` */
