@@ -5,16 +5,6 @@
 
 #include "base/mem.h"
 
-static void columns_used(const struct expr *expr, bool *used, uint32_t count)
-{
-    if (expr->kind == EXPR_COLUMN) {
-        ASSERT(expr->index < count);
-        used[expr->index] = true;
-    }
-    for (uint32_t i = 0; i < expr->argument_count; i++)
-        columns_used(expr->arguments[i], used, count);
-}
-
 status_t exec__join_init(struct join *join, struct operator* op, struct error *error)
 {
     const struct plan *plan = op->plan;
@@ -32,7 +22,7 @@ status_t exec__join_init(struct join *join, struct operator* op, struct error *e
     if (!plan->as.join.condition)
         return OK;
     join->condition_columns = arena_zalloc(exec->arena, count * sizeof(bool));
-    columns_used(plan->as.join.condition, join->condition_columns, count);
+    exec__expr_columns(plan->as.join.condition, join->condition_columns);
     join->condition_batch.column_count = count;
     join->condition_batch.columns = arena_zalloc(exec->arena, count * sizeof(struct vector));
     return exec__eval_compile(exec, plan->as.join.condition, &join->scratch, &join->condition,
