@@ -10,7 +10,6 @@
 struct common {
     struct exec exec;
     struct arena arena;
-    struct arena scratch;
     struct operator* root;
     struct row_store rows;
     bool running; /* it cannot read itself */
@@ -53,7 +52,6 @@ void exec__commons_close(struct exec *top)
         if (!common)
             continue;
         exec__row_store_clear(&common->rows);
-        arena_free(&common->scratch);
         arena_free(&common->arena);
         mem_free(common);
         top->commons[i] = NULL;

@@ -30,12 +30,12 @@ struct distinct {
 /* What a batch's rows are told apart by. */
 static status_t columns_find(struct distinct *distinct, const struct batch *in, struct error *error)
 {
+    arena_reset(&distinct->scratch);
     if (!distinct->keys) {
         for (uint32_t c = 0; c < in->column_count; c++)
             distinct->columns[c] = &in->columns[c];
         return OK;
     }
-    arena_reset(&distinct->scratch);
     for (uint32_t k = 0; k < distinct->op.plan->as.distinct.key_count; k++) {
         status_t status = exec__eval_column(distinct->keys[k], in, &distinct->columns[k], error);
         if (status != OK)

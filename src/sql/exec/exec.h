@@ -27,8 +27,6 @@
 
 /* Sequences, by the name a function's argument has: of a whole session, whose latest values currval
  * and lastval tell. */
-enum { EXEC_PARALLEL_ROWS = 50000, EXEC_BUFFERS = 4 };
-
 struct exec_sequences {
     status_t (*nextval)(void *context, struct slice name, int64_t *out, struct error *error);
     status_t (*currval)(void *context, struct slice name, int64_t *out, struct error *error);
@@ -46,6 +44,8 @@ struct exec_random {
     struct prng prng;
     bool seeded;
 };
+
+enum { EXEC_PARALLEL_ROWS = 50000, EXEC_BUFFERS = 4 };
 
 struct exec_context {
     struct exec_random *random; /* of the session, or NULL: each statement has another seed */

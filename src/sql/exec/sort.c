@@ -5,8 +5,7 @@
 #include "base/mem.h"
 #include "sql/exec/sort_int.h"
 
-/* ---- order
- * ---------------------------------------------------------------------------------------
+/* ---- order --------------------------------------------------------------------------------------
  */
 
 struct sort_entry exec__sort_entry(const struct sort_key *key, const struct vector *vector,
