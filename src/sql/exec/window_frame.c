@@ -43,6 +43,12 @@ static struct value comparable(struct value key)
     return out;
 }
 
+static bool integer_move(int64_t *base, int64_t by, int sign)
+{
+    return sign > 0 ? !__builtin_add_overflow(*base, by, base)
+                    : !__builtin_sub_overflow(*base, by, base);
+}
+
 /* base + sign * by. */
 static struct moved key_move(const struct exec *exec, const struct value *base,
                              const struct value *by, int sign)
@@ -59,8 +65,7 @@ static struct moved key_move(const struct exec *exec, const struct value *base,
         timestamp_move(exec, value->type, by->as.interval, sign, &out);
         return out;
     case SQL_TIME: /* past midnight is behind, not the next morning */
-        fits = !__builtin_add_overflow(value->as.integer, sign * by->as.interval.us,
-                                       &value->as.integer);
+        fits = integer_move(&value->as.integer, by->as.interval.us, sign);
         break;
     case SQL_INTERVAL:
         interval = by->as.interval;
@@ -77,9 +82,7 @@ static struct moved key_move(const struct exec *exec, const struct value *base,
         break;
     default:
         ASSERT(base->type == SQL_INTEGER);
-        fits = sign > 0
-                   ? !__builtin_add_overflow(base->as.integer, by->as.integer, &value->as.integer)
-                   : !__builtin_sub_overflow(base->as.integer, by->as.integer, &value->as.integer);
+        fits = integer_move(&value->as.integer, by->as.integer, sign);
         break;
     }
     out.beyond = fits ? 0 : sign;
@@ -141,8 +144,9 @@ status_t exec__window_edge_move(struct window *window, struct window_edge *edge,
 /* ---- offsets -----------------------------------------------------------------------------------
  */
 
-/* Or has no place to end at: an infinite key moved by an infinite offset. */
-static bool is_negative(const struct value *offset)
+/* Or has no place to end at: an infinite key moved by an infinite offset. Of a time of day only
+ * the time of an interval counts (`key` is what RANGE moves). */
+static bool is_negative(const struct value *offset, enum sql_type key)
 {
     switch (offset->type) {
     case SQL_DOUBLE:
@@ -150,15 +154,17 @@ static bool is_negative(const struct value *offset)
     case SQL_NUMERIC:
         return numeric_compare(offset->as.numeric, numeric_from_integer(0)) < 0;
     case SQL_INTERVAL:
-        return interval_compare(offset->as.interval, (struct interval){0}) < 0;
+        return key == SQL_TIME ? offset->as.interval.us < 0
+                               : interval_compare(offset->as.interval, (struct interval){0}) < 0;
     default:
         ASSERT(offset->type == SQL_INTEGER);
         return offset->as.integer < 0;
     }
 }
 
+/* `key` is SQL_UNKNOWN where it is not RANGE. */
 static status_t offset_value(struct exec *exec, const struct expr *expr, const char *which,
-                             bool is_range, struct value *out, struct error *error)
+                             enum sql_type key, struct value *out, struct error *error)
 {
     if (!expr)
         return OK;
@@ -167,8 +173,8 @@ static status_t offset_value(struct exec *exec, const struct expr *expr, const c
         return status;
     if (out->null)
         return error_sql(error, "22004", expr->position, "frame %s offset must not be null", which);
-    bool negative = is_negative(out);
-    if (negative && is_range)
+    bool negative = is_negative(out, key);
+    if (negative && key != SQL_UNKNOWN)
         return error_sql(error, "22013", expr->position,
                          "invalid preceding or following size in window function");
     if (negative)
@@ -182,11 +188,13 @@ status_t exec__window_offsets(struct window *window, struct error *error)
     for (uint32_t f = 0; f < window->function_count && !window->offsets_known; f++) {
         struct window_call *function = &window->functions[f];
         const struct window_frame *frame = &function->plan->frame;
-        bool range = frame->mode == FRAME_RANGE;
-        status_t status = offset_value(window->op.exec, frame->start_offset, "starting", range,
+        enum sql_type key = frame->mode == FRAME_RANGE && window->key_count > 0
+                                ? window->op.plan->as.window.keys[0].expr->type
+                                : SQL_UNKNOWN;
+        status_t status = offset_value(window->op.exec, frame->start_offset, "starting", key,
                                        &function->offsets[0], error);
         if (status == OK)
-            status = offset_value(window->op.exec, frame->end_offset, "ending", range,
+            status = offset_value(window->op.exec, frame->end_offset, "ending", key,
                                   &function->offsets[1], error);
         if (status != OK)
             return status;
