@@ -216,8 +216,7 @@ static void returned_next(struct modify *modify, struct batch **out)
     *out = modify->out;
 }
 
-/* ---- the ways
- * ------------------------------------------------------------------------------------
+/* ---- the ways -----------------------------------------------------------------------------------
  */
 
 static status_t row_insert(struct modify *modify, struct error *error)
@@ -250,6 +249,15 @@ static status_t row_settle(struct modify *modify, struct error *error)
 static status_t row_change(struct modify *modify, struct error *error)
 {
     status_t status = exec__rules_check(modify->rules, modify->new_row, error);
+    return status == OK ? row_settle(modify, error) : status;
+}
+
+status_t exec__row_update(struct modify *modify, struct error *error)
+{
+    status_t status =
+        exec__check_row(modify->op.exec, modify->table, modify->new_row, &modify->scratch, error);
+    if (status == OK)
+        status = row_vacate(modify, error);
     return status == OK ? row_settle(modify, error) : status;
 }
 

@@ -45,6 +45,8 @@ status_t exec__row_delete(struct modify *modify, struct error *error);
 /* old_row becomes new_row, in two steps: see modify.c. */
 status_t exec__row_vacate(struct modify *modify, struct error *error);
 status_t exec__row_settle(struct modify *modify, struct error *error);
+/* Both steps, of a row by itself that is checked first and kept for RETURNING. */
+status_t exec__row_update(struct modify *modify, struct error *error);
 /* The foreign keys of one change, when all changes are in place: that its parents are there, and
  * that no child is left without one. With `again` the row may have been changed after that: then
  * its later change is asked, not this one; and RESTRICT has been asked before. */

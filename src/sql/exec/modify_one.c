@@ -136,16 +136,8 @@ static status_t row_update(struct modify *modify, struct row_batch *row, struct 
     }
     modify->op.exec->written = status == OK;
     if (status == OK)
-        status = exec__check_row(modify->op.exec, table, modify->new_row, &modify->scratch, error);
-    if (status == OK)
-        status = exec__rules_check(modify->rules, modify->new_row, error);
-    if (status == OK)
-        status = exec__row_vacate(modify, error);
-    if (status == OK)
-        status = exec__row_settle(modify, error);
-    if (status == OK)
-        status = exec__row_references(modify, CHANGE_UPDATE, false, error);
-    return status == OK ? exec__row_return(modify, modify->new_row, error) : status;
+        status = exec__row_update(modify, error);
+    return status == OK ? exec__row_references(modify, CHANGE_UPDATE, false, error) : status;
 }
 
 static status_t row_delete(struct modify *modify, struct error *error)

@@ -171,16 +171,7 @@ static status_t change_row(struct modify *modify, struct error *error)
             return status;
         modify->new_row[plan->as.modify.assigned[i]] = vector_get(value->result, 0);
     }
-    status_t status =
-        exec__check_row(modify->op.exec, modify->table, modify->new_row, &modify->scratch, error);
-    if (status == OK)
-        status = exec__rules_check(modify->rules, modify->new_row, error);
-    if (status == OK)
-        status = exec__row_vacate(modify, error);
-    if (status == OK)
-        status = exec__row_settle(modify, error);
-    if (status == OK)
-        status = exec__row_return(modify, modify->new_row, error);
+    status_t status = exec__row_update(modify, error);
     if (status != OK)
         return status;
     modify->op.exec->rows_affected++;
