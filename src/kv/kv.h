@@ -190,6 +190,9 @@ void kv_cursor_init_latest(struct kv_cursor *cursor, struct kv *kv);
  * leaves it invalid. seek: the first key >= `key`. seek_reverse: the last key <= `key`. */
 status_t kv_cursor_seek(struct kv_cursor *cursor, struct slice key, struct error *error);
 status_t kv_cursor_seek_reverse(struct kv_cursor *cursor, struct slice key, struct error *error);
+/* As kv_cursor_seek, from where the cursor is, or was when it became invalid: quick for a key on
+ * the same page or on one near it. A cursor that was never placed is placed from the root. */
+status_t kv_cursor_seek_near(struct kv_cursor *cursor, struct slice key, struct error *error);
 status_t kv_cursor_first(struct kv_cursor *cursor, struct error *error);
 status_t kv_cursor_last(struct kv_cursor *cursor, struct error *error);
 /* kv_cursor_next where it is more than a step within a page. */

@@ -244,6 +244,51 @@ status_t kv_cursor_seek(struct kv_cursor *cursor, struct slice key, struct error
     return OK;
 }
 
+/* The lowest page on the cursor's way that `key` is sure to belong below: of a page its first and
+ * its last child may be those of a key outside of it. *index: which of its children. */
+static uint32_t climb(const struct kv_cursor *cursor, struct slice key, uint32_t *index)
+{
+    uint32_t depth = LEAF(cursor);
+    ASSERT(depth > 0);
+    do {
+        depth--;
+        *index = kv__page_search_child(page_at(cursor, depth), key);
+    } while (depth > 0 && (*index == 0 || *index + 1 >= cursor->level[depth].count));
+    return depth;
+}
+
+status_t kv_cursor_seek_near(struct kv_cursor *cursor, struct slice key, struct error *error)
+{
+    bool exact;
+    if (cursor->latest || cursor->depth == 0 || page_at(cursor, LEAF(cursor))->level != 0)
+        return kv_cursor_seek(cursor, key, error);
+    uint32_t leaf = LEAF(cursor), count = cursor->level[leaf].count;
+    uint32_t index = kv__page_search(page_at(cursor, leaf), 0, key, &exact);
+    cursor->valid = false;
+    scribble(cursor);
+    status_t status = OK;
+    if (index == count || (index == 0 && !exact)) {
+        if (leaf == 0)
+            return kv_cursor_seek(cursor, key, error);
+        uint32_t depth = climb(cursor, key, &index);
+        const struct kv__page *page = page_at(cursor, depth);
+        cursor->level[depth].index = index;
+        cursor->depth = (uint8_t)(depth + 1);
+        status =
+            kv__page_get(cursor->kv, kv__page_child(page, index), page->level - 1u, &page, error);
+        if (status == OK)
+            status = go_down(cursor, page, TO_KEY, key, error);
+    } else {
+        cursor->level[leaf].index = index;
+    }
+    if (status != OK)
+        return status;
+    if (cursor->level[LEAF(cursor)].index >= cursor->level[LEAF(cursor)].count)
+        return next_leaf(cursor, error);
+    cursor->valid = true;
+    return OK;
+}
+
 status_t kv_cursor_seek_reverse(struct kv_cursor *cursor, struct slice key, struct error *error)
 {
     if (kv__is_lsm(cursor->kv))

@@ -101,6 +101,25 @@ status_t mvcc_overlay_write(struct mvcc_overlay *overlay, struct slice key,
     return OK;
 }
 
+status_t mvcc__cursor_get(struct kv_cursor *cursor, struct slice key, struct slice *value,
+                          struct error *error)
+{
+    ASSERT(key.size > 0 && key.size <= MVCC_KEY_MAX);
+    if (!kv_cursor_valid(cursor))
+        return ERR_NOT_FOUND;
+    struct slice stored = kv_cursor_key(cursor);
+    if (stored.size != key.size + MVCC_VERSION_SIZE || !slice_has_prefix(stored, key))
+        return ERR_NOT_FOUND;
+    struct slice raw;
+    bool tombstone;
+    status_t status = kv_cursor_value(cursor, &raw, error);
+    if (status == OK)
+        status = mvcc__unwrap(raw, &tombstone, value, error);
+    if (status != OK)
+        return status;
+    return tombstone ? ERR_NOT_FOUND : OK;
+}
+
 static status_t stored_get(const struct mvcc_view *view, struct slice key, struct slice *value,
                            struct error *error)
 {
@@ -111,37 +130,29 @@ static status_t stored_get(const struct mvcc_view *view, struct slice key, struc
     struct kv_cursor cursor;
     kv_cursor_init(&cursor, view->snapshot);
     status_t status = kv_cursor_seek(&cursor, slice_make(wanted.bytes, wanted.size), error);
-    if (status != OK)
-        return status;
-    if (!kv_cursor_valid(&cursor))
-        return ERR_NOT_FOUND;
-    struct slice stored = kv_cursor_key(&cursor);
-    if (stored.size != wanted.size || !slice_has_prefix(stored, key))
-        return ERR_NOT_FOUND;
-    struct slice raw;
-    status = kv_cursor_value(&cursor, &raw, error);
-    if (status != OK)
-        return status;
-    bool tombstone;
-    status = mvcc__unwrap(raw, &tombstone, value, error);
-    if (status != OK)
-        return status;
-    return tombstone ? ERR_NOT_FOUND : OK;
+    return status == OK ? mvcc__cursor_get(&cursor, key, value, error) : status;
+}
+
+bool mvcc__own_get(const struct mvcc_view *view, struct slice key, struct slice *value, bool *own,
+                   status_t *status)
+{
+    struct ordered_node *node = NULL;
+    if (view->overlay && view->overlay->writes.count)
+        node = ordered_find(&view->overlay->writes, key);
+    if (own)
+        *own = node != NULL;
+    if (!node)
+        return false;
+    *value = node->value;
+    *status = node->tag == MVCC_TOMBSTONE ? ERR_NOT_FOUND : OK;
+    return true;
 }
 
 status_t mvcc_get(const struct mvcc_view *view, struct slice key, struct slice *value, bool *own,
                   struct error *error)
 {
-    if (own)
-        *own = false;
-    if (view->overlay && view->overlay->writes.count) {
-        struct ordered_node *node = ordered_find(&view->overlay->writes, key);
-        if (node) {
-            if (own)
-                *own = true;
-            *value = node->value;
-            return node->tag == MVCC_TOMBSTONE ? ERR_NOT_FOUND : OK;
-        }
-    }
+    status_t status;
+    if (mvcc__own_get(view, key, value, own, &status))
+        return status;
     return stored_get(view, key, value, error);
 }

@@ -90,6 +90,7 @@ struct mvcc_scan {
     struct kv_cursor cursor;
     bool stored_ready; /* the next stored key, found but not yet given out */
     struct slice stored_key, stored_value;
+    bool in_run;              /* none was looked for; stored_key was decided last, or is empty */
     bool is_keyless;          /* see mvcc_scan_next_many */
     struct ordered_node *own; /* the overlay's next */
     /* The stored key given out last and the next one take turns in these. */
@@ -111,6 +112,18 @@ status_t mvcc_scan_next(struct mvcc_scan *scan, struct slice *key, struct slice 
  * next; the others may be anything. */
 status_t mvcc_scan_next_many(struct mvcc_scan *scan, struct kv_entry *entries, uint32_t max,
                              uint32_t *count, struct arena *keys, struct error *error);
+
+/* Look-ups: one scan for many short ranges and single keys, one after the other. Each is found from
+ * where the one before was, so that those that ascend cost least. */
+
+/* A scan of no range yet, ascending; see mvcc_scan_begin. */
+void mvcc_scan_init(struct mvcc_scan *scan, const struct mvcc_view *view);
+/* To another range, of a scan that ascends; as mvcc_scan_begin, except that is_keyless stays. */
+status_t mvcc_scan_move(struct mvcc_scan *scan, struct slice low, struct slice high,
+                        struct error *error);
+/* As mvcc_get; the scan has no range then. */
+status_t mvcc_scan_get(struct mvcc_scan *scan, struct slice key, struct slice *value, bool *own,
+                       struct error *error);
 
 /* Counts the keys of [low, high) without giving them out. What is found out about whole subtrees is
  * noted in the kv, so that later counts look at what has changed since and at the ways to the

@@ -53,7 +53,7 @@ static status_t skip_newer(struct kv_cursor *cursor, struct slice key, uint64_t 
 }
 
 /* Moves an ascending cursor behind all versions of `key`. */
-static status_t skip_rest(struct kv_cursor *cursor, struct slice key, struct error *error)
+status_t mvcc__skip_rest(struct kv_cursor *cursor, struct slice key, struct error *error)
 {
     for (int step = 0; cursor_holds(cursor, key); step++) {
         status_t status;
@@ -113,7 +113,7 @@ static status_t stored_ascend(struct mvcc_scan *scan, struct error *error)
                 status = kv_cursor_next(cursor, error);
         }
         if (status == OK)
-            status = skip_rest(cursor, key, error);
+            status = mvcc__skip_rest(cursor, key, error);
         if (status != OK)
             return status;
         if (!tombstone) {
@@ -191,7 +191,7 @@ static status_t stored_descend(struct mvcc_scan *scan, struct error *error)
     return OK;
 }
 
-static status_t stored_advance(struct mvcc_scan *scan, struct error *error)
+status_t mvcc__stored_advance(struct mvcc_scan *scan, struct error *error)
 {
     scan->stored_ready = false;
     scan->turn ^= 1; /* the other one holds what was given out */
@@ -213,12 +213,28 @@ static void own_advance(struct mvcc_scan *scan)
         scan->own = NULL;
 }
 
+struct slice mvcc__first_stored(struct slice low)
+{
+    static const uint8_t first = MVCC_KEY_FIRST_MIN;
+    return low.size == 0 || low.data[0] < first ? slice_make(&first, 1) : low;
+}
+
+void mvcc__own_begin(struct mvcc_scan *scan)
+{
+    const struct mvcc_overlay *overlay = scan->view->overlay;
+    scan->own = NULL;
+    if (!overlay || overlay->writes.count == 0)
+        return;
+    scan->own = scan->reverse ? ordered_before(&overlay->writes, scan->high)
+                              : ordered_seek(&overlay->writes, scan->low);
+    if (scan->own && !own_in_range(scan, scan->own))
+        scan->own = NULL;
+}
+
 static status_t stored_begin(struct mvcc_scan *scan, struct error *error)
 {
     kv_cursor_init(&scan->cursor, scan->view->snapshot);
-    static const uint8_t first = MVCC_KEY_FIRST_MIN;
-    bool below_users = scan->low.size == 0 || scan->low.data[0] < first;
-    struct slice low = below_users ? slice_make(&first, 1) : scan->low;
+    struct slice low = mvcc__first_stored(scan->low);
     status_t status;
     if (!scan->reverse) {
         status = kv_cursor_seek(&scan->cursor, low, error);
@@ -229,7 +245,7 @@ static status_t stored_begin(struct mvcc_scan *scan, struct error *error)
          * the bound itself as user key sorts behind it and is left out, as it should be. */
         status = kv_cursor_seek_reverse(&scan->cursor, scan->high, error);
     }
-    return status == OK ? stored_advance(scan, error) : status;
+    return status == OK ? mvcc__stored_advance(scan, error) : status;
 }
 
 status_t mvcc_scan_begin(struct mvcc_scan *scan, const struct mvcc_view *view, struct slice low,
@@ -241,22 +257,20 @@ status_t mvcc_scan_begin(struct mvcc_scan *scan, const struct mvcc_view *view, s
     scan->high = high;
     scan->reverse = reverse;
     scan->is_keyless = false;
-    scan->own = NULL;
+    scan->in_run = false;
     scan->turn = 0;
     if (low.size > MVCC_KEY_MAX || high.size > MVCC_KEY_MAX)
         return error_set(error, ERR_TOO_LONG, "scan bound is too long");
-    if (view->overlay && view->overlay->writes.count) {
-        const struct ordered *writes = &view->overlay->writes;
-        scan->own = reverse ? ordered_before(writes, high) : ordered_seek(writes, low);
-        if (scan->own && !own_in_range(scan, scan->own))
-            scan->own = NULL;
-    }
+    mvcc__own_begin(scan);
     return stored_begin(scan, error);
 }
 
 status_t mvcc_scan_next(struct mvcc_scan *scan, struct slice *key, struct slice *value,
                         struct error *error)
 {
+    status_t left = scan->in_run ? mvcc__run_leave(scan, error) : OK;
+    if (left != OK)
+        return left;
     for (;;) {
         if (!scan->own && !scan->stored_ready)
             return ERR_NOT_FOUND;
@@ -270,13 +284,13 @@ status_t mvcc_scan_next(struct mvcc_scan *scan, struct slice *key, struct slice 
         if (order > 0) {
             *key = scan->stored_key;
             *value = scan->stored_value;
-            return stored_advance(scan, error);
+            return mvcc__stored_advance(scan, error);
         }
         bool tombstone = scan->own->tag == MVCC_TOMBSTONE;
         *key = scan->own->key;
         *value = scan->own->value;
         if (order == 0) {
-            status_t status = stored_advance(scan, error);
+            status_t status = mvcc__stored_advance(scan, error);
             if (status != OK)
                 return status;
         }
@@ -287,189 +301,7 @@ status_t mvcc_scan_next(struct mvcc_scan *scan, struct slice *key, struct slice 
 }
 
 /* ---- many at a time ----------------------------------------------------------------------------
- *
- * Whole runs of a page's entries, where only the store has keys and the walk ascends. Seen in
- * order, an entry is the one of its key that counts when it is not newer than the view and no entry
- * of the key before it was: so it is enough to know the last key that was decided. */
-
-enum { RUN_ENTRIES = 128 };
-
-static inline bool same_key(struct slice a, struct slice b)
-{
-    if (a.size != b.size)
-        return false;
-    /* Neighbours differ in their last bytes if at all. */
-    if (a.size >= 8 && memcmp(a.data + a.size - 8, b.data + b.size - 8, 8) != 0)
-        return false;
-    return memcmp(a.data, b.data, a.size) == 0;
-}
-
-struct run {
-    struct slice decided; /* key of the last entry that counted */
-    struct slice high;    /* empty: all of the run is below the end */
-    bool stopped;         /* at an entry for the slow way: beyond the end, or damaged */
-};
-
-/* Passes over entries of a run until there are `max`; returns how many it has passed over. */
-static uint32_t run_take(const struct mvcc_scan *scan, struct run *run, const struct kv_entry *in,
-                         uint32_t in_count, struct kv_entry *out, uint32_t max, uint32_t *count)
-{
-    uint64_t newest = scan->view->version;
-    uint32_t i = 0;
-    for (; i < in_count && *count < max; i++) {
-        struct slice key = in[i].key;
-        const uint8_t *flag = in[i].value.data;
-        run->stopped =
-            key.size <= MVCC_VERSION_SIZE || in[i].value.size == 0 || *flag > MVCC_FLAG_TOMBSTONE;
-        key.size -= MVCC_VERSION_SIZE;
-        if (run->stopped || (run->high.size && slice_compare(key, run->high) >= 0)) {
-            run->stopped = true;
-            return i;
-        }
-        if (~get_u64_be(key.data + key.size) > newest || same_key(key, run->decided))
-            continue;
-        run->decided = key;
-        if (*flag == MVCC_FLAG_TOMBSTONE)
-            continue;
-        struct kv_entry *entry = &out[(*count)++];
-        entry->key.data = key.data;
-        entry->key.size = key.size;
-        entry->value.data = flag + 1;
-        entry->value.size = in[i].value.size - 1;
-    }
-    return i;
-}
-
-/* ---- and without keys --------------------------------------------------------------------------
- *
- * As above, but keys stay where they are: what all keys of a page begin with needs not be looked
- * at, and the key decided last is put together once a run. */
-
-/* Do two keys of a run have the same user key? Both end with a version. */
-static inline bool same_rest(struct slice a, struct slice b)
-{
-    if (a.size != b.size)
-        return false;
-    /* Neighbours differ in their last bytes if at all. */
-    for (size_t i = a.size - MVCC_VERSION_SIZE; i > 0; i--) {
-        if (a.data[i - 1] != b.data[i - 1])
-            return false;
-    }
-    return true;
-}
-
-static bool is_key(struct slice key, struct slice shared, struct slice rest)
-{
-    return key.size == shared.size + rest.size - MVCC_VERSION_SIZE && key.size >= shared.size &&
-           memcmp(key.data, shared.data, shared.size) == 0 &&
-           memcmp(key.data + shared.size, rest.data, key.size - shared.size) == 0;
-}
-
-static void key_join(struct slice *key, struct slice shared, struct slice rest, struct arena *keys)
-{
-    size_t size = rest.size - MVCC_VERSION_SIZE;
-    uint8_t *bytes = arena_alloc(keys, shared.size + size + 1);
-    memcpy(bytes, shared.data, shared.size);
-    memcpy(bytes + shared.size, rest.data, size);
-    *key = slice_make(bytes, shared.size + size);
-}
-
-/* As run_take; no entry is beyond the end of the walk. */
-static uint32_t parts_take(const struct mvcc_scan *scan, struct run *run, const struct kv_entry *in,
-                           uint32_t in_count, struct slice shared, struct kv_entry *out,
-                           uint32_t max, uint32_t *count, struct arena *keys)
-{
-    uint64_t newest = scan->view->version;
-    struct slice decided = {0}; /* the rest of its key, when it is of this run */
-    uint32_t i = 0;
-    for (; i < in_count && *count < max; i++) {
-        struct slice rest = in[i].key;
-        const uint8_t *flag = in[i].value.data;
-        if (rest.size < MVCC_VERSION_SIZE || shared.size + rest.size <= MVCC_VERSION_SIZE ||
-            in[i].value.size == 0 || *flag > MVCC_FLAG_TOMBSTONE) {
-            run->stopped = true;
-            break;
-        }
-        if (~get_u64_be(rest.data + rest.size - MVCC_VERSION_SIZE) > newest)
-            continue;
-        if (decided.data ? same_rest(rest, decided) : is_key(run->decided, shared, rest))
-            continue;
-        decided = rest;
-        if (*flag == MVCC_FLAG_TOMBSTONE)
-            continue;
-        struct kv_entry *entry = &out[(*count)++];
-        entry->value.data = flag + 1;
-        entry->value.size = in[i].value.size - 1;
-    }
-    if (decided.data)
-        key_join(&run->decided, shared, decided, keys);
-    return i;
-}
-
-/* Is the last of a run beyond the end of the walk? */
-static bool is_beyond(const struct mvcc_scan *scan, struct slice shared, struct slice rest)
-{
-    struct slice high = scan->high;
-    if (high.size == 0)
-        return false;
-    size_t common = shared.size < high.size ? shared.size : high.size;
-    int order = memcmp(shared.data, high.data, common);
-    if (order != 0 || common == high.size)
-        return order >= 0;
-    high.data += common;
-    high.size -= common;
-    return slice_compare(rest, high) >= 0;
-}
-
-/* Takes the next run by its parts; *taken false: it has to be taken with its keys. */
-static status_t parts_run(struct mvcc_scan *scan, struct run *run, struct kv_entry *entries,
-                          uint32_t max, uint32_t *count, bool *taken, struct arena *keys,
-                          struct error *error)
-{
-    struct kv_entry in[RUN_ENTRIES];
-    struct slice shared;
-    uint32_t found = kv_cursor_run_parts(&scan->cursor, in, RUN_ENTRIES, &shared, keys);
-    *taken = found > 0 && !is_beyond(scan, shared, in[found - 1].key);
-    if (!*taken)
-        return OK;
-    uint32_t passed = parts_take(scan, run, in, found, shared, entries, max, count, keys);
-    return kv_cursor_pass(&scan->cursor, passed, error);
-}
-
-static status_t stored_many(struct mvcc_scan *scan, struct kv_entry *entries, uint32_t max,
-                            uint32_t *count, struct arena *keys, struct error *error)
-{
-    struct kv_cursor *cursor = &scan->cursor;
-    struct run run = {.decided = arena_copy(keys, scan->stored_key)};
-    struct kv_entry in[RUN_ENTRIES];
-    ASSERT(scan->stored_ready && !scan->own && !scan->reverse);
-    entries[*count].key = run.decided;
-    entries[(*count)++].value = scan->stored_value;
-    while (!run.stopped && *count < max && kv_cursor_valid(cursor)) {
-        bool taken = false;
-        if (scan->is_keyless) {
-            status_t status = parts_run(scan, &run, entries, max, count, &taken, keys, error);
-            if (status != OK)
-                return status;
-        }
-        if (taken)
-            continue;
-        uint32_t found = kv_cursor_run(cursor, in, RUN_ENTRIES, keys);
-        if (found == 0)
-            break;
-        struct slice last = in[found - 1].key;
-        bool beyond = scan->high.size && slice_compare(last, scan->high) >= 0;
-        run.high = beyond ? scan->high : slice_make(NULL, 0);
-        uint32_t passed = run_take(scan, &run, in, found, entries, max, count);
-        status_t status = kv_cursor_pass(cursor, passed, error);
-        if (status != OK)
-            return status;
-    }
-    if (scan->is_keyless)
-        entries[*count - 1].key = run.decided;
-    status_t status = skip_rest(cursor, run.decided, error);
-    return status == OK ? stored_advance(scan, error) : status;
-}
+ */
 
 status_t mvcc_scan_next_many(struct mvcc_scan *scan, struct kv_entry *entries, uint32_t max,
                              uint32_t *count, struct arena *keys, struct error *error)
@@ -477,10 +309,10 @@ status_t mvcc_scan_next_many(struct mvcc_scan *scan, struct kv_entry *entries, u
     ASSERT(entries && max > 0);
     *count = 0;
     while (*count < max) {
-        bool plain = scan->stored_ready && !scan->own && !scan->reverse;
+        bool plain = (scan->stored_ready || scan->in_run) && !scan->own && !scan->reverse;
         status_t status;
         if (plain) {
-            status = stored_many(scan, entries, max, count, keys, error);
+            status = mvcc__run_many(scan, entries, max, count, keys, error);
         } else {
             struct kv_entry *entry = &entries[*count];
             status = mvcc_scan_next(scan, &entry->key, &entry->value, error);

@@ -87,6 +87,29 @@ static void bound_scan_close(struct store_cursor *cursor)
     mem_free(bound);
 }
 
+static void bound_look_open(struct store_txn *store, struct store_cursor **out)
+{
+    struct bound_cursor *bound = mem_alloc(sizeof *bound);
+    bound->cursor.ops = &bound_ops;
+    arena_init(&bound->keys, 0);
+    txn_look_open(&bound_of(store)->txn, &bound->scan);
+    *out = &bound->cursor;
+}
+
+static status_t bound_look_range(struct store_cursor *cursor, struct slice low, struct slice high,
+                                 struct error *error)
+{
+    return txn_look_range(&((struct bound_cursor *)cursor)->scan, low, high, error);
+}
+
+static status_t bound_look_get(struct store_cursor *cursor, struct slice key, bool *found,
+                               struct slice *value, struct error *error)
+{
+    status_t status = txn_look_get(&((struct bound_cursor *)cursor)->scan, key, value, error);
+    *found = status == OK;
+    return status == ERR_NOT_FOUND ? OK : status;
+}
+
 static status_t bound_write(struct store_txn *store, struct slice key, const struct slice *value,
                             struct error *error)
 {
@@ -156,6 +179,9 @@ static const struct store_ops bound_ops = {
     .scan_keyless = bound_scan_keyless,
     .scan_count = bound_scan_count,
     .scan_close = bound_scan_close,
+    .look_open = bound_look_open,
+    .look_range = bound_look_range,
+    .look_get = bound_look_get,
     .put = bound_put,
     .remove = bound_remove,
     .estimate = bound_estimate,

@@ -15,20 +15,6 @@ void txn_init(struct txn *txn, struct kv_snapshot *snapshot, uint64_t version, b
         (struct mvcc_view){.snapshot = snapshot, .version = version, .overlay = &txn->overlay};
 }
 
-static struct slice bytes_copy(struct slice bytes)
-{
-    if (bytes.size == 0)
-        return (struct slice){0};
-    uint8_t *copy = mem_alloc(bytes.size);
-    memcpy(copy, bytes.data, bytes.size);
-    return slice_make(copy, bytes.size);
-}
-
-static void bytes_free(struct slice bytes)
-{
-    mem_free((void *)(uintptr_t)bytes.data);
-}
-
 void txn_free(struct txn *txn)
 {
     mem_free(txn->ranges);
@@ -52,14 +38,21 @@ static void range_note(struct txn *txn, struct slice low, struct slice high, boo
                            .point = point};
 }
 
+/* A key was asked for, with this outcome. */
+static void key_note(struct txn *txn, struct slice key, status_t status)
+{
+    /* No key of such a size is ever written: there is nothing to conflict with. */
+    bool possible = key.size > 0 && key.size <= MVCC_KEY_MAX;
+    if (possible && !txn->read_only && (status == OK || status == ERR_NOT_FOUND))
+        range_note(txn, key, (struct slice){0}, true);
+}
+
 status_t txn_get(struct txn *txn, struct slice key, struct slice *value, struct error *error)
 {
     bool own;
     status_t status = mvcc_get(&txn->view, key, value, &own, error);
-    /* No key of such a size is ever written: there is nothing to conflict with. */
-    bool possible = key.size > 0 && key.size <= MVCC_KEY_MAX;
-    if (possible && !own && !txn->read_only && (status == OK || status == ERR_NOT_FOUND))
-        range_note(txn, key, (struct slice){0}, true);
+    if (!own)
+        key_note(txn, key, status);
     return status;
 }
 
@@ -74,26 +67,49 @@ bool txn_has_writes(const struct txn *txn)
     return txn->overlay.writes.count > 0;
 }
 
-status_t txn_scan_open(struct txn *txn, struct txn_scan *scan, struct slice low, struct slice high,
-                       bool reverse, struct error *error)
+static status_t bounds_copy(struct txn_scan *scan, struct slice low, struct slice high,
+                            struct error *error)
 {
-    /* One by one: `scan->scan` is large, and begins itself. */
+    buffer_reset(&scan->bounds);
+    buffer_append_slice(&scan->bounds, low);
+    buffer_append_slice(&scan->bounds, high);
+    if (scan->bounds.failed)
+        return error_set(error, ERR_TOO_LONG, "scan bound is too long");
+    scan->low = slice_make(scan->bounds.data, low.size);
+    scan->high = high.size ? slice_make(scan->bounds.data + low.size, high.size) : high;
+    return OK;
+}
+
+/* One by one: `scan->scan` is large, and begins itself. */
+static void scan_init(struct txn *txn, struct txn_scan *scan, bool reverse)
+{
     scan->txn = txn;
-    scan->low = bytes_copy(low);
-    scan->high = bytes_copy(high);
-    scan->last = slice_make(NULL, 0);
+    scan->low = scan->high = scan->last = slice_make(NULL, 0);
+    scan->bounds = (struct buffer){0};
     scan->reverse = reverse;
     scan->at_end = false;
     scan->is_part = false;
     scan->count = NULL;
-    status_t status =
-        mvcc_scan_begin(&scan->scan, &txn->view, scan->low, scan->high, reverse, error);
+}
+
+status_t txn_scan_open(struct txn *txn, struct txn_scan *scan, struct slice low, struct slice high,
+                       bool reverse, struct error *error)
+{
+    scan_init(txn, scan, reverse);
+    status_t status = bounds_copy(scan, low, high, error);
+    if (status == OK)
+        status = mvcc_scan_begin(&scan->scan, &txn->view, scan->low, scan->high, reverse, error);
     if (status != OK) {
-        bytes_free(scan->low);
-        bytes_free(scan->high);
+        buffer_free(&scan->bounds);
         scan->txn = NULL;
     }
     return status;
+}
+
+void txn_look_open(struct txn *txn, struct txn_scan *scan)
+{
+    scan_init(txn, scan, false);
+    mvcc_scan_init(&scan->scan, &txn->view);
 }
 
 void txn_note_range(struct txn *txn, struct slice low, struct slice high)
@@ -171,27 +187,60 @@ status_t txn_scan_count(struct txn_scan *scan, uint64_t *count, struct error *er
     return status;
 }
 
-void txn_scan_close(struct txn_scan *scan)
+/* Of the range that is being read. */
+static void read_note(struct txn_scan *scan)
 {
     struct txn *txn = scan->txn;
-    if (!txn)
-        return;
-    mem_free(scan->count);
-    scan->count = NULL;
     struct slice low = scan->low;
     struct slice high = scan->high;
     bool nothing = !scan->at_end && !scan->last.data;
-    bool is_noted = !nothing && !scan->is_part && !txn->read_only;
-    if (is_noted && !scan->at_end) {
+    if (nothing || scan->is_part || txn->read_only)
+        return;
+    if (!scan->at_end) {
         /* [low, last] or [last, high): what lies beyond was not looked at. */
         if (scan->reverse)
             low = scan->last;
         else
             high = txn__key_behind(&txn->range_bytes, scan->last);
     }
-    if (is_noted)
-        range_note(txn, low, high, false);
-    bytes_free(scan->low);
-    bytes_free(scan->high);
+    range_note(txn, low, high, false);
+}
+
+/* Ends the range of a look-up before. */
+static void look_leave(struct txn_scan *scan)
+{
+    ASSERT(scan->txn && !scan->reverse && !scan->is_part);
+    read_note(scan);
+    scan->last = slice_make(NULL, 0);
+    scan->at_end = false;
+}
+
+status_t txn_look_range(struct txn_scan *scan, struct slice low, struct slice high,
+                        struct error *error)
+{
+    look_leave(scan);
+    status_t status = bounds_copy(scan, low, high, error);
+    return status == OK ? mvcc_scan_move(&scan->scan, scan->low, scan->high, error) : status;
+}
+
+status_t txn_look_get(struct txn_scan *scan, struct slice key, struct slice *value,
+                      struct error *error)
+{
+    bool own;
+    look_leave(scan);
+    status_t status = mvcc_scan_get(&scan->scan, key, value, &own, error);
+    if (!own)
+        key_note(scan->txn, key, status);
+    return status;
+}
+
+void txn_scan_close(struct txn_scan *scan)
+{
+    if (!scan->txn)
+        return;
+    read_note(scan);
+    mem_free(scan->count);
+    scan->count = NULL;
+    buffer_free(&scan->bounds);
     scan->txn = NULL;
 }

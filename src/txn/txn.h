@@ -75,8 +75,9 @@ bool txn_has_writes(const struct txn *txn);
 struct txn_scan {
     struct txn *txn;
     struct mvcc_scan scan;
-    struct slice low, high; /* copies */
-    struct slice last;      /* last key given out, in `scan` */
+    struct slice low, high; /* in `bounds` */
+    struct buffer bounds;
+    struct slice last; /* last key given out, in `scan` */
     bool reverse;
     bool at_end;
     bool is_part;             /* noted by somebody else */
@@ -102,6 +103,15 @@ status_t txn_scan_next_many(struct txn_scan *scan, struct kv_entry *entries, uin
 /* Instead of giving them out: how many there are, part by part; *count == 0 only at the end. The
  * scan ascends and is used for nothing else. */
 status_t txn_scan_count(struct txn_scan *scan, uint64_t *count, struct error *error);
+/* Look-ups: a scan of no range yet, ascending, for many short ranges and single keys one after the
+ * other; see mvcc_scan_init. Close it at the end. */
+void txn_look_open(struct txn *txn, struct txn_scan *scan);
+/* Notes what was read of the range before and goes to another; `low` and `high` are copied. */
+status_t txn_look_range(struct txn_scan *scan, struct slice low, struct slice high,
+                        struct error *error);
+/* As txn_get; the scan has no range then. */
+status_t txn_look_get(struct txn_scan *scan, struct slice key, struct slice *value,
+                      struct error *error);
 /* Notes what was read: all of the range when the end was reached, else up to the last key. */
 void txn_scan_close(struct txn_scan *scan);
 

@@ -1,7 +1,10 @@
 /* Lookup join: for each left row the right table is read by a key made of the row's columns, by a
  * get when the key is a whole unique one, else by a scan. The key's expressions are computed for
- * the whole left batch at once. Rows found by their primary key are decoded together, when there
- * are as many as can be paired at once. */
+ * the whole left batch at once, and all look-ups are made by one cursor, which goes on from the one
+ * before. The rows found are decoded together, when there are as many as can be paired at once.
+ *
+ * Where only the presence of a partner counts (semi and anti join without a further condition), one
+ * entry is read of each key, and no row. */
 #include "sql/exec/exec_int.h"
 
 struct lookup_join {
@@ -15,15 +18,17 @@ struct lookup_join {
     struct arena scratch;
     struct buffer low;
     struct buffer high;
-    struct bounds bounds;        /* of the left row at left_at */
-    bool bounds_ready;           /* they are computed, the row is being looked up */
-    bool row_through;            /* all its partners are paired */
+    struct bounds bounds; /* of the left row at left_at */
+    bool bounds_ready;    /* they are computed, the row is being looked up */
+    bool row_through;     /* all its partners are paired */
+    struct store_look look;
     struct store_cursor *cursor; /* over its range */
+    bool is_presence;            /* nothing of a partner is wanted */
     struct batch *left;
     uint32_t left_at;
     struct batch *right; /* rows read for the pairs at hand */
     struct store_entry *entries;
-    struct store_entry *rows; /* of `right`, by the primary key: not decoded yet */
+    struct store_entry *rows; /* of `right`: not decoded yet */
     uint32_t row_capacity;
 };
 
@@ -51,6 +56,19 @@ static status_t left_take(struct lookup_join *lookup, struct error *error)
     return OK;
 }
 
+/* A walk backwards has a cursor of its own. */
+static status_t range_open(struct lookup_join *lookup, struct error *error)
+{
+    const struct bounds *bounds = &lookup->bounds;
+    ASSERT(!lookup->cursor);
+    if (lookup->op.plan->right->as.scan.reverse)
+        return store_scan_open(lookup->op.exec->context.txn, bounds->low, bounds->high, true,
+                               &lookup->cursor, error);
+    status_t status = store_look_range(&lookup->look, bounds->low, bounds->high, error);
+    lookup->cursor = status == OK ? lookup->look.cursor : NULL;
+    return status;
+}
+
 static status_t row_begin(struct lookup_join *lookup, uint32_t row, struct error *error)
 {
     const struct plan *plan = lookup->op.plan->right;
@@ -62,33 +80,31 @@ static status_t row_begin(struct lookup_join *lookup, uint32_t row, struct error
         exec__range_bounds(plan->as.scan.table, plan->as.scan.index, lookup->range, values,
                            &lookup->low, &lookup->high, &lookup->bounds, &empty, error);
     if (status == OK && !empty && !lookup->bounds.is_point)
-        status =
-            store_scan_open(lookup->op.exec->context.txn, lookup->bounds.low, lookup->bounds.high,
-                            plan->as.scan.reverse, &lookup->cursor, error);
-    if (status == OK && lookup->cursor && plan->as.scan.index->id == 0)
-        store_scan_keyless(lookup->cursor); /* a row has all its columns */
+        status = range_open(lookup, error);
     lookup->bounds_ready = true;
     lookup->row_through = empty;
     return status;
 }
 
-static status_t partner_add(struct lookup_join *lookup, uint32_t row,
-                            const struct store_entry *entry, struct error *error)
+static void partner_add(struct lookup_join *lookup, uint32_t row, const struct store_entry *entry)
 {
     uint32_t at = lookup->right->row_count++;
     exec__join_pair(&lookup->join, row, at);
-    if (lookup->op.plan->right->as.scan.index->id == 0) {
-        ASSERT(at < lookup->row_capacity);
-        lookup->rows[at].value = entry->value;
-        return OK;
-    }
-    return exec__row_reader_read(&lookup->reader, entry, lookup->right->columns, at, error);
+    if (lookup->is_presence)
+        return;
+    ASSERT(at < lookup->row_capacity);
+    struct store_entry *kept = &lookup->rows[at];
+    kept->value = entry->value;
+    /* A key is valid until the next look-up. */
+    if (lookup->op.plan->right->as.scan.index->id != 0)
+        kept->key = arena_copy(&lookup->reader.text, entry->key);
 }
 
 /* No further partners of the row are wanted. */
 static void row_leave(struct lookup_join *lookup)
 {
-    store_scan_close(lookup->cursor);
+    if (lookup->cursor != lookup->look.cursor)
+        store_scan_close(lookup->cursor);
     lookup->cursor = NULL;
     lookup->row_through = true;
 }
@@ -101,9 +117,11 @@ static status_t row_continue(struct lookup_join *lookup, uint32_t row, struct er
     if (lookup->bounds.is_point) {
         struct store_entry entry = {.key = lookup->bounds.low};
         bool found;
-        status = store_get(exec->context.txn, entry.key, &found, &entry.value, error);
+        status = store_look_get(&lookup->look, entry.key, &found, &entry.value, error);
         lookup->row_through = true;
-        return status == OK && found ? partner_add(lookup, row, &entry, error) : status;
+        if (status == OK && found)
+            partner_add(lookup, row, &entry);
+        return status;
     }
     uint32_t count;
     if (!lookup->entries)
@@ -111,9 +129,11 @@ static status_t row_continue(struct lookup_join *lookup, uint32_t row, struct er
     uint32_t want = lookup->join.pair_limit - lookup->join.pair_count;
     if (want > EXEC_BATCH_FIRST)
         want = EXEC_BATCH_FIRST;
+    if (lookup->is_presence)
+        want = 1;
     status = store_scan_next(lookup->cursor, lookup->entries, want, &count, error);
     for (uint32_t i = 0; i < count && status == OK; i++)
-        status = partner_add(lookup, row, &lookup->entries[i], error);
+        partner_add(lookup, row, &lookup->entries[i]);
     if (status == OK && count == 0)
         row_leave(lookup);
     return status;
@@ -152,7 +172,7 @@ static status_t pairs_fill(struct lookup_join *lookup, struct error *error)
         lookup->rows = arena_alloc(exec->arena, limit * sizeof *lookup->rows);
     }
     status_t status = partners_find(lookup, error);
-    if (status == OK && right->as.scan.index->id == 0)
+    if (status == OK && !lookup->is_presence)
         status =
             exec__row_reader_read_many(&lookup->reader, &lookup->reader.whole, lookup->rows,
                                        lookup->right->row_count, lookup->right->columns, 0, error);
@@ -185,8 +205,8 @@ static status_t lookup_join_next(struct operator* op, struct batch **out, struct
 static void lookup_join_close(struct operator* op)
 {
     struct lookup_join *lookup = (struct lookup_join *)op;
-    store_scan_close(lookup->cursor);
-    lookup->cursor = NULL;
+    row_leave(lookup);
+    store_look_end(&lookup->look);
     exec__join_free(&lookup->join);
     exec__row_reader_free(&lookup->reader);
     arena_free(&lookup->scratch);
@@ -205,7 +225,12 @@ status_t exec__lookup_join_open(struct exec *exec, const struct plan *plan, stru
     ASSERT(plan->right->kind == PLAN_SCAN && plan->right->as.scan.range_count == 1);
     ASSERT(plan->as.join.kind != JOIN_RIGHT && plan->as.join.kind != JOIN_FULL);
     lookup->range = &plan->right->as.scan.ranges[0];
+    enum join_kind kind = plan->as.join.kind;
+    lookup->is_presence = (kind == JOIN_SEMI || kind == JOIN_ANTI) && !plan->as.join.condition;
     exec__row_reader_init(&lookup->reader, exec, plan->right);
+    /* A row has all its columns. */
+    store_look_begin(&lookup->look, exec->context.txn,
+                     lookup->is_presence || plan->right->as.scan.index->id == 0);
     const struct expr *exprs[CATALOG_KEY_COLUMNS_MAX + 2];
     lookup->key_count = exec__range_exprs(lookup->range, exprs);
     lookup->keys = arena_alloc(exec->arena, lookup->key_count * sizeof *lookup->keys);

@@ -69,6 +69,59 @@ void store_scan_close(struct store_cursor *cursor)
         cursor->ops->scan_close(cursor);
 }
 
+void store_look_begin(struct store_look *look, struct store_txn *txn, bool keyless)
+{
+    ASSERT(txn && txn->ops);
+    *look = (struct store_look){.txn = txn, .keyless = keyless};
+}
+
+/* The cursor of a store that has one for look-ups. */
+static void look_cursor(struct store_look *look)
+{
+    if (look->cursor)
+        return;
+    look->txn->ops->look_open(look->txn, &look->cursor);
+    ASSERT(look->cursor && look->cursor->ops == look->txn->ops);
+    if (look->keyless)
+        store_scan_keyless(look->cursor);
+}
+
+status_t store_look_range(struct store_look *look, struct slice low, struct slice high,
+                          struct error *error)
+{
+    ASSERT(look->txn && low.size > 0);
+    if (look->txn->ops->look_open) {
+        look_cursor(look);
+        return look->txn->ops->look_range(look->cursor, low, high, error);
+    }
+    store_scan_close(look->cursor);
+    look->cursor = NULL;
+    status_t status = store_scan_open(look->txn, low, high, false, &look->cursor, error);
+    if (status == OK && look->keyless)
+        store_scan_keyless(look->cursor);
+    return status;
+}
+
+status_t store_look_get(struct store_look *look, struct slice key, bool *found, struct slice *value,
+                        struct error *error)
+{
+    ASSERT(look->txn && found && value);
+    if (!look->txn->ops->look_open)
+        return store_get(look->txn, key, found, value, error);
+    *found = false;
+    status_t status = key_check(key, error);
+    if (status != OK)
+        return status;
+    look_cursor(look);
+    return look->txn->ops->look_get(look->cursor, key, found, value, error);
+}
+
+void store_look_end(struct store_look *look)
+{
+    store_scan_close(look->cursor);
+    *look = (struct store_look){0};
+}
+
 status_t store_put(struct store_txn *txn, struct slice key, struct slice value, struct error *error)
 {
     ASSERT(txn && txn->ops);

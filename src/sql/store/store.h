@@ -42,6 +42,12 @@ struct store_ops {
     void (*scan_keyless)(struct store_cursor *cursor);
     status_t (*scan_count)(struct store_cursor *cursor, uint64_t *count, struct error *error);
     void (*scan_close)(struct store_cursor *cursor);
+    /* These three may be missing together: each look-up is then a get, or a scan of its own. */
+    void (*look_open)(struct store_txn *txn, struct store_cursor **cursor);
+    status_t (*look_range)(struct store_cursor *cursor, struct slice low, struct slice high,
+                           struct error *error);
+    status_t (*look_get)(struct store_cursor *cursor, struct slice key, bool *found,
+                         struct slice *value, struct error *error);
     status_t (*put)(struct store_txn *txn, struct slice key, struct slice value,
                     struct error *error);
     status_t (*remove)(struct store_txn *txn, struct slice key, struct error *error);
@@ -93,6 +99,28 @@ status_t store_put(struct store_txn *txn, struct slice key, struct slice value,
                    struct error *error);
 /* A key that is not there is no error. */
 status_t store_remove(struct store_txn *txn, struct slice key, struct error *error);
+
+/* ---- look-ups ----------------------------------------------------------------------------------
+ *
+ * Many short ranges and single keys, one after the other, by one cursor: what is near the one
+ * before is found from there, so keys that ascend cost least. */
+
+struct store_look {
+    struct store_txn *txn;
+    struct store_cursor *cursor; /* for store_scan_next; NULL before the first range */
+    bool keyless;
+};
+
+/* `keyless`: see store_scan_keyless. */
+void store_look_begin(struct store_look *look, struct store_txn *txn, bool keyless);
+/* As store_scan_open, ascending, in place of the range before; to be read from look->cursor. */
+status_t store_look_range(struct store_look *look, struct slice low, struct slice high,
+                          struct error *error);
+/* As store_get; the range before is over. */
+status_t store_look_get(struct store_look *look, struct slice key, bool *found, struct slice *value,
+                        struct error *error);
+/* May come twice, or for a zeroed one. */
+void store_look_end(struct store_look *look);
 
 /* For choosing plans; neither is noted as read, so no answer may depend on them. */
 

@@ -172,6 +172,26 @@ static uint32_t model_seek(const uint32_t *model, uint32_t at, int step)
     return at;
 }
 
+/* Steps from where `status` says that the cursor was placed. */
+static void compare_steps(struct world *world, struct kv_cursor *cursor, status_t status,
+                          const uint32_t *model, uint32_t from, uint32_t steps, int step,
+                          struct error *error)
+{
+    uint32_t at = model_seek(model, from, step);
+    for (uint32_t i = 0; i < steps; i++) {
+        struct slice value;
+        expect_ok(world, status, error);
+        expect(world, kv_cursor_valid(cursor) == (at < KEYS), "cursor: wrong end");
+        if (at >= KEYS)
+            return;
+        expect(world, slice_equal(kv_cursor_key(cursor), world->keys[at]), "cursor: wrong key");
+        expect_ok(world, kv_cursor_value(cursor, &value, error), error);
+        expect(world, slice_equal(value, value_of(world, at, model[at])), "cursor: wrong value");
+        at = model_seek(model, at + (uint32_t)step, step);
+        status = step > 0 ? kv_cursor_next(cursor, error) : kv_cursor_prev(cursor, error);
+    }
+}
+
 static void compare_walk(struct world *world, struct view *view, uint32_t from, uint32_t steps,
                          int step)
 {
@@ -184,18 +204,31 @@ static void compare_walk(struct world *world, struct view *view, uint32_t from, 
         kv_cursor_init_latest(&cursor, world->kv);
     status_t status = step > 0 ? kv_cursor_seek(&cursor, world->keys[from], &error)
                                : kv_cursor_seek_reverse(&cursor, world->keys[from], &error);
-    uint32_t at = model_seek(model, from, step);
-    for (uint32_t i = 0; i < steps; i++) {
-        struct slice value;
-        expect_ok(world, status, &error);
-        expect(world, kv_cursor_valid(&cursor) == (at < KEYS), "cursor: wrong end");
-        if (at >= KEYS)
-            return;
-        expect(world, slice_equal(kv_cursor_key(&cursor), world->keys[at]), "cursor: wrong key");
-        expect_ok(world, kv_cursor_value(&cursor, &value, &error), &error);
-        expect(world, slice_equal(value, value_of(world, at, model[at])), "cursor: wrong value");
-        at = model_seek(model, at + (uint32_t)step, step);
-        status = step > 0 ? kv_cursor_next(&cursor, &error) : kv_cursor_prev(&cursor, &error);
+    compare_steps(world, &cursor, status, model, from, steps, step, &error);
+}
+
+/* One cursor, placed again and again: near, far, and from beyond the end. */
+static void compare_near(struct world *world, struct view *view, uint32_t places)
+{
+    struct kv_cursor cursor;
+    struct error error;
+    const uint32_t *model = view != NULL ? view->model : world->latest;
+    if (view != NULL)
+        kv_cursor_init(&cursor, view->snapshot);
+    else
+        kv_cursor_init_latest(&cursor, world->kv);
+    uint32_t from = (uint32_t)prng_below(&world->prng, KEYS);
+    for (uint32_t i = 0; i < places; i++) {
+        if (prng_chance(&world->prng, 1, 4))
+            from = (uint32_t)prng_below(&world->prng, KEYS);
+        else
+            from = (from + (uint32_t)prng_below(&world->prng, 40)) % KEYS;
+        status_t status = kv_cursor_seek_near(&cursor, world->keys[from], &error);
+        int step = prng_chance(&world->prng, 3, 4) ? 1 : -1;
+        /* Placed at the first behind a key that is not there. */
+        uint32_t at = model_seek(model, from, 1);
+        compare_steps(world, &cursor, status, model, at, (uint32_t)prng_below(&world->prng, 9) + 1,
+                      step, &error);
     }
 }
 
@@ -412,6 +445,8 @@ static void step(struct world *world)
         compare_get(world, any_view(world), key);
     else if (kind < 8700)
         compare_walk(world, any_view(world), key, 20, prng_chance(&world->prng, 1, 2) ? 1 : -1);
+    else if (kind < 9000)
+        compare_near(world, any_view(world), 20);
     else if (kind < 9890)
         publish(world);
     else if (kind < 9940)

@@ -249,15 +249,17 @@ static void value_check(uint32_t number, struct slice got)
     buffer_free(&value);
 }
 
+/* `look`: by this scan, or NULL. */
 static void get_check(struct world *world, const struct mvcc_view *view, uint32_t written,
-                      const struct own *own)
+                      const struct own *own, struct mvcc_scan *look)
 {
     uint8_t bytes[KEY_SIZE];
     uint32_t key = (uint32_t)prng_below(&world->prng, KEYS);
     uint32_t number = expected(world, written, own, key, view->version);
     struct slice value;
     bool is_own;
-    status_t status = mvcc_get(view, key_of(key, bytes), &value, &is_own, &error);
+    status_t status = look ? mvcc_scan_get(look, key_of(key, bytes), &value, &is_own, &error)
+                           : mvcc_get(view, key_of(key, bytes), &value, &is_own, &error);
     assert_int_equal(status, number ? OK : ERR_NOT_FOUND);
     if (number)
         value_check(number, value);
@@ -293,11 +295,14 @@ static struct kv_entry walk_next(struct world *world, struct walk *walk, struct 
     return walk->entries[0];
 }
 
+/* `look`: by this scan, moved, which is left now and then before its end; or NULL. */
 static void scan_check(struct world *world, const struct mvcc_view *view, uint32_t written,
-                       const struct own *own)
+                       const struct own *own, struct mvcc_scan *look)
 {
     uint8_t low_bytes[KEY_SIZE], high_bytes[KEY_SIZE], bytes[KEY_SIZE];
-    bool reverse = prng_chance(&world->prng, 1, 2);
+    bool reverse = !look && prng_chance(&world->prng, 1, 2);
+    uint64_t wanted_max =
+        look && prng_chance(&world->prng, 1, 2) ? prng_below(&world->prng, 4) : KEYS;
     uint32_t low = (uint32_t)prng_below(&world->prng, KEYS);
     uint32_t high = low + (uint32_t)prng_below(&world->prng, KEYS - low);
     bool from_start = prng_chance(&world->prng, 1, 3), to_end = prng_chance(&world->prng, 1, 3);
@@ -311,18 +316,22 @@ static void scan_check(struct world *world, const struct mvcc_view *view, uint32
         high = KEYS;
     }
     struct walk walk = {.chance = prng_below(&world->prng, 3)};
-    struct mvcc_scan scan;
-    assert_ok(mvcc_scan_begin(&scan, view, low_key, high_key, reverse, &error));
-    scan.is_keyless = prng_chance(&world->prng, 1, 2);
-    for (uint32_t i = 0; i < high - low; i++) {
+    struct mvcc_scan own_scan, *scan = look ? look : &own_scan;
+    if (look)
+        assert_ok(mvcc_scan_move(scan, low_key, high_key, &error));
+    else
+        assert_ok(mvcc_scan_begin(scan, view, low_key, high_key, reverse, &error));
+    scan->is_keyless = prng_chance(&world->prng, 1, 2);
+    for (uint32_t i = 0; i < high - low && wanted_max > 0; i++) {
         uint32_t key = reverse ? high - 1 - i : low + i;
         uint32_t number = expected(world, written, own, key, view->version);
         if (!number)
             continue;
-        struct kv_entry got = walk_next(world, &walk, &scan);
+        wanted_max--;
+        struct kv_entry got = walk_next(world, &walk, scan);
         struct slice wanted = key_of(key, bytes);
         value_check(number, got.value);
-        if (!scan.is_keyless) {
+        if (!scan->is_keyless) {
             assert_int_equal(got.key.size, wanted.size);
             assert_memory_equal(got.key.data, wanted.data, wanted.size);
         } else if (walk.at > 0 && walk.at == walk.count) {
@@ -332,11 +341,26 @@ static void scan_check(struct world *world, const struct mvcc_view *view, uint32
                         slice_compare(got.key, key_of(high - 1, next)) <= 0);
         }
     }
-    assert_int_equal(walk.at, walk.count);
     arena_free(&walk.keys);
+    if (wanted_max == 0)
+        return;
+    assert_int_equal(walk.at, walk.count);
     struct slice key, value;
-    assert_int_equal(mvcc_scan_next(&scan, &key, &value, &error), ERR_NOT_FOUND);
-    assert_int_equal(mvcc_scan_next(&scan, &key, &value, &error), ERR_NOT_FOUND);
+    assert_int_equal(mvcc_scan_next(scan, &key, &value, &error), ERR_NOT_FOUND);
+    assert_int_equal(mvcc_scan_next(scan, &key, &value, &error), ERR_NOT_FOUND);
+}
+
+static void look_check(struct world *world, const struct mvcc_view *view, uint32_t written,
+                       const struct own *own)
+{
+    struct mvcc_scan look;
+    mvcc_scan_init(&look, view);
+    for (int i = 0; i < 8; i++) {
+        if (prng_chance(&world->prng, 1, 2))
+            get_check(world, view, written, own, &look);
+        else
+            scan_check(world, view, written, own, &look);
+    }
 }
 
 static void count_check(struct world *world, const struct mvcc_view *view, uint32_t written,
@@ -392,9 +416,10 @@ static void view_check(struct world *world)
     if (prng_chance(&world->prng, 1, 2))
         collect_some(world);
     for (int i = 0; i < 4; i++)
-        get_check(world, &view, written, &own);
+        get_check(world, &view, written, &own, NULL);
     for (int i = 0; i < 3; i++)
-        scan_check(world, &view, written, &own);
+        scan_check(world, &view, written, &own, NULL);
+    look_check(world, &view, written, &own);
     for (int i = 0; i < 3; i++)
         count_check(world, &view, written, view.overlay ? &own : &(struct own){0});
     mvcc_overlay_free(&overlay);

@@ -338,12 +338,45 @@ static void test_rewind_below_the_window(void **state)
     txn_free(&txn);
 }
 
+/* Of look-ups as much is noted as of gets and scans: the key, what was read of a range. */
+static void test_look_ups_are_noted(void **state)
+{
+    struct world *world = *state;
+    struct txn txn;
+    struct txn_scan look;
+    struct slice key, value = text("v");
+    for (uint32_t i = 0; i < 3; i++) {
+        const char *keys[] = {"d1", "d2", "d3"};
+        assert_int_equal(mvcc_write(world->kv, text(keys[i]), 5, &value, NULL, &error), OK);
+    }
+    begin(world, &txn, 10);
+    txn_look_open(&txn, &look);
+    assert_int_equal(txn_look_get(&look, text("b"), &value, &error), ERR_NOT_FOUND);
+    assert_int_equal(txn_look_range(&look, text("d"), text("e"), &error), OK);
+    for (uint32_t i = 0; i < 2; i++)
+        assert_int_equal(txn_scan_next(&look, &key, &value, &error), OK);
+    assert_int_equal(txn_look_range(&look, text("f"), text("g"), &error), OK);
+    assert_int_equal(txn_scan_next(&look, &key, &value, &error), ERR_NOT_FOUND);
+    assert_int_equal(txn_look_range(&look, text("h"), text("i"), &error), OK); /* not read */
+    assert_int_equal(txn_look_get(&look, text("d3x"), &value, &error), ERR_NOT_FOUND);
+    assert_int_equal(txn_look_get(&look, text("d1"), &value, &error), OK);
+    txn_scan_close(&look);
+    const char *yes[] = {"b", "d", "d1", "d2", "f", "fz", "d3x"};
+    const char *no[] = {"a", "c", "d3", "e", "g", "h", "hz", "i"};
+    for (uint32_t i = 0; i < sizeof yes / sizeof *yes; i++)
+        assert_true(noted(&txn, text(yes[i])));
+    for (uint32_t i = 0; i < sizeof no / sizeof *no; i++)
+        assert_false(noted(&txn, text(no[i])));
+    txn_free(&txn);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_many_reads_of_two_tables, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_many_reads, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_impossible_keys, world_open, world_close),
+        cmocka_unit_test_setup_teardown(test_look_ups_are_noted, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_messages, world_open, world_close),
         cmocka_unit_test(test_foreign_replies_are_bounded),
         cmocka_unit_test_setup_teardown(test_outcomes, world_open, world_close),
