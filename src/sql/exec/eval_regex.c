@@ -4,11 +4,9 @@
  * As in PostgreSQL a dot matches a line break and $ only the very end. A pattern that is constant
  * is compiled once for the statement; another one again whenever it differs from that of the row
  * before, in memory that is given back with the batch. What a match may do is limited, in steps and
- * in memory: a pattern of a client must not hold up the node. */
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
-#include "sql/exec/exec_int.h"
+ * in memory: a pattern of a client must not hold up the node. Beyond that it is found in another
+ * way (eval_regex_walk.c), if it can be. */
+#include "sql/exec/eval_regex_int.h"
 
 #include <string.h>
 
@@ -19,15 +17,6 @@ enum {
     STEPS_MAX = 1000000,      /* calls of the matcher inside itself, for one match */
     HEAP_KIB_MAX = 16 * 1024, /* for one match */
     BACKTRACK_MAX = 100000    /* depth */
-};
-
-struct regex {
-    struct slice pattern;
-    uint32_t options;
-    pcre2_general_context *general;
-    pcre2_match_context *limits;
-    pcre2_code *code;
-    pcre2_match_data *match;
 };
 
 static void *take_memory(size_t size, void *arena)
@@ -98,6 +87,9 @@ static status_t compile(const struct eval *eval, struct slice pattern, uint32_t 
         return error_sql(error, "2201B", eval->expr->position, "invalid regular expression: %s",
                          message);
     }
+    regex->translated = words;
+    regex->compiled_options = options;
+    regex->arena = arena;
     regex->match = pcre2_match_data_create_from_pattern(regex->code, regex->general);
     regex->limits = pcre2_match_context_create(regex->general);
     pcre2_set_match_limit(regex->limits, STEPS_MAX);
@@ -109,13 +101,19 @@ static status_t compile(const struct eval *eval, struct slice pattern, uint32_t 
 
 /* The first match from `start` on; *found. 54001 when it takes too much. */
 static status_t find(const struct eval *eval, struct regex *regex, struct slice text, size_t start,
-                     bool *found, struct error *error)
+                     enum regex_wish wish, bool *found, struct error *error)
 {
     status_t status = exec__cancel_check(eval->exec, error);
     if (status != OK)
         return status;
-    int rc = pcre2_match(regex->code, text.size ? text.data : (const uint8_t *)"", text.size, start,
+    int rc = PCRE2_ERROR_MATCHLIMIT;
+    if (!regex->walks || wish == REGEX_GROUPS)
+        rc = pcre2_match(regex->code, text.size ? text.data : (const uint8_t *)"", text.size, start,
                          PCRE2_NO_UTF_CHECK, regex->match, regex->limits);
+    if (rc < 0 && rc != PCRE2_ERROR_NOMATCH) {
+        rc = exec__regex_walk(regex, text, start, wish);
+        regex->walks = rc >= 0 || rc == PCRE2_ERROR_NOMATCH;
+    }
     *found = rc >= 0;
     if (rc >= 0 || rc == PCRE2_ERROR_NOMATCH)
         return OK;
@@ -422,12 +420,25 @@ static void append_replacement(const struct regex *regex, struct slice text, str
     }
 }
 
+static bool names_group(struct slice with)
+{
+    for (size_t i = 0; i + 1 < with.size; i++) {
+        if (with.data[i] != '\\')
+            continue;
+        i++;
+        if (with.data[i] >= '1' && with.data[i] <= '9')
+            return true;
+    }
+    return false;
+}
+
 /* The match of that number, or all. */
 static status_t replace(struct eval *eval, struct regex *regex, uint32_t row, struct wish wish,
                         struct error *error)
 {
     struct slice text = exec__eval_text(eval->arguments[0], row);
     struct slice with = exec__eval_text(eval->arguments[2], row);
+    enum regex_wish asked = names_group(with) ? REGEX_GROUPS : REGEX_PLACE;
     struct buffer out = {0};
     size_t kept = 0; /* up to here the text is in `out` */
     size_t at = wish.start;
@@ -437,7 +448,7 @@ static status_t replace(struct eval *eval, struct regex *regex, uint32_t row, st
     while (at <= text.size && status == OK) {
         size_t start;
         size_t end;
-        status = find(eval, regex, text, at, &found, error);
+        status = find(eval, regex, text, at, asked, &found, error);
         if (status != OK || !found)
             break;
         match_place(regex, 0, &start, &end);
@@ -469,7 +480,7 @@ static status_t count(struct eval *eval, struct regex *regex, uint32_t row, size
         size_t start;
         size_t end;
         bool found;
-        status_t status = find(eval, regex, text, at, &found, error);
+        status_t status = find(eval, regex, text, at, REGEX_PLACE, &found, error);
         if (status != OK)
             return status;
         if (!found)
@@ -521,12 +532,18 @@ static void part_result(struct eval *eval, const struct regex *regex, struct sli
 static status_t find_number(const struct eval *eval, struct regex *regex, struct slice text,
                             struct wish wish, bool *found, struct error *error)
 {
+    enum expr_call call = eval->expr->call;
+    bool part = call == CALL_REGEXP_PART || wish.group > 0;
+    bool place = call == CALL_REGEXP_SUBSTR || call == CALL_REGEXP_INSTR || wish.number > 1;
+    enum regex_wish asked = part && has_group(regex) ? REGEX_GROUPS
+                            : part || place          ? REGEX_PLACE
+                                                     : REGEX_WHETHER;
     size_t at = wish.start;
     *found = at <= text.size;
     for (int64_t number = 1; *found; number++) {
         size_t start;
         size_t end;
-        status_t status = find(eval, regex, text, at, found, error);
+        status_t status = find(eval, regex, text, at, asked, found, error);
         if (status != OK || !*found || number == wish.number)
             return status;
         match_place(regex, 0, &start, &end);
