@@ -10,7 +10,8 @@
  *      one put a moment ago, is a violation.
  *   3. check foreign keys, with all changes in place.
  * An UPDATE that touches no column of a key has nothing to take away, and goes over the rows once.
- * RETURNING gives the rows out when all is done. INSERT ... ON CONFLICT goes its own way: upsert.c.
+ * RETURNING gives the rows out when all is done; a query in it sees what was there before. INSERT
+ * ... ON CONFLICT goes its own way: upsert.c.
  *
  * An error leaves the changes made so far in the transaction, which the session then abandons. */
 #include <string.h>
@@ -444,6 +445,12 @@ static status_t modify_collected(struct modify *modify, struct error *error)
 /* ---- the operator -------------------------------------------------------------------------------
  */
 
+/* Queries in RETURNING do not see what the statement has changed. */
+static bool shows_before(const struct exec *exec, const struct plan *plan)
+{
+    return plan->as.modify.returning && exec->subquery_count > 0;
+}
+
 static status_t modify_next(struct operator* op, struct batch **out, struct error *error)
 {
     struct modify *modify = (struct modify *)op;
@@ -461,6 +468,8 @@ static status_t modify_next(struct operator* op, struct batch **out, struct erro
                                        : modify_collected(modify, error);
         if (status != OK)
             return status;
+        if (shows_before(op->exec, op->plan))
+            store_before_look_back(op->exec->context.txn);
         if (!op->plan->as.modify.returning)
             op->figures.rows = op->exec->rows_affected; /* nothing else will count them */
     }
@@ -588,6 +597,8 @@ status_t exec__modify_open(struct exec *exec, const struct plan *plan, struct op
     modify->table = table;
     ASSERT(table->index_count >= 1);
     ASSERT(plan->left->column_count >= table->column_count);
+    if (shows_before(exec, plan))
+        exec->context.txn = store_before_create(exec->context.txn, exec->arena);
     if (plan->as.modify.returning)
         exec__collection_init(&modify->returned, exec, plan->types, NULL, plan->column_count);
     status_t status = exec__modify_rows_init(modify, plan->as.modify.rules, error);

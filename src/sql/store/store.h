@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/bytes.h"
 #include "base/status.h"
 
@@ -148,6 +149,14 @@ void store_note_range(struct store_txn *txn, struct slice low, struct slice high
  * transaction. */
 status_t store_part_open(struct store_txn *txn, struct slice low, struct slice high,
                          struct store_cursor **cursor, struct error *error);
+
+/* ---- a look back (store_before.c) ------------------------------------------------------------
+ * A transaction that reads and writes `below`, for one statement, and notes what it writes over. It
+ * and its notes lie in the arena, and there is nothing to end. */
+struct store_txn *store_before_create(struct store_txn *below, struct arena *arena);
+/* From now on it gives out what was there when it was made, and takes no writes any more. No cursor
+ * may be open. */
+void store_before_look_back(struct store_txn *txn);
 
 /* ---- a dull store for tests: sorted entries in memory, transactions by copy -------------------
  * One thread; everything stays in memory until store_memory_destroy, which must come after the end
