@@ -334,13 +334,14 @@ static status_t hold_batch(struct sql_session *session, const struct batch *batc
     size_t budget = sql__statement_memory(session);
     if (*held <= budget)
         return OK;
-    error_set(&session->error, ERR_NOMEM, "out of memory: RETURNING gives more than %zu bytes",
-              budget);
+    error_set(&session->error, ERR_NOMEM,
+              "out of memory: %s gives more than %zu bytes that are held to the end",
+              session->planned.writes ? "RETURNING" : "a query with nextval", budget);
     error_hint(&session->error, "Return less at once, or raise work_mem.");
     return ERR_NOMEM;
 }
 
-/* RETURNING. */
+/* RETURNING, and a query that may be begun again. */
 static status_t hold_rows(struct sql_session *session)
 {
     const struct plan *root = session->planned.root;

@@ -203,6 +203,27 @@ static void test_memory_budget(void **state)
     expect(driver, "select count(*) from t", "count integer\n2800\nSELECT 1\n");
 }
 
+/* Rows are held where they may not go out before the end: the error says why. */
+static void test_memory_budget_of_held_rows(void **state)
+{
+    static const struct {
+        const char *sql, *said;
+    } cases[] = {
+        {"select nextval('s'), repeat('x', 99) from t a, t b", "a query with nextval gives more"},
+        {"update t set id = id + 10000 returning repeat('x', 999)", "RETURNING gives more"},
+    };
+    struct sql_driver *driver = *state;
+    fill(driver);
+    expect(driver, "create sequence s", "CREATE SEQUENCE\n");
+    sql_session_memory_set(sql_driver_session(driver, 0), 1 << 20);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *got = answer(driver, cases[i].sql);
+        if (!strstr(got, "ERROR 53200") || !strstr(got, cases[i].said))
+            fail_msg("%.300s", got);
+        mem_free(got);
+    }
+}
+
 /* What a subquery collects counts for the statement. */
 static void test_memory_budget_in_subqueries(void **state)
 {
@@ -513,6 +534,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_limits_of_texts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_prepared_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory_budget, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_memory_budget_of_held_rows, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory_budget_in_subqueries, setup, teardown),
         cmocka_unit_test_setup_teardown(test_depth_of_views, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cancel_from_a_thread, setup, teardown),
