@@ -5,17 +5,23 @@
 #include "base/check.h"
 #include "sql_int.h"
 
+static status_t plan(struct sql_session *session, const struct ast_statement *statement,
+                     bool no_padding, struct planned *planned)
+{
+    struct plan_options options = {.sqlite = sql__settings_sqlite(session->settings),
+                                   .no_padding = no_padding};
+    sql__internal_options(session, &options);
+    sql__planning_begin(session, &options);
+    status_t status = plan_statement(statement, session->catalog, &options, &session->run_arena,
+                                     planned, &session->error);
+    return sql__planning_end(session, status);
+}
+
 static status_t plan_query(struct sql_session *session, struct ast_select *select,
                            struct planned *planned)
 {
     const struct ast_statement statement = {.kind = AST_SELECT, .as.select = select};
-    struct plan_options options = {.sqlite = sql__settings_sqlite(session->settings),
-                                   .no_padding = true};
-    sql__internal_options(session, &options);
-    sql__planning_begin(session, &options);
-    status_t status = plan_statement(&statement, session->catalog, &options, &session->run_arena,
-                                     planned, &session->error);
-    return sql__planning_end(session, status);
+    return plan(session, &statement, true, planned);
 }
 
 /* The names of the query's columns, those given first. */
@@ -163,12 +169,7 @@ static status_t fill_table(struct sql_session *session)
     struct ast_insert insert = {.table = create->table, .source = create->source};
     const struct ast_statement statement = {.kind = AST_INSERT, .as.insert = &insert};
     struct planned planned;
-    struct plan_options options = {.sqlite = sql__settings_sqlite(session->settings)};
-    sql__internal_options(session, &options);
-    sql__planning_begin(session, &options);
-    status_t status = plan_statement(&statement, session->catalog, &options, &session->run_arena,
-                                     &planned, &session->error);
-    status = sql__planning_end(session, status);
+    status_t status = plan(session, &statement, false, &planned);
     if (status)
         return status;
     struct exec_context context;
