@@ -46,11 +46,10 @@ static struct ast_expr *parse_within(struct parse *parse, struct ast_expr *call)
         return NULL;
     bool twice = call->as.call.order_count > 0 || call->as.call.distinct || call->as.call.star;
     if (twice) {
-        parse->failed = true;
-        error_sql(parse->error, "42601", position, "cannot use %s with WITHIN GROUP",
-                  call->as.call.distinct ? "DISTINCT"
-                  : call->as.call.star   ? "*"
-                                         : "multiple ORDER BY clauses");
+        parse__fail(parse, "42601", position, "cannot use %s with WITHIN GROUP",
+                    call->as.call.distinct ? "DISTINCT"
+                    : call->as.call.star   ? "*"
+                                           : "multiple ORDER BY clauses");
         return NULL;
     }
     call->as.call.within_group = true;

@@ -1,6 +1,5 @@
 /* What PostgreSQL has and toyDB has not, and what stands for it: statements by their first word,
  * and what CREATE, DROP and ALTER would make. */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
