@@ -58,8 +58,8 @@ static status_t rows_keep(struct aggregation *aggregation, struct accumulator *a
         if (status != OK)
             return status;
     }
-    for (uint32_t i = 0; exec__is_ordered_set(accumulator->aggregate->kind) && i < intake->count;
-         i++)
+    for (uint32_t i = 0;
+         aggregate_is_ordered_set(accumulator->aggregate->kind) && i < intake->count; i++)
         exec__state_of(accumulator->states, intake, intake->rows[i])->count++;
     return exec__sorted_values_put(&accumulator->sorted, columns, intake->rows, intake->count,
                                    error);
@@ -391,7 +391,7 @@ static status_t group_put(struct aggregation *aggregation, uint32_t group, struc
         struct aggregate_state *state = &accumulator->states[group];
         struct arena *texts = &aggregation->sorted_texts;
         status_t status = OK;
-        if (exec__is_ordered_set(accumulator->aggregate->kind)) {
+        if (aggregate_is_ordered_set(accumulator->aggregate->kind)) {
             status = exec__ordered_result(&accumulator->sorted, group, state->count, texts, &value,
                                           error);
         } else {
@@ -498,7 +498,8 @@ static status_t accumulator_open(struct aggregation *aggregation, struct accumul
     if (status == OK && aggregate->separator)
         status = exec__eval_compile(exec, aggregate->separator, &aggregation->scratch,
                                     &accumulator->separator, error);
-    accumulator->is_sorted = aggregate->order_count > 0 || exec__is_ordered_set(aggregate->kind);
+    accumulator->is_sorted =
+        aggregate->order_count > 0 || aggregate_is_ordered_set(aggregate->kind);
     if (status == OK && accumulator->is_sorted)
         status = keys_open(aggregation, accumulator, error);
     if (aggregate->distinct && aggregate->argument && !accumulator->is_sorted) {

@@ -123,7 +123,7 @@ status_t exec__ordered_result(struct sorted_values *sorted, uint32_t group, uint
                               struct arena *texts, struct value *out, struct error *error)
 {
     const struct aggregate *aggregate = sorted->aggregate;
-    ASSERT(exec__is_ordered_set(aggregate->kind));
+    ASSERT(aggregate_is_ordered_set(aggregate->kind));
     *out = value_null(aggregate->type);
     if (count == 0)
         return OK;

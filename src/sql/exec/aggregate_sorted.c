@@ -15,7 +15,7 @@ enum { SHARE = 2 }; /* of what the operator may hold */
 void exec__sorted_values_init(struct sorted_values *sorted, struct exec *exec,
                               const struct aggregate *aggregate)
 {
-    bool by_value = exec__is_ordered_set(aggregate->kind); /* WITHIN GROUP */
+    bool by_value = aggregate_is_ordered_set(aggregate->kind); /* WITHIN GROUP */
     uint32_t count = aggregate->order_count;
     ASSERT(by_value ? count == 0 : count > 0 && aggregate->separator);
     *sorted = (struct sorted_values){.exec = exec,

@@ -250,7 +250,7 @@ void exec__spread_copy(const struct aggregate *aggregate, struct aggregate_state
                        const struct aggregate_state *from, struct arena *texts)
 {
     ASSERT(from->count > 0);
-    if (exec__is_pairs(aggregate->kind)) {
+    if (aggregate_is_of_pairs(aggregate->kind)) {
         into->as.pairs = arena_alloc(texts, sizeof *into->as.pairs);
         *into->as.pairs = *from->as.pairs;
     } else if (aggregate->type == SQL_NUMERIC) {
@@ -263,7 +263,7 @@ struct slice exec__spread_beside(const struct aggregate *aggregate,
                                  const struct aggregate_state *state)
 {
     ASSERT(state->count > 0);
-    if (exec__is_pairs(aggregate->kind))
+    if (aggregate_is_of_pairs(aggregate->kind))
         return slice_make(state->as.pairs, sizeof *state->as.pairs);
     if (aggregate->type == SQL_NUMERIC)
         return slice_make(state->as.exact, sizeof *state->as.exact);

@@ -381,7 +381,7 @@ status_t exec__states_take(const struct aggregate *aggregate, struct aggregate_s
         take_any(states, intake, texts);
         return OK;
     default:
-        ASSERT(exec__is_pairs(aggregate->kind));
+        ASSERT(aggregate_is_of_pairs(aggregate->kind));
         return exec__pairs_take(states, intake, texts, error);
     }
 }
@@ -421,7 +421,7 @@ status_t exec__state_result(const struct aggregate *aggregate, const struct aggr
         *out = value_integer((int64_t)state->count);
         return OK;
     }
-    if (exec__is_pairs(kind)) {
+    if (aggregate_is_of_pairs(kind)) {
         exec__pairs_result(aggregate, state, out);
         return OK;
     }
@@ -467,7 +467,7 @@ status_t exec__state_result(const struct aggregate *aggregate, const struct aggr
 bool exec__state_can_merge(const struct aggregate *aggregate)
 {
     return aggregate->kind != AGGREGATE_STRING && aggregate->kind != AGGREGATE_FIRST &&
-           !exec__is_ordered_set(aggregate->kind);
+           !aggregate_is_ordered_set(aggregate->kind);
 }
 
 static status_t merge_values(const struct aggregate *aggregate, struct aggregate_state *into,
@@ -513,7 +513,7 @@ static status_t merge_values(const struct aggregate *aggregate, struct aggregate
     case AGGREGATE_ANY:
         return OK;
     default:
-        ASSERT(exec__is_pairs(kind));
+        ASSERT(aggregate_is_of_pairs(kind));
         return exec__pairs_merge(into, from, error);
     }
 }
@@ -537,7 +537,7 @@ static void state_copy(const struct aggregate *aggregate, struct aggregate_state
         into->as.text = before.as.text;
         into->capacity = before.capacity;
         text_put(into, slice_make(from->as.text.data, from->as.text.size), texts);
-    } else if (exec__is_variance(kind) || exec__is_pairs(kind)) {
+    } else if (exec__is_variance(kind) || aggregate_is_of_pairs(kind)) {
         exec__spread_copy(aggregate, into, from, texts);
     }
 }
@@ -572,7 +572,7 @@ struct slice exec__state_beside(const struct aggregate *aggregate,
         return (struct slice){0};
     if (keeps_text(aggregate))
         return slice_make(state->as.text.data, state->as.text.size);
-    if (exec__is_variance(aggregate->kind) || exec__is_pairs(aggregate->kind))
+    if (exec__is_variance(aggregate->kind) || aggregate_is_of_pairs(aggregate->kind))
         return exec__spread_beside(aggregate, state);
     return (struct slice){0};
 }
@@ -587,7 +587,7 @@ void exec__state_restore(const struct aggregate *aggregate, struct aggregate_sta
     state->capacity = 0;
     if (keeps_text(aggregate))
         state->as.text.data = own;
-    else if (exec__is_pairs(aggregate->kind))
+    else if (aggregate_is_of_pairs(aggregate->kind))
         state->as.pairs = own;
     else
         state->as.exact = own;

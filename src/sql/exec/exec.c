@@ -151,7 +151,7 @@ bool exec__text_is_stable(const struct plan *plan, uint32_t column)
             return true;
         const struct aggregate *aggregate =
             &plan->as.aggregate.aggregates[column - plan->as.aggregate.group_count];
-        return aggregate->order_count == 0 && !exec__is_ordered_set(aggregate->kind);
+        return aggregate->order_count == 0 && !aggregate_is_ordered_set(aggregate->kind);
     }
     /* A sort may read its rows from a file, and then keeps them for one batch. */
     default:

@@ -511,10 +511,6 @@ exec__state_of(struct aggregate_state *states, const struct aggregate_intake *in
 
 /* Variances, and what is told of pairs of doubles (aggregate_spread.c). 22003 when a sum leaves
  * what doubles can be. */
-static inline bool exec__is_pairs(enum aggregate_kind kind)
-{
-    return kind >= AGGREGATE_REGR_COUNT && kind <= AGGREGATE_CORR;
-}
 static inline bool exec__is_variance(enum aggregate_kind kind)
 {
     return kind >= AGGREGATE_VAR_SAMP && kind <= AGGREGATE_STDDEV_POP;
@@ -536,13 +532,6 @@ struct slice exec__spread_beside(const struct aggregate *aggregate,
 /* *into, which has no values, gets those of `from`, in memory of its own. */
 void exec__spread_copy(const struct aggregate *aggregate, struct aggregate_state *into,
                        const struct aggregate_state *from, struct arena *texts);
-
-/* Percentiles and the mode look at all values of a group in order: they have no states, but are
- * made of sorted rows (aggregate_ordered.c). */
-static inline bool exec__is_ordered_set(enum aggregate_kind kind)
-{
-    return kind >= AGGREGATE_PERCENTILE_CONT && kind <= AGGREGATE_MODE;
-}
 
 /* ---- key ranges and reading rows (range.c, scan.c) ---------------------------------------------
  */

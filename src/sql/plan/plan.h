@@ -299,7 +299,7 @@ enum aggregate_kind {
     AGGREGATE_STDDEV_POP,
     AGGREGATE_STRING,     /* string_agg: texts with a separator between */
     AGGREGATE_ANY,        /* any value, NULL when there is none */
-    AGGREGATE_REGR_COUNT, /* to AGGREGATE_CORR: of pairs of doubles (y, x), the second of which is
+    AGGREGATE_REGR_COUNT, /* to AGGREGATE_CORR: of pairs (y, x), the second of which is
                              `separator` */
     AGGREGATE_REGR_SXX,
     AGGREGATE_REGR_SYY,
@@ -316,6 +316,17 @@ enum aggregate_kind {
     AGGREGATE_PERCENTILE_DISC,
     AGGREGATE_MODE, /* () WITHIN GROUP (ORDER BY argument) */
 };
+
+/* Of pairs of doubles (y, x). */
+static inline bool aggregate_is_of_pairs(enum aggregate_kind kind)
+{
+    return kind >= AGGREGATE_REGR_COUNT && kind <= AGGREGATE_CORR;
+}
+/* Called with WITHIN GROUP (ORDER BY ...). */
+static inline bool aggregate_is_ordered_set(enum aggregate_kind kind)
+{
+    return kind >= AGGREGATE_PERCENTILE_CONT && kind <= AGGREGATE_MODE;
+}
 
 struct sort_key {
     struct expr *expr;

@@ -208,7 +208,7 @@ status_t plan__bind_aggregate_call(struct scope *scope, const struct ast_expr *a
     if (ast->as.call.star) {
         out->kind = AGGREGATE_COUNT_ROWS;
         out->type = SQL_INTEGER;
-    } else if (plan__is_ordered_set(kind)) {
+    } else if (aggregate_is_ordered_set(kind)) {
         status = bind_within_group(scope, ast, out);
     } else {
         status = plan__bind_expr(scope, ast->as.call.arguments[0], &out->argument);

@@ -4,11 +4,6 @@
 
 #include "sql/plan/plan_int.h"
 
-/* Is it called with WITHIN GROUP (ORDER BY ...)? */
-static inline bool plan__is_ordered_set(enum aggregate_kind kind)
-{
-    return kind >= AGGREGATE_PERCENTILE_CONT && kind <= AGGREGATE_MODE;
-}
 /* What may be written for this kind of aggregate: 42883, 42809, 42601. */
 status_t plan__check_aggregate(struct scope *scope, const struct ast_expr *ast,
                                enum aggregate_kind kind);

@@ -3,17 +3,12 @@
 
 #include "sql/plan/plan_aggregate_int.h"
 
-static bool is_of_pairs(enum aggregate_kind kind)
-{
-    return kind >= AGGREGATE_REGR_COUNT && kind <= AGGREGATE_CORR;
-}
-
 /* ---- how they are called ----------------------------------------------------------------------
  */
 
 static uint32_t argument_count(enum aggregate_kind kind)
 {
-    if (kind == AGGREGATE_STRING || is_of_pairs(kind))
+    if (kind == AGGREGATE_STRING || aggregate_is_of_pairs(kind))
         return 2;
     return kind == AGGREGATE_MODE ? 0 : 1;
 }
@@ -26,7 +21,7 @@ static status_t wrong_count(struct scope *scope, const struct ast_expr *ast,
                                 ast->as.call.name, ast->as.call.star ? "*" : "");
     if (kind == AGGREGATE_STRING)
         error_hint(error, "It takes a text and a separator.");
-    else if (is_of_pairs(kind))
+    else if (aggregate_is_of_pairs(kind))
         error_hint(error, "It takes two numbers, %s(y, x).", ast->as.call.name);
     else if (kind == AGGREGATE_MODE)
         error_hint(error, "It is mode() WITHIN GROUP (ORDER BY value).");
@@ -40,7 +35,7 @@ status_t plan__check_aggregate(struct scope *scope, const struct ast_expr *ast,
 {
     struct error *error = scope->planner->error;
     const char *name = ast->as.call.name;
-    bool ordered_set = plan__is_ordered_set(kind);
+    bool ordered_set = aggregate_is_ordered_set(kind);
     status_t status;
     if (ordered_set && !ast->as.call.within_group) {
         status = error_sql(error, "42809", ast->position,
@@ -119,7 +114,7 @@ static enum sql_type argument_type(enum aggregate_kind kind, enum sql_type type,
     case AGGREGATE_MODE:
         return type == SQL_UNKNOWN ? SQL_TEXT : type;
     default:
-        ASSERT(is_of_pairs(kind));
+        ASSERT(aggregate_is_of_pairs(kind));
         return plan__can_coerce(type, SQL_DOUBLE) ? SQL_DOUBLE : SQL_UNKNOWN;
     }
 }
@@ -149,7 +144,7 @@ static status_t no_such_aggregate(struct planner *planner, const struct aggregat
 {
     const struct expr *first = aggregate->argument;
     const struct expr *second = aggregate->separator;
-    if (second && plan__is_ordered_set(aggregate->kind)) {
+    if (second && aggregate_is_ordered_set(aggregate->kind)) {
         first = aggregate->separator;
         second = aggregate->argument;
     }

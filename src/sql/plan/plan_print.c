@@ -416,7 +416,7 @@ void plan__print_aggregate(const struct aggregate *aggregate, struct buffer *out
 {
     buffer_printf(out, "%s(%s", plan__aggregate_name(aggregate->kind),
                   aggregate->distinct ? "DISTINCT " : "");
-    if (aggregate->kind >= AGGREGATE_PERCENTILE_CONT) {
+    if (aggregate_is_ordered_set(aggregate->kind)) {
         if (aggregate->separator)
             expr_print(aggregate->separator, out);
         buffer_append_string(out, ") WITHIN GROUP (ORDER BY ");
@@ -427,7 +427,7 @@ void plan__print_aggregate(const struct aggregate *aggregate, struct buffer *out
     } else {
         buffer_append_byte(out, '*');
     }
-    if (aggregate->separator && aggregate->kind < AGGREGATE_PERCENTILE_CONT) {
+    if (aggregate->separator && !aggregate_is_ordered_set(aggregate->kind)) {
         buffer_append_string(out, ", ");
         expr_print(aggregate->separator, out);
     }

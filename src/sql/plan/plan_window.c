@@ -334,7 +334,7 @@ static status_t bind_function(struct scope *scope, const struct ast_expr *ast,
                          "aggregate ORDER BY is not implemented for window functions");
     enum aggregate_kind aggregate;
     if (plan__aggregate_by_name(out->name, &aggregate)) {
-        if (plan__is_ordered_set(aggregate))
+        if (aggregate_is_ordered_set(aggregate))
             return error_sql(planner->error, "0A000", ast->position,
                              "OVER is not supported for ordered-set aggregate %s", out->name);
         out->kind = WINDOW_AGGREGATE;
