@@ -128,7 +128,8 @@ size_t exec__aggregation_memory(const struct aggregation *aggregation)
 static bool becomes_full(const struct aggregation *aggregation)
 {
     const struct split *split = aggregation->splits;
-    return aggregation->group_count > 0 && !(split && split->level + 1 == SPLIT_LEVELS) &&
+    return aggregation->group_count > 0 && !aggregation->in_runs &&
+           !(split && split->level + 1 == SPLIT_LEVELS) &&
            exec__aggregation_memory(aggregation) > exec__work_memory(aggregation->op.exec);
 }
 
@@ -178,6 +179,8 @@ static status_t groups_find(struct aggregation *aggregation, struct batch *in, s
     }
     if (aggregation->full)
         return groups_known(aggregation, in, error);
+    if (aggregation->in_runs)
+        return exec__runs_find(aggregation, in, error);
     status_t status =
         exec__key_table_put(&aggregation->table, aggregation->group_vectors, in->selection,
                             in->selected, aggregation->numbers, NULL, error);
@@ -319,11 +322,43 @@ static status_t input_take(struct aggregation *aggregation, struct error *error)
     }
 }
 
+/* Groups that are over: behind the last one a row of the same may come. */
+static uint32_t groups_over(const struct aggregation *aggregation)
+{
+    uint32_t groups = exec__aggregation_groups(aggregation);
+    return aggregation->in_runs && !aggregation->runs_end && groups > 0 ? groups - 1 : groups;
+}
+
+/* In runs: until there are groups for a batch. */
+static status_t runs_take(struct aggregation *aggregation, struct error *error)
+{
+    while (!aggregation->runs_end && groups_over(aggregation) < aggregation->op.exec->batch_rows) {
+        struct batch *in;
+        status_t status = exec__operator_next(aggregation->op.left, &in, error);
+        if (status == OK && in)
+            status = exec__aggregation_take(aggregation, in, error);
+        if (status != OK)
+            return status;
+        aggregation->runs_end = !in;
+    }
+    return OK;
+}
+
+/* Those that are over have gone out. */
+static status_t runs_next(struct aggregation *aggregation, struct error *error)
+{
+    status_t status = exec__runs_drop(aggregation, error);
+    aggregation->at = 0;
+    return status == OK ? runs_take(aggregation, error) : status;
+}
+
 static status_t all_take(struct aggregation *aggregation, struct error *error)
 {
     aggregation->ready = true;
     if (only_counts(aggregation))
         return rows_count(aggregation, error);
+    if (aggregation->in_runs)
+        return runs_take(aggregation, error);
     bool done;
     status_t status = exec__aggregation_parallel(aggregation, &done, error);
     if (status != OK || done)
@@ -379,12 +414,21 @@ static status_t part_take(struct aggregation *aggregation, bool *any, struct err
 /* ---- results ------------------------------------------------------------------------------------
  */
 
+/* The columns of `count` groups from `first` on. */
+static void groups_put(struct aggregation *aggregation, uint32_t first, struct batch *batch,
+                       uint32_t count)
+{
+    uint32_t *numbers = aggregation->rows;
+    for (uint32_t i = 0; i < count; i++)
+        numbers[i] = first + i;
+    for (uint32_t g = 0; g < aggregation->group_count; g++)
+        exec__collection_gather(&aggregation->table.keys, g, numbers, count, &batch->columns[g], 0);
+}
+
 /* A group's values, behind its columns. */
 static status_t group_put(struct aggregation *aggregation, uint32_t group, struct batch *batch,
                           uint32_t row, struct error *error)
 {
-    for (uint32_t g = 0; g < aggregation->group_count; g++)
-        exec__collection_gather(&aggregation->table.keys, g, &group, 1, &batch->columns[g], row);
     for (uint32_t a = 0; a < aggregation->accumulator_count; a++) {
         struct value value;
         struct accumulator *accumulator = &aggregation->accumulators[a];
@@ -413,15 +457,19 @@ static status_t aggregate_next(struct operator* op, struct batch **out, struct e
     status_t status = aggregation->ready ? OK : all_take(aggregation, error);
     if (status != OK)
         return status;
-    uint32_t groups = exec__aggregation_groups(aggregation);
-    if (aggregation->at == groups && aggregation->splits) {
+    if (aggregation->at == groups_over(aggregation) && aggregation->splits) {
         bool any;
         status = part_take(aggregation, &any, error);
-        groups = aggregation->table.keys.row_count;
         if (status != OK || !any)
             return status;
     }
-    uint32_t count = groups - aggregation->at;
+    if (aggregation->in_runs && !aggregation->runs_end &&
+        aggregation->at == groups_over(aggregation)) {
+        status = runs_next(aggregation, error);
+        if (status != OK)
+            return status;
+    }
+    uint32_t count = groups_over(aggregation) - aggregation->at;
     if (count == 0)
         return OK;
     if (count > op->exec->batch_rows)
@@ -439,6 +487,7 @@ static status_t aggregate_next(struct operator* op, struct batch **out, struct e
         aggregation->at++;
         done++;
     }
+    groups_put(aggregation, aggregation->at - done, batch, done);
     batch->row_count = batch->selected = done;
     *out = batch;
     return states_charge(aggregation, error);
@@ -542,6 +591,7 @@ status_t exec__aggregate_open(struct exec *exec, const struct plan *plan, struct
     uint32_t count = plan->as.aggregate.aggregate_count;
     aggregation->accumulators = arena_zalloc(exec->arena, count * sizeof(struct accumulator));
     aggregation->accumulator_count = count;
+    aggregation->in_runs = exec__aggregate_in_runs(exec, plan);
     status_t status = groups_open(aggregation, error);
     for (uint32_t a = 0; a < count && status == OK; a++)
         status = accumulator_open(aggregation, &aggregation->accumulators[a],

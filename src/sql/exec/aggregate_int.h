@@ -88,7 +88,9 @@ struct aggregation {
     size_t charged;
     uint64_t rows_taken; /* by one of several threads */
     bool ready;
-    bool full; /* no more groups are begun */
+    bool in_runs;  /* groups go out when the next ones have begun (aggregate_runs.c) */
+    bool runs_end; /* no more rows come */
+    bool full;     /* no more groups are begun */
     struct split *splits;
     bool in_part; /* rows come from a part, not from the input */
     struct split_reader reader;
@@ -102,6 +104,12 @@ static inline uint32_t exec__aggregation_groups(const struct aggregation *aggreg
 {
     return aggregation->group_count ? aggregation->table.keys.row_count : 1;
 }
+
+/* The groups of a batch's rows, whose columns are in group_vectors, into group_of. */
+status_t exec__runs_find(struct aggregation *aggregation, const struct batch *in,
+                         struct error *error);
+/* Loses the groups before the last one, which becomes the first. */
+status_t exec__runs_drop(struct aggregation *aggregation, struct error *error);
 
 /* Takes in the rows of a batch; what is held may grow beyond work_memory. */
 status_t exec__aggregation_take(struct aggregation *aggregation, const struct batch *in,

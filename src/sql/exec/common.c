@@ -31,6 +31,7 @@ static struct common *find_common(struct exec *top, const struct plan *plan)
     struct common *common = mem_zalloc(1, sizeof *common);
     top->commons[number] = common;
     exec__init_inner(&common->exec, top, &common->arena);
+    common->exec.may_gather = top->may_gather;
     const struct plan *below = plan->as.with.plan;
     enum sql_type *types;
     bool *stable;

@@ -59,7 +59,8 @@ static void inputs_prepare(struct exec *exec, const struct plan *plan)
         break;
     case PLAN_AGGREGATE:
         exec->few_wanted = false;
-        if (exec__aggregate_is_parallel(plan)) /* it has the threads itself */
+        if (!exec__aggregate_in_runs(exec, plan) &&
+            exec__aggregate_is_parallel(plan)) /* it has the threads itself */
             exec->gathered = exec__parallel_scan(plan->left);
         break;
     case PLAN_TOP_N: /* drops most rows sooner than they could be handed on */
@@ -148,7 +149,7 @@ bool exec__text_is_stable(const struct plan *plan, uint32_t column)
                exec__text_is_stable(plan->right, column - plan->left->column_count);
     case PLAN_AGGREGATE: { /* in what it collected, kept until it is closed, but with an order */
         if (column < plan->as.aggregate.group_count)
-            return true;
+            return !plan->as.aggregate.grouped; /* else kept until the next ones go out */
         const struct aggregate *aggregate =
             &plan->as.aggregate.aggregates[column - plan->as.aggregate.group_count];
         return aggregate->order_count == 0 && !aggregate_is_ordered_set(aggregate->kind);

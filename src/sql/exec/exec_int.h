@@ -729,6 +729,8 @@ void exec__parallel_again(struct parallel *parallel);
 void exec__parallel_destroy(struct parallel *parallel);
 /* Gives it the same value on any thread, in any order? */
 bool exec__parallel_expr(const struct expr *expr);
+/* Does an aggregation give its groups out as they end (aggregate_runs.c)? */
+bool exec__aggregate_in_runs(const struct exec *exec, const struct plan *plan);
 /* Can an aggregation be worked out by several threads (aggregate_parallel.c)? */
 bool exec__aggregate_is_parallel(const struct plan *plan);
 /* Rows in their order, read by several threads (gather.c): is it worth trying for a plan that is

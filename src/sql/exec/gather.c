@@ -522,7 +522,7 @@ bool exec__gather_wanted(const struct exec *exec, const struct plan *plan)
         exec->may_gather && !exec->few_wanted ? exec__parallel_scan(plan) : NULL;
     if (!scan)
         return false;
-    ASSERT(exec->top == exec && !exec->leader);
+    ASSERT(!exec->leader);
     double rows = exec->context.parallel_rows ? exec->context.parallel_rows : EXEC_PARALLEL_ROWS;
     return scan != exec->gathered && !plan_is_lookup(scan) &&
            (scan->rows_estimate <= 0 || scan->rows_estimate >= rows);

@@ -272,6 +272,9 @@ static struct subquery *find_subquery(struct exec *top, const struct subplan *pl
     top->subqueries[plan->number] = subquery;
     subquery->plan = plan;
     exec__init_inner(&subquery->exec, top, &subquery->arena);
+    /* One that runs often is done before several threads have begun. */
+    subquery->exec.may_gather = top->may_gather && plan->cell_count == 0;
+    subquery->exec.few_wanted = plan->kind == SUBPLAN_EXISTS;
     subquery->key_count = plan->cell_count + (seeks_operand(plan) ? 1 : 0);
     subquery->keys = mem_zalloc(subquery->key_count + 1, sizeof *subquery->keys);
     if (plan->kind == SUBPLAN_SCALAR)

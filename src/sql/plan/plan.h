@@ -548,7 +548,8 @@ struct plan {
             uint32_t group_count; /* 0: one group, even of no rows */
             struct aggregate *aggregates;
             uint32_t aggregate_count;
-        } aggregate; /* produces groups, then aggregates */
+            bool grouped; /* rows with equal groups come one after the other */
+        } aggregate;      /* produces groups, then aggregates */
         struct {
             struct expr **partitions;
             uint32_t partition_count;
@@ -648,6 +649,7 @@ struct plan_options {
     /* Rewrites that may be switched off, for tests and EXPLAIN; all on by default. */
     bool no_fold, no_pushdown, no_index, no_hash_join, no_lookup_join, no_top_n, no_unnest;
     bool no_merge_join;
+    bool no_grouped; /* nobody knows that rows come group by group */
     bool no_decorrelate;
     bool no_extremes; /* min and max by index */
     bool no_limit_pushdown;

@@ -268,6 +268,11 @@ void plan__add_aggregates(struct planner *planner, struct query *query, uint32_t
         plan__resolve_aggregate(planner, &aggregates[i], positions);
         stage->slots[groups + i] = query->aggregate_slots[first + i];
     }
+    if (!planner->options->no_grouped &&
+        plan__comes_grouped(planner, stage->plan->left, exprs, groups)) {
+        stage->plan->as.aggregate.grouped = true;
+        plan__rely_on_order(stage->plan->left);
+    }
     stage->cost += stage->rows;
     stage->rows = groups == 0 ? 1 : plan__group_rows(planner, query, &query->groups, stage->rows);
     stage->ordered = query->order_count == 0;

@@ -127,7 +127,7 @@ static void print_join(const struct plan *plan, struct buffer *out)
 
 static void print_aggregate(const struct plan *plan, struct buffer *out)
 {
-    buffer_append_string(out, "Aggregate:");
+    buffer_append_string(out, plan->as.aggregate.grouped ? "Aggregate (in order):" : "Aggregate:");
     for (uint32_t i = 0; i < plan->as.aggregate.aggregate_count; i++) {
         buffer_append_string(out, i ? ", " : " ");
         plan__print_aggregate(&plan->as.aggregate.aggregates[i], out);

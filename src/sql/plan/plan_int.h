@@ -540,6 +540,10 @@ void plan__resolve_aggregate(struct planner *planner, struct aggregate *aggregat
 /* Groups the rows of a stage, and computes `count` of the block's aggregates from `first` on. */
 void plan__add_aggregates(struct planner *planner, struct query *query, uint32_t first,
                           uint32_t count, struct stage *stage);
+/* Do rows of the plan that are equal in these columns of it come one after the other
+ * (plan_grouped.c)? Joins below have to keep their order then. */
+bool plan__comes_grouped(struct planner *planner, const struct plan *plan,
+                         struct expr *const *groups, uint32_t count);
 /* The block's aggregates, when they are the ends of indexes. */
 bool plan__choose_extremes(struct planner *planner, struct query *query, struct stage *out);
 /* A scan of a table under its conditions, by the cheapest path. */

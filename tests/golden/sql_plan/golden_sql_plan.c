@@ -158,6 +158,7 @@ static struct plan_options options_of(struct world *world, const struct golden_c
                                  .no_hash_join = strstr(without, "hash"),
                                  .no_lookup_join = strstr(without, "lookup"),
                                  .no_merge_join = strstr(without, "merge"),
+                                 .no_grouped = strstr(without, "grouped"),
                                  .no_decorrelate = strstr(without, "decorrelate"),
                                  .no_extremes = strstr(without, "extremes"),
                                  .no_prune = strstr(without, "prune"),

@@ -423,6 +423,7 @@ static const struct {
     {"index", offsetof(struct plan_options, no_index)},
     {"hash join", offsetof(struct plan_options, no_hash_join)},
     {"merge join", offsetof(struct plan_options, no_merge_join)},
+    {"rows group by group", offsetof(struct plan_options, no_grouped)},
     {"lookup join", offsetof(struct plan_options, no_lookup_join)},
     {"join order", offsetof(struct plan_options, no_join_order)},
     {"top n", offsetof(struct plan_options, no_top_n)},

@@ -243,6 +243,56 @@ static void test_index_order_agrees_with_sort(void **state)
     world_close(w);
 }
 
+/* Groups by the first columns of an index, whose rows come group by group, are those of a table of
+ * groups, in the same order. */
+static void check_groups(const struct table *table, const struct index *index, uint32_t columns)
+{
+    static const enum sql_type types[] = {I, I, T};
+    struct plan *rows = p_scan(w, table, index, "*");
+    if (prng_chance(&prng, 1, 2))
+        rows = p_filter(w, rows, CALL(CALL_NE, B, e_col(w, 1, I), random_integer(6)));
+    struct plan *plan = p_aggregate(w, rows, e_col(w, 1, I));
+    struct expr **groups = arena_alloc(&w->arena, 2 * sizeof *groups);
+    groups[0] = plan->as.aggregate.groups[0];
+    for (uint32_t g = 1; g < columns; g++) {
+        groups[g] = e_col(w, 2, types[2]);
+        plan->types[plan->column_count++] = types[2];
+    }
+    plan->as.aggregate.groups = groups;
+    plan->as.aggregate.group_count = columns;
+    p_aggregate_add(w, plan, AGGREGATE_COUNT_ROWS, NULL);
+    p_aggregate_add(w, plan, AGGREGATE_SUM, e_col(w, 0, I))->filter =
+        CALL(CALL_LT, B, e_col(w, 0, I), e_int(w, 40));
+    p_aggregate_add(w, plan, AGGREGATE_COUNT, e_col(w, 2, T));
+    p_aggregate_add(w, plan, AGGREGATE_MAX, e_col(w, 0, I));
+    if (prng_chance(&prng, 1, 4)) /* keeps texts: a table after all */
+        p_aggregate_add(w, plan, AGGREGATE_MIN, e_col(w, 2, T));
+    char *expected = answer(plan);
+    plan->as.aggregate.grouped = true;
+    assert_string_equal(answer(plan), expected);
+    /* As many rows to a group as several threads would need to have tables of their own. */
+    plan->rows_estimate = 1;
+    rows->rows_estimate = 1000;
+    assert_string_equal(answer(plan), expected);
+}
+
+static void test_groups_in_order_agree_with_a_table(void **state)
+{
+    (void)state;
+    struct error error;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        prng_seed(&prng, seed);
+        world_open(w);
+        bool large = seed % 4 == 0;
+        random_table("t", large ? 3000 : (uint32_t)prng_below(&prng, 90), large ? 1800 : 6);
+        assert_int_equal(world_index(w, "t", "x, s", false, &error), OK);
+        const struct table *table = world_find(w, "t");
+        for (uint32_t i = 0; i < (large ? 4 : 20); i++)
+            check_groups(table, &table->indexes[1], 1 + i % 2);
+        world_close(w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_merge_of_many),
         cmocka_unit_test(test_ranges_agree_with_filters),
         cmocka_unit_test(test_index_order_agrees_with_sort),
+        cmocka_unit_test(test_groups_in_order_agree_with_a_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
