@@ -183,14 +183,16 @@ static void lex_decimal(struct parse *parse, struct token *token, const char *te
     char shortest[PARSE__DOUBLE_SIZE];
     errno = 0;
     double real = strtod(text, NULL);
-    if (real > 1.7976931348623157e308 || (real == 0 && errno == ERANGE))
+    bool tiny = real == 0 && errno == ERANGE;
+    if (real > 1.7976931348623157e308)
         parse__lex_error(parse, token, token->end, "22003", "number is out of range");
     bool fits = fits_numeric(text, real, &numeric);
     if (!fits && isfinite(real)) {
         parse__double_text(real, shortest);
         fits = fits_numeric(shortest, real, &numeric);
     }
-    token->number = fits ? value_numeric(numeric) : value_double(real);
+    token->number = fits && !tiny ? value_numeric(numeric) : value_double(real);
+    token->overlong = tiny;
 }
 
 static uint32_t digit_value(uint8_t c)
@@ -236,6 +238,7 @@ static void lex_number(struct parse *parse, struct token *token)
 {
     size_t at = skip_grouped(parse, token->start);
     bool whole = true;
+    token->overlong = false;
     if (lex_based(parse, token))
         return;
     if (byte_at(parse, at) == '.') {
@@ -264,7 +267,7 @@ static void lex_number(struct parse *parse, struct token *token)
     token->kind = whole && errno == 0 ? TOKEN_INTEGER : TOKEN_DECIMAL;
     if (token->kind == TOKEN_DECIMAL)
         lex_decimal(parse, token, copy);
-    token->overlong = whole && token->kind == TOKEN_DECIMAL && token->number.type == SQL_DOUBLE;
+    token->overlong |= whole && token->kind == TOKEN_DECIMAL && token->number.type == SQL_DOUBLE;
 }
 
 static void lex_parameter(struct parse *parse, struct token *token)

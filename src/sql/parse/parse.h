@@ -115,7 +115,8 @@ struct ast_expr {
     uint32_t position; /* of its first token; of the operator for AST_BINARY, AST_IS, AST_LIKE,
                           AST_BETWEEN, AST_IN_*, AST_AND, AST_OR and ::, as PostgreSQL reports */
     uint32_t height;   /* of the tree below, subqueries included; a leaf has 1 */
-    bool overlong;     /* AST_LITERAL: an integer of more digits than a numeric has, as a double */
+    bool overlong;     /* AST_LITERAL: an integer of more digits than a numeric has, as a double; or
+                          a number that is too small for one, as 0 */
     union {
         struct value literal;
         uint32_t parameter;

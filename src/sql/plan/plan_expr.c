@@ -17,12 +17,21 @@ static status_t bind_list(struct scope *scope, struct ast_expr **items, uint32_t
     return OK;
 }
 
+static bool is_tiny(const struct ast_expr *literal)
+{
+    return literal->overlong && literal->as.literal.as.real == 0;
+}
+
 static status_t bind_literal(struct scope *scope, const struct ast_expr *ast, struct expr **out)
 {
     struct value value = ast->as.literal;
-    if (ast->overlong && !scope->planner->options->sqlite) {
+    if (is_tiny(ast) && !scope->planner->options->sqlite) {
+        value = value_numeric(numeric_make(0, NUMERIC_SCALE_MAX));
+    } else if (ast->overlong && !scope->planner->options->sqlite) {
         error_sql(scope->planner->error, "22003", ast->position, "number is out of range");
-        error_hint(scope->planner->error, "Exact numbers have up to %d digits; 1e40 is a double.",
+        error_hint(scope->planner->error,
+                   "Exact numbers have up to %d digits; 1e40 is a double, and so is "
+                   "what is cast to one.",
                    NUMERIC_DIGITS_MAX);
         return ERR_SQL;
     }
@@ -376,8 +385,19 @@ static status_t bind_case(struct scope *scope, const struct ast_expr *ast, struc
 
 static status_t bind_cast(struct scope *scope, const struct ast_expr *ast, struct expr **out)
 {
+    const struct ast_expr *of = ast->as.cast.operand;
+    enum sql_type to = ast->as.cast.type.kind;
     struct expr *operand;
-    status_t status = plan__bind_expr(scope, ast->as.cast.operand, &operand);
+    status_t status = OK;
+    /* An integer of any length, when it is said that it may lose digits. */
+    bool inexact = of->kind == AST_LITERAL && of->overlong && (to == SQL_DOUBLE || to == SQL_REAL);
+    if (inexact && is_tiny(of) && !scope->planner->options->sqlite)
+        return error_sql(scope->planner->error, "22003", of->position,
+                         "number is out of range for type %s", type_name(to));
+    if (inexact)
+        operand = plan__constant(scope->planner, of->as.literal, of->position);
+    else
+        status = plan__bind_expr(scope, of, &operand);
     if (status)
         return status;
     return plan__type_cast(scope->planner, operand, ast->as.cast.type, ast->position, out);

@@ -145,12 +145,22 @@ static struct pair logarithm(struct pair x)
     return add(guess, add(step, step));
 }
 
-/* The place of the first digit of a logarithm: 0 for 1 to 9, -1 for 0.1 to 0.9. Near 1 that of the
- * difference from 1. */
-static int32_t logarithm_weight(struct pair logarithm)
+/* About the place of the first digit of a logarithm: 0 for 1 to 9, -1 for 0.1 to 0.9. Near 1 that
+ * of the difference from 1. As PostgreSQL guesses it, for it is seen in the digits of results. */
+static int32_t logarithm_weight(struct numeric numeric, struct pair logarithm)
 {
     long double size = fabsl(logarithm.high);
-    return size == 0 ? 0 : (int32_t)log10l(size);
+    struct pair x = from_numeric(numeric);
+    __int128 one = 1;
+    int32_t weight = -1 - (int32_t)numeric_scale(numeric);
+    if (size == 0 || x.high < 0.9L || x.high > 1.1L)
+        return size == 0 ? 0 : (int32_t)log10l(size);
+    for (uint32_t i = 0; i < numeric_scale(numeric); i++)
+        one *= 10;
+    __int128 difference = numeric_coefficient(numeric) - one;
+    for (; difference != 0; difference /= 10)
+        weight++;
+    return weight;
 }
 
 static int32_t at_least(int32_t a, uint32_t b)
@@ -162,7 +172,8 @@ bool numeric_ln(struct numeric numeric, struct numeric *out)
 {
     ASSERT(numeric_coefficient(numeric) > 0);
     struct pair result = logarithm(from_numeric(numeric));
-    int32_t scale = at_least(SIGNIFICANT_MIN - logarithm_weight(result), numeric_scale(numeric));
+    int32_t scale =
+        at_least(SIGNIFICANT_MIN - logarithm_weight(numeric, result), numeric_scale(numeric));
     return to_numeric(result, scale, out);
 }
 
@@ -172,7 +183,7 @@ bool numeric_log(struct numeric base, struct numeric numeric, struct numeric *ou
     struct pair of_base = logarithm(from_numeric(base));
     struct pair of_number = logarithm(from_numeric(numeric));
     ASSERT(of_base.high != 0);
-    int32_t weight = logarithm_weight(of_number) - logarithm_weight(of_base);
+    int32_t weight = logarithm_weight(numeric, of_number) - logarithm_weight(base, of_base);
     int32_t scale = at_least(SIGNIFICANT_MIN - weight, numeric_scale(numeric));
     scale = at_least(scale, numeric_scale(base));
     return to_numeric(divide(of_number, of_base), scale, out);
@@ -228,6 +239,9 @@ enum numeric_power numeric_power(struct numeric base, struct numeric exponent, s
     }
     scale = SIGNIFICANT_MIN - (int32_t)(product.high * 0.434294481903252L);
     scale = at_least(at_least(scale, numeric_scale(base)), numeric_scale(exponent));
+    /* PostgreSQL counts digits behind the point, not significant ones, where it multiplies. */
+    if (whole && n >= INT32_MIN && n <= INT32_MAX)
+        scale = at_least(SIGNIFICANT_MIN, numeric_scale(base));
     struct pair result;
     const int32_t whole_max = 1 << 16;
     if (whole && n >= -whole_max && n <= whole_max) {
