@@ -313,8 +313,7 @@ static status_t change_column(struct sql_session *session, const struct table *t
 
 static bool is_primary_key(const struct table *table, const char *constraint)
 {
-    return table_visible_count(table) == table->column_count &&
-           strcmp(table->indexes[0].name, constraint) == 0;
+    return !table_has_row_id(table) && strcmp(table->indexes[0].name, constraint) == 0;
 }
 
 static status_t do_action(struct sql_session *session, const struct table *table,

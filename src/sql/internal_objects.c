@@ -15,12 +15,6 @@ static void columns_print(const struct table *table, const struct index *index, 
     buffer_append_byte(out, '\0');
 }
 
-/* The index of a hidden row id is nobody's. */
-static bool is_hidden(const struct table *table, const struct index *index)
-{
-    return index->id == 0 && table_visible_count(table) < table->column_count;
-}
-
 static void index_row(const struct catalog *catalog, const struct table *table,
                       const struct index *index, struct sql_rows *rows)
 {
@@ -54,9 +48,8 @@ void sql__index_rows(const struct catalog *catalog, struct sql_rows *rows)
     sql_rows_column(rows, "comment", SQL_TEXT);
     for (uint32_t t = 0; t < catalog->table_count; t++) {
         const struct table *table = catalog->tables[t];
-        for (uint32_t i = 0; i < table->index_count; i++)
-            if (!is_hidden(table, &table->indexes[i]))
-                index_row(catalog, table, &table->indexes[i], rows);
+        for (uint32_t i = table_first_index(table); i < table->index_count; i++)
+            index_row(catalog, table, &table->indexes[i], rows);
     }
 }
 

@@ -31,12 +31,6 @@ static const char *yes(bool yes)
     return yes ? "YES" : "NO";
 }
 
-/* The index of a hidden row id is none of a statement's. */
-static uint32_t first_index(const struct table *table)
-{
-    return table_visible_count(table) < table->column_count ? 1 : 0;
-}
-
 /* ---- schemata, tables, views ------------------------------------------------------------------
  */
 
@@ -271,7 +265,7 @@ bool sql__index_is_constraint(const struct table *table, const struct index *ind
 {
     uint32_t place = (uint32_t)(index - table->indexes);
     ASSERT(place < table->index_count);
-    return place >= first_index(table) && index->constraint && !index->building;
+    return place >= table_first_index(table) && index->constraint && !index->building;
 }
 
 static void constraint_row(struct sql_rows *rows, const struct table *table, const char *name,

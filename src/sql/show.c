@@ -6,12 +6,6 @@
 #include "base/check.h"
 #include "sql_int.h"
 
-/* The index of a hidden row id is not shown. */
-static uint32_t first_index(const struct table *table)
-{
-    return table_visible_count(table) < table->column_count ? 1 : 0;
-}
-
 static void show_tables(struct sql_session *session)
 {
     const struct catalog *catalog = session->catalog;
@@ -23,7 +17,7 @@ static void show_tables(struct sql_session *session)
         struct value *row = sql__result_row(session);
         row[0] = sql__result_text(session, table->name);
         row[1] = value_integer(table_visible_count(table));
-        row[2] = value_integer(table->index_count - first_index(table));
+        row[2] = value_integer(table->index_count - table_first_index(table));
     }
 }
 
@@ -94,7 +88,7 @@ static void show_indexes(struct sql_session *session, const struct table *table)
     sql__result_column(session, "included", SQL_TEXT);
     sql__result_column(session, "predicate", SQL_TEXT);
     sql__result_column(session, "building", SQL_BOOLEAN);
-    for (uint32_t i = first_index(table); i < table->index_count; i++) {
+    for (uint32_t i = table_first_index(table); i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
         uint32_t keys = index->column_count - index->included_count;
         struct value *row = sql__result_row(session);
@@ -218,7 +212,7 @@ static void print_create_table(const struct table *table, const struct catalog *
     ast_print_name(table->name, out);
     buffer_append_string(out, " (");
     print_columns(catalog, table, out);
-    for (uint32_t i = first_index(table); i < table->index_count; i++) {
+    for (uint32_t i = table_first_index(table); i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
         if (!index->constraint || index->building)
             continue;

@@ -106,7 +106,7 @@ const struct index *catalog_index(const struct catalog *catalog, const char *nam
     ASSERT(catalog && name);
     for (uint32_t i = 0; i < catalog->table_count; i++) {
         const struct table *at = catalog->tables[i];
-        for (uint32_t j = 0; j < at->index_count; j++) {
+        for (uint32_t j = table_first_index(at); j < at->index_count; j++) {
             if (strcmp(at->indexes[j].name, name) != 0)
                 continue;
             if (table)
@@ -148,6 +148,17 @@ uint32_t table_visible_count(const struct table *table)
 {
     ASSERT(table && table->column_count > 0);
     return table->column_count - (table->columns[table->column_count - 1].hidden ? 1 : 0);
+}
+
+bool table_has_row_id(const struct table *table)
+{
+    return table_visible_count(table) < table->column_count;
+}
+
+uint32_t table_first_index(const struct table *table)
+{
+    ASSERT(table->index_count > 0);
+    return table_has_row_id(table) ? 1 : 0;
 }
 
 int32_t table_column(const struct table *table, const char *name)

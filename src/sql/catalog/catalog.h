@@ -207,11 +207,15 @@ const struct column *catalog_sequence_identity(const struct catalog *catalog,
                                                const struct table **table);
 /* The first view made of this table or view, or NULL. */
 const struct view *catalog_dependent_view(const struct catalog *catalog, uint32_t relation_id);
-/* Index names are unique in the whole schema, as in PostgreSQL. */
+/* Index names are unique in the whole schema, as in PostgreSQL. That of a row id is not found. */
 const struct index *catalog_index(const struct catalog *catalog, const char *name,
                                   const struct table **table);
 /* How many columns statements see: all but a hidden one, which is the last. */
 uint32_t table_visible_count(const struct table *table);
+/* Is that a row id, for want of a primary key? */
+bool table_has_row_id(const struct table *table);
+/* The place of the first of its indexes that somebody asked for: that of a row id is nobody's. */
+uint32_t table_first_index(const struct table *table);
 /* Place of a visible column by name, or -1. */
 int32_t table_column(const struct table *table, const char *name);
 const struct index *table_index_by_id(const struct table *table, uint16_t id);

@@ -129,7 +129,7 @@ status_t catalog_add_primary_key(struct store_txn *txn, const struct catalog *ca
                                  struct error *error)
 {
     ASSERT(txn && catalog_table_by_id(catalog, table->id) == table);
-    if (table_visible_count(table) == table->column_count)
+    if (!table_has_row_id(table))
         return error_sql(error, "42P16", definition->position,
                          "multiple primary keys for table \"%s\" are not allowed", table->name);
     struct index key = {.id = 0, .unique = true, .constraint = true, .name = definition->name};
@@ -213,7 +213,7 @@ status_t catalog_drop_primary_key(struct store_txn *txn, const struct catalog *c
                                   const struct table *table, struct error *error)
 {
     ASSERT(txn && catalog_table_by_id(catalog, table->id) == table);
-    ASSERT(table_visible_count(table) == table->column_count);
+    ASSERT(!table_has_row_id(table));
     struct arena arena = {0};
     status_t status = catalog__index_unreferenced(catalog, table, &table->indexes[0], error);
     if (status == OK && table->ordinal_next >= CATALOG_COLUMNS_MAX)

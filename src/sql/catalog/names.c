@@ -39,13 +39,17 @@ status_t catalog__constraint_free(const struct table *table, const char *name, u
                      "constraint \"%s\" for relation \"%s\" already exists", name, table->name);
 }
 
+/* The index of a row id keeps its name for a primary key that may come. */
 bool catalog__relation_exists(const struct catalog *catalog, const struct table *table,
                               const char *name)
 {
     ASSERT(catalog && name);
-    if (catalog_table(catalog, name) || catalog_index(catalog, name, NULL) ||
-        catalog_view(catalog, name) || catalog_sequence(catalog, name))
+    if (catalog_table(catalog, name) || catalog_view(catalog, name) ||
+        catalog_sequence(catalog, name))
         return true;
+    for (uint32_t i = 0; i < catalog->table_count; i++)
+        if (index_named(catalog->tables[i], name))
+            return true;
     return table && (strcmp(table->name, name) == 0 || index_named(table, name));
 }
 

@@ -55,9 +55,8 @@ status_t catalog_rename_constraint(struct store_txn *txn, const struct catalog *
                                    uint32_t position, bool *found, struct error *error)
 {
     ASSERT(txn && catalog_table_by_id(catalog, table->id) == table && found);
-    uint32_t first = table_visible_count(table) < table->column_count ? 1 : 0;
     *found = true;
-    for (uint32_t i = first; i < table->index_count; i++) {
+    for (uint32_t i = table_first_index(table); i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
         if (index->constraint && strcmp(index->name, old) == 0)
             return catalog_rename_index(txn, catalog, table, index, name, position, error);

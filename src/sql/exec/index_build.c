@@ -231,7 +231,7 @@ static status_t rows_rekey(struct build *build, const struct store_entry *rows, 
                            struct error *error)
 {
     const struct table *table = build->table;
-    bool hidden = table_visible_count(table) < table->column_count;
+    bool hidden = table_has_row_id(table);
     struct value *stored =
         hidden ? arena_alloc(&build->arena, table->ordinal_next * sizeof *stored) : NULL;
     exec__rows_init(&build->rows, table, 1, &build->arena);

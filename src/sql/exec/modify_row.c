@@ -174,7 +174,7 @@ static status_t row_id_settle(struct modify *modify, struct error *error)
 status_t exec__row_insert(struct modify *modify, struct error *error)
 {
     const struct table *table = modify->table;
-    bool hidden = table_visible_count(table) < table->column_count;
+    bool hidden = table_has_row_id(table);
     status_t status = hidden ? row_id_settle(modify, error) : OK;
     buffer_reset(&modify->key);
     if (status == OK)

@@ -48,7 +48,7 @@ static status_t find_arbiter(struct planner *planner, const struct ast_insert *a
     status_t status = find_keys(planner, ast, table, places);
     if (status)
         return status;
-    for (uint32_t i = 0; i < table->index_count; i++) {
+    for (uint32_t i = table_first_index(table); i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
         bool named = constraint->text && index->constraint && !index->building &&
                      strcmp(index->name, constraint->text) == 0;
