@@ -80,6 +80,16 @@ status_t mvcc_view_open(struct mvcc_view *view, struct kv_snapshot *snapshot, ui
 status_t mvcc_get(const struct mvcc_view *view, struct slice key, struct slice *value, bool *own,
                   struct error *error);
 
+/* Gets that come one after the other, quick for keys near the one before. The view stays where it
+ * is and keeps its snapshot and its version; its overlay may change. One thread's. */
+struct mvcc_near;
+struct mvcc_near *mvcc_near_create(const struct mvcc_view *view);
+/* NULL is allowed. */
+void mvcc_near_destroy(struct mvcc_near *near);
+/* As mvcc_get. */
+status_t mvcc_near_get(struct mvcc_near *near, struct slice key, struct slice *value, bool *own,
+                       struct error *error);
+
 /* A walk over the keys of [low, high), ascending or descending; an empty `high` is no bound. The
  * bounds are not copied, and must not be longer forms of a key that may be stored (prefix-freeness
  * again). The overlay must not change while the walk goes on. */

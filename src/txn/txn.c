@@ -18,10 +18,51 @@ void txn_init(struct txn *txn, struct kv_snapshot *snapshot, uint64_t version, b
 void txn_free(struct txn *txn)
 {
     mem_free(txn->ranges);
+    mvcc_near_destroy(txn->near);
     arena_free(&txn->range_bytes);
     mvcc_overlay_free(&txn->overlay);
     kv_snapshot_close(txn->snapshot);
     *txn = (struct txn){0};
+}
+
+/* Of the keys of its size the next one? Keys are prefix-free: there is none between them. */
+static bool is_next(struct slice before, struct slice key)
+{
+    size_t at = key.size - 1;
+    if (before.size != key.size)
+        return false;
+    while (at > 0 && before.data[at] == 0xff && key.data[at] == 0)
+        at--;
+    return key.data[at] == before.data[at] + 1 && memcmp(before.data, key.data, at) == 0;
+}
+
+/* A range whose high end is the key right behind another, so that it may be moved on. */
+static bool ends_behind_key(const struct txn_range *range, struct slice key)
+{
+    return range->high.size == key.size + 1 && range->high.data[key.size] == 0;
+}
+
+/* Makes a range read lately longer by `key`, which is the next after its last: rows that are read
+ * or written one behind the other are noted in one range. Beside them a row's unique indexes are
+ * read, hence some ranges back. */
+static bool range_extend(struct txn *txn, struct slice key)
+{
+    enum { LATELY = 3 };
+    for (uint32_t i = txn->range_count; i > 0 && txn->range_count - i < LATELY; i--) {
+        struct txn_range *range = &txn->ranges[i - 1];
+        if (range->point) {
+            if (!is_next(range->low, key))
+                continue;
+            range->high = txn__key_behind(&txn->range_bytes, key);
+            range->point = false;
+            return true;
+        }
+        if (!ends_behind_key(range, key) || !is_next(slice_make(range->high.data, key.size), key))
+            continue;
+        memcpy((uint8_t *)(uintptr_t)range->high.data, key.data, key.size);
+        return true;
+    }
+    return false;
 }
 
 /* The bounds are in range_bytes, or are copied into it. */
@@ -43,14 +84,19 @@ static void key_note(struct txn *txn, struct slice key, status_t status)
 {
     /* No key of such a size is ever written: there is nothing to conflict with. */
     bool possible = key.size > 0 && key.size <= MVCC_KEY_MAX;
-    if (possible && !txn->read_only && (status == OK || status == ERR_NOT_FOUND))
+    if (possible && !txn->read_only && (status == OK || status == ERR_NOT_FOUND) &&
+        !range_extend(txn, key))
         range_note(txn, key, (struct slice){0}, true);
 }
 
 status_t txn_get(struct txn *txn, struct slice key, struct slice *value, struct error *error)
 {
     bool own;
-    status_t status = mvcc_get(&txn->view, key, value, &own, error);
+    if (!txn->near && txn->has_got && !txn->read_only)
+        txn->near = mvcc_near_create(&txn->view);
+    txn->has_got = true;
+    status_t status = txn->near ? mvcc_near_get(txn->near, key, value, &own, error)
+                                : mvcc_get(&txn->view, key, value, &own, error);
     if (!own)
         key_note(txn, key, status);
     return status;

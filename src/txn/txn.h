@@ -58,7 +58,9 @@ struct txn {
     uint32_t range_count;
     uint32_t range_capacity;
     struct arena range_bytes; /* their bounds */
-    bool read_only;           /* writes are refused and reads are not noted */
+    struct mvcc_near *near;   /* from the second txn_get on, of one that is not read_only */
+    bool has_got;
+    bool read_only; /* writes are refused and reads are not noted */
 };
 
 /* Takes the snapshot over; version: that of the last effect applied in it. One thread at a time

@@ -249,17 +249,18 @@ static void value_check(uint32_t number, struct slice got)
     buffer_free(&value);
 }
 
-/* `look`: by this scan, or NULL. */
+/* `look`: by this scan, or NULL; `near`: likewise. */
 static void get_check(struct world *world, const struct mvcc_view *view, uint32_t written,
-                      const struct own *own, struct mvcc_scan *look)
+                      const struct own *own, uint32_t key, struct mvcc_scan *look,
+                      struct mvcc_near *near)
 {
     uint8_t bytes[KEY_SIZE];
-    uint32_t key = (uint32_t)prng_below(&world->prng, KEYS);
     uint32_t number = expected(world, written, own, key, view->version);
     struct slice value;
     bool is_own;
-    status_t status = look ? mvcc_scan_get(look, key_of(key, bytes), &value, &is_own, &error)
-                           : mvcc_get(view, key_of(key, bytes), &value, &is_own, &error);
+    status_t status = look   ? mvcc_scan_get(look, key_of(key, bytes), &value, &is_own, &error)
+                      : near ? mvcc_near_get(near, key_of(key, bytes), &value, &is_own, &error)
+                             : mvcc_get(view, key_of(key, bytes), &value, &is_own, &error);
     assert_int_equal(status, number ? OK : ERR_NOT_FOUND);
     if (number)
         value_check(number, value);
@@ -357,10 +358,24 @@ static void look_check(struct world *world, const struct mvcc_view *view, uint32
     mvcc_scan_init(&look, view);
     for (int i = 0; i < 8; i++) {
         if (prng_chance(&world->prng, 1, 2))
-            get_check(world, view, written, own, &look);
+            get_check(world, view, written, own, (uint32_t)prng_below(&world->prng, KEYS), &look,
+                      NULL);
         else
             scan_check(world, view, written, own, &look);
     }
+}
+
+/* To and fro, most of the time to the next key. */
+static void near_check(struct world *world, const struct mvcc_view *view, uint32_t written,
+                       const struct own *own)
+{
+    struct mvcc_near *near = mvcc_near_create(view);
+    uint32_t key = 0;
+    for (int i = 0; i < 12; i++) {
+        key = prng_chance(&world->prng, 3, 4) ? key + 1 : (uint32_t)prng_below(&world->prng, KEYS);
+        get_check(world, view, written, own, key % KEYS, NULL, near);
+    }
+    mvcc_near_destroy(near);
 }
 
 static void count_check(struct world *world, const struct mvcc_view *view, uint32_t written,
@@ -416,7 +431,9 @@ static void view_check(struct world *world)
     if (prng_chance(&world->prng, 1, 2))
         collect_some(world);
     for (int i = 0; i < 4; i++)
-        get_check(world, &view, written, &own, NULL);
+        get_check(world, &view, written, &own, (uint32_t)prng_below(&world->prng, KEYS), NULL,
+                  NULL);
+    near_check(world, &view, written, &own);
     for (int i = 0; i < 3; i++)
         scan_check(world, &view, written, &own, NULL);
     look_check(world, &view, written, &own);

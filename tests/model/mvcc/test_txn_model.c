@@ -45,7 +45,7 @@ static struct error error;
 static struct slice key_of(uint32_t key, uint8_t bytes[2])
 {
     bytes[0] = (uint8_t)('a' + key / 10);
-    bytes[1] = (uint8_t)(key % 10 * 20);
+    bytes[1] = (uint8_t)(key % 10); /* each ten next to each other */
     return slice_make(bytes, 2);
 }
 
@@ -97,6 +97,8 @@ static void request_make(struct world *world, uint64_t read_version, struct look
     for (int i = 0; i < RANGES; i++) {
         struct slice value;
         looked[i].low = (uint32_t)prng_below(&world->prng, KEYS);
+        if (i > 0 && prng_chance(&world->prng, 1, 2)) /* going on behind the one before */
+            looked[i].low = looked[i - 1].high % KEYS;
         looked[i].high = looked[i].low + 1;
         if (prng_chance(&world->prng, 1, 2)) {
             looked[i].high = looked[i].low;

@@ -105,6 +105,39 @@ static void test_many_reads_of_two_tables(void **state)
     txn_free(&txn);
 }
 
+/* Keys read one behind the other are one range, which covers them and no other; each of two such
+ * runs, too, that take turns. */
+static void test_reads_in_a_row(void **state)
+{
+    struct world *world = *state;
+    struct txn txn;
+    struct slice value = text("v");
+    uint8_t key[5] = {'k'}, other[5] = {'l'}, longer[6] = {'l'};
+    put_u32_be(key + 1, 6000);
+    assert_int_equal(mvcc_write(world->kv, slice_make(key, 5), 1, &value, NULL, &error), OK);
+    begin(world, &txn, 1);
+    for (uint32_t i = 1000; i < 5000; i++) {
+        put_u32_be(key + 1, i);
+        put_u32_be(other + 1, i + 20);
+        assert_int_equal(txn_get(&txn, slice_make(key, 5), &value, &error), ERR_NOT_FOUND);
+        assert_int_equal(txn_get(&txn, slice_make(other, 5), &value, &error), ERR_NOT_FOUND);
+    }
+    assert_int_equal(txn.range_count, 2);
+    for (uint32_t i = 990; i < 5030; i++) {
+        put_u32_be(key + 1, i);
+        put_u32_be(other + 1, i);
+        assert_int_equal(noted(&txn, slice_make(key, 5)), i >= 1000 && i < 5000);
+        assert_int_equal(noted(&txn, slice_make(other, 5)), i >= 1020 && i < 5020);
+    }
+    /* One that does not follow, and one of another size. */
+    put_u32_be(key + 1, 6000);
+    put_u32_be(longer + 1, 5020);
+    assert_int_equal(txn_get(&txn, slice_make(key, 5), &value, &error), OK);
+    assert_int_equal(txn_get(&txn, slice_make(longer, 6), &value, &error), ERR_NOT_FOUND);
+    assert_int_equal(txn.range_count, 4);
+    txn_free(&txn);
+}
+
 /* A key that cannot be there cannot be in conflict; it must not spoil the request. */
 static void test_impossible_keys(void **state)
 {
@@ -375,6 +408,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_many_reads_of_two_tables, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_many_reads, world_open, world_close),
+        cmocka_unit_test_setup_teardown(test_reads_in_a_row, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_impossible_keys, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_look_ups_are_noted, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_messages, world_open, world_close),
