@@ -189,7 +189,8 @@ int bin__shell_command(struct bin__shell *shell, const char *command)
     if (code < 0) {
         bin__pager_begin(&shell->pager);
         code = bin__shell_list(shell, text, argument);
-        bin__pager_end(&shell->pager);
+        if (!bin__pager_end(&shell->pager))
+            code = BIN__EXIT_FAILED;
     }
     if (code < 0)
         code = bin__shell_complain(shell, "unknown command \\%s, try \\? for help", text);

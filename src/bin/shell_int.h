@@ -40,6 +40,7 @@ struct bin__pager {
     uint32_t screen_lines;
     struct buffer held;
     struct bin__process process;
+    void (*sigpipe)(int); /* what was done about it before the process began */
 };
 
 struct bin__shell {

@@ -63,10 +63,11 @@ void bin__pager_begin(struct bin__pager *pager)
 
 static void start(struct bin__pager *pager)
 {
-    signal(SIGPIPE, SIG_IGN); /* the person may leave it at any time */
+    pager->sigpipe = signal(SIGPIPE, SIG_IGN); /* the person may leave it at any time */
     if (!bin__process_open(&pager->process, pager->command)) {
         pager->process.pid = 0;
         pager->active = false;
+        signal(SIGPIPE, pager->sigpipe);
         bin__write_stdout(NULL, pager->held.data, pager->held.size);
     } else if (!bin__process_write(&pager->process, pager->held.data, pager->held.size)) {
         pager->left = true;
@@ -99,7 +100,7 @@ bool bin__pager_end(struct bin__pager *pager)
     bool written = true;
     if (pager->process.pid) {
         int status = bin__process_close(&pager->process);
-        signal(SIGPIPE, SIG_DFL);
+        signal(SIGPIPE, pager->sigpipe); /* which an embedded node has ignored all along */
         if (status == BIN__PROCESS_FAILED) {
             fprintf(stderr, "NOTICE:  the pager \"%s\" could not be run; PAGER names another\n",
                     pager->command);

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import signal
 import tempfile
 import time
 
@@ -149,6 +150,25 @@ def what_is_longer_than_the_screen():
     terminal.expect(r"toydb> $")
     assert "could not be run" in terminal.line(rows(50))
     assert "row 50" in terminal.line(rows(50))
+    terminal.send("\\q\n")
+    assert terminal.end() == 0
+
+
+def ignored_signals(process):
+    with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
+        return int(re.search(r"^SigIgn:\s*(\w+)$", file.read(), re.M).group(1), 16)
+
+
+@test
+def a_pager_over_an_embedded_node():
+    """Whose sockets must not end the process, before and after."""
+    directory = os.path.join(tempfile.mkdtemp(dir=scratch), "data")
+    terminal = Terminal(TOYSQL, "--embedded", directory, pager="sed 's/row /paged /'")
+    terminal.expect(r"toydb> $")
+    before = ignored_signals(terminal.process)
+    assert before & 1 << signal.SIGPIPE - 1, before
+    assert "paged 50" in terminal.line("SELECT x, 'row ' || x FROM generate_series(1, 50) AS g (x);")
+    assert ignored_signals(terminal.process) == before
     terminal.send("\\q\n")
     assert terminal.end() == 0
 
