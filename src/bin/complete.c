@@ -114,15 +114,10 @@ static struct slice word_before(struct slice text)
     return slice_make(text.data + from, text.size - from);
 }
 
-static bool word_is(struct slice word, const char *text)
-{
-    return word.size == strlen(text) && strncasecmp((const char *)word.data, text, word.size) == 0;
-}
-
 static bool word_in(struct slice word, const char *const *words)
 {
     for (; *words; words++)
-        if (word_is(word, *words))
+        if (bin__word_is(word, *words))
             return true;
     return false;
 }
@@ -131,7 +126,7 @@ static void words_read(struct bin__split *split, const uint8_t *end, struct befo
 {
     struct slice word;
     while (bin__split_word(split, &word) && word.data < end) {
-        if (word_is(word, ";")) {
+        if (bin__word_is(word, ";")) {
             out->count = 0;
             continue;
         }
@@ -196,7 +191,7 @@ static bool complete_follower(const struct before *before, struct bin__matches *
                  {"group", "BY"},    {"partition", "BY"},      {"primary", "KEY"},
                  {"foreign", "KEY"}, {"start", "TRANSACTION"}, {"cross", "JOIN"}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
-        if (before->count && word_is(before->words[before->count - 1], pairs[i].word))
+        if (before->count && bin__word_is(before->words[before->count - 1], pairs[i].word))
             match_word(out, before->typed, pairs[i].next, strlen(pairs[i].next));
     return out->count > 0;
 }
@@ -234,7 +229,7 @@ static void complete_names(const struct bin__names *names, enum bin__name_kind k
 static bool is_mentioned(const struct before *before, const char *relation)
 {
     for (uint32_t i = 0; i < before->count; i++)
-        if (word_is(before->words[i], relation))
+        if (bin__word_is(before->words[i], relation))
             return true;
     return false;
 }
@@ -249,12 +244,12 @@ static void complete_columns(const struct bin__names *names, const struct before
         const struct bin__name *name = &names->items[i];
         if (name->kind != BIN__NAME_COLUMN)
             continue;
-        owner_known |= word_is(before->owner, name->of);
+        owner_known |= bin__word_is(before->owner, name->of);
         any_mentioned |= is_mentioned(before, name->of);
     }
     for (uint32_t i = 0; i < names->count; i++) {
         const struct bin__name *name = &names->items[i];
-        bool fits = owner_known     ? word_is(before->owner, name->of)
+        bool fits = owner_known     ? bin__word_is(before->owner, name->of)
                     : any_mentioned ? is_mentioned(before, name->of)
                                     : true;
         if (name->kind == BIN__NAME_COLUMN && fits)
@@ -276,7 +271,7 @@ static void complete(const struct bin__names *names, const struct before *before
         out->after = ' ';
     } else if (word_in(last, relation_next)) {
         complete_names(names, BIN__NAME_RELATION, before->typed, out);
-    } else if (word_is(last, "index")) {
+    } else if (bin__word_is(last, "index")) {
         complete_names(names, BIN__NAME_INDEX, before->typed, out);
     } else if (before->count <= 2 && word_in(last, setting_next)) {
         complete_names(names, BIN__NAME_SETTING, before->typed, out);

@@ -32,8 +32,8 @@ static pid_t start(const char *command, const int *pipe_ends)
     if (pipe_ends) {
         posix_spawn_file_actions_adddup2(&actions, pipe_ends[0], STDIN_FILENO);
         posix_spawn_file_actions_addclose(&actions, pipe_ends[0]);
-        posix_spawn_file_actions_addclose(&actions,
-                                          pipe_ends[1]); /* or it would never see an end */
+        /* Or it would never see an end. */
+        posix_spawn_file_actions_addclose(&actions, pipe_ends[1]);
     }
     if (posix_spawn(&pid, "/bin/sh", &actions, &attributes, words, environ) != 0)
         pid = -1;
@@ -70,12 +70,11 @@ bool bin__process_open(struct bin__process *process, const char *command)
     return process->pid >= 0;
 }
 
-bool bin__process_write(struct bin__process *process, const void *data, size_t size)
+bool bin__write_all(int fd, const void *data, size_t size)
 {
     const char *at = data;
-    ASSERT(process->pid > 0);
     while (size > 0) {
-        ssize_t done = write(process->fd, at, size);
+        ssize_t done = write(fd, at, size);
         if (done < 0 && errno == EINTR)
             continue;
         if (done <= 0)
@@ -84,6 +83,12 @@ bool bin__process_write(struct bin__process *process, const void *data, size_t s
         size -= (size_t)done;
     }
     return true;
+}
+
+bool bin__process_write(struct bin__process *process, const void *data, size_t size)
+{
+    ASSERT(process->pid > 0);
+    return bin__write_all(process->fd, data, size);
 }
 
 int bin__process_close(struct bin__process *process)

@@ -11,6 +11,9 @@ enum { BIN__PROCESS_FAILED = 127 }; /* as sh says it: could not be run, or was e
 /* Runs it on the terminal and waits; its exit code, or BIN__PROCESS_FAILED. */
 int bin__process_run(const char *command);
 
+/* All of it to a file or pipe; false: no more can be written. */
+bool bin__write_all(int fd, const void *data, size_t size);
+
 /* One that reads what is written to it. */
 struct bin__process {
     pid_t pid; /* 0: none runs */

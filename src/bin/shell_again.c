@@ -120,17 +120,6 @@ int bin__shell_clear(struct bin__shell *shell, const char *argument)
 /* ---- \e ---------------------------------------------------------------------------------------
  */
 
-static bool write_all(int fd, struct slice text)
-{
-    while (text.size > 0) {
-        ssize_t done = write(fd, text.data, text.size);
-        if (done <= 0)
-            return false;
-        text = slice_make(text.data + done, text.size - (size_t)done);
-    }
-    return true;
-}
-
 static const char *editor(void)
 {
     static const char *const names[] = {"TOYSQL_EDITOR", "VISUAL", "EDITOR"};
@@ -164,8 +153,8 @@ static bool draft_make(struct bin__shell *shell, char *path, size_t size)
     if (snprintf(path, size, "%s/%s", dir && *dir ? dir : "/tmp", name) >= (int)size)
         return false;
     int fd = mkstemps(path, (int)strlen(".sql"));
-    bool written = fd >= 0 && write_all(fd, text) &&
-                   write_all(fd, slice_from_string(text.size ? ";\n" : "\n"));
+    bool written = fd >= 0 && bin__write_all(fd, text.data, text.size) &&
+                   (text.size ? bin__write_all(fd, ";\n", 2) : bin__write_all(fd, "\n", 1));
     if (fd >= 0)
         close(fd);
     return written;

@@ -8,11 +8,6 @@
 /* ---- which statement it is --------------------------------------------------------------------
  */
 
-static bool word_is(struct slice word, const char *text)
-{
-    return word.size == strlen(text) && strncasecmp((const char *)word.data, text, word.size) == 0;
-}
-
 /* Of a text whose first word is COPY. */
 static enum bin__copy copy_direction(struct bin__split *split)
 {
@@ -20,14 +15,14 @@ static enum bin__copy copy_direction(struct bin__split *split)
     bool from = false, to = false;
     uint32_t depth = 0; /* of parentheses: a query may read from a table of any name */
     while (bin__split_word(split, &word)) {
-        if (depth == 0 && from && word_is(word, "stdin"))
+        if (depth == 0 && from && bin__word_is(word, "stdin"))
             return BIN__COPY_FROM;
-        if (depth == 0 && to && word_is(word, "stdout"))
+        if (depth == 0 && to && bin__word_is(word, "stdout"))
             return BIN__COPY_TO;
-        depth += word_is(word, "(");
-        depth -= depth > 0 && word_is(word, ")");
-        from = word_is(word, "from");
-        to = word_is(word, "to");
+        depth += bin__word_is(word, "(");
+        depth -= depth > 0 && bin__word_is(word, ")");
+        from = bin__word_is(word, "from");
+        to = bin__word_is(word, "to");
     }
     return BIN__COPY_NOT;
 }
@@ -37,11 +32,11 @@ enum bin__copy bin__copy_kind(struct slice statement)
     struct bin__split split;
     struct slice word;
     enum bin__copy kind = BIN__COPY_NOT;
-    if (statement.size < 4 || !word_is(slice_make(statement.data, 4), "copy"))
+    if (statement.size < 4 || !bin__word_is(slice_make(statement.data, 4), "copy"))
         return BIN__COPY_NOT;
     bin__split_init(&split);
     if (bin__split_feed(&split, statement) == OK && bin__split_word(&split, &word) &&
-        word_is(word, "copy"))
+        bin__word_is(word, "copy"))
         kind = copy_direction(&split);
     bin__split_free(&split);
     return kind;
@@ -118,15 +113,15 @@ static bool copy_parse(struct bin__split *split, struct copy *out)
     uint32_t depth = 0;
     *out = (struct copy){0};
     while (bin__split_word(split, &word)) {
-        if (depth == 0 && (word_is(word, "from") || word_is(word, "to"))) {
-            out->from = word_is(word, "from");
+        if (depth == 0 && (bin__word_is(word, "from") || bin__word_is(word, "to"))) {
+            out->from = bin__word_is(word, "from");
             out->what = slice_make(split->text.data, (size_t)(word.data - split->text.data));
             out->behind = file_take(
                 slice_make(split->text.data + split->at, split->text.size - split->at), &out->file);
             return out->what.size > 0 && out->file.size > 1;
         }
-        depth += word_is(word, "(");
-        depth -= depth > 0 && word_is(word, ")");
+        depth += bin__word_is(word, "(");
+        depth -= depth > 0 && bin__word_is(word, ")");
     }
     return false;
 }

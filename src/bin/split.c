@@ -1,6 +1,7 @@
 #include "bin/split_int.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/check.h"
 
@@ -225,6 +226,11 @@ bool bin__split_word(struct bin__split *split, struct slice *out)
         }
     }
     return false;
+}
+
+bool bin__word_is(struct slice word, const char *text)
+{
+    return word.size == strlen(text) && strncasecmp((const char *)word.data, text, word.size) == 0;
 }
 
 /* ---- statements ----------------------------------------------------------------------------- */

@@ -64,6 +64,8 @@ bool bin__split_rest(struct bin__split *split, struct bin__statement *out);
 /* In place of the two before it: the next word, or other character, outside of quotes and comments;
  * false at the end. Valid as the text is. */
 bool bin__split_word(struct bin__split *split, struct slice *out);
+/* Is it that word of SQL, in letters of either case? */
+bool bin__word_is(struct slice word, const char *text);
 /* What is open of a statement. */
 struct slice bin__split_open(const struct bin__split *split);
 /* Nothing is open: no statement has begun and no comment is. A line may be a command of the shell.
