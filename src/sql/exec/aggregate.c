@@ -115,8 +115,7 @@ static status_t accumulate(struct aggregation *aggregation, struct accumulator *
 
 size_t exec__aggregation_memory(const struct aggregation *aggregation)
 {
-    size_t size =
-        aggregation->table.charged + aggregation->table.keys.charged + aggregation->charged;
+    size_t size = exec__key_table_memory(&aggregation->table) + aggregation->charged;
     for (uint32_t a = 0; a < aggregation->accumulator_count; a++) {
         const struct accumulator *accumulator = &aggregation->accumulators[a];
         size += exec__distinct_values_memory(&accumulator->seen);

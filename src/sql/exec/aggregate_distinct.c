@@ -32,7 +32,7 @@ void exec__distinct_values_free(struct distinct_values *distinct)
 
 size_t exec__distinct_values_memory(const struct distinct_values *distinct)
 {
-    return distinct->seen.charged + distinct->seen.keys.charged;
+    return exec__key_table_memory(&distinct->seen);
 }
 
 static status_t unknown_put_aside(struct distinct_values *distinct,

@@ -51,8 +51,7 @@ static bool becomes_full(const struct distinct *distinct)
 {
     const struct split *split = distinct->splits;
     return !(split && split->level + 1 == SPLIT_LEVELS) &&
-           distinct->seen.charged + distinct->seen.keys.charged >
-               exec__work_memory(distinct->op.exec);
+           exec__key_table_memory(&distinct->seen) > exec__work_memory(distinct->op.exec);
 }
 
 /* Those not in the table are put aside: none is known to be new. */

@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/prng.h"
 #include "sql/exec/exec.h"
+#include "sql/exec/slots_int.h"
 
 enum {
     EXEC_BATCH_FIRST = 64, /* rows of the first batch of a scan: most statements want few */
@@ -18,8 +19,6 @@ enum {
     EXEC_TEXT_SIZE_MAX = 1 << 24, /* bytes of text a function or an aggregate may make at once: what
                                      it does with them cannot be cancelled half-way */
 };
-/* Stands for a row that is not there: its columns are NULL. */
-#define EXEC_NO_ROW UINT32_MAX
 
 /* ---- operators ------------------------------------------------------------------------------- */
 
@@ -425,12 +424,13 @@ bool exec__entries_equal(const struct vector *a, uint32_t a_row, const struct ve
 /* Tuples to numbers 0, 1, 2, ... in order of arrival, NULLs being equal. */
 struct key_table {
     struct collection keys;
-    uint64_t *hashes; /* by number */
-    uint32_t hash_capacity;
-    uint32_t *slots; /* number + 1, or 0 */
-    uint32_t slot_count;
-    size_t charged;
+    struct slots slots;
 };
+/* Bytes held. */
+static inline size_t exec__key_table_memory(const struct key_table *table)
+{
+    return table->slots.charged + table->keys.charged;
+}
 
 void exec__key_table_init(struct key_table *table, struct exec *exec, const enum sql_type *types,
                           const bool *stable, uint32_t column_count);

@@ -1,11 +1,6 @@
-/* A hash table from tuples to dense numbers: open addressing over 32-bit slots, the tuples in a
- * collection, their hashes beside. Serves GROUP BY, DISTINCT and DISTINCT aggregates. */
-#include "base/mem.h"
+/* A hash table from tuples to dense numbers (slots.c), the tuples in a collection. Serves GROUP BY,
+ * DISTINCT and DISTINCT aggregates. */
 #include "sql/exec/exec_int.h"
-
-#include <string.h>
-
-enum { SLOTS_FIRST = 16 };
 
 void exec__key_table_init(struct key_table *table, struct exec *exec, const enum sql_type *types,
                           const bool *stable, uint32_t column_count)
@@ -16,47 +11,10 @@ void exec__key_table_init(struct key_table *table, struct exec *exec, const enum
 
 void exec__key_table_free(struct key_table *table)
 {
-    if (table->keys.exec)
-        exec__memory_release(table->keys.exec, table->charged);
+    if (!table->keys.exec)
+        return; /* never begun */
+    exec__slots_free(&table->slots, table->keys.exec);
     exec__collection_free(&table->keys);
-    mem_free(table->hashes);
-    mem_free(table->slots);
-    table->hashes = NULL;
-    table->slots = NULL;
-    table->slot_count = table->hash_capacity = 0;
-    table->charged = 0;
-}
-
-static void slot_put(struct key_table *table, uint32_t number)
-{
-    uint32_t mask = table->slot_count - 1;
-    uint32_t slot = (uint32_t)table->hashes[number] & mask;
-    while (table->slots[slot])
-        slot = (slot + 1) & mask;
-    table->slots[slot] = number + 1;
-}
-
-/* Room for `more` tuples at a fill of at most one half. */
-static status_t reserve(struct key_table *table, uint32_t more, struct error *error)
-{
-    uint32_t count = table->keys.row_count;
-    table->hashes =
-        vec_grow(table->hashes, &table->hash_capacity, count + more, sizeof *table->hashes);
-    if (table->slot_count / 2 < count + more) {
-        uint32_t slots = table->slot_count ? table->slot_count : SLOTS_FIRST;
-        while (slots / 2 < count + more)
-            slots *= 2;
-        mem_free(table->slots);
-        table->slots = mem_zalloc(slots, sizeof *table->slots);
-        table->slot_count = slots;
-        for (uint32_t i = 0; i < count; i++)
-            slot_put(table, i);
-    }
-    size_t size =
-        table->hash_capacity * sizeof *table->hashes + table->slot_count * sizeof *table->slots;
-    size_t grown = size - table->charged;
-    table->charged = size;
-    return exec__memory_charge(table->keys.exec, grown, error);
 }
 
 static bool tuple_equal(const struct key_table *table, uint32_t number,
@@ -74,13 +32,15 @@ static bool tuple_equal(const struct key_table *table, uint32_t number,
 static uint32_t find(const struct key_table *table, uint64_t hash, const struct vector *const *keys,
                      uint32_t row, uint32_t *slot)
 {
-    uint32_t mask = table->slot_count - 1;
-    for (*slot = (uint32_t)hash & mask; table->slots[*slot]; *slot = (*slot + 1) & mask) {
-        uint32_t number = table->slots[*slot] - 1;
-        if (table->hashes[number] == hash && tuple_equal(table, number, keys, row))
-            return number;
+    const struct slots *slots = &table->slots;
+    uint32_t number;
+    for (*slot = exec__slots_first(slots, hash);
+         (number = exec__slots_find(slots, hash, slot)) != EXEC_NO_ROW;
+         *slot = exec__slots_behind(slots, *slot)) {
+        if (tuple_equal(table, number, keys, row))
+            break;
     }
-    return EXEC_NO_ROW;
+    return number;
 }
 
 void exec__key_table_find(const struct key_table *table, const struct vector *const *keys,
@@ -91,8 +51,9 @@ void exec__key_table_find(const struct key_table *table, const struct vector *co
     exec__hash_rows(keys, table->keys.column_count, rows, count, hashes);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t slot;
-        numbers[i] = table->slot_count > 0 ? find(table, hashes[i], keys, rows ? rows[i] : i, &slot)
-                                           : EXEC_NO_ROW;
+        numbers[i] = table->slots.count > 0
+                         ? find(table, hashes[i], keys, rows ? rows[i] : i, &slot)
+                         : EXEC_NO_ROW;
     }
 }
 
@@ -109,7 +70,8 @@ status_t exec__key_table_put(struct key_table *table, const struct vector *const
     for (uint32_t i = 0; i < count; i++) {
         if (room == 0) {
             room = STEP < count - i ? STEP : count - i;
-            status_t status = reserve(table, room, error);
+            status_t status = exec__slots_reserve(&table->slots, table->keys.exec,
+                                                  table->keys.row_count, room, error);
             if (status != OK)
                 return status;
         }
@@ -124,8 +86,7 @@ status_t exec__key_table_put(struct key_table *table, const struct vector *const
         status_t status = exec__collection_append(&table->keys, keys, &row, 1, error);
         if (status != OK)
             return status;
-        table->hashes[numbers[i]] = hashes[i];
-        table->slots[slot] = numbers[i] + 1;
+        exec__slots_put(&table->slots, slot, numbers[i], hashes[i]);
         room--;
     }
     return OK;

@@ -120,11 +120,7 @@ status_t exec__row_scan_next(struct row_scan *scan, struct batch **batch, struct
 struct row_set {
     struct row_store rows;
     struct row_cursor cursor;
-    uint32_t *hashes; /* by number */
-    uint32_t hash_capacity;
-    uint32_t *slots; /* number + 1, or 0 */
-    uint32_t slot_count;
-    size_t charged;
+    struct slots slots;
 };
 
 void exec__row_set_init(struct row_set *set, struct exec *exec, const enum sql_type *types,

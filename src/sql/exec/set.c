@@ -43,7 +43,7 @@ struct set {
 static void check_full(struct set *set)
 {
     const struct split *split = set->splits;
-    size_t held = set->rows.charged + set->rows.keys.charged + set->charged;
+    size_t held = exec__key_table_memory(&set->rows) + set->charged;
     if (set->full || (split && split->level + 1 == SPLIT_LEVELS) ||
         held <= exec__work_memory(set->op.exec))
         return;
