@@ -124,14 +124,6 @@ size_t exec__aggregation_memory(const struct aggregation *aggregation)
     return size;
 }
 
-static bool becomes_full(const struct aggregation *aggregation)
-{
-    const struct split *split = aggregation->splits;
-    return aggregation->group_count > 0 && !aggregation->in_runs &&
-           !(split && split->level + 1 == SPLIT_LEVELS) &&
-           exec__aggregation_memory(aggregation) > exec__work_memory(aggregation->op.exec);
-}
-
 /* Leaves of a batch, whose group columns are in group_vectors, the rows whose groups are there; the
  * others are put aside. */
 static status_t groups_known(struct aggregation *aggregation, struct batch *in, struct error *error)
@@ -238,10 +230,9 @@ static status_t batch_take(struct aggregation *aggregation, const struct batch *
                            struct error *error)
 {
     status_t status = exec__aggregation_take(aggregation, in, error);
-    if (status == OK && !aggregation->full && becomes_full(aggregation)) {
-        aggregation->full = true;
-        exec__split_push(&aggregation->splits);
-    }
+    if (status == OK && !aggregation->full && aggregation->group_count > 0 && !aggregation->in_runs)
+        aggregation->full = exec__split_when_full(&aggregation->splits, aggregation->op.exec,
+                                                  exec__aggregation_memory(aggregation));
     return status;
 }
 

@@ -55,7 +55,6 @@ status_t exec__distinct_values_take(struct distinct_values *distinct,
                                     const struct vector *const *columns, uint32_t *rows,
                                     uint32_t *count, struct error *error)
 {
-    const struct split *split = distinct->splits;
     uint32_t given = *count;
     ASSERT(given <= BATCH_ROWS_MAX);
     *count = 0;
@@ -67,10 +66,8 @@ status_t exec__distinct_values_take(struct distinct_values *distinct,
         if (distinct->is_new[i])
             rows[(*count)++] = rows[i];
     }
-    distinct->full = status == OK && !(split && split->level + 1 == SPLIT_LEVELS) &&
-                     exec__distinct_values_memory(distinct) > exec__work_memory(distinct->exec);
-    if (distinct->full)
-        exec__split_push(&distinct->splits);
+    distinct->full = status == OK && exec__split_when_full(&distinct->splits, distinct->exec,
+                                                           exec__distinct_values_memory(distinct));
     return status;
 }
 

@@ -47,13 +47,6 @@ static status_t columns_find(struct distinct *distinct, const struct batch *in, 
 /* ---- with a table -----------------------------------------------------------------------------
  */
 
-static bool becomes_full(const struct distinct *distinct)
-{
-    const struct split *split = distinct->splits;
-    return !(split && split->level + 1 == SPLIT_LEVELS) &&
-           exec__key_table_memory(&distinct->seen) > exec__work_memory(distinct->op.exec);
-}
-
 /* Those not in the table are put aside: none is known to be new. */
 static status_t rows_put_aside(struct distinct *distinct, const struct batch *in,
                                struct error *error)
@@ -85,9 +78,8 @@ static status_t rows_look_up(struct distinct *distinct, const struct batch *in, 
         return rows_put_aside(distinct, in, error);
     status_t status = exec__key_table_put(&distinct->seen, distinct->columns, in->selection,
                                           in->selected, distinct->numbers, distinct->is_new, error);
-    distinct->full = status == OK && becomes_full(distinct);
-    if (distinct->full)
-        exec__split_push(&distinct->splits);
+    distinct->full = status == OK && exec__split_when_full(&distinct->splits, distinct->op.exec,
+                                                           exec__key_table_memory(&distinct->seen));
     return status;
 }
 

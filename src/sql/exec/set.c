@@ -42,13 +42,8 @@ struct set {
 
 static void check_full(struct set *set)
 {
-    const struct split *split = set->splits;
     size_t held = exec__key_table_memory(&set->rows) + set->charged;
-    if (set->full || (split && split->level + 1 == SPLIT_LEVELS) ||
-        held <= exec__work_memory(set->op.exec))
-        return;
-    set->full = true;
-    exec__split_push(&set->splits);
+    set->full = set->full || exec__split_when_full(&set->splits, set->op.exec, held);
 }
 
 /* Of rows of one side, those in no row of the table. */

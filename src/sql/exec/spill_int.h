@@ -113,6 +113,9 @@ struct split {
 
 /* A new split over *stack, of the current part of the one that was there. */
 void exec__split_push(struct split **stack);
+/* The same, when an operator that holds so many bytes of the rows it tells apart holds too much,
+ * and they can be shared out once more; whether it is so. */
+bool exec__split_when_full(struct split **stack, const struct exec *exec, size_t memory);
 /* Removes all. */
 void exec__split_free(struct split **stack);
 /* Puts a row, one vector a column, of those types (which stay) on a side, where its hash says. */

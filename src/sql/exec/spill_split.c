@@ -107,6 +107,15 @@ void exec__split_push(struct split **stack)
     *stack = split;
 }
 
+bool exec__split_when_full(struct split **stack, const struct exec *exec, size_t memory)
+{
+    bool can_split = !*stack || (*stack)->level + 1 < SPLIT_LEVELS;
+    bool full = can_split && memory > exec__work_memory(exec);
+    if (full)
+        exec__split_push(stack);
+    return full;
+}
+
 /* A part that is split again is none any more. */
 static void parts_count(const struct exec *exec, const struct split *split)
 {
