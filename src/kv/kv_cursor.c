@@ -457,6 +457,16 @@ uint32_t kv_cursor_run(const struct kv_cursor *cursor, struct kv_entry *entries,
     return count;
 }
 
+/* The leaf that the walk comes to next, when it has the same parent; NULL otherwise. */
+static const uint8_t *leaf_behind(const struct kv_cursor *cursor)
+{
+    uint32_t leaf = LEAF(cursor);
+    if (leaf == 0 || cursor->level[leaf - 1].index + 1 >= cursor->level[leaf - 1].count)
+        return NULL;
+    uint32_t child = kv__page_child(page_at(cursor, leaf - 1), cursor->level[leaf - 1].index + 1);
+    return (const uint8_t *)kv__page_at(cursor->kv, child);
+}
+
 uint32_t kv_cursor_run_parts(const struct kv_cursor *cursor, struct kv_entry *entries, uint32_t max,
                              struct slice *shared, struct arena *keys)
 {
@@ -470,7 +480,13 @@ uint32_t kv_cursor_run_parts(const struct kv_cursor *cursor, struct kv_entry *en
     uint32_t left = cursor->level[LEAF(cursor)].count - cursor->level[LEAF(cursor)].index;
     uint32_t count = left < max ? left : max;
     *shared = slice_make((const uint8_t *)(page + 1), page->prefix);
+    /* Leaves are much alike: what this one has its cells in is asked for of the next one. */
+    const uint8_t *next = leaf_behind(cursor);
     for (uint32_t i = 0; i < count; i++, slot++) {
+        if (next) {
+            __builtin_prefetch(next + slot->offset);
+            __builtin_prefetch(next + slot->offset + CACHE_LINE);
+        }
         const uint8_t *cell = (const uint8_t *)page + slot->offset;
         uint32_t size = get_u16_le(cell);
         if ((size & KV_CELL_LONG) != 0)

@@ -41,12 +41,15 @@ static uint32_t run_take(const struct mvcc_scan *scan, struct run *run, const st
     for (; i < in_count && *count < max; i++) {
         struct slice key = in[i].key;
         const uint8_t *flag = in[i].value.data;
-        run->stopped =
-            key.size <= MVCC_VERSION_SIZE || in[i].value.size == 0 || *flag > MVCC_FLAG_TOMBSTONE;
+        if (key.size <= MVCC_VERSION_SIZE || in[i].value.size == 0 || *flag > MVCC_FLAG_TOMBSTONE) {
+            run->stopped = true;
+            break;
+        }
         key.size -= MVCC_VERSION_SIZE;
-        run->ended = !run->stopped && run->high.size && slice_compare(key, run->high) >= 0;
-        if (run->stopped || run->ended)
-            return i;
+        if (run->high.size && slice_compare(key, run->high) >= 0) {
+            run->ended = true;
+            break;
+        }
         if (~get_u64_be(key.data + key.size) > newest || same_key(key, run->decided))
             continue;
         run->decided = key;
@@ -106,12 +109,15 @@ static uint32_t parts_take(const struct mvcc_scan *scan, struct run *run, const 
     for (; i < in_count && *count < max; i++) {
         struct slice rest = in[i].key;
         const uint8_t *flag = in[i].value.data;
-        run->stopped = rest.size < MVCC_VERSION_SIZE ||
-                       shared.size + rest.size <= MVCC_VERSION_SIZE || in[i].value.size == 0 ||
-                       *flag > MVCC_FLAG_TOMBSTONE;
-        run->ended = !run->stopped && run->high.size && slice_compare(rest, run->high) >= 0;
-        if (run->stopped || run->ended)
+        if (rest.size < MVCC_VERSION_SIZE || shared.size + rest.size <= MVCC_VERSION_SIZE ||
+            in[i].value.size == 0 || *flag > MVCC_FLAG_TOMBSTONE) {
+            run->stopped = true;
             break;
+        }
+        if (run->high.size && slice_compare(rest, run->high) >= 0) {
+            run->ended = true;
+            break;
+        }
         if (~get_u64_be(rest.data + rest.size - MVCC_VERSION_SIZE) > newest)
             continue;
         if (decided.data ? same_rest(rest, decided) : is_key(run->decided, shared, rest))
