@@ -6,6 +6,7 @@
  *
  *   put             kv_tree.c        changes pages of the current epoch, copies all others
  *   delete          kv_delete.c      the same, with merging
+ *   replace         kv_replace.c     many of both, leaf by leaf
  *   bulk load       kv_load.c        builds a tree from sorted input
  *   publish         here             hands the root to new snapshots, begins the next epoch
  *   snapshots       kv_snapshot.c    pin an epoch

@@ -97,6 +97,23 @@ status_t kv_delete(struct kv *kv, struct slice key, bool *found, struct error *e
  * `limit`: none is left. On an error some of them may have gone, as *removed tells. */
 status_t kv_delete_range(struct kv *kv, struct slice low, struct slice high, uint64_t limit,
                          uint64_t *removed, struct error *error);
+/* One of many changes. An *older form* of the entry is the first one at or behind `key`, if it is
+ * as long and begins with the same `shared` bytes. */
+struct kv_change {
+    struct slice key;
+    struct slice value;
+    uint32_t shared;
+    bool remove;   /* take the older form out, unless `followed`: then as without */
+    bool followed; /* out: behind it is another entry that begins with those bytes, or may be. The
+                      older form itself may be: one that another page begins with is left there */
+};
+/* Puts entries in place of their older forms, or takes these out. Keys ascend, and no two of them
+ * begin with the same `shared` bytes (their own). *done tells how many changes were made; after an
+ * error the next one may have been made in part: then both forms are there. Not in a store of the
+ * merge tree, which would have to look for what it replaces (kv_replaces). */
+status_t kv_replace(struct kv *kv, struct kv_change *changes, uint32_t count, uint32_t *done,
+                    struct error *error);
+bool kv_replaces(const struct kv *kv);
 /* The writer's own view. ERR_NOT_FOUND leaves `error` alone. *value is valid until the next
  * change. */
 status_t kv_get_latest(struct kv *kv, struct slice key, struct slice *value, struct error *error);
@@ -107,6 +124,10 @@ status_t kv_publish(struct kv *kv, struct error *error);
  * go on working on a disk that fills up meanwhile. Cheap when there are enough. ERR_DISK_FULL and
  * the like: the file is as it was, or grown by a part. */
 status_t kv_reserve(struct kv *kv, uint64_t bytes, struct error *error);
+/* The same, for that many changes: puts, removals, replacements of entries without long values,
+ * whatever is copied, split and merged for them. They do not fail for want of room then. Only in
+ * the tree (kv_replaces). */
+status_t kv_reserve_changes(struct kv *kv, uint32_t count, struct error *error);
 
 /* ---- bulk load (the writer) -------------------------------------------------------------------
  */

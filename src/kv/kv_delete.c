@@ -19,6 +19,11 @@ static bool is_underfull(const struct kv *kv, uint32_t used)
     return used < kv__page_capacity(kv) / 4;
 }
 
+bool kv__tree_is_underfull(const struct kv *kv, const struct kv__page *page)
+{
+    return is_underfull(kv, kv__page_used(kv, page));
+}
+
 /* The least a page can be left with. A branch loses entry `index`, and the next one its key when it
  * becomes the first; or it loses the next one, when that child is merged into this. */
 static uint32_t used_after_removal(const struct kv *kv, const struct kv__page *page, uint32_t index)
@@ -221,6 +226,25 @@ status_t kv_delete(struct kv *kv, struct slice key, bool *found, struct error *e
     return OK;
 }
 
+status_t kv__tree_fill_leaf(struct kv *kv, struct slice key, struct error *error)
+{
+    struct kv__path path;
+    bool exact;
+    status_t status = kv__tree_descend(kv, key, &path, &exact, error);
+    if (status != OK || !exact || path.depth < 2 ||
+        !kv__tree_is_underfull(kv, path.at[path.depth - 1].page))
+        return status;
+    status = touch_neighbours(kv, &path, error);
+    if (status == OK)
+        status = kv__alloc_reserve(kv, path.depth + 1, 0, NULL, error);
+    if (status != OK)
+        return status;
+    kv->changes++;
+    kv__tree_copy_path(kv, &path);
+    shrink(kv, &path);
+    return OK;
+}
+
 /* ---- deleting ranges ------------------------------------------------------------------------ */
 
 struct long_values {
@@ -248,8 +272,7 @@ static status_t find_long_values(struct kv *kv, const struct kv__path *path,
     return OK;
 }
 
-/* Takes the leaf at the end of the path out of the tree: it is not copied, only what is above. */
-static status_t drop_leaf(struct kv *kv, struct kv__path *path, struct error *error)
+status_t kv__tree_drop_leaf(struct kv *kv, struct kv__path *path, struct error *error)
 {
     struct long_values values = {0};
     struct kv__page *leaf = path->at[path->depth - 1].page;
@@ -316,7 +339,7 @@ status_t kv_delete_range(struct kv *kv, struct slice low, struct slice high, uin
         } else if (from >= to) {
             return OK;
         } else if (from == 0 && to == count) {
-            status = drop_leaf(kv, &path, error);
+            status = kv__tree_drop_leaf(kv, &path, error);
             *removed += status == OK ? count : 0;
         } else {
             status = delete_one(kv, &path, error);

@@ -409,6 +409,8 @@ uint32_t kv__page_capacity(const struct kv *kv);
 bool kv__page_insert(struct kv *kv, struct kv__page *page, uint32_t index,
                      const struct kv__entry *entry);
 void kv__page_remove(struct kv__page *page, uint32_t index);
+/* Some bytes of the key of entry `index` were written over: the slot follows. */
+void kv__page_renew_head(struct kv__page *page, uint32_t index);
 /* Building a node anew: in an empty page, say which bytes its keys share, then append in order
  * (there must be room). */
 void kv__page_start(struct kv__page *page, const struct kv__entry *like, uint32_t prefix);
@@ -469,6 +471,14 @@ void kv__tree_copy_path(struct kv *kv, struct kv__path *path);
 void kv__tree_keep(struct kv *kv, const struct kv__path *path);
 /* The path to a key, as kv__tree_descend gives it, when the leaf of the last change is its end. */
 bool kv__tree_reach(struct kv *kv, struct slice key, struct kv__path *path, bool *exact);
+/* Of kv_delete.c: has the page so little that it is merged? */
+bool kv__tree_is_underfull(const struct kv *kv, const struct kv__page *page);
+/* Merges the leaf that has this key, or fills it from a neighbour, when it is underfull. (A key
+ * that is gone was removed by kv_delete, which has done so.) */
+status_t kv__tree_fill_leaf(struct kv *kv, struct slice key, struct error *error);
+/* Takes the leaf at the end of the path out of the tree (kv_delete.c): it is not copied, only what
+ * is above. */
+status_t kv__tree_drop_leaf(struct kv *kv, struct kv__path *path, struct error *error);
 /* OK when an entry of this key and value may be stored. */
 status_t kv__tree_entry_check(const struct kv *kv, struct slice key, struct slice value,
                               struct error *error);

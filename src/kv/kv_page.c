@@ -468,6 +468,14 @@ void kv__page_remove(struct kv__page *page, uint32_t index)
     }
 }
 
+void kv__page_renew_head(struct kv__page *page, uint32_t index)
+{
+    struct kv__slot *slot = &kv__page_slots(page)[index];
+    const uint8_t *cell = page_bytes(page) + slot->offset;
+    ASSERT(index >= kv__page_first_key(page) && index < page->count);
+    slot->head = rest_head(slice_make(cell + kv__cell_key_at(page->level, cell), slot->key_size));
+}
+
 /* ---- soundness ------------------------------------------------------------------------------ */
 
 void kv__page_set_verified(struct kv *kv, uint32_t id)

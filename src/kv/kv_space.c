@@ -139,6 +139,14 @@ status_t kv_reserve(struct kv *kv, uint64_t bytes, struct error *error)
     return kv__space_get(kv, wanted - kv->free_count, error);
 }
 
+/* Each makes a put and a removal at most, and a level more may come with the first of them. */
+status_t kv_reserve_changes(struct kv *kv, uint32_t count, struct error *error)
+{
+    ASSERT(kv_replaces(kv) && count > 0);
+    uint64_t levels = kv->root != 0 ? kv__page_at(kv, kv->root)->level + 2u : 1;
+    return kv_reserve(kv, (3 * levels + 2) * count * kv->page_size, error);
+}
+
 /* How many pages before `target` are free, counted up to `count`. */
 static uint32_t free_below(const struct kv *kv, uint32_t count, uint32_t target)
 {

@@ -302,6 +302,90 @@ static void delete_range(struct world *world)
     world->ops_done += removed;
 }
 
+/* ---- many at once ----------------------------------------------------------------------------
+ */
+
+enum { CHANGES_MAX = 400 };
+
+struct changes {
+    struct kv_change items[CHANGES_MAX];
+    uint32_t keys[CHANGES_MAX]; /* and their keys' numbers */
+    uint32_t seeds[CHANGES_MAX];
+    uint32_t count;
+    struct arena values;
+};
+
+static bool shares(struct slice key, const struct kv_change *change)
+{
+    return slice_has_prefix(key, slice_make(change->key.data, change->shared));
+}
+
+/* From a key on, of those some or all, each with less of its end that counts. */
+static void changes_fill(struct world *world, struct changes *changes, bool deleting)
+{
+    uint32_t key = (uint32_t)prng_below(&world->prng, KEYS);
+    uint64_t wanted =
+        1 + prng_below(&world->prng, prng_chance(&world->prng, 1, 2) ? CHANGES_MAX : 4);
+    uint64_t share = prng_chance(&world->prng, 1, 2) ? 100 : prng_below(&world->prng, 100);
+    uint64_t away = prng_chance(&world->prng, 1, 3) ? 100 : deleting ? 80 : 30;
+    uint32_t trim = prng_chance(&world->prng, 1, 2) ? 0 : 1 + (uint32_t)prng_below(&world->prng, 2);
+    for (; key < KEYS && changes->count < wanted; key++) {
+        struct kv_change *change = &changes->items[changes->count];
+        change->key = world->keys[key];
+        change->shared = (uint32_t)change->key.size - trim;
+        if (changes->count > 0 &&
+            (shares(change->key, change - 1) || shares(change[-1].key, change)))
+            continue;
+        if (!prng_chance(&world->prng, share, 100) && changes->count > 0)
+            continue;
+        change->remove = prng_chance(&world->prng, away, 100);
+        changes->keys[changes->count] = key;
+        changes->seeds[changes->count] = world->next_seed++;
+        change->value =
+            arena_copy(&changes->values, value_of(world, key, changes->seeds[changes->count]));
+        changes->count++;
+    }
+}
+
+/* What the change must have done. */
+static void change_follow(struct world *world, const struct changes *changes, uint32_t i)
+{
+    const struct kv_change *change = &changes->items[i];
+    uint32_t key = changes->keys[i], at = model_seek(world->latest, key, 1);
+    bool form =
+        at < KEYS && world->keys[at].size == change->key.size && shares(world->keys[at], change);
+    uint32_t next = form ? model_seek(world->latest, at + 1, 1) : at;
+    bool followed = next < KEYS && world->keys[next].size == change->key.size &&
+                    shares(world->keys[next], change);
+    expect(world, change->followed || !followed, "replace: a form behind was not seen");
+    /* One on the next page stays, and counts as one behind. */
+    struct slice value;
+    bool stays = form && at != key && change->followed &&
+                 kv_get_latest(world->kv, world->keys[at], &value, NULL) == OK;
+    if (form && !stays)
+        world->latest[at] = 0;
+    if (!change->remove || change->followed)
+        world->latest[key] = changes->seeds[i];
+}
+
+static void replace(struct world *world, bool deleting)
+{
+    struct error error;
+    struct changes changes = {0};
+    uint32_t done;
+    if (!kv_replaces(world->kv))
+        return;
+    changes_fill(world, &changes, deleting);
+    expect_ok(world, kv_replace(world->kv, changes.items, changes.count, &done, &error), &error);
+    expect(world, done == changes.count, "replace: not all was done");
+    for (uint32_t i = 0; i < changes.count; i++)
+        change_follow(world, &changes, i);
+    if (changes.count > 0)
+        compare_walk(world, NULL, changes.keys[0], changes.count + 5, 1);
+    world->ops_done += changes.count;
+    arena_free(&changes.values);
+}
+
 static void publish(struct world *world)
 {
     struct error error;
@@ -389,6 +473,8 @@ static void write_some(struct world *world, bool deleting)
     uint32_t key = (uint32_t)prng_below(&world->prng, KEYS);
     if (prng_chance(&world->prng, deleting ? 3 : 1, 1000)) {
         delete_range(world);
+    } else if (prng_chance(&world->prng, 1, 60)) {
+        replace(world, deleting);
     } else if (prng_chance(&world->prng, 1, 50)) { /* a run of neighbours */
         uint32_t run = (uint32_t)prng_below(&world->prng, 200);
         bool away = deleting || prng_chance(&world->prng, 1, 3);
