@@ -41,15 +41,23 @@ static status_t key_check(struct slice key)
     return key.size > MVCC_KEY_MAX ? ERR_TOO_LONG : OK;
 }
 
+status_t mvcc__key_check(struct slice key, struct error *error)
+{
+    status_t status = key_check(key);
+    if (status != OK)
+        error_set(error, status, "key of %zu bytes cannot be stored", key.size);
+    return status;
+}
+
 /* Most values are rows of some hundred bytes: those are put together on the stack. */
 enum { VALUE_ON_STACK_MAX = 4096 };
 
 status_t mvcc_write(struct kv *kv, struct slice key, uint64_t version, const struct slice *value,
                     bool *garbage, struct error *error)
 {
-    status_t status = key_check(key);
+    status_t status = mvcc__key_check(key, error);
     if (status != OK)
-        return error_set(error, status, "key of %zu bytes cannot be stored", key.size);
+        return status;
     struct mvcc_stored_key stored;
     mvcc__stored_key(&stored, key, version);
     struct slice stored_key = slice_make(stored.bytes, stored.size);

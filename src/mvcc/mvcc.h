@@ -31,6 +31,8 @@ enum {
     MVCC_WATERMARK_PREFIX = 0x03,
 };
 
+struct mvcc_collector; /* which keys may have garbage; the writer's */
+
 /* ---- writing (the kv's writer thread) -------------------------------------------------------- */
 
 /* Writes `key` at `version`: a value, or a tombstone when `value` is NULL. Writing the same version
@@ -39,6 +41,30 @@ enum {
  * is none. ERR_TOO_LONG, ERR_INVALID (key), and what kv_put returns. */
 status_t mvcc_write(struct kv *kv, struct slice key, uint64_t version, const struct slice *value,
                     bool *garbage, struct error *error);
+
+/* Many writes at one version, in place of what their keys had before. For an owner who keeps no
+ * older versions: from the next publish on no read below `version` will be asked for (it is the
+ * watermark then, see below), and the tree is not published before all of them were made, again
+ * from the first one if that ended with an error. Keys that still have something to collect are
+ * told to the collector (NULL: nobody). Only in a kv that can do so (kv_replaces). */
+struct mvcc_replace {
+    struct kv *kv;
+    uint64_t version;
+    struct mvcc_collector *collector;
+    struct kv_change *changes; /* in `bytes`, as their keys and values */
+    uint32_t count, capacity;
+    struct arena bytes;
+};
+/* expected: how many writes will come, or 1 at least. Free it after an error, too. */
+status_t mvcc_replace_begin(struct mvcc_replace *r, struct kv *kv, uint64_t version,
+                            uint32_t expected, struct mvcc_collector *collector,
+                            struct error *error);
+/* As mvcc_write; made at once or later. In the order of their keys they are made fastest. */
+status_t mvcc_replace_add(struct mvcc_replace *r, struct slice key, const struct slice *value,
+                          struct error *error);
+/* Makes what is left. */
+status_t mvcc_replace_end(struct mvcc_replace *r, struct error *error);
+void mvcc_replace_free(struct mvcc_replace *r);
 
 /* ---- a transaction's own writes ---------------------------------------------------------------
  */
@@ -177,8 +203,6 @@ status_t mvcc_sample(const struct mvcc_view *view, struct slice low, struct slic
  * so at different times: what a read at the watermark or above sees is the same in all of them. A
  * transaction that reads the newest version of its kv snapshot is never in the way: any watermark
  * not above the newest version written as a whole is allowed. */
-
-struct mvcc_collector; /* which keys may have garbage; the writer's */
 
 /* bytes_max: of memory; 0: 32 MiB. Begins as one that has lost notes. */
 struct mvcc_collector *mvcc_collector_create(uint64_t bytes_max);

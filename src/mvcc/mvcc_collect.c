@@ -238,7 +238,7 @@ static status_t doomed_find(struct kv *kv, struct slice key, uint64_t watermark,
 }
 
 /* Before anything goes: reads below the watermark are errors from the same publish on. */
-static status_t watermark_store(struct kv *kv, uint64_t watermark, struct error *error)
+status_t mvcc__watermark_store(struct kv *kv, uint64_t watermark, struct error *error)
 {
     uint8_t bytes[8];
     struct slice stored;
@@ -282,7 +282,7 @@ status_t mvcc_collect(struct mvcc_collector *c, struct kv *kv, uint64_t watermar
         uint32_t at_once = limit < REMOVE_AT_ONCE ? limit : REMOVE_AT_ONCE;
         status_t status = doomed_find(kv, key, watermark, at_once, &doomed, error);
         if (status == OK && doomed.count > 0 && !stored) {
-            status = watermark_store(kv, watermark, error);
+            status = mvcc__watermark_store(kv, watermark, error);
             stored = true;
         }
         if (status == OK)

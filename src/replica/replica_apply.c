@@ -2,7 +2,12 @@
  *
  * Each entry is applied whole or, when the disk is full, again from its start once there is room:
  * writing a version twice is writing it once. After a burst the tree is published once; only then
- * does this node's applied index move, so a snapshot and the version it is read at always agree. */
+ * does this node's applied index move, so a snapshot and the version it is read at always agree.
+ *
+ * A node that keeps no history replaces what an effect overwrites (mvcc_replace_begin). Then a tree
+ * with half an effect in it must not be published, which a burst that ends at a full disk would
+ * do: so what came before is published first, but for small effects, for which room is made sure
+ * of. */
 
 #include <string.h>
 
@@ -15,6 +20,10 @@ enum {
     /* Every so many effects some old outcomes are looked at. */
     EXPIRE_EVERY = 256,
     EXPIRE_LIMIT = 512,
+    /* An effect up to that is small. The outcome and the watermark are put besides. */
+    SMALL_WRITES = 16,
+    SMALL_BYTES = 900, /* less than a value that needs pages of its own */
+    SMALL_PUTS = SMALL_WRITES + 2,
 };
 
 struct slice replica__system_key(const char *name, uint8_t bytes[REPLICA_SYSTEM_KEY_MAX])
@@ -122,6 +131,45 @@ static status_t outcomes_expire(struct replica *r, uint64_t index, uint64_t vers
     return status;
 }
 
+/* Makes what was applied visible and tells raft. */
+static void applied_publish(struct replica *r)
+{
+    struct error error;
+    r->apply_unpublished = false;
+    replica__collect_applied(r);
+    if (r->failed)
+        return;
+    if (kv_publish(r->kv, &error) != OK) {
+        replica__fail(r, &error);
+        return;
+    }
+    if (r->version_last < r->applied_version)
+        r->version_last = r->applied_version;
+    raft_applied(r->raft, r->applied_index);
+}
+
+/* Is there room for a small effect, whatever pages are copied, split and merged for it? */
+static bool small_fits(struct replica *r, const struct txn_effect *effect)
+{
+    struct txn_write_cursor cursor;
+    txn_writes_begin(effect->writes, &cursor);
+    return cursor.left <= SMALL_WRITES && effect->writes.size <= SMALL_BYTES &&
+           kv_reserve_changes(r->kv, SMALL_PUTS, NULL) == OK;
+}
+
+static status_t effect_put(struct replica *r, const struct txn_effect *effect, bool *fresh,
+                           struct error *error)
+{
+    bool replace = r->config.history_us == 0 && kv_replaces(r->kv);
+    if (replace && r->apply_unpublished && !small_fits(r, effect))
+        applied_publish(r);
+    if (r->failed)
+        return error_set(error, ERR_SHUTDOWN, "%s", r->failure.message);
+    status_t status = txn_effect_apply(r->kv, effect, replace, replica__collector(r), fresh, error);
+    ASSERT(status != ERR_DISK_FULL || !replace || !r->apply_unpublished);
+    return status;
+}
+
 /* An effect or a refusal. Versions ascend in log order: a leader gives them out only once it has
  * applied all that came before its term. */
 static status_t apply_effect(struct replica *r, const struct raft_entry *entry, struct slice body,
@@ -136,7 +184,7 @@ static status_t apply_effect(struct replica *r, const struct raft_entry *entry, 
     if (status == OK && entry->data.data[0] == REPLICA_ENTRY_REFUSAL)
         status = txn_refusal_apply(r->kv, &effect, &fresh, error);
     else if (status == OK)
-        status = txn_effect_apply(r->kv, &effect, replica__collector(r), &fresh, error);
+        status = effect_put(r, &effect, &fresh, error);
     if (status != OK)
         return status;
     *version = effect.version;
@@ -171,22 +219,6 @@ static status_t apply_entry(struct replica *r, const struct raft_entry *entry, u
     }
 }
 
-/* Makes what was applied visible and tells raft. */
-static void applied_publish(struct replica *r)
-{
-    struct error error;
-    replica__collect_applied(r);
-    if (r->failed)
-        return;
-    if (kv_publish(r->kv, &error) != OK) {
-        replica__fail(r, &error);
-        return;
-    }
-    if (r->version_last < r->applied_version)
-        r->version_last = r->applied_version;
-    raft_applied(r->raft, r->applied_index);
-}
-
 static void apply_blocked(struct replica *r, const struct error *error)
 {
     if (!r->apply_blocked)
@@ -196,7 +228,6 @@ static void apply_blocked(struct replica *r, const struct error *error)
 
 void replica__apply(struct replica *r)
 {
-    bool any = false;
     r->apply_retry = false;
     /* A checkpoint must not be ahead of the log: one that is due waits for it here. */
     uint64_t committed_us = r->proposals.count ? env_monotonic_us(r->env) : 0;
@@ -229,15 +260,14 @@ void replica__apply(struct replica *r)
         r->applied_bytes += entry->data.size;
         if (entry->term == r->term && r->role == RAFT_LEADER)
             r->own_term_applied = entry->term;
-        any = true;
+        r->apply_unpublished = true;
         replica__proposal_applied(r, entry->index, version, committed_us);
         if (r->check_index == r->applied_index && !r->failed) {
             applied_publish(r);
-            any = false;
             if (!r->failed)
                 replica__check_begin(r, r->applied_index);
         }
     }
-    if (any && !r->failed)
+    if (r->apply_unpublished && !r->failed)
         applied_publish(r);
 }

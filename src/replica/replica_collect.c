@@ -9,6 +9,10 @@
  *     what writes replace ---note--> collector --a bounded number--> out of the tree
  *     walks of the whole tree --^                 at a time
  *
+ * A node that keeps no history replaces what is overwritten as it applies (replica_apply.c), if its
+ * engine can; then what is left to collect is little: what was there before, and what a write did
+ * not find on its page.
+ *
  * Collection goes with applying: each burst of entries takes out about twice as much as it has
  * brought, so garbage cannot pile up; and with the tick, for what is left. A walk over the tree
  * looks for garbage the collector was never told of: at the start, in a tree that came as a

@@ -189,6 +189,7 @@ struct replica {
     uint64_t forgotten_version; /* of the newest outcome removed */
     bool apply_blocked;         /* the disk is full: a part of an entry may be in the tree */
     bool apply_retry;           /* a tick has passed since */
+    bool apply_unpublished;     /* whole entries are in the tree that nobody sees yet */
 
     /* checkpoints */
     struct kv_checkpoint *checkpoint_out;

@@ -184,8 +184,10 @@ status_t txn_outcome_get(struct kv *kv, struct slice origin, struct txn_outcome 
  * that have garbage; *fresh is false, and nothing is changed, when the
  * origin's outcome is of this sequence and not refused, or of a later one already. Applying the
  * same effect to the same state gives the same state on every node. An error means nothing or a
- * part was written; applying again is safe. */
-status_t txn_effect_apply(struct kv *kv, const struct txn_effect *effect,
+ * part was written; applying again is safe. replace: what the effect overwrites is not kept beside
+ * it (mvcc_replace_begin says when that is allowed; then the tree must not be published after an
+ * error, until the effect was applied again). */
+status_t txn_effect_apply(struct kv *kv, const struct txn_effect *effect, bool replace,
                           struct mvcc_collector *collector, bool *fresh, struct error *error);
 /* As txn_effect_apply, for a commit that was refused: writes only the outcome, so that no other
  * copy of the request can commit any more. */

@@ -87,7 +87,50 @@ status_t txn_refusal_apply(struct kv *kv, const struct txn_effect *refusal, bool
     return status;
 }
 
-status_t txn_effect_apply(struct kv *kv, const struct txn_effect *effect,
+/* Versions of the effect's writes beside those there are. */
+static status_t writes_put(struct kv *kv, const struct txn_effect *effect,
+                           struct mvcc_collector *collector, struct error *error)
+{
+    struct txn_write_cursor cursor;
+    struct slice key, value;
+    bool tombstone;
+    txn_writes_begin(effect->writes, &cursor);
+    while (txn_writes_next(&cursor, &key, &value, &tombstone)) {
+        bool garbage;
+        status_t status =
+            mvcc_write(kv, key, effect->version, tombstone ? NULL : &value, &garbage, error);
+        if (status != OK)
+            return status;
+        if (garbage && collector)
+            mvcc_collector_note(collector, key, effect->version);
+    }
+    ASSERT(msgpack_done(&cursor.reader));
+    return OK;
+}
+
+/* The same, in place of those there are. */
+static status_t writes_replace(struct kv *kv, const struct txn_effect *effect,
+                               struct mvcc_collector *collector, struct error *error)
+{
+    struct txn_write_cursor cursor;
+    struct mvcc_replace replace;
+    struct slice key, value;
+    bool tombstone;
+    txn_writes_begin(effect->writes, &cursor);
+    if (cursor.left == 0)
+        return OK;
+    status_t status =
+        mvcc_replace_begin(&replace, kv, effect->version, cursor.left, collector, error);
+    while (status == OK && txn_writes_next(&cursor, &key, &value, &tombstone))
+        status = mvcc_replace_add(&replace, key, tombstone ? NULL : &value, error);
+    if (status == OK)
+        status = mvcc_replace_end(&replace, error);
+    ASSERT(status != OK || msgpack_done(&cursor.reader));
+    mvcc_replace_free(&replace);
+    return status;
+}
+
+status_t txn_effect_apply(struct kv *kv, const struct txn_effect *effect, bool replace,
                           struct mvcc_collector *collector, bool *fresh, struct error *error)
 {
     bool known;
@@ -95,19 +138,10 @@ status_t txn_effect_apply(struct kv *kv, const struct txn_effect *effect,
     status_t status = outcome_known(kv, effect->id, &known, error);
     if (status != OK || known)
         return status;
-    struct txn_write_cursor cursor;
-    struct slice key, value;
-    bool tombstone;
-    txn_writes_begin(effect->writes, &cursor);
-    while (txn_writes_next(&cursor, &key, &value, &tombstone)) {
-        bool garbage;
-        status = mvcc_write(kv, key, effect->version, tombstone ? NULL : &value, &garbage, error);
-        if (status != OK)
-            return status;
-        if (garbage && collector)
-            mvcc_collector_note(collector, key, effect->version);
-    }
-    ASSERT(msgpack_done(&cursor.reader));
+    status = replace ? writes_replace(kv, effect, collector, error)
+                     : writes_put(kv, effect, collector, error);
+    if (status != OK)
+        return status;
     /* The outcome goes last: a part applied before an error is applied again as a whole. */
     status = outcome_put(kv, effect, false, error);
     *fresh = status == OK;

@@ -70,7 +70,7 @@ static void effect_try(struct slice bytes)
     struct txn_outcome outcome;
     for (int time = 0; time < 2; time++) {
         bool fresh;
-        status = txn_effect_apply(kv, &effect, NULL, &fresh, &error);
+        status = txn_effect_apply(kv, &effect, false, NULL, &fresh, &error);
         ASSERT(status == OK && fresh == (time == 0));
         status = txn_outcome_get(kv, effect.id.origin, &outcome, &error);
         ASSERT(status == OK && outcome.sequence == effect.id.sequence && !outcome.refused);

@@ -210,7 +210,7 @@ static void effect_write(struct stage *stage, const struct txn_request *request,
         .version = version, .id = request->id, .reply = request->reply, .writes = request->writes};
     struct error error = {0};
     bool fresh;
-    status_t status = txn_effect_apply(stage->kv, &effect, NULL, &fresh, &error);
+    status_t status = txn_effect_apply(stage->kv, &effect, false, NULL, &fresh, &error);
     if (status == OK)
         status = kv_publish(stage->kv, &error);
     if (status != OK)

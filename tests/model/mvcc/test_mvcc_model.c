@@ -40,8 +40,9 @@ struct world {
     uint32_t values;
     struct mvcc_collector *collector;
     uint64_t watermark;
-    bool walking; /* the collector hears of nothing: garbage is found by walking */
-    bool few;     /* most writes go to three keys */
+    bool walking;   /* the collector hears of nothing: garbage is found by walking */
+    bool few;       /* most writes go to three keys */
+    bool replacing; /* some writes go in place of what was there */
 };
 
 static struct error error;
@@ -102,6 +103,37 @@ static void write_any(struct world *world)
     if (garbage && !world->walking)
         mvcc_collector_note(world->collector, key_of(write.key, bytes), write.version);
     world->writes[world->count++] = write;
+}
+
+/* Many writes at a version of their own, in place of what was there. */
+static void replace_some(struct world *world)
+{
+    struct mvcc_replace replace;
+    bool taken[KEYS] = {false};
+    uint32_t wanted = 1 + (uint32_t)prng_below(&world->prng, KEYS);
+    bool sorted = prng_chance(&world->prng, 3, 4);
+    struct buffer value = {0};
+    world->version++;
+    assert_ok(mvcc_replace_begin(&replace, world->kv, world->version, wanted,
+                                 world->walking ? NULL : world->collector, &error));
+    for (uint32_t i = 0; i < wanted && world->count < WRITES_MAX; i++) {
+        uint8_t bytes[KEY_SIZE];
+        struct written write = {.key = sorted ? i : key_any(world), .version = world->version};
+        if (taken[write.key] || prng_chance(&world->prng, 1, 4))
+            continue;
+        taken[write.key] = true;
+        if (!prng_chance(&world->prng, 1, 3))
+            write.value = ++world->values;
+        value_make(write.value, &value);
+        struct slice given = buffer_slice(&value);
+        assert_ok(mvcc_replace_add(&replace, key_of(write.key, bytes), write.value ? &given : NULL,
+                                   &error));
+        world->writes[world->count++] = write;
+    }
+    assert_ok(mvcc_replace_end(&replace, &error));
+    mvcc_replace_free(&replace);
+    buffer_free(&value);
+    world->watermark = world->version++;
 }
 
 /* What others keep in the same tree, on both sides of the smallest user key. */
@@ -450,6 +482,7 @@ static void test_random(void **state)
         struct world *world = mem_zalloc(1, sizeof *world);
         world->machine = env_sim_create(seed);
         world->few = seed % 2;
+        world->replacing = seed % 4 >= 2;
         world->walking = seed % 3 == 0;
         world->collector = mvcc_collector_create(0);
         assert_true(mvcc_collector_lost(world->collector));
@@ -463,6 +496,8 @@ static void test_random(void **state)
                 write_any(world);
             else
                 view_check(world);
+            if (world->replacing && prng_chance(&world->prng, 1, 10))
+                replace_some(world);
             if (prng_chance(&world->prng, 1, 10))
                 collect_some(world);
             if (prng_chance(&world->prng, 1, 100))

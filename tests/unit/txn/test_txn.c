@@ -224,7 +224,7 @@ static void apply(struct world *world, const char *origin, uint64_t sequence, ui
                                 .writes = slice_make(&no_writes, 1)};
     bool fresh;
     status_t status = refusal ? txn_refusal_apply(world->kv, &effect, &fresh, &error)
-                              : txn_effect_apply(world->kv, &effect, NULL, &fresh, &error);
+                              : txn_effect_apply(world->kv, &effect, false, NULL, &fresh, &error);
     assert_int_equal(status, OK);
     assert_int_equal(fresh, fresh_expected);
 }
