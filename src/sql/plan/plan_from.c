@@ -352,7 +352,9 @@ static status_t merge_column(struct planner *planner, struct query *query, struc
                              const struct ast_name *name)
 {
     struct expr *sides[2];
-    status_t status = using_side(planner, query, join->inputs[0], "left", name, &sides[0]);
+    status_t status = plan__poll(planner);
+    if (!status)
+        status = using_side(planner, query, join->inputs[0], "left", name, &sides[0]);
     if (!status)
         status = using_side(planner, query, join->inputs[1], "right", name, &sides[1]);
     struct expr *equal;
@@ -429,7 +431,7 @@ static void collect_visible(struct planner *planner, struct query *query,
         collect_visible(planner, query, node->inputs[i], position, out);
         uint32_t end = out->count;
         out->count = kept;
-        for (uint32_t j = kept; j < end; j++) {
+        for (uint32_t j = kept; j < end && plan__poll(planner) == OK; j++) {
             if (!merged_by_name(node, out->items[j].name))
                 out->items[out->count++] = out->items[j];
         }
@@ -447,7 +449,7 @@ static uint32_t natural_names(struct planner *planner, struct query *query,
     collect_visible(planner, query, join->inputs[1], position, &right);
     struct ast_name *names = arena_alloc(planner->arena, (left.count + 1) * sizeof *names);
     uint32_t count = 0;
-    for (uint32_t i = 0; i < left.count; i++) {
+    for (uint32_t i = 0; i < left.count && plan__poll(planner) == OK; i++) {
         bool common = false;
         for (uint32_t j = 0; j < right.count; j++)
             common |= strcmp(left.items[i].name, right.items[j].name) == 0;

@@ -112,6 +112,7 @@ static void test_ended_anywhere(void **state)
         struct ast_statement *statement = parse((const char *)sql.data);
         assert_int_equal(
             plan_statement(statement, f.catalog, &options, &f.arena, &f.planned, &f.error), OK);
+        assert_true(all.calls > 0);
         uint32_t step = all.calls < 20 ? 1 : all.calls / 20;
         for (uint32_t at = 0; at < all.calls; at += step) {
             struct ending ending = {.end_at = at};
