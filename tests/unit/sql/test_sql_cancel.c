@@ -311,7 +311,7 @@ static void test_groups_given_out(void **state)
     assert_null(strstr(run(world, "reset work_mem"), "ERROR"));
 }
 
-/* Long texts of statements: parsing and planning are not cancelled, so they have to be quick. */
+/* Long texts of statements: parsing is not cancelled, so it has to be quick; planning is, too. */
 static void test_planning(void **state)
 {
     enum { TABLES = 64, VALUES = 5000 };

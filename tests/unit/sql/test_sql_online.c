@@ -236,7 +236,7 @@ static void test_rows_and_indexes_agree(void **state)
         statements += world.statements;
         refused += world.refused;
     }
-    print_message("%u of %u built; others did %u statements, and %u met a duplicate\n", built,
+    print_message("# %u of %u built; others did %u statements, and %u met a duplicate\n", built,
                   seeds, statements, refused);
     assert_true(built > seeds / 10 && built < seeds);
     assert_true(statements > 10 * seeds && refused > seeds / 10);
