@@ -213,7 +213,8 @@ status_t txn_outcomes_check(struct kv *kv, uint64_t newest, struct problems *pro
 
 struct txn_certifier;
 
-/* `keys_max` bounds the window: the newest version of at most that many recently written keys. */
+/* `keys_max` bounds the window: the newest version of at most that many recently written keys, of
+ * which those of large transactions take less room, and count for less. */
 struct txn_certifier *txn_certifier_create(uint32_t keys_max);
 void txn_certifier_destroy(struct txn_certifier *certifier);
 /* Transactions that read below `version` are too old from now on: the window's lower end. */

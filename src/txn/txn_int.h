@@ -19,4 +19,7 @@ struct txn__range_cursor {
 void txn__ranges_begin(struct slice ranges, struct txn__range_cursor *cursor);
 bool txn__ranges_next(struct txn__range_cursor *cursor, struct txn_range *range);
 
+/* txn_certify.c, for tests: how many writes make a run of their own. */
+void txn__certifier_set_run_min(struct txn_certifier *certifier, uint32_t keys);
+
 #endif

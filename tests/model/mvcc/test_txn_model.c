@@ -28,6 +28,7 @@ struct world {
     struct prng prng;
     struct noted window[NOTES_MAX];
     uint32_t window_count, window_max;
+    uint32_t run_min;                /* writes that the certifier keeps as a run */
     struct noted history[NOTES_MAX]; /* never forgets, but for lost proposals */
     uint32_t history_count;
     uint64_t low, version;
@@ -51,6 +52,16 @@ static struct slice key_of(uint32_t key, uint8_t bytes[2])
 
 /* ---- the dull window ------------------------------------------------------------------------ */
 
+static void model_place(struct world *world, uint32_t key, uint64_t version)
+{
+    if (world->window_count == world->window_max) {
+        if (world->window[0].version > world->low)
+            world->low = world->window[0].version;
+        memmove(world->window, world->window + 1, --world->window_count * sizeof *world->window);
+    }
+    world->window[world->window_count++] = (struct noted){key, version};
+}
+
 static void model_note(struct world *world, uint32_t key, uint64_t version)
 {
     if (version <= world->low)
@@ -58,13 +69,28 @@ static void model_note(struct world *world, uint32_t key, uint64_t version)
     for (uint32_t i = 0; i < world->window_count; i++)
         if (world->window[i].key == key && world->window[i].version >= version)
             return;
-    if (world->window_count == world->window_max) {
-        if (world->window[0].version > world->low)
-            world->low = world->window[0].version;
-        memmove(world->window, world->window + 1, --world->window_count * sizeof *world->window);
-    }
-    world->window[world->window_count++] = (struct noted){key, version};
+    model_place(world, key, version);
     world->history[world->history_count++] = (struct noted){key, version};
+}
+
+/* A transaction's writes, in the order of their keys. Many of them have one place. */
+static void model_note_all(struct world *world, const uint32_t keys[RANGES], uint64_t version)
+{
+    bool written[KEYS] = {false};
+    uint32_t count = 0;
+    for (int i = 0; i < RANGES; i++) {
+        count += !written[keys[i]];
+        written[keys[i]] = true;
+    }
+    bool is_run = count >= world->run_min;
+    if (is_run)
+        model_place(world, KEYS, version);
+    for (uint32_t k = 0; k < KEYS; k++) {
+        if (written[k] && is_run)
+            world->history[world->history_count++] = (struct noted){k, version};
+        else if (written[k])
+            model_note(world, k, version);
+    }
 }
 
 static void model_rewind(struct world *world, uint64_t version)
@@ -159,11 +185,7 @@ static void judge_any(struct world *world, uint64_t round)
     if (status == OK && world->pending_count < PENDING_MAX) {
         world->version++;
         txn_certifier_note(world->certifier, request.writes, world->version);
-        /* The encoding has them in order of keys. */
-        for (uint32_t k = 0; k < KEYS; k++)
-            for (int i = 0; i < RANGES; i++)
-                if (keys[i] == k)
-                    model_note(world, k, world->version);
+        model_note_all(world, keys, world->version);
         world->pending[world->pending_count].version = world->version;
         buffer_append_slice(&world->pending[world->pending_count++].writes, request.writes);
     }
@@ -209,6 +231,8 @@ static void test_random(void **state)
         world->window_max = (uint32_t)prng_between(&world->prng, 1, 60);
         world->low = world->version = world->applied = prng_below(&world->prng, 20);
         world->certifier = txn_certifier_create(world->window_max);
+        world->run_min = 1 + (uint32_t)seed % (RANGES + 1);
+        txn__certifier_set_run_min(world->certifier, world->run_min);
         txn_certifier_start(world->certifier, world->low);
         for (uint64_t round = 0; round < ROUNDS; round++) {
             if (prng_chance(&world->prng, 3, 4))
