@@ -144,18 +144,57 @@ INLINE bool text_equal(struct slice a, struct slice b)
            (a.size == 0 || (a.data[0] == b.data[0] && memcmp(a.data, b.data, a.size) == 0));
 }
 
+/* As slice_compare: eight bytes at a time, the last ones of the shorter text with some that were
+ * equal before. */
+INLINE int text_order(struct slice a, struct slice b)
+{
+    size_t size = a.size < b.size ? a.size : b.size;
+    if (size < 8)
+        return slice_compare(a, b);
+    for (size_t i = 0;; i = i + 8 <= size - 8 ? i + 8 : size - 8) {
+        uint64_t x = get_u64_be(a.data + i), y = get_u64_be(b.data + i);
+        if (x != y)
+            return x < y ? -1 : 1;
+        if (i == size - 8)
+            return (a.size > b.size) - (a.size < b.size);
+    }
+}
+
+INLINE void text_order_loop(enum expr_call call, const struct eval *a, const struct eval *b,
+                            const struct batch *in, bool *out)
+{
+    for (uint32_t i = 0; i < in->selected; i++) {
+        uint32_t row = batch_row(in, i);
+        int order = text_order(exec__eval_text(a, row), exec__eval_text(b, row));
+        out[row] = integer_holds(call, order, 0);
+    }
+}
+
 static void text_compare(enum expr_call call, const struct eval *a, const struct eval *b,
                          const struct batch *in, bool *out)
 {
     /* Text under a NULL is empty: comparing it does no harm. */
+    switch (call) {
+    case CALL_LT:
+        text_order_loop(CALL_LT, a, b, in, out);
+        return;
+    case CALL_LE:
+        text_order_loop(CALL_LE, a, b, in, out);
+        return;
+    case CALL_GT:
+        text_order_loop(CALL_GT, a, b, in, out);
+        return;
+    case CALL_GE:
+        text_order_loop(CALL_GE, a, b, in, out);
+        return;
+    default:
+        break;
+    }
+    ASSERT(call == CALL_EQ || call == CALL_NE);
     for (uint32_t i = 0; i < in->selected; i++) {
         uint32_t row = batch_row(in, i);
-        struct slice x = exec__eval_text(a, row);
-        struct slice y = exec__eval_text(b, row);
-        if (call == CALL_EQ || call == CALL_NE)
-            out[row] = text_equal(x, y) == (call == CALL_EQ);
-        else
-            out[row] = expr_order_holds(call, slice_compare(x, y));
+        out[row] =
+            text_equal(exec__eval_text(a, row), exec__eval_text(b, row)) == (call == CALL_EQ);
     }
 }
 

@@ -4,14 +4,13 @@
  * The table is an array of chain heads (by the hash's low bits) and one array each of hashes and
  * next rows, by row number: 16 bytes a row and no pointers. Rows are put in from last to first, so
  * a chain is in the order of the right input. A row with a NULL among its keys equals nothing and
- * is not put in.
+ * is not put in. A key that is one whole number has a table of its own (hash_join_number.c).
  *
  * A right side that does not fit is joined in passes, each with a table that does: see
  * hash_join_spill.c. */
 #include "base/mem.h"
 #include "sql/exec/hash_join_int.h"
-
-#define CHAIN_START (EXEC_NO_ROW - 1) /* the left row's chain has not been entered yet */
+#include "sql/exec/late_int.h"
 
 /* ---- build --------------------------------------------------------------------------------------
  */
@@ -58,12 +57,21 @@ static status_t table_fill(struct hash_join *hash, struct error *error)
     return OK;
 }
 
+static status_t table_make(struct hash_join *hash, struct error *error)
+{
+    if (exec__hash_by_number(hash))
+        return exec__number_table_make(hash, error);
+    status_t status = table_allocate(hash, error);
+    return status == OK ? table_fill(hash, error) : status;
+}
+
 void exec__hash_table_free(struct hash_join *hash)
 {
     exec__join_right_forget(&hash->join);
     exec__collection_free(&hash->rows);
     exec__memory_release(hash->op.exec, hash->charged);
     hash->charged = 0;
+    exec__number_table_free(hash);
     mem_free(hash->hashes);
     mem_free(hash->next);
     mem_free(hash->heads);
@@ -130,9 +138,7 @@ static status_t build(struct hash_join *hash, struct error *error)
         status = exec__hash_block_begin(hash, error);
     }
     if (status == OK)
-        status = table_allocate(hash, error);
-    if (status == OK)
-        status = table_fill(hash, error);
+        status = table_make(hash, error);
     if (status == OK)
         status = exec__join_right_ready(&hash->join, hash->rows.row_count, error);
     return status;
@@ -149,18 +155,21 @@ status_t exec__hash_left_take(struct hash_join *hash, struct batch **batch, stru
                           : exec__split_read(&hash->left_reader, exec, batch, error);
     if (status != OK || !*batch)
         return status;
-    const struct batch *left = *batch;
     arena_reset(&hash->scratch);
-    for (uint32_t k = 0; k < hash->key_count; k++) {
-        status = exec__eval_column(hash->left_keys[k], left, &hash->left_vectors[k], error);
-        if (status != OK)
-            return status;
-    }
+    for (uint32_t k = 0; k < hash->key_count && status == OK; k++)
+        status = exec__eval_column(hash->left_keys[k], *batch, &hash->left_vectors[k], error);
+    return status;
+}
+
+status_t exec__hash_left_complete(struct hash_join *hash, const struct batch *left,
+                                  struct error *error)
+{
     if (!hash->left_hashes)
-        hash->left_hashes = arena_alloc(exec->arena, BATCH_ROWS_MAX * sizeof(uint64_t));
+        hash->left_hashes = arena_alloc(hash->op.exec->arena, BATCH_ROWS_MAX * sizeof(uint64_t));
     exec__hash_rows(hash->left_vectors, hash->key_count, left->selection, left->selected,
                     hash->left_hashes);
-    return OK;
+    bool whole = hash->source == HASH_WHOLE; /* parts have all columns */
+    return exec__late_fill(whole ? hash->late : NULL, left->selection, left->selected, error);
 }
 
 static status_t left_begin(struct hash_join *hash, struct error *error)
@@ -173,8 +182,10 @@ static status_t left_begin(struct hash_join *hash, struct error *error)
     if (exec__hash_in_blocks(hash))
         exec__hash_block_left_begin(hash);
     hash->left_at = 0;
-    hash->chain = CHAIN_START;
-    return OK;
+    hash->left_end = rows;
+    hash->chain = HASH_CHAIN_START;
+    return hash->by_number.starts ? exec__number_left_begin(hash, error)
+                                  : exec__hash_left_complete(hash, hash->left, error);
 }
 
 static bool keys_equal(const struct hash_join *hash, uint32_t left_row, uint32_t right_row)
@@ -194,10 +205,14 @@ static void pairs_fill(struct hash_join *hash)
 {
     struct join *join = &hash->join;
     const struct batch *left = hash->left;
-    for (; hash->left_at < left->selected; hash->left_at++) {
+    if (hash->by_number.starts) {
+        exec__number_pairs_fill(hash);
+        return;
+    }
+    for (; hash->left_at < hash->left_end; hash->left_at++) {
         uint32_t row = batch_row(left, hash->left_at);
         uint64_t code = hash->left_hashes[hash->left_at];
-        if (hash->chain == CHAIN_START)
+        if (hash->chain == HASH_CHAIN_START)
             hash->chain = exec__hash_any_null(hash->left_vectors, hash->key_count, row)
                               ? EXEC_NO_ROW
                               : hash->heads[code & (hash->head_count - 1)];
@@ -212,7 +227,7 @@ static void pairs_fill(struct hash_join *hash)
         }
         if (hash->chain != EXEC_NO_ROW || !exec__join_row_end(join, row))
             return;
-        hash->chain = CHAIN_START;
+        hash->chain = HASH_CHAIN_START;
     }
 }
 
@@ -224,6 +239,14 @@ static status_t probe(struct hash_join *hash, struct batch **out, struct error *
     /* Nothing on the right: only rows without a partner can come. */
     if (hash->rows.row_count == 0 && !hash->join.keep_left)
         return OK;
+    bool selects = (hash->join.is_semi || hash->join.is_anti) && !hash->join.condition &&
+                   hash->by_number.starts && hash->source == HASH_WHOLE;
+    if (selects && hash->state == HASH_PROBE) {
+        status = exec__number_select(hash, out, error);
+        if (status != OK || *out)
+            return status;
+        hash->state = HASH_REST;
+    }
     while (status == OK && hash->state == HASH_PROBE) {
         if (!hash->left) {
             status = left_begin(hash, error);
@@ -239,7 +262,7 @@ static status_t probe(struct hash_join *hash, struct batch **out, struct error *
                                  (struct join_right){.collection = &hash->rows}, out, error);
         if (status != OK || *out)
             return status;
-        if (hash->left_at == hash->left->selected) {
+        if (hash->left_at == hash->left_end) {
             if (exec__hash_in_blocks(hash))
                 exec__hash_block_left_end(hash);
             hash->left = NULL;
@@ -323,6 +346,7 @@ static void hash_join_close(struct operator* op)
     struct hash_join *hash = (struct hash_join *)op;
     if (hash->is_shared) {
         hash->rows.exec = NULL;
+        hash->by_number = (struct number_table){0};
         hash->hashes = NULL;
         hash->next = hash->heads = NULL;
     }
@@ -377,6 +401,7 @@ static void table_share(struct hash_join *hash)
     const struct hash_join *other = (const struct hash_join *)op;
     ASSERT(other->state != HASH_BUILD && other->op.ops == &hash_join_ops);
     hash->rows = other->rows;
+    hash->by_number = other->by_number;
     hash->hashes = other->hashes;
     hash->next = other->next;
     hash->heads = other->heads;
@@ -384,6 +409,21 @@ static void table_share(struct hash_join *hash)
     hash->begun = true;
     hash->state = HASH_PROBE;
     hash->is_shared = true;
+}
+
+/* Until it is known which left rows have partners, no more is read of them than their keys. */
+static void left_open(struct hash_join *hash)
+{
+    const struct plan *plan = hash->op.plan;
+    struct arena *arena = hash->op.exec->arena;
+    if (!exec__hash_by_number(hash))
+        return;
+    bool *early = arena_zalloc(arena, (plan->left->column_count + 1) * sizeof *early);
+    exec__expr_columns(plan->as.join.left_keys[0], early);
+    hash->late = exec__late_leave(hash->op.left, early);
+    hash->hits = arena_alloc(arena, 3 * BATCH_ROWS_MAX * sizeof *hash->hits);
+    hash->hit_from = hash->hits + BATCH_ROWS_MAX;
+    hash->hit_to = hash->hit_from + BATCH_ROWS_MAX;
 }
 
 status_t exec__hash_join_open(struct exec *exec, const struct plan *plan, struct operator** out,
@@ -398,6 +438,8 @@ status_t exec__hash_join_open(struct exec *exec, const struct plan *plan, struct
         exec__hash_spill_open(hash);
     if (status == OK)
         status = exec__operator_open(exec, plan->left, &hash->op.left, error);
+    if (status == OK)
+        left_open(hash);
     if (status == OK && exec->leader)
         table_share(hash);
     else if (status == OK)

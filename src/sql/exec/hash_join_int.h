@@ -27,6 +27,21 @@ enum hash_source {
     HASH_BLOCK_LAST, /* the same, with the last of its right side */
 };
 
+/* The left row's partners have not been looked for yet. */
+#define HASH_CHAIN_START (EXEC_NO_ROW - 1)
+
+/* Right rows by the one whole number that is their key (hash_join_number.c). */
+struct number_table {
+    uint32_t *starts; /* of each bucket in `places`, and where the last one ends; NULL: no table */
+    uint64_t buckets;
+    uint32_t *places; /* right rows */
+    int64_t *numbers; /* of them; NULL: a bucket is one number, counted from `least` */
+    uint64_t least;
+    uint32_t shift;
+};
+
+struct late;
+
 struct hash_join {
     struct operator op;
     struct join join;
@@ -46,10 +61,17 @@ struct hash_join {
     uint32_t *heads;
     uint32_t head_count;
     size_t charged;
+    struct number_table by_number; /* instead of these, when there is one */
     struct arena scratch;
+    struct late *late;  /* left columns but the keys, left out by the input; see late_int.h */
     struct batch *left; /* being joined, or NULL */
     uint32_t left_at;
+    uint32_t left_end; /* of `hits`, or of the left batch's rows */
     uint32_t chain;
+    uint32_t *hits; /* by number: left rows that may have partners, between these places */
+    uint32_t *hit_from;
+    uint32_t *hit_to;
+    struct batch selected; /* left rows as they are, but not all */
     const struct vector **left_vectors;
     uint64_t *left_hashes; /* by place in the selection */
 
@@ -95,12 +117,31 @@ static inline bool exec__hash_any_null(const struct vector *const *keys, uint32_
 /* The next rows of the right side, from the input or the part, columns and keys in right_vectors.
  */
 status_t exec__hash_right_take(struct hash_join *hash, struct batch **batch, struct error *error);
-/* The next rows of the left side, with their keys in left_vectors and hashes in left_hashes. */
+/* The next rows of the left side, with their keys in left_vectors; columns that were left out are
+ * to be read. */
 status_t exec__hash_left_take(struct hash_join *hash, struct batch **batch, struct error *error);
+/* Then: all their columns, and hashes in left_hashes. */
+status_t exec__hash_left_complete(struct hash_join *hash, const struct batch *left,
+                                  struct error *error);
 /* Loses what was collected of the right side, and the table. */
 void exec__hash_table_free(struct hash_join *hash);
 /* All that is still to come out, pass by pass. */
 status_t exec__hash_passes_next(struct hash_join *hash, struct batch **out, struct error *error);
+
+/* ---- by one whole number (hash_join_number.c) --------------------------------------------------
+ */
+
+bool exec__hash_by_number(const struct hash_join *hash);
+/* Of the right rows that are collected. */
+status_t exec__number_table_make(struct hash_join *hash, struct error *error);
+void exec__number_table_free(struct hash_join *hash);
+/* A left batch has been taken: finds the rows of it that are to be joined. */
+status_t exec__number_left_begin(struct hash_join *hash, struct error *error);
+/* Pairs until there are enough for a batch or the left batch is through. */
+void exec__number_pairs_fill(struct hash_join *hash);
+/* SEMI and ANTI without a condition, of all rows: the next left rows that come out, all of a batch
+ * at once. */
+status_t exec__number_select(struct hash_join *hash, struct batch **out, struct error *error);
 
 /* ---- more than fits (hash_join_spill.c) -------------------------------------------------------
  */

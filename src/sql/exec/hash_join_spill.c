@@ -172,6 +172,8 @@ status_t exec__hash_split(struct hash_join *hash, struct error *error)
         if (status == OK && !batch)
             break;
         if (status == OK)
+            status = exec__hash_left_complete(hash, batch, error);
+        if (status == OK)
             status = left_put(hash, batch, error);
     }
     return status == OK ? exec__split_end(hash->splits, HASH_LEFT, error) : status;

@@ -20,6 +20,7 @@ struct merge_join {
     bool in_group;   /* the left row's first partner has been looked for */
     bool right_done;
     uint32_t key_count;
+    bool by_number; /* the only key is a whole number */
     uint32_t *left_columns;
     uint32_t *right_columns;
     struct batch *left;
@@ -132,6 +133,44 @@ static status_t left_take(struct merge_join *merge, struct error *error)
     return status == OK ? window_fill(merge, error) : status;
 }
 
+/* The whole number that is the key of a row of the window; false: it is NULL, as are all behind it.
+ */
+static inline bool window_number(const struct merge_join *merge, uint32_t row, int64_t *number)
+{
+    const struct collection *window = &merge->windows[merge->current];
+    const struct vector *keys = exec__collection_vector(window, merge->right_columns[0], row);
+    *number = keys->as.integers[row % BATCH_ROWS_MAX];
+    return !vector_is_null(keys, row % BATCH_ROWS_MAX);
+}
+
+/* On to the next left row that has a partner, as its number is that of a row of the window: others
+ * are of no use to inner and semi joins. NULLs are behind all numbers. */
+static void left_skip(struct merge_join *merge)
+{
+    const struct batch *left = merge->left;
+    const struct vector *keys = &left->columns[merge->left_columns[0]];
+    uint32_t rows = window_of(merge)->row_count, at = merge->left_at, end = left->selected;
+    ASSERT(!merge->in_group && !merge->join.row_paired && !merge->join.keep_left);
+    while (end > at && vector_is_null(keys, batch_row(left, end - 1)))
+        end--;
+    while (at < end) {
+        int64_t number = keys->as.integers[batch_row(left, at)], next = 0;
+        bool any = false;
+        while (merge->behind < rows && (any = window_number(merge, merge->behind, &next)) &&
+               next < number)
+            merge->behind++;
+        if (merge->behind == rows || !any) /* all that may have partners here is in the window */
+            break;
+        while (at < end && keys->as.integers[batch_row(left, at)] < next)
+            at++;
+        if (at < end && keys->as.integers[batch_row(left, at)] == next) {
+            merge->left_at = at;
+            return;
+        }
+    }
+    merge->left_at = left->selected;
+}
+
 /* Pairs until there are enough for a batch or the left batch is through. */
 static void pairs_fill(struct merge_join *merge)
 {
@@ -139,6 +178,10 @@ static void pairs_fill(struct merge_join *merge)
     const struct batch *left = merge->left;
     uint32_t rows = window_of(merge)->row_count;
     for (; merge->left_at < left->selected; merge->left_at++) {
+        if (merge->by_number && !merge->in_group)
+            left_skip(merge);
+        if (merge->left_at == left->selected)
+            break;
         uint32_t row = batch_row(left, merge->left_at);
         bool may_match = !has_null(merge, row);
         if (!merge->in_group && may_match) {
@@ -212,6 +255,10 @@ status_t exec__merge_join_open(struct exec *exec, const struct plan *plan, struc
         merge->left_columns[k] = plan->as.join.left_keys[k]->index;
         merge->right_columns[k] = plan->as.join.right_keys[k]->index;
     }
+    const struct expr *left = plan->as.join.left_keys[0], *right = plan->as.join.right_keys[0];
+    bool keeps_left = plan->as.join.kind == JOIN_LEFT || plan->as.join.kind == JOIN_ANTI;
+    merge->by_number = keys == 1 && !keeps_left && type_storage(left->type) == SQL_INTEGER &&
+                       type_storage(right->type) == SQL_INTEGER;
     exec__collection_shape(exec, plan->right, NULL, 0, &types, &stable);
     for (int i = 0; i < 2; i++)
         exec__collection_init(&merge->windows[i], exec, types, stable, plan->right->column_count);

@@ -132,6 +132,36 @@ static void check_joins(void)
     assert_string_equal(answer(sorted), answer(hash));
 }
 
+/* Joins of every kind by one whole number, as its own bucket and hashed, and by two keys, of tables
+ * whose other columns are read late. */
+static void check_hashed(const struct table *l, const struct table *r)
+{
+    static const enum join_kind kinds[] = {JOIN_INNER, JOIN_LEFT, JOIN_FULL,
+                                           JOIN_RIGHT, JOIN_SEMI, JOIN_ANTI};
+    enum join_kind kind = kinds[prng_below(&prng, 6)];
+    struct expr *condition = random_condition();
+    struct plan *sides[2] = {p_scan(w, l, NULL, "*"), p_scan(w, r, NULL, "*")};
+    if (prng_chance(&prng, 1, 2))
+        sides[0] = p_filter(w, sides[0], CALL(CALL_NE, B, e_col(w, 0, I), e_int(w, 2)));
+    int64_t apart = prng_chance(&prng, 1, 2) ? 1 : INT64_C(1000000007000);
+    struct expr *key = CALL(CALL_MULTIPLY, I, e_col(w, 1, I), e_int(w, apart));
+    struct plan *hash = p_join(w, PLAN_HASH_JOIN, kind, sides[0], sides[1], key, key, condition);
+    struct expr *on = CALL(CALL_EQ, B, e_col(w, 1, I), e_col(w, 4, I));
+    if (condition)
+        on = e_make(w, EXPR_AND, B, on, condition, NULL);
+    struct plan *nested =
+        p_join(w, PLAN_NESTED_LOOP_JOIN, kind, sides[0], sides[1], NULL, NULL, on);
+    if (kind == JOIN_SEMI || kind == JOIN_ANTI)
+        hash->column_count = nested->column_count = sides[0]->column_count;
+    char *expected = answer(nested);
+    assert_string_equal(answer(hash), expected);
+    struct expr **keys = arena_alloc(&w->arena, 2 * sizeof(struct expr *));
+    keys[0] = keys[1] = hash->as.join.left_keys[0];
+    hash->as.join.left_keys = hash->as.join.right_keys = keys;
+    hash->as.join.key_count = 2;
+    assert_string_equal(answer(hash), expected);
+}
+
 static void test_joins_agree(void **state)
 {
     (void)state;
@@ -139,6 +169,8 @@ static void test_joins_agree(void **state)
         prng_seed(&prng, seed);
         world_open(w);
         check_joins();
+        for (int i = 0; i < 10; i++)
+            check_hashed(world_find(w, "l"), world_find(w, "r"));
         world_close(w);
     }
 }
