@@ -87,28 +87,36 @@ status_t sql__convert_foreign_key(struct sql_session *session, const struct ast_
     return OK;
 }
 
-/* A DEFAULT must be an expression of the column's type that knows nothing of the row. */
-static status_t convert_column(struct sql_session *session,
-                               const struct ast_column_definition *column,
-                               struct column_definition *out)
+status_t sql__convert_column(struct sql_session *session,
+                             const struct ast_column_definition *column,
+                             struct column_definition *out)
 {
-    struct expr *unused;
     *out = (struct column_definition){
         .name = column->name.text,
         .position = column->name.position,
         .type = plan_column_type(column->type, sql__settings_sqlite(session->settings)),
         .not_null = column->not_null,
-        .default_sql = column->default_sql,
         .identity = column->identity == AST_IDENTITY_ALWAYS       ? IDENTITY_ALWAYS
                     : column->identity == AST_IDENTITY_BY_DEFAULT ? IDENTITY_BY_DEFAULT
                                                                   : IDENTITY_NONE,
     };
     if (column->sequence)
         return sql__convert_sequence(session, column->sequence, &out->sequence);
-    if (!column->default_value)
-        return OK;
-    return plan_expression(column->default_value, column->type.kind, &session->run_arena, &unused,
-                           &session->error);
+    return column->default_sql ? sql__default_text(session, column->default_sql, &out->default_sql)
+                               : OK;
+}
+
+/* A DEFAULT must be an expression of the column's type that knows nothing of the row. */
+static status_t convert_column(struct sql_session *session,
+                               const struct ast_column_definition *column,
+                               struct column_definition *out)
+{
+    struct expr *unused;
+    status_t status = sql__convert_column(session, column, out);
+    if (!status && column->default_value)
+        status = plan_expression(column->default_value, column->type.kind, &session->run_arena,
+                                 &unused, &session->error);
+    return status;
 }
 
 static status_t convert_table(struct sql_session *session, const struct ast_create_table *create,

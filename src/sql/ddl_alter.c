@@ -78,23 +78,6 @@ static status_t missing_value(struct sql_session *session,
                         &session->error);
 }
 
-static status_t convert_added(struct sql_session *session,
-                              const struct ast_column_definition *column,
-                              struct column_definition *out)
-{
-    *out = (struct column_definition){
-        .name = column->name.text,
-        .position = column->name.position,
-        .type = plan_column_type(column->type, sql__settings_sqlite(session->settings)),
-        .not_null = column->not_null,
-        .default_sql = column->default_sql,
-        .identity = column->identity == AST_IDENTITY_ALWAYS       ? IDENTITY_ALWAYS
-                    : column->identity == AST_IDENTITY_BY_DEFAULT ? IDENTITY_BY_DEFAULT
-                                                                  : IDENTITY_NONE,
-    };
-    return column->sequence ? sql__convert_sequence(session, column->sequence, &out->sequence) : OK;
-}
-
 /* The rows there are get the column's DEFAULT, each its own, and it becomes NOT NULL if it is to
  * be: all of that is the statement's transaction's work. */
 static status_t fill_column(struct sql_session *session, uint32_t table_id, const char *name,
@@ -134,7 +117,7 @@ static status_t add_column(struct sql_session *session, const struct table *tabl
     if (!status && !each && column->not_null && missing.null)
         status = sql__check_nulls(session, table, NULL, &column->name);
     if (!status)
-        status = convert_added(session, column, &definition);
+        status = sql__convert_column(session, column, &definition);
     if (status)
         return status;
     bool not_null = definition.not_null || column->sequence;
@@ -305,6 +288,8 @@ static status_t change_column(struct sql_session *session, const struct table *t
         if (default_sql)
             status = plan_expression(action->column.default_value, column->type.kind,
                                      &session->run_arena, &unused, &session->error);
+        if (default_sql && !status)
+            status = sql__default_text(session, default_sql, &default_sql);
     }
     return status ? status
                   : catalog_change_column(session->txn, session->catalog, table, place, not_null,

@@ -76,6 +76,54 @@ static status_t find(const struct catalog *catalog, struct slice text, const str
     return error_sql(error, "42P01", 0, "relation \"%s\" does not exist", name);
 }
 
+struct naming {
+    struct arena *arena;
+    bool met;
+};
+
+/* nextval of a literal, with a cast or not. */
+static void say_name(void *context, struct ast_expr *call)
+{
+    struct naming *naming = context;
+    char name[CATALOG_NAME_MAX + 1];
+    struct buffer text = {0};
+    struct error unused;
+    if (strcmp(call->as.call.name, "nextval") != 0 || call->as.call.count != 1)
+        return;
+    struct ast_expr **argument = &call->as.call.arguments[0];
+    while ((*argument)->kind == AST_CAST)
+        argument = &(*argument)->as.cast.operand;
+    struct ast_expr *literal = *argument;
+    if (literal->kind != AST_LITERAL || literal->as.literal.null ||
+        literal->as.literal.type != SQL_TEXT ||
+        name_read(literal->as.literal.as.text, name, &unused))
+        return;
+    catalog_sequence_print(name, &text);
+    literal->as.literal = value_text(arena_copy(naming->arena, buffer_slice(&text)));
+    call->as.call.arguments[0] = literal;
+    naming->met = true;
+    buffer_free(&text);
+}
+
+status_t sql__default_text(struct sql_session *session, const char *sql, const char **out)
+{
+    struct naming naming = {.arena = &session->run_arena};
+    struct buffer text = {0};
+    struct ast_expr *expr;
+    *out = sql;
+    status_t status =
+        parse_expression(slice_from_string(sql), naming.arena, &expr, &session->error);
+    if (status)
+        return status;
+    ast_each_call(expr, say_name, &naming);
+    if (!naming.met)
+        return OK;
+    ast_print_expr(expr, &text);
+    *out = arena_strndup(naming.arena, (const char *)text.data, text.size);
+    buffer_free(&text);
+    return OK;
+}
+
 /* ---- ranges ---------------------------------------------------------------------------------- */
 
 static int64_t range_next(struct sequence_range *range)

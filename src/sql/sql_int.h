@@ -529,6 +529,10 @@ status_t sql__rename_constraint(struct sql_session *session, const struct table 
 /* A view that names a column of a table or view it is made of, or NULL. */
 const struct view *sql__view_of_column(struct sql_session *session, uint32_t relation_id,
                                        const char *column, bool star);
+/* A column as the catalog wants it, but for what its DEFAULT has to be. */
+status_t sql__convert_column(struct sql_session *session,
+                             const struct ast_column_definition *column,
+                             struct column_definition *out);
 status_t sql__convert_sequence(struct sql_session *session,
                                const struct ast_sequence_options *options,
                                const struct sequence **out);
@@ -539,6 +543,8 @@ bool sql__sequences_ready(struct sql_session *session);
 status_t sql__sequences_take(struct sql_session *session, struct store_txn *txn);
 void sql__sequences_taken(struct sql_session *session);
 const struct exec_sequences *sql__sequences_functions(struct sql_session *session);
+/* A DEFAULT's text, in which each sequence that it names is named as the catalog looks for it. */
+status_t sql__default_text(struct sql_session *session, const char *sql, const char **out);
 void sql__sequences_free(struct sql_session *session);
 
 /* job.c: is there something to be done by other transactions before the statement's own, which is

@@ -330,6 +330,9 @@ status_t catalog_create_sequence(struct store_txn *txn, const struct catalog *ca
 /* Of the same id and name; what was taken of it before is void. */
 status_t catalog_change_sequence(struct store_txn *txn, const struct sequence *after,
                                  struct error *error);
+/* Appends a sequence's name as an argument of nextval says it: in quotes when it is more than small
+ * letters. Only a DEFAULT that says it so is known to take from the sequence. */
+void catalog_sequence_print(const char *name, struct buffer *out);
 /* The first column of the table whose DEFAULT takes from it. */
 bool catalog_takes_from(const struct table *table, const struct sequence *sequence,
                         uint32_t *place);

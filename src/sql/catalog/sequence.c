@@ -153,20 +153,33 @@ static status_t sequence_remove(struct store_txn *txn, const struct sequence *se
     return status;
 }
 
-const char *catalog__nextval_text(const char *name, struct arena *arena)
+void catalog_sequence_print(const char *name, struct buffer *out)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789_$";
     bool quoted = name[strspn(name, plain)] != '\0' || (name[0] >= '0' && name[0] <= '9');
-    struct buffer text = {0};
-    buffer_append_string(&text, quoted ? "nextval('\"" : "nextval('");
+    buffer_append_string(out, quoted ? "\"" : "");
     for (const char *c = name; *c; c++) {
-        buffer_append_byte(&text, (uint8_t)*c);
-        if (*c == '\'' || *c == '"')
-            buffer_append_byte(&text, (uint8_t)*c);
+        buffer_append_byte(out, (uint8_t)*c);
+        if (*c == '"')
+            buffer_append_byte(out, (uint8_t)*c);
     }
-    buffer_append_string(&text, quoted ? "\"')" : "')");
+    buffer_append_string(out, quoted ? "\"" : "");
+}
+
+const char *catalog__nextval_text(const char *name, struct arena *arena)
+{
+    struct buffer said = {0}, text = {0};
+    catalog_sequence_print(name, &said);
+    buffer_append_string(&text, "nextval('");
+    for (size_t i = 0; i < said.size; i++) {
+        buffer_append_byte(&text, said.data[i]);
+        if (said.data[i] == '\'')
+            buffer_append_byte(&text, said.data[i]);
+    }
+    buffer_append_string(&text, "')");
     char *copy = arena_strndup(arena, (const char *)text.data, text.size);
     buffer_free(&text);
+    buffer_free(&said);
     return copy;
 }
 

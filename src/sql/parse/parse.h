@@ -778,6 +778,8 @@ void ast_print_expr(const struct ast_expr *expr, struct buffer *out);
  * looked into. */
 typedef void ast_column_fn(void *context, struct ast_expr *column);
 void ast_each_column(struct ast_expr *expr, ast_column_fn *visit, void *context);
+/* The same with its calls, each before those in its arguments. */
+void ast_each_call(struct ast_expr *expr, ast_column_fn *visit, void *context);
 /* Has a statement's text a name like this, in whatever role? *star: it has a star that stands for
  * columns, or joins by the names that tables share. */
 bool parse_names(struct slice text, const char *name, bool *star);

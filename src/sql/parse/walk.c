@@ -1,11 +1,12 @@
-/* The columns of an expression that stands by itself, of a CHECK or of an index; and whether a text
- * has a name at all. */
+/* The columns, or the calls, of an expression that stands by itself: of a CHECK, an index, a
+ * DEFAULT; and whether a text has a name at all. */
 #include <string.h>
 
 #include "base/check.h"
 #include "parse_int.h"
 
 struct walk {
+    enum ast_expr_kind wanted;
     ast_column_fn *visit;
     void *context;
 };
@@ -39,10 +40,9 @@ static void walk_expr(const struct walk *walk, struct ast_expr *expr)
 {
     if (!expr)
         return;
-    switch (expr->kind) {
-    case AST_COLUMN:
+    if (expr->kind == walk->wanted)
         walk->visit(walk->context, expr);
-        return;
+    switch (expr->kind) {
     case AST_UNARY:
     case AST_BINARY:
         walk_three(walk, expr->as.binary.left, expr->as.binary.right, NULL);
@@ -82,7 +82,14 @@ static void walk_expr(const struct walk *walk, struct ast_expr *expr)
 void ast_each_column(struct ast_expr *expr, ast_column_fn *visit, void *context)
 {
     ASSERT(expr && visit);
-    struct walk walk = {visit, context};
+    struct walk walk = {AST_COLUMN, visit, context};
+    walk_expr(&walk, expr);
+}
+
+void ast_each_call(struct ast_expr *expr, ast_column_fn *visit, void *context)
+{
+    ASSERT(expr && visit);
+    struct walk walk = {AST_CALL, visit, context};
     walk_expr(&walk, expr);
 }
 
