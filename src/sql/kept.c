@@ -91,6 +91,7 @@ static bool is_weighed(const struct plan *plan)
     case PLAN_DELETE:
     case PLAN_PROJECT:
     case PLAN_FILTER:
+    case PLAN_KEY_FILTER:
         return !plan->left || is_weighed(plan->left);
     default:
         return true;

@@ -9,6 +9,7 @@ static open_fn *const open_functions[] = {
     [PLAN_VALUES] = exec__values_open,
     [PLAN_SCAN] = exec__scan_open,
     [PLAN_FILTER] = exec__filter_open,
+    [PLAN_KEY_FILTER] = exec__key_filter_open,
     [PLAN_PROJECT] = exec__project_open,
     [PLAN_HASH_JOIN] = exec__hash_join_open,
     [PLAN_NESTED_LOOP_JOIN] = exec__nested_loop_open,
@@ -121,6 +122,7 @@ bool exec__text_is_stable(const struct plan *plan, uint32_t column)
     case PLAN_SCAN:
         return !plan->as.scan.index_only;
     case PLAN_FILTER:
+    case PLAN_KEY_FILTER:
     case PLAN_LIMIT:
     case PLAN_DISTINCT:
     case PLAN_INTERSECT:

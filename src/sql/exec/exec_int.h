@@ -136,6 +136,8 @@ status_t exec__scan_range(struct operator* scan, struct bounds *range, bool *fou
 void exec__scan_set_part(struct operator* scan, const struct bounds *part);
 /* How many rows a scan gives, without reading them; it is then at its end. */
 status_t exec__scan_count(struct operator* scan, uint64_t *rows, struct error *error);
+status_t exec__key_filter_open(struct exec *, const struct plan *, struct operator**,
+                               struct error *);
 status_t exec__filter_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__project_open(struct exec *, const struct plan *, struct operator**, struct error *);
 status_t exec__hash_join_open(struct exec *, const struct plan *, struct operator**,

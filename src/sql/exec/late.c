@@ -110,6 +110,8 @@ struct late *exec__late_leave(struct operator* op, const bool *early)
         return scan_leave(op, early);
     case PLAN_FILTER:
         return exec__filter_leave(op, early);
+    case PLAN_KEY_FILTER:
+        return exec__key_filter_leave(op, early);
     default:
         return NULL;
     }

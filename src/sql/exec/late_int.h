@@ -56,5 +56,6 @@ struct late *exec__late_add(struct scan_late *scan, const bool *columns);
  * exec__late_leave; *late is NULL when none stays. */
 struct late *exec__late_split(struct late **late, const bool *early);
 struct late *exec__filter_leave(struct operator* filter, const bool *early);
+struct late *exec__key_filter_leave(struct operator* filter, const bool *early);
 
 #endif

@@ -55,6 +55,8 @@ static bool plan_is_parallel(const struct plan *plan)
                (plan->as.scan.index->id == 0 || plan->as.scan.index_only);
     case PLAN_FILTER:
         return exec__parallel_expr(plan->as.filter.predicate) && plan_is_parallel(plan->left);
+    case PLAN_KEY_FILTER:
+        return plan_is_parallel(plan->left);
     case PLAN_PROJECT:
         return all_parallel(plan->as.project.exprs, plan->column_count) &&
                plan_is_parallel(plan->left);

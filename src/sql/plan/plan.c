@@ -196,6 +196,7 @@ status_t plan_statement(const struct ast_statement *statement, const struct cata
         if (out->parameter_types[i] == SQL_UNKNOWN)
             out->parameter_types[i] = SQL_TEXT;
     }
+    plan__filter_keys(&planner, out);
     out->is_momentary = planner.is_momentary;
     out->nextvals = planner.nextvals;
     out->nextval_count = planner.nextval_count;

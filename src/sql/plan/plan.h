@@ -429,7 +429,8 @@ enum plan_kind {
     PLAN_INSERT,
     PLAN_UPDATE,
     PLAN_DELETE,
-    PLAN_GATHER, /* the executor's own: the left input, read by several threads */
+    PLAN_KEY_FILTER, /* rows whose keys a hash join above has among its right rows */
+    PLAN_GATHER,     /* the executor's own: the left input, read by several threads */
 };
 
 /* One contiguous range of an index: `equal` fixes the first equal_count key columns, then one
@@ -518,6 +519,11 @@ struct plan {
         struct {
             struct expr *predicate; /* boolean; NULL and false drop the row */
         } filter;
+        struct {
+            const struct plan *join; /* PLAN_HASH_JOIN, INNER or SEMI, this is on its left side */
+            struct expr **keys;      /* columns; each is what the join's left key is made of */
+            uint32_t key_count;
+        } key_filter;
         struct {
             struct expr **exprs; /* column_count of them */
         } project;
@@ -656,6 +662,7 @@ struct plan_options {
     bool no_prune;
     bool no_padding;    /* CHAR(n) comes out without its blanks */
     bool no_one_row;    /* one row is written as many are */
+    bool no_key_filter; /* groups nobody asks for are made */
     bool no_join_order; /* inputs are joined as they are written */
     /* Appends the text of the query that stands for a table of another schema than "public", which
      * has its rows in it. ERR_NOT_FOUND: the schema has no such table; ERR_UNSUPPORTED: there is no

@@ -192,6 +192,13 @@ static void print_operator(const struct plan *plan, struct buffer *out)
         buffer_append_string(out, "Filter: ");
         expr_print(plan->as.filter.predicate, out);
         return;
+    case PLAN_KEY_FILTER:
+        buffer_append_string(out, "Key Filter: ");
+        print_list(plan->as.key_filter.keys, plan->as.key_filter.key_count, out);
+        buffer_append_string(out, " among ");
+        print_list(plan->as.key_filter.join->as.join.right_keys, plan->as.key_filter.key_count,
+                   out);
+        return;
     case PLAN_PROJECT:
         buffer_append_string(out, "Project: ");
         print_list(plan->as.project.exprs, plan->column_count, out);
@@ -276,6 +283,7 @@ static bool shows_estimate(const struct plan *plan)
     case PLAN_SCAN:
         return !plan_is_lookup(plan);
     case PLAN_FILTER:
+    case PLAN_KEY_FILTER:
     case PLAN_HASH_JOIN:
     case PLAN_NESTED_LOOP_JOIN:
     case PLAN_LOOKUP_JOIN:

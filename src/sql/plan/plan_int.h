@@ -530,6 +530,8 @@ void plan__put_over(struct planner *planner, enum plan_kind kind, struct stage *
 /* The order in which rows come is relied on: joins below have to keep it also when they put rows
  * aside. */
 void plan__rely_on_order(struct plan *plan);
+/* Puts key filters into a finished plan (plan_key_filter.c). */
+void plan__filter_keys(struct planner *planner, const struct planned *planned);
 struct plan *plan__operator(struct planner *planner, enum plan_kind kind, uint32_t column_count,
                             struct plan *left, struct plan *right);
 /* Types and names of what a stage produces, from its slots. */

@@ -133,6 +133,7 @@ void plan__find_subplans(const struct plan *plan, struct subplans *out)
     case PLAN_EXCEPT:
     case PLAN_UPDATE:
     case PLAN_DELETE:
+    case PLAN_KEY_FILTER:
     case PLAN_GATHER:
         return;
     }

@@ -430,6 +430,7 @@ static const struct {
     {"decorrelate", offsetof(struct plan_options, no_decorrelate)},
     {"extremes", offsetof(struct plan_options, no_extremes)},
     {"limit pushdown", offsetof(struct plan_options, no_limit_pushdown)},
+    {"key filter", offsetof(struct plan_options, no_key_filter)},
     {"prune", offsetof(struct plan_options, no_prune)},
     {"one row", offsetof(struct plan_options, no_one_row)},
     {"unnest", offsetof(struct plan_options, no_unnest)},

@@ -172,6 +172,8 @@ static void test_operators(void **state)
         "select count(*) from t as a join t as b on a.a = b.a join t as c on b.a = c.a",
         "select count(*) from (select i % 1000003 from generate_series(1, 50000000) as s(i)"
         " group by 1) as g",
+        "select count(*) from (select i % 1000 as k, count(*) from generate_series(1, 50000000) as"
+        " s(i) group by 1) as g join (select a from t where id < 9 limit 7) as f on f.a = g.k",
         "select count(distinct i) from generate_series(1, 50000000) as s(i)",
         "select length(string_agg(b, ',' order by b)) from t, generate_series(1, 30) as s(i)",
         "select distinct i % 1000003 from generate_series(1, 50000000) as s(i)",

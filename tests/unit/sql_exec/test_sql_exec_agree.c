@@ -325,6 +325,60 @@ static void test_groups_in_order_agree_with_a_table(void **state)
     }
 }
 
+/* Groups joined with a few rows, with a key filter below the grouping or without one. */
+static void check_key_filter(const struct table *many, const struct table *few)
+{
+    bool by_text = prng_chance(&prng, 1, 3);
+    struct expr *key = by_text ? e_col(w, 2, T) : e_col(w, 1, I);
+    enum join_kind kind = prng_chance(&prng, 1, 2) ? JOIN_INNER : JOIN_SEMI;
+    bool filtered = prng_chance(&prng, 1, 2), above = prng_chance(&prng, 1, 2);
+    struct expr *chosen = CALL(CALL_LT, B, e_col(w, 0, I), e_int(w, 1500));
+    char *answers[2];
+    for (int with = 0; with < 2; with++) {
+        struct plan *rows = p_scan(w, many, NULL, "*"), *filter = NULL;
+        if (filtered && !above)
+            rows = p_filter(w, rows, chosen);
+        if (with) {
+            rows = filter = p_filter(w, rows, e_bool(w, true));
+            filter->kind = PLAN_KEY_FILTER;
+        }
+        if (filtered && above)
+            rows = p_filter(w, rows, chosen);
+        struct plan *groups = p_aggregate(w, rows, key);
+        p_aggregate_add(w, groups, AGGREGATE_COUNT_ROWS, NULL);
+        p_aggregate_add(w, groups, AGGREGATE_SUM, e_col(w, 0, I));
+        struct plan *join = p_join(w, PLAN_HASH_JOIN, kind, groups, p_scan(w, few, NULL, "*"),
+                                   e_col(w, 0, key->type), key, NULL);
+        if (kind == JOIN_SEMI)
+            join->column_count = groups->column_count;
+        if (with) {
+            struct expr **keys = arena_alloc(&w->arena, sizeof *keys);
+            keys[0] = key;
+            filter->as.key_filter.join = join;
+            filter->as.key_filter.keys = keys;
+            filter->as.key_filter.key_count = 1;
+        }
+        answers[with] = answer(join);
+    }
+    assert_string_equal(answers[1], answers[0]);
+}
+
+static void test_key_filters_agree(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        prng_seed(&prng, seed);
+        world_open(w);
+        bool large = seed % 3 == 0;
+        uint32_t keys = 1 + (uint32_t)prng_below(&prng, large ? 2000 : 30);
+        random_table("many", large ? 6000 : (uint32_t)prng_below(&prng, 200), keys);
+        random_table("few", (uint32_t)prng_below(&prng, large ? 300 : 12), keys);
+        for (uint32_t i = 0; i < (large ? 4 : 12); i++)
+            check_key_filter(world_find(w, "many"), world_find(w, "few"));
+        world_close(w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +387,7 @@ int main(void)
         cmocka_unit_test(test_ranges_agree_with_filters),
         cmocka_unit_test(test_index_order_agrees_with_sort),
         cmocka_unit_test(test_groups_in_order_agree_with_a_table),
+        cmocka_unit_test(test_key_filters_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
