@@ -230,12 +230,10 @@ uint32_t kv__page_search(const struct kv__page *page, uint32_t first, struct sli
     if (low == high || slots[low].head != head)
         return low;
     if (low + 1 < high && slots[low + 1].head != head)
-        high = low + 1; /* the only one that begins so */
-    while (low < high) {
+        high = low + 1;  /* the only one that begins so */
+    while (low < high) { /* from here on no head is below */
         uint32_t middle = (low + high) / 2;
-        if (slots[middle].head < head) {
-            low = middle + 1;
-        } else if (slots[middle].head > head) {
+        if (slots[middle].head > head) {
             high = middle;
         } else {
             const uint8_t *cell = page_bytes(page) + slots[middle].offset;
