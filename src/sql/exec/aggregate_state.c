@@ -580,7 +580,7 @@ struct slice exec__state_beside(const struct aggregate *aggregate,
 void exec__state_restore(const struct aggregate *aggregate, struct aggregate_state *state,
                          struct slice beside, struct arena *texts)
 {
-    if (state->count == 0 || beside.size == 0)
+    if (state->count == 0 || (beside.size == 0 && !keeps_text(aggregate)))
         return;
     void *own = arena_alloc(texts, beside.size);
     memcpy(own, beside.data, beside.size);
