@@ -26,13 +26,16 @@ enum {
 static const char pg_fields[] = PG_MESSAGE;
 enum { PG_ANSWER_SIZE = 1 + 4 + sizeof pg_fields };
 
+#define HTTP_TEXT                                                                                  \
+    "This is a node of toyDB. It speaks gRPC, which is HTTP/2: use toysql, or "                    \
+    "protobuf/toydb.proto\n"
+_Static_assert(sizeof HTTP_TEXT - 1 == 94, "as Content-Length has it");
+
 static const char http_answer[] = "HTTP/1.1 400 Bad Request\r\n"
                                   "Content-Type: text/plain; charset=utf-8\r\n"
                                   "Content-Length: 94\r\n"
                                   "Connection: close\r\n"
-                                  "\r\n"
-                                  "This is a node of toyDB. It speaks gRPC, which is HTTP/2: use "
-                                  "toysql, or protobuf/toydb.proto\n";
+                                  "\r\n" HTTP_TEXT;
 
 /* 0: it is none. */
 static uint32_t pg_code(struct slice first)
