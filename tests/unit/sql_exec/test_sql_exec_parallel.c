@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "sql/exec/exec_int.h"
 #include "world.h"
 
 enum { ROWS = 3000, TRIES = 10000 };
@@ -158,26 +159,35 @@ static void test_shared_join_table(void **state)
     }
 }
 
-/* 1 / (id - 2000), and before that 1 % (id - 1000): the row that comes first decides. */
+/* One row is out of range, and all behind it are divided by zero: the one that comes first decides,
+ * though those before it take so long that a part behind it has failed by then. */
 static void test_first_error_wins(void **state)
 {
     (void)state;
-    struct expr *late =
-        e_call(w, CALL_DIVIDE, I, e_int(w, 1),
-               e_call(w, CALL_SUBTRACT, I, e_col(w, 0, I), e_int(w, 2000), NULL), NULL);
-    struct expr *huge =
-        e_call(w, CALL_MULTIPLY, I, e_int(w, INT64_MAX),
-               e_call(w, CALL_SUBTRACT, I, e_col(w, 0, I), e_int(w, 1000), NULL), NULL);
-    struct expr *is_huge = e_call(w, CALL_GE, SQL_BOOLEAN, e_col(w, 0, I), e_int(w, 1002), NULL);
+    enum { SLOW = 1000, FIRST = 1010 };
+    struct expr *id = e_col(w, 0, I);
+    struct expr *zero = e_call(w, CALL_SUBTRACT, I, id, id, NULL);
+    struct expr *huge = e_call(w, CALL_MULTIPLY, I, e_int(w, INT64_MAX), id, NULL);
+    struct expr *text =
+        e_call(w, CALL_REPEAT, SQL_TEXT, e_col(w, 2, SQL_TEXT), e_int(w, 20000), NULL);
     struct plan *scan = big();
     struct plan *plan = p_aggregate(w, scan, NULL);
-    p_aggregate_add(w, plan, AGGREGATE_SUM, late);
-    p_aggregate_add(w, plan, AGGREGATE_SUM, huge)->filter = is_huge;
-    for (int i = 0; i < 100; i++) {
+    struct aggregate *slow =
+        p_aggregate_add(w, plan, AGGREGATE_SUM, e_call(w, CALL_LENGTH, I, text, NULL));
+    slow->filter =
+        e_make(w, EXPR_AND, SQL_BOOLEAN, e_call(w, CALL_GE, SQL_BOOLEAN, id, e_int(w, SLOW), NULL),
+               e_call(w, CALL_LT, SQL_BOOLEAN, id, e_int(w, FIRST), NULL), NULL);
+    struct aggregate *late =
+        p_aggregate_add(w, plan, AGGREGATE_SUM, e_call(w, CALL_DIVIDE, I, e_int(w, 1), zero, NULL));
+    late->filter = e_call(w, CALL_GT, SQL_BOOLEAN, id, e_int(w, FIRST), NULL);
+    p_aggregate_add(w, plan, AGGREGATE_SUM, huge)->filter =
+        e_call(w, CALL_EQ, SQL_BOOLEAN, id, e_int(w, FIRST), NULL);
+    for (int i = 0; i < 300; i++) {
         struct exec_context context = parallel_context();
         struct error error;
         struct value value;
         uint32_t threads;
+        context.batch_rows = 1; /* of a batch the first aggregate would decide */
         assert_int_equal(run(plan, &context, &value, &threads, scan, &error), ERR_SQL);
         assert_string_equal(error.sqlstate, "22003");
     }
@@ -343,6 +353,8 @@ static void test_gather(void **state)
     same_rows(filtered(NULL), NULL);
     same_rows(filtered(NULL), batches_are_small);
     same_rows(p_sort(w, filtered(NULL), e_col(w, 2, SQL_TEXT), true, false), NULL);
+    struct expr *made = e_call(w, CALL_UPPER, SQL_TEXT, e_col(w, 2, SQL_TEXT), NULL);
+    same_rows(p_project(w, big(), e_col(w, 0, I), made, NULL), NULL);
     struct plan *right =
         p_filter(w, big(), e_call(w, CALL_LT, SQL_BOOLEAN, e_col(w, 0, I), e_int(w, 30), NULL));
     same_rows(p_join(w, PLAN_HASH_JOIN, JOIN_LEFT, filtered(NULL), right, e_col(w, 1, I),
@@ -427,22 +439,26 @@ static void test_distinct(void **state)
     same_rows(p_distinct(w, p_project(w, big(), e_col(w, 1, I), NULL)), budget_is_small);
 }
 
+/* Who wants few rows reads them alone; who sorts them first wants all. */
 static void test_limit_reads_alone(void **state)
 {
     (void)state;
-    struct plan *plan = p_limit(w, filtered(NULL), e_int(w, 1), NULL);
-    const struct plan *scan = plan->left->left->left;
-    struct planned planned = {.root = plan};
-    struct exec_context context = parallel_context();
-    struct exec_figures figures;
-    struct error error;
-    struct exec *exec;
-    struct batch *batch;
-    assert_int_equal(exec_open(&planned, &context, &exec, &error), OK);
-    assert_int_equal(exec_next(exec, &batch, &error), OK);
-    assert_true(exec_figures(exec, scan, &figures));
-    assert_in_range(figures.rows, 1, 100);
-    exec_close(exec);
+    struct plan *few = p_limit(w, filtered(NULL), e_int(w, 1), NULL);
+    struct plan *all =
+        p_limit(w, p_sort(w, filtered(NULL), e_col(w, 1, I), true, false), e_int(w, 1), NULL);
+    for (int i = 0; i < 2; i++) {
+        struct planned planned = {.root = i ? all : few};
+        struct exec_context context = parallel_context();
+        struct error error;
+        struct exec *exec;
+        struct batch *batch;
+        assert_int_equal(exec_open(&planned, &context, &exec, &error), OK);
+        const struct operator* below = i ? exec->root->left->left : exec->root->left;
+        assert_int_equal(below->plan->kind, i ? PLAN_GATHER : PLAN_PROJECT);
+        assert_int_equal(exec_next(exec, &batch, &error), OK);
+        assert_int_equal(batch->selected, 1);
+        exec_close(exec);
+    }
 }
 
 /* ---- the crew -----------------------------------------------------------------------------------

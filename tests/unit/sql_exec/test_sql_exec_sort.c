@@ -45,8 +45,8 @@ static struct value text_make(struct prng *prng, const struct shape *shape, stru
             bytes[size++] = 'x';
         break;
     case 2: /* zeros count, too */
-        for (uint64_t i = 0; i < number % 12; i++)
-            bytes[size++] = (uint8_t)(prng_below(prng, 3) == 0 ? 0xff : 0);
+        for (uint64_t i = 0; i < number % 9; i++)
+            bytes[size++] = (uint8_t)(prng_below(prng, 4) * 0x55);
         break;
     default: /* far behind */
         memset(bytes + size, 'z', 20);
