@@ -116,6 +116,20 @@ void msgpack_put_bin(struct buffer *out, struct slice bytes)
     buffer_append_slice(out, bytes);
 }
 
+size_t msgpack_bin_begin(struct buffer *out)
+{
+    token_put(out, 0xc6, 0, 4);
+    return out->size;
+}
+
+void msgpack_bin_end(struct buffer *out, size_t begin)
+{
+    if (out->failed || !length_fits(out, out->size - begin))
+        return;
+    ASSERT(begin >= 5 && out->data[begin - 5] == 0xc6);
+    put_u32_be(out->data + begin - 4, (uint32_t)(out->size - begin));
+}
+
 void msgpack_put_array(struct buffer *out, uint32_t count)
 {
     if (count < 16)

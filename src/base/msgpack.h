@@ -23,6 +23,10 @@ void msgpack_put_uint(struct buffer *out, uint64_t value);
 void msgpack_put_double(struct buffer *out, double value);
 void msgpack_put_str(struct buffer *out, struct slice text);
 void msgpack_put_bin(struct buffer *out, struct slice bytes);
+/* A byte string that is put together in place: between these two its bytes are appended. Returns
+ * where it begins. */
+size_t msgpack_bin_begin(struct buffer *out);
+void msgpack_bin_end(struct buffer *out, size_t begin);
 void msgpack_put_array(struct buffer *out, uint32_t count);
 
 enum msgpack_type {

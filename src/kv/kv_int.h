@@ -352,6 +352,16 @@ struct kv__page *kv__page_init(struct kv *kv, uint32_t id, uint32_t level);
  * zeros to all that is not used; for pages that are filled at once. */
 struct kv__page *kv__page_begin(struct kv *kv, uint32_t id, uint32_t level);
 void kv__page_clear(struct kv__page *page);
+/* The first four bytes of a key behind the page's prefix, as a number that orders like them. */
+static inline uint32_t kv__rest_head(struct slice rest)
+{
+    if (rest.size >= 4)
+        return get_u32_be(rest.data);
+    uint32_t head = 0;
+    for (uint32_t i = 0; i < rest.size; i++)
+        head |= (uint32_t)rest.data[i] << (24 - 8 * i);
+    return head;
+}
 /* Where the key begins in a cell of such a page. */
 static inline uint32_t kv__cell_key_at(uint32_t level, const uint8_t *cell)
 {

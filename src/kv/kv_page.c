@@ -51,17 +51,6 @@
 #define SLOT_SIZE   ((uint32_t)sizeof(struct kv__slot))
 #define CRC_SIZE    4u
 
-/* The first four bytes of a key behind the page's prefix, as a number that orders like them. */
-static uint32_t rest_head(struct slice rest)
-{
-    if (rest.size >= 4)
-        return get_u32_be(rest.data);
-    uint32_t head = 0;
-    for (uint32_t i = 0; i < rest.size; i++)
-        head |= (uint32_t)rest.data[i] << (24 - 8 * i);
-    return head;
-}
-
 static uint32_t common_prefix(struct slice a, struct slice b, size_t limit)
 {
     uint32_t size = 0;
@@ -225,7 +214,7 @@ uint32_t kv__page_search(const struct kv__page *page, uint32_t first, struct sli
             return high;
         key = slice_from(key, prefix);
     }
-    uint32_t head = rest_head(key);
+    uint32_t head = kv__rest_head(key);
     low = heads_below(slots, low, high, head);
     if (low == high || slots[low].head != head)
         return low;
@@ -361,7 +350,7 @@ static void entry_place(struct kv__page *page, uint32_t index, const struct kv__
     cell_write(cell, entry, prefix);
     uint32_t rest = key_size > prefix ? key_size - prefix : 0;
     kv__page_slots(page)[index] =
-        (struct kv__slot){.head = rest_head(slice_make(cell + entry->head.size, rest)),
+        (struct kv__slot){.head = kv__rest_head(slice_make(cell + entry->head.size, rest)),
                           .offset = page->heap_low,
                           .key_size = (uint16_t)rest};
 }
@@ -471,7 +460,8 @@ void kv__page_renew_head(struct kv__page *page, uint32_t index)
     struct kv__slot *slot = &kv__page_slots(page)[index];
     const uint8_t *cell = page_bytes(page) + slot->offset;
     ASSERT(index >= kv__page_first_key(page) && index < page->count);
-    slot->head = rest_head(slice_make(cell + kv__cell_key_at(page->level, cell), slot->key_size));
+    slot->head =
+        kv__rest_head(slice_make(cell + kv__cell_key_at(page->level, cell), slot->key_size));
 }
 
 /* ---- soundness ------------------------------------------------------------------------------ */

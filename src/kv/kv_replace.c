@@ -32,6 +32,7 @@ struct run {
     struct kv__path path;
     struct kv__page *leaf;
     uint32_t at; /* entries before it are below the key of the next change */
+    bool inside; /* see is_inside; of the change at hand */
     bool copied; /* the path is of this epoch */
     bool has_behind;
     struct slice behind; /* the least key that the next leaf may have */
@@ -46,29 +47,45 @@ static const uint8_t *rest_of(const struct kv__page *leaf, uint32_t index)
     return cell + kv__cell_key_at(0, cell);
 }
 
-/* Is entry `index`, which is not below the change's key, a form of what is changed? */
-static bool is_form(const struct kv__page *leaf, uint32_t index, const struct kv_change *change)
+/* Has the key what all keys of the leaf begin with? Else it is above or below them all, and none of
+ * them is a form of what is changed, unless that may differ in those bytes. */
+static bool is_inside(const struct kv__page *leaf, struct slice key)
+{
+    return key.size >= leaf->prefix && memcmp(leaf + 1, key.data, leaf->prefix) == 0;
+}
+
+/* Neighbours differ in their last bytes if at all. */
+static bool same_bytes(const uint8_t *a, const uint8_t *b, size_t size)
+{
+    return size == 0 || (a[size - 1] == b[size - 1] && memcmp(a, b, size - 1) == 0);
+}
+
+/* Is entry `index`, which is not below the change's key, a form of what is changed? `inside`: see
+ * above. */
+static bool is_form(const struct kv__page *leaf, uint32_t index, const struct kv_change *change,
+                    bool inside)
 {
     uint32_t prefix = leaf->prefix, shared = change->shared;
     ASSERT(index < leaf->count && shared <= change->key.size);
     if (prefix + kv__page_slots(leaf)[index].key_size != change->key.size)
         return false;
-    if (shared > prefix &&
-        memcmp(rest_of(leaf, index), change->key.data + prefix, shared - prefix) != 0)
-        return false;
-    return memcmp(leaf + 1, change->key.data, prefix < shared ? prefix : shared) == 0;
+    if (shared <= prefix)
+        return inside || same_bytes((const uint8_t *)(leaf + 1), change->key.data, shared);
+    return inside && same_bytes(rest_of(leaf, index), change->key.data + prefix, shared - prefix);
 }
 
 /* Is entry `index` below the key? */
-static bool is_below(const struct kv__page *leaf, uint32_t index, struct slice key)
+static bool is_below(const struct kv__page *leaf, uint32_t index, struct slice key, bool inside)
 {
     uint32_t prefix = leaf->prefix;
-    size_t size = key.size < prefix ? key.size : prefix;
-    int order = memcmp(leaf + 1, key.data, size);
-    if (order != 0 || key.size < prefix)
-        return order < 0;
-    struct slice rest = slice_make(rest_of(leaf, index), kv__page_slots(leaf)[index].key_size);
-    return slice_compare(rest, slice_make(key.data + prefix, key.size - prefix)) < 0;
+    const struct kv__slot *slot = &kv__page_slots(leaf)[index];
+    if (!inside)
+        return memcmp(leaf + 1, key.data, key.size < prefix ? key.size : prefix) < 0;
+    key = slice_make(key.data + prefix, key.size - prefix);
+    uint32_t head = kv__rest_head(key);
+    if (slot->head != head)
+        return slot->head < head;
+    return slice_compare(slice_make(rest_of(leaf, index), slot->key_size), key) < 0;
 }
 
 /* Goes on to the first entry at or behind the key, or to the end. False: the key belongs to a leaf
@@ -76,7 +93,8 @@ static bool is_below(const struct kv__page *leaf, uint32_t index, struct slice k
 static bool run_seek(struct run *run, struct slice key)
 {
     bool exact;
-    if (run->at < run->leaf->count && is_below(run->leaf, run->at, key))
+    run->inside = is_inside(run->leaf, key);
+    if (run->at < run->leaf->count && is_below(run->leaf, run->at, key, run->inside))
         run->at = kv__page_search(run->leaf, run->at + 1, key, &exact);
     return run->at < run->leaf->count || !run->has_behind || slice_compare(key, run->behind) < 0;
 }
@@ -87,7 +105,7 @@ static bool is_followed(const struct run *run, uint32_t next, const struct kv_ch
 {
     struct slice shared = slice_make(change->key.data, change->shared);
     if (next < run->leaf->count)
-        return is_form(run->leaf, next, change);
+        return is_form(run->leaf, next, change, run->inside);
     return run->has_behind && slice_has_prefix(run->behind, shared);
 }
 
@@ -141,7 +159,7 @@ static void put_over(struct kv *kv, struct run *run, const struct kv_change *cha
 static status_t run_make(struct kv *kv, struct run *run, struct kv_change *change, bool *alone,
                          struct error *error)
 {
-    bool form = run->at < run->leaf->count && is_form(run->leaf, run->at, change);
+    bool form = run->at < run->leaf->count && is_form(run->leaf, run->at, change, run->inside);
     change->followed = is_followed(run, run->at + form, change);
     bool goes = change->remove && !change->followed;
     *alone = false;
@@ -174,15 +192,17 @@ static status_t run_make(struct kv *kv, struct run *run, struct kv_change *chang
 }
 
 /* Do the changes take out all entries of the leaf? */
-static bool takes_all(const struct run *run, const struct kv_change *changes, uint32_t count)
+static bool takes_all(struct run *run, const struct kv_change *changes, uint32_t count)
 {
     const struct kv__page *leaf = run->leaf;
     if (run->at != 0 || count < leaf->count)
         return false;
-    for (uint32_t i = 0; i < leaf->count; i++)
-        if (!changes[i].remove || !is_form(leaf, i, &changes[i]) ||
-            is_below(leaf, i, changes[i].key))
+    for (uint32_t i = 0; i < leaf->count; i++) {
+        run->inside = is_inside(leaf, changes[i].key);
+        if (!changes[i].remove || !is_form(leaf, i, &changes[i], run->inside) ||
+            is_below(leaf, i, changes[i].key, run->inside))
             return false;
+    }
     return !is_followed(run, leaf->count, &changes[leaf->count - 1]);
 }
 
@@ -274,7 +294,8 @@ static status_t change_alone(struct kv *kv, struct kv_change *change, struct err
         run.leaf = run.path.at[run.path.depth - 1].page;
         run.at = run.path.at[run.path.depth - 1].index;
         run.has_behind = kv__tree_key_behind(&run.path, run.bytes, &run.behind);
-        bool form = run.at < run.leaf->count && is_form(run.leaf, run.at, change);
+        run.inside = is_inside(run.leaf, change->key);
+        bool form = run.at < run.leaf->count && is_form(run.leaf, run.at, change, run.inside);
         change->followed = is_followed(&run, run.at + form, change);
         if (form)
             old = kv__page_key_copy(run.leaf, run.at, bytes);

@@ -160,9 +160,21 @@ struct txn_write_cursor {
     uint32_t left;
 };
 void txn_writes_begin(struct slice writes, struct txn_write_cursor *cursor);
+/* The part of txn_writes_next for values that are long, or are none. */
+bool txn__writes_value(struct txn_write_cursor *cursor, struct slice *value, bool *tombstone);
 /* *tombstone: the key is deleted. False at the end. */
-bool txn_writes_next(struct txn_write_cursor *cursor, struct slice *key, struct slice *value,
-                     bool *tombstone);
+static inline bool txn_writes_next(struct txn_write_cursor *cursor, struct slice *key,
+                                   struct slice *value, bool *tombstone)
+{
+    if (cursor->left == 0)
+        return false;
+    cursor->left--;
+    if (!msgpack_take_short(&cursor->reader, key))
+        *key = msgpack_get_bin(&cursor->reader);
+    *tombstone = false;
+    return msgpack_take_short(&cursor->reader, value) ||
+           txn__writes_value(cursor, value, tombstone);
+}
 
 /* ---- applying, and outcomes --------------------------------------------------------------------
  */

@@ -11,24 +11,24 @@ static void ranges_encode(const struct txn *txn, struct buffer *out)
     }
 }
 
-static status_t writes_encode(const struct txn *txn, struct buffer *out)
+/* Of a key and a value beside their bytes, and of what is around them all, at most. */
+enum { WRITE_HEADS = 10, WRITES_HEAD = 10 };
+
+static void writes_encode(const struct txn *txn, struct buffer *out)
 {
     const struct ordered *writes = &txn->overlay.writes;
-    struct buffer list;
-    buffer_init(&list, 0);
     ASSERT(writes->count <= UINT32_MAX / 2);
-    msgpack_put_array(&list, (uint32_t)writes->count * 2);
+    (void)buffer_reserve(out, WRITES_HEAD + writes->bytes + WRITE_HEADS * writes->count);
+    size_t begin = msgpack_bin_begin(out);
+    msgpack_put_array(out, (uint32_t)writes->count * 2);
     for (struct ordered_node *node = ordered_first(writes); node; node = ordered_next(node)) {
-        msgpack_put_bin(&list, node->key);
+        msgpack_put_bin(out, node->key);
         if (node->tag == MVCC_TOMBSTONE)
-            msgpack_put_nil(&list);
+            msgpack_put_nil(out);
         else
-            msgpack_put_bin(&list, node->value);
+            msgpack_put_bin(out, node->value);
     }
-    msgpack_put_bin(out, buffer_slice(&list));
-    status_t status = list.failed ? ERR_TOO_LONG : OK;
-    buffer_free(&list);
-    return status;
+    msgpack_bin_end(out, begin);
 }
 
 status_t txn_request_encode(const struct txn *txn, struct txn_id id, struct slice reply,
@@ -47,8 +47,8 @@ status_t txn_request_encode(const struct txn *txn, struct txn_id id, struct slic
     ranges_encode(txn, &ranges);
     msgpack_put_bin(out, buffer_slice(&ranges));
     buffer_free(&ranges);
-    status_t status = writes_encode(txn, out);
-    return status == OK && out->failed ? ERR_TOO_LONG : status;
+    writes_encode(txn, out);
+    return out->failed ? ERR_TOO_LONG : OK;
 }
 
 void txn__ranges_begin(struct slice ranges, struct txn__range_cursor *cursor)
@@ -95,17 +95,8 @@ void txn_writes_begin(struct slice writes, struct txn_write_cursor *cursor)
     cursor->left = msgpack_get_array(&cursor->reader) / 2;
 }
 
-bool txn_writes_next(struct txn_write_cursor *cursor, struct slice *key, struct slice *value,
-                     bool *tombstone)
+bool txn__writes_value(struct txn_write_cursor *cursor, struct slice *value, bool *tombstone)
 {
-    if (cursor->left == 0)
-        return false;
-    cursor->left--;
-    if (!msgpack_take_short(&cursor->reader, key))
-        *key = msgpack_get_bin(&cursor->reader);
-    *tombstone = false;
-    if (msgpack_take_short(&cursor->reader, value))
-        return !cursor->reader.failed;
     struct msgpack_value raw;
     if (!msgpack_next(&cursor->reader, &raw) ||
         (raw.type != MSGPACK_NIL && raw.type != MSGPACK_BIN)) {
@@ -159,6 +150,8 @@ status_t txn_request_decode(struct slice bytes, struct txn_request *out)
 
 void txn_effect_encode(const struct txn_request *request, uint64_t version, struct buffer *out)
 {
+    (void)buffer_reserve(out,
+                         64 + request->id.origin.size + request->reply.size + request->writes.size);
     msgpack_put_array(out, 6);
     msgpack_put_uint(out, TXN_FORMAT);
     msgpack_put_uint(out, version);

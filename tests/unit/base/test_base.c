@@ -195,6 +195,11 @@ static void test_msgpack_round_trip(void **state)
     msgpack_put_uint(&out, UINT64_MAX);
     msgpack_put_str(&out, slice_from_string("hello"));
     msgpack_put_bin(&out, slice_make("\0\1", 2));
+    size_t begin = msgpack_bin_begin(&out);
+    msgpack_put_str(&out, slice_from_string("within"));
+    msgpack_bin_end(&out, begin);
+    begin = msgpack_bin_begin(&out);
+    msgpack_bin_end(&out, begin);
     struct msgpack_reader reader;
     struct msgpack_value value;
     msgpack_reader_init(&reader, buffer_slice(&out));
@@ -210,6 +215,8 @@ static void test_msgpack_round_trip(void **state)
     assert_true(msgpack_get_uint(&reader) == UINT64_MAX);
     assert_true(slice_equal(msgpack_get_str(&reader), slice_from_string("hello")));
     assert_int_equal(msgpack_get_bin(&reader).size, 2);
+    assert_true(slice_equal(msgpack_get_bin(&reader), slice_from_string("\xa6within")));
+    assert_int_equal(msgpack_get_bin(&reader).size, 0);
     assert_true(msgpack_done(&reader));
     buffer_free(&out);
 }
