@@ -13,6 +13,8 @@
 
 enum { ORDERED_LEVELS_MAX = 16 };
 
+struct ordered_pool;
+
 struct ordered_node {
     struct slice key;
     struct slice value; /* see ordered_put for its lifetime */
@@ -26,11 +28,14 @@ struct ordered_node {
 struct ordered {
     struct ordered_node *heads[ORDERED_LEVELS_MAX];
     struct ordered_node *tails[ORDERED_LEVELS_MAX]; /* the last of each level */
-    struct arena *arena;                            /* or NULL */
+    struct arena *arena;                            /* or NULL, and then: */
+    struct ordered_pool *pool; /* where nodes are made, once there is one; they come back there */
     uint32_t level_count;
     uint64_t count;
     uint64_t bytes; /* of all keys and values */
     struct prng prng;
+    uint64_t draws; /* of prng, two bits a draw */
+    uint32_t draw_count;
 };
 
 /* Where an ascending run of keys has come to. Zero-initialised: at the beginning. No good any more
@@ -56,6 +61,8 @@ struct ordered_node *ordered_add(struct ordered *map, struct slice key);
  * there, in a time that depends on what lies between. */
 struct ordered_node *ordered_add_next(struct ordered *map, struct ordered_finger *finger,
                                       struct slice key);
+/* A value under a key, which a map in an arena has in one piece with a node made for it. */
+struct ordered_node *ordered_put(struct ordered *map, struct slice key, struct slice value);
 /* Gives the node a copy of `value`; the one it had is freed, without an arena. */
 void ordered_set(struct ordered *map, struct ordered_node *node, struct slice value);
 void ordered_remove(struct ordered *map, struct ordered_node *node);

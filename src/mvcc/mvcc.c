@@ -103,8 +103,8 @@ status_t mvcc_overlay_write(struct mvcc_overlay *overlay, struct slice key,
     if (cost > overlay->bytes_max - overlay->bytes)
         return ERR_TOO_LONG;
     overlay->bytes += cost;
-    struct ordered_node *node = ordered_add(&overlay->writes, key);
-    ordered_set(&overlay->writes, node, value ? *value : (struct slice){0});
+    struct ordered_node *node =
+        ordered_put(&overlay->writes, key, value ? *value : (struct slice){0});
     node->tag = value ? 0 : MVCC_TOMBSTONE;
     return OK;
 }

@@ -88,19 +88,33 @@ static void test_map_agrees_with_an_array(void **state)
     map_free(&map);
 }
 
+enum { ORDERED_KEY_MAX = 302 };
+
+/* In the order of numbers, of several sizes. */
+static struct slice ordered_key(uint32_t number, uint8_t key[ORDERED_KEY_MAX])
+{
+    memset(key, 0, ORDERED_KEY_MAX);
+    key[0] = (uint8_t)(number >> 8);
+    key[1] = (uint8_t)number;
+    return slice_make(key, 2 + number % 7 * 50);
+}
+
 static void ordered_compare(const struct ordered *map, const bool *there, uint32_t keys)
 {
     const struct ordered_node *at = ordered_first(map), *before = NULL;
     uint64_t count = 0;
     for (uint32_t i = 0; i < keys; i++) {
-        uint8_t key[2] = {(uint8_t)(i >> 8), (uint8_t)i};
-        struct ordered_node *found = ordered_find(map, slice_make(key, 2));
-        assert_ptr_equal(ordered_before(map, slice_make(key, 2)), before);
+        uint8_t bytes[ORDERED_KEY_MAX];
+        struct slice key = ordered_key(i, bytes);
+        struct ordered_node *found = ordered_find(map, key);
+        assert_ptr_equal(ordered_before(map, key), before);
         assert_true((found != NULL) == there[i]);
         if (!there[i])
             continue;
         assert_ptr_equal(found, at);
         assert_ptr_equal(found->previous, before);
+        assert_in_range(found->value.size, 1, 2);
+        assert_memory_equal(found->value.data, key.data, found->value.size);
         before = at;
         at = ordered_next(at);
         count++;
@@ -122,20 +136,23 @@ static void ordered_against_array(struct ordered *map, bool removes)
         uint32_t at = (uint32_t)prng_below(&prng, KEYS);
         uint32_t step = 1 + (uint32_t)prng_below(&prng, run % 2 ? 4 : 100);
         for (int i = 0; i < 20; i++) {
-            uint8_t key[2] = {(uint8_t)(at >> 8), (uint8_t)at};
-            struct ordered_node *node = run % 5 ? ordered_add_next(map, &finger, slice_make(key, 2))
-                                                : ordered_add(map, slice_make(key, 2));
-            assert_memory_equal(node->key.data, key, 2);
-            ordered_set(map, node, slice_make(key, 1 + (size_t)i % 2));
+            uint8_t bytes[ORDERED_KEY_MAX];
+            struct slice key = ordered_key(at, bytes), value = slice_make(bytes, 1 + (size_t)i % 2);
+            struct ordered_node *node = run % 5   ? ordered_add_next(map, &finger, key)
+                                        : run % 2 ? ordered_put(map, key, value)
+                                                  : ordered_add(map, key);
+            assert_true(slice_equal(node->key, key));
+            if (run % 5 || run % 2 == 0)
+                ordered_set(map, node, value);
             there[at] = true;
             at = prng_chance(&prng, 1, 10) ? (uint32_t)prng_below(&prng, KEYS)
                                            : (at + (uint32_t)prng_below(&prng, step + 1)) % KEYS;
         }
         ordered_compare(map, there, KEYS);
         for (uint32_t i = 0; removes && i < KEYS; i++) {
-            uint8_t key[2] = {(uint8_t)(i >> 8), (uint8_t)i};
+            uint8_t key[ORDERED_KEY_MAX];
             if (there[i] && prng_chance(&prng, 1, run % 10 == 9 ? 1 : 20)) {
-                ordered_remove(map, ordered_find(map, slice_make(key, 2)));
+                ordered_remove(map, ordered_find(map, ordered_key(i, key)));
                 there[i] = false;
             }
         }

@@ -148,10 +148,10 @@ static void test_times(void **state)
            "set timezone to 'UTC'; begin",
            "CREATE TABLE\nSET\nBEGIN\n");
     for (int64_t i = 0; i < OFTEN; i++) {
-        uint64_t before_us = env_wall_us(env_real());
         struct value key = value_integer(i);
         run(driver, 0, text, &key, 1, "INSERT 0 1\n");
-        while (env_wall_us(env_real()) == before_us)
+        uint64_t behind_us = env_wall_us(env_real());
+        while (env_wall_us(env_real()) == behind_us)
             continue;
     }
     expect(driver, "commit; select count(distinct s), count(distinct t) from times",
