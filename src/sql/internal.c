@@ -134,6 +134,15 @@ static void functions(struct sql_rows *rows)
 static bool fill_internal(struct sql_session *session, const char *table, struct sql_rows *rows,
                           status_t *status)
 {
+    static const struct {
+        const char *name;
+        void (*fill)(const struct catalog *catalog, struct sql_rows *rows);
+    } of_schema[] = {
+        {"comments", sql__comment_rows},
+        {"indexes", sql__index_rows},
+        {"constraints", sql__constraint_rows},
+        {"sequences", sql__sequence_rows},
+    };
     if (strcmp(table, "settings") == 0) {
         sql__settings_rows(session->settings, rows);
         return true;
@@ -142,21 +151,11 @@ static bool fill_internal(struct sql_session *session, const char *table, struct
         sql__cache_rows(session->engine, rows);
         return true;
     }
-    if (strcmp(table, "comments") == 0) {
-        sql__comment_rows(session->catalog, rows);
-        return true;
-    }
-    if (strcmp(table, "indexes") == 0) {
-        sql__index_rows(session->catalog, rows);
-        return true;
-    }
-    if (strcmp(table, "constraints") == 0) {
-        sql__constraint_rows(session->catalog, rows);
-        return true;
-    }
-    if (strcmp(table, "sequences") == 0) {
-        sql__sequence_rows(session->catalog, rows);
-        return true;
+    for (size_t i = 0; i < sizeof of_schema / sizeof *of_schema; i++) {
+        if (strcmp(table, of_schema[i].name) == 0) {
+            of_schema[i].fill(session->catalog, rows);
+            return true;
+        }
     }
     if (strcmp(table, "functions") == 0) {
         functions(rows);
