@@ -468,6 +468,39 @@ static bool sees_others(const struct planner *planner, const struct ast_from *ot
     return others && !planner->options->sqlite;
 }
 
+/* An UPDATE or DELETE whose block has been bound. */
+struct change {
+    enum plan_kind kind;
+    const char *alias;
+    const struct ast_from *others; /* of FROM or USING, or NULL */
+    uint32_t *assigned;
+    uint32_t assigned_count;
+    const struct ast_target *returning;
+    uint32_t returning_count;
+};
+
+static status_t plan_change(struct planner *planner, const struct change *change,
+                            const struct table *table, struct query *block, struct planned *out)
+{
+    struct query *list = NULL;
+    bool joined = sees_others(planner, change->others);
+    status_t status = OK;
+    if (joined) /* what it names is to come out of the block */
+        status = plan__returning_joined(planner, block, table, change->returning,
+                                        change->returning_count, &list);
+    if (!status)
+        status = close_block(planner, block, change->kind, table, out);
+    if (status)
+        return status;
+    out->root->as.modify.assigned = change->assigned;
+    out->root->as.modify.assigned_count = change->assigned_count;
+    out->root->as.modify.may_repeat = change->others != NULL;
+    plan__one_row(planner, out->root);
+    return joined ? plan__returning(planner, list, out)
+                  : plan__returning_table(planner, table, change->alias, change->returning,
+                                          change->returning_count, out);
+}
+
 /* Whether a later assignment is to the same column. */
 static bool comes_again(const struct ast_update *ast, uint32_t i)
 {
@@ -482,7 +515,6 @@ status_t plan__update(struct planner *planner, const struct ast_update *ast, str
 {
     const struct table *table;
     struct scope scope;
-    struct query *list = NULL;
     status_t status = plan__find_table(planner, &ast->table, &table);
     if (!status)
         status = open_block(planner, table, ast->alias.text, ast->from, ast->where, &scope);
@@ -506,44 +538,29 @@ status_t plan__update(struct planner *planner, const struct ast_update *ast, str
                                  assignment->column.text);
         }
     }
-    if (sees_others(planner, ast->from))
-        status = plan__returning_joined(planner, scope.query, table, ast->returning,
-                                        ast->returning_count, &list);
-    if (!status)
-        status = close_block(planner, scope.query, PLAN_UPDATE, table, out);
-    if (status)
-        return status;
-    out->root->as.modify.assigned = assigned;
-    out->root->as.modify.assigned_count = assigned_count;
-    out->root->as.modify.may_repeat = ast->from != NULL;
-    plan__one_row(planner, out->root);
-    return sees_others(planner, ast->from)
-               ? plan__returning(planner, list, out)
-               : plan__returning_table(planner, table, ast->alias.text, ast->returning,
-                                       ast->returning_count, out);
+    const struct change change = {.kind = PLAN_UPDATE,
+                                  .alias = ast->alias.text,
+                                  .others = ast->from,
+                                  .assigned = assigned,
+                                  .assigned_count = assigned_count,
+                                  .returning = ast->returning,
+                                  .returning_count = ast->returning_count};
+    return plan_change(planner, &change, table, scope.query, out);
 }
 
 status_t plan__delete(struct planner *planner, const struct ast_delete *ast, struct planned *out)
 {
     const struct table *table;
     struct scope scope;
-    struct query *list = NULL;
     status_t status = plan__find_table(planner, &ast->table, &table);
     if (!status)
         status = open_block(planner, table, ast->alias.text, ast->from, ast->where, &scope);
     if (status)
         return status;
-    if (sees_others(planner, ast->from))
-        status = plan__returning_joined(planner, scope.query, table, ast->returning,
-                                        ast->returning_count, &list);
-    if (!status)
-        status = close_block(planner, scope.query, PLAN_DELETE, table, out);
-    if (status)
-        return status;
-    out->root->as.modify.may_repeat = ast->from != NULL;
-    plan__one_row(planner, out->root);
-    return sees_others(planner, ast->from)
-               ? plan__returning(planner, list, out)
-               : plan__returning_table(planner, table, ast->alias.text, ast->returning,
-                                       ast->returning_count, out);
+    const struct change change = {.kind = PLAN_DELETE,
+                                  .alias = ast->alias.text,
+                                  .others = ast->from,
+                                  .returning = ast->returning,
+                                  .returning_count = ast->returning_count};
+    return plan_change(planner, &change, table, scope.query, out);
 }
