@@ -22,18 +22,22 @@ static status_t escape_of(const struct eval *eval, uint32_t row, uint32_t *escap
     return ERR_SQL;
 }
 
+/* Bytes of a text that is gone through without a look at the cancel flag. */
+enum { TEXT_LONG = 1 << 22 };
+
 /* Of a pattern that is the same for all rows. */
 struct like_state {
+    uint32_t escape;
     bool in_parts;
     struct like_parts parts;
 };
 
 /* NULL: the pattern is another one for each row, or none for like_parts_match. */
-static status_t parts_of(struct eval *eval, const struct like_parts **parts, struct error *error)
+static status_t state_of(struct eval *eval, const struct like_state **found, struct error *error)
 {
     struct like_state *state = eval->state;
     const struct eval *pattern = eval->arguments[1];
-    *parts = NULL;
+    *found = NULL;
     if (eval->expr->call != CALL_LIKE || !pattern->constant ||
         (eval->argument_count > 2 && !eval->arguments[2]->constant))
         return OK;
@@ -43,24 +47,30 @@ static status_t parts_of(struct eval *eval, const struct like_parts **parts, str
         if (status != OK)
             return status;
         eval->state = state = arena_zalloc(eval->exec->arena, sizeof *state);
+        state->escape = escape;
         state->in_parts =
             like_parts_make(exec__eval_text(pattern, 0), escape, eval->exec->arena, &state->parts);
     }
-    *parts = state->in_parts ? &state->parts : NULL;
+    *found = state->in_parts ? state : NULL;
     return OK;
 }
 
-static status_t parts_run(struct eval *eval, const struct like_parts *parts, const struct batch *in,
+static status_t parts_run(struct eval *eval, const struct like_state *state, const struct batch *in,
                           struct error *error)
 {
     const struct eval *text = eval->arguments[0];
+    struct slice pattern = exec__eval_text(eval->arguments[1], 0);
+    bool valid;
     struct pace pace = {.exec = eval->exec};
     status_t status = OK;
     /* Under a NULL there is an empty text. */
     for (uint32_t i = 0; i < in->selected && status == OK; i++) {
         uint32_t row = batch_row(in, i);
         struct slice one = exec__eval_text(text, row);
-        eval->out.as.booleans[row] = like_parts_match(parts, one);
+        eval->out.as.booleans[row] = one.size < TEXT_LONG
+                                         ? like_parts_match(&state->parts, one)
+                                         : like_match(one, pattern, state->escape, false,
+                                                      eval->exec->context.cancel, &valid);
         status = exec__pace(&pace, one.size, error);
     }
     return status;
@@ -72,10 +82,10 @@ static status_t like_run(struct eval *eval, const struct batch *in, struct error
     status_t status = exec__eval_strict(eval, in, &all_null, error);
     if (status != OK || all_null)
         return status;
-    const struct like_parts *parts;
-    status = parts_of(eval, &parts, error);
-    if (status != OK || parts)
-        return status == OK ? parts_run(eval, parts, in, error) : status;
+    const struct like_state *state;
+    status = state_of(eval, &state, error);
+    if (status != OK || state)
+        return status == OK ? parts_run(eval, state, in, error) : status;
     bool fold = eval->expr->call == CALL_ILIKE;
     for (uint32_t i = 0; i < in->selected; i++) {
         uint32_t row = batch_row(in, i);

@@ -184,6 +184,10 @@ static void test_operators(void **state)
         " select count(*) from r",
         "select sum(a.a) from t as a where (select count(*) from t as b where b.id > a.id) < 0",
         "select count(*) from t as a, lateral (select * from t as b where b.a < a.a) as c",
+        "select count(*) from generate_series(1, 1000000000) as s(i) where i in (select a from t)",
+        "select count(*) from generate_series(1, 100000000) as s(i) left join t on t.a = i % 900",
+        "select count(*) from (select t.id, count(*) from t, generate_series(1, 30000) as s(i)"
+        " group by t.id) as g",
         "values (1) union all select i from generate_series(1, 1000000000) as s(i) where i < 0",
     };
     CHECK(list);
@@ -240,6 +244,8 @@ static void test_functions(void **state)
         "select repeat('a', 16000000) like '%' || repeat('a', 30000) || 'b'",
         "select repeat('a', 100000) || i like '%a%a%a%a%a%b%c' from generate_series(1, 5000) as "
         "s(i)",
+        "select repeat('a', 16000000 + i % 2) like '%' || repeat('a', 15) || 'ba%' from "
+        "generate_series(1, 50) as s(i)",
         "select repeat('a', 3000) || i ~ '(a*)*b' from generate_series(1, 100000) as s(i)",
         "select length(regexp_replace(repeat('ab ', 5000000 + i), 'b', 'cc', 'g'))"
         " from generate_series(1, 50) as s(i)",
