@@ -182,6 +182,11 @@ class Terminal:
         self.expect(re.escape(text.split("\t")[0][-20:]))
         return self.expect(pattern)
 
+    def leave(self):
+        """The shell, as people do; all is well with it."""
+        self.send("\\q\n")
+        assert self.end() == 0
+
     def end(self):
         """The exit code of the program."""
         deadline = Deadline()

@@ -76,6 +76,12 @@ def a_directory_keeps_the_data():
     assert (code, out) == (0, "n\n2\n"), (code, out, err)
 
 
+def dev_shell(directory):
+    shell = Terminal(DEV, "run", "--dir", directory)
+    shell.expect(r"toydb> $")
+    return shell
+
+
 def addresses(directory):
     with open(os.path.join(directory, "cluster.log"), encoding="utf-8") as file:
         return re.findall(r"^node \d+: (\S+) ", file.read(), re.M)
@@ -85,14 +91,12 @@ def addresses(directory):
 def a_cluster_without_its_first_node():
     """Removed under the shell, and gone from the next start on; what is left of the cluster works."""
     directory = os.path.join(scratch, "without")
-    shell = Terminal(DEV, "run", "--dir", directory)
-    shell.expect(r"toydb> $")
+    shell = dev_shell(directory)
     shell.line("CREATE TABLE t (id INTEGER PRIMARY KEY);")
     code, out, err = run([TOYDB, "node", "remove", "1", "-H", addresses(directory)[1]])
     assert code == 0 and "node 1 is no member" in out, (code, out, err)
     assert "INSERT 0 1" in shell.line("INSERT INTO t VALUES (1);")
-    shell.send("\\q\n")
-    assert shell.end() == 0
+    shell.leave()
     shell = Terminal(DEV, "run", "--dir", directory)
     shell.expect("node 1 was removed from the cluster and is not started; its data is kept in .*node1\n")
     shell.expect(r"toydb> $")
@@ -102,8 +106,7 @@ def a_cluster_without_its_first_node():
     assert (code, out) == (0, "n\n1\n") and "running" in err, (code, out, err)
     code, out, err = run([TOYDB, "check", "--cluster", "-H", addresses(directory)[0]])
     assert code == 0 and "all 4 nodes hold the same" in out, (code, out, err)
-    shell.send("\\q\n")
-    assert shell.end() == 0
+    shell.leave()
 
 
 @test
@@ -139,8 +142,7 @@ def ports_of_a_run(name):
     ports = [int(address.split(":")[1]) for address in addresses(directory)]
     assert ("are in use; this cluster is at" in said) == (ports[0] != 9601), said
     clients = [socket.create_connection(("127.0.0.1", port), PATIENCE) for port in ports]
-    shell.send("\\q\n")
-    assert shell.end() == 0
+    shell.leave()
     for client in clients:
         while client.recv(4096):
             pass
@@ -203,8 +205,7 @@ def command_lines(directory):
 @test
 def a_terminal():
     directory = os.path.join(scratch, "by-hand")
-    terminal = Terminal(DEV, "run", "--dir", directory)
-    terminal.expect(r"toydb> $")
+    terminal = dev_shell(directory)
     terminal.line("CREATE TABLE kept (id INTEGER PRIMARY KEY);")
     terminal.line("INSERT INTO kept VALUES (1), (2);")
     # Ctrl-C is the shell's: it cancels the line, and the cluster goes on.
@@ -214,11 +215,9 @@ def a_terminal():
     terminal.expect(r"toydb> $")
     assert "(2 rows)" in terminal.line("SELECT id FROM kept;")
     # A second shell joins the cluster that runs, and leaves it running.
-    second = Terminal(DEV, "run", "--dir", directory)
-    second.expect(r"toydb> $")
+    second = dev_shell(directory)
     assert "(2 rows)" in second.line("SELECT id FROM kept;")
-    second.send("\\q\n")
-    assert second.end() == 0
+    second.leave()
     # The leader's process dies; nobody does anything about it.
     leader = wait_for(lambda: re.search(r"leader: node (\d)", terminal.line("\\status")),
                       "a leader").group(1)
@@ -228,8 +227,7 @@ def a_terminal():
     os.kill(victim[0], signal.SIGKILL)
     terminal.line("INSERT INTO kept VALUES (3);", r"INSERT 0 1")
     terminal.expect(r"toydb> $")
-    terminal.send("\\q\n")
-    assert terminal.end() == 0
+    terminal.leave()
     assert not processes(directory), "nodes are left"
     code, out, err = dev_run("SELECT count(*) AS n FROM kept;", "--dir", directory, "--format", "csv")
     assert (code, out) == (0, "n\n3\n"), (code, out, err)

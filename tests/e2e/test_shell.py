@@ -95,8 +95,7 @@ def a_terminal():
     terminal.line("ROLLBACK;", r"toydb> $")
     terminal.line("\\timing on")
     assert re.search(r"\d+(\.\d+)? (us|µs|ms|s)", terminal.line("SELECT 1;"))
-    terminal.send("\\q\n")
-    assert terminal.end() == 0
+    terminal.leave()
 
 
 @test
@@ -117,8 +116,7 @@ def editing_and_watching():
     terminal.key("\x03", editing=False)
     terminal.expect(r"toydb> $")
     os.environ["EDITOR"] = "false"
-    terminal.send("\\q\n")
-    assert terminal.end() == 0
+    terminal.leave()
 
 
 @test
@@ -134,8 +132,7 @@ def what_is_longer_than_the_screen():
     assert "timing" in terminal.line("\\?") and "generate_series" in terminal.line("\\df")
     terminal.line("\\pager off")
     assert "row 50" in terminal.line(rows(50))
-    terminal.send("\\q\n")
-    assert terminal.end() == 0
+    terminal.leave()
     terminal = Terminal(TOYSQL, "-H", cluster.addresses, pager="head -n 3")
     terminal.expect(r"toydb> $")
     out = terminal.line(rows(1000000000))
@@ -144,14 +141,12 @@ def what_is_longer_than_the_screen():
     terminal.line(rows(20000), r"toydb\*> $")
     assert "(1 row)" in terminal.line("SELECT 1;", r"toydb\*> $")
     terminal.line("COMMIT;", r"toydb> $")
-    terminal.send("\\q\n")
-    assert terminal.end() == 0
+    terminal.leave()
     terminal = Terminal(TOYSQL, "-H", cluster.addresses, pager="/no/such/pager")
     terminal.expect(r"toydb> $")
     assert "could not be run" in terminal.line(rows(50))
     assert "row 50" in terminal.line(rows(50))
-    terminal.send("\\q\n")
-    assert terminal.end() == 0
+    terminal.leave()
 
 
 def ignored_signals(process):
@@ -169,8 +164,7 @@ def a_pager_over_an_embedded_node():
     assert before & 1 << signal.SIGPIPE - 1, before
     assert "paged 50" in terminal.line("SELECT x, 'row ' || x FROM generate_series(1, 50) AS g (x);")
     assert ignored_signals(terminal.process) == before
-    terminal.send("\\q\n")
-    assert terminal.end() == 0
+    terminal.leave()
 
 
 @test
@@ -186,8 +180,7 @@ def completing():
     # Tabs of what is pasted are tabs.
     terminal.send("SELECT\t'a\tb' = E'a\\tb' AS\tsame;\n")
     assert re.search(r"same\s.*\(1 row\)", terminal.expect(r"\(1 row\)"), re.S)
-    terminal.send("\\q\n")
-    assert terminal.end() == 0
+    terminal.leave()
 
 
 @test
@@ -203,8 +196,7 @@ def history_of_two_shells():
         terminal.expect(r"toydb-> $")
         assert f"of_{number}" in terminal.line(f"of_{number};")
     for terminal in (first, second):
-        terminal.send("\\q\n")
-        assert terminal.end() == 0
+        terminal.leave()
     assert os.stat(path).st_mode & 0o777 == 0o600
     with open(path, encoding="utf-8") as file:
         text = file.read()
@@ -214,8 +206,7 @@ def history_of_two_shells():
     third.send("\x1b[A\x1b[A\n")  # up: the last entry is \\q
     third.expect(r"SELECT 2 AS of_2;(.|\n)*\(1 row\)")
     third.expect(r"toydb> $")
-    third.send("\\q\n")
-    assert third.end() == 0
+    third.leave()
 
 
 @test
@@ -271,8 +262,7 @@ def the_shell_outlives_its_node():
     print(f"# {took:.2f} s after the death of the leader it was connected to")
     terminal.expect(r"toydb> $")
     assert "11" in terminal.line("SELECT id FROM t WHERE id >= 10;")
-    terminal.send("\\q\n")
-    assert terminal.end() == 0
+    terminal.leave()
     leader.start()
     cluster.leader()
 
@@ -325,8 +315,7 @@ def copying_by_hand():
     terminal.send("7|Seven\n")
     terminal.expect(r">> $")
     assert "COPY 1" in terminal.line("\\.")
-    terminal.send("\\q\n")
-    assert terminal.end() == 0
+    terminal.leave()
     _, out, _ = cluster.toysql("-c", "SELECT name FROM copied WHERE id = 7")
     assert "Seven" in out, out
 
