@@ -135,6 +135,9 @@ bool exec__hash_by_number(const struct hash_join *hash);
 /* Of the right rows that are collected. */
 status_t exec__number_table_make(struct hash_join *hash, struct error *error);
 void exec__number_table_free(struct hash_join *hash);
+/* Of a batch the rows with partners by those keys, or, with `wanted` false, without; how many. */
+uint32_t exec__number_rows(const struct number_table *table, const struct vector *keys,
+                           const struct batch *batch, bool wanted, uint32_t *rows);
 /* A left batch has been taken: finds the rows of it that are to be joined. */
 status_t exec__number_left_begin(struct hash_join *hash, struct error *error);
 /* Pairs until there are enough for a batch or the left batch is through. */

@@ -168,20 +168,19 @@ static inline bool is_partner(const struct number_table *table, uint32_t place, 
     return !table->numbers || table->numbers[place] == number;
 }
 
-/* Rows of a left batch with partners, or, with `wanted` false, without. */
-static uint32_t rows_select(struct hash_join *hash, const struct batch *left, bool wanted)
+uint32_t exec__number_rows(const struct number_table *table, const struct vector *keys,
+                           const struct batch *batch, bool wanted, uint32_t *rows)
 {
-    const struct number_table *table = &hash->by_number;
-    const struct vector *keys = hash->left_vectors[0];
     uint32_t count = 0;
-    for (uint32_t i = 0; i < left->selected; i++) {
-        uint32_t row = batch_row(left, i), from, to;
+    ASSERT(table->starts);
+    for (uint32_t i = 0; i < batch->selected; i++) {
+        uint32_t row = batch_row(batch, i), from, to;
         int64_t number = keys->as.integers[row];
         places_find(table, number, &from, &to);
         while (table->numbers && from < to && table->numbers[from] != number)
             from++;
         bool found = from < to && !vector_is_null(keys, row);
-        hash->hits[count] = row;
+        rows[count] = row;
         count += found == wanted;
     }
     return count;
@@ -200,7 +199,8 @@ status_t exec__number_select(struct hash_join *hash, struct batch **out, struct 
         hash->selected = *left;
         hash->selected.column_count = hash->op.plan->column_count;
         hash->selected.selection = hash->hits;
-        hash->selected.selected = rows_select(hash, left, join->is_semi);
+        hash->selected.selected = exec__number_rows(&hash->by_number, hash->left_vectors[0], left,
+                                                    join->is_semi, hash->hits);
         if (hash->selected.selected == 0)
             continue;
         status = exec__late_fill(hash->late, hash->hits, hash->selected.selected, error);

@@ -4,7 +4,8 @@
  *
  * Most rows do not pass. They are told by a map of bits, one of the sixteen for each key set, which
  * fits into the nearest cache (Bloom, "Space/Time Trade-offs in Hash Coding with Allowable Errors",
- * 1970, with one bit a key: the table is asked of the rest).
+ * 1970, with one bit a key: the table is asked of the rest). A table by one whole number
+ * (hash_join_number.c) is asked by itself, and tells for certain.
  *
  * Where the join's table does not hold all of its right side (it has gone to disk in parts), and
  * where most rows turn out to pass, all of them do. */
@@ -77,11 +78,9 @@ static uint32_t places_choose(struct key_filter *filter, uint32_t count)
     return chosen;
 }
 
-/* The rows of `in` that pass, into `out`. */
-static void rows_choose(struct key_filter *filter, const struct batch *in, struct batch *out)
+/* By the map of bits, then by the table of hashes: how many pass. */
+static uint32_t rows_by_hashes(struct key_filter *filter, const struct batch *in)
 {
-    for (uint32_t k = 0; k < filter->key_count; k++)
-        filter->keys[k] = &in->columns[filter->columns[k]];
     exec__hash_rows(filter->keys, filter->key_count, in->selection, in->selected, filter->hashes);
     bits_make(filter);
     uint32_t chosen = places_choose(filter, in->selected), count = 0;
@@ -90,6 +89,18 @@ static void rows_choose(struct key_filter *filter, const struct batch *in, struc
         filter->selection[count] = batch_row(in, place);
         count += has_hash(filter->join, filter->hashes[place]);
     }
+    return count;
+}
+
+/* The rows of `in` that pass, into `out`. */
+static void rows_choose(struct key_filter *filter, const struct batch *in, struct batch *out)
+{
+    const struct number_table *numbers = &filter->join->by_number;
+    for (uint32_t k = 0; k < filter->key_count; k++)
+        filter->keys[k] = &in->columns[filter->columns[k]];
+    uint32_t count = numbers->starts
+                         ? exec__number_rows(numbers, filter->keys[0], in, true, filter->selection)
+                         : rows_by_hashes(filter, in);
     out->selection = filter->selection;
     out->selected = count;
     filter->seen += in->selected;
