@@ -230,6 +230,10 @@ status_t plan__bind_aggregate(struct scope *scope, const struct ast_expr *ast,
                               enum aggregate_kind kind, struct expr **out)
 {
     struct planner *planner = scope->planner;
+    bool found;
+    status_t further = plan__bind_outer_aggregate(scope, ast, kind, &found, out);
+    if (found)
+        return further;
     if (scope->in_aggregate)
         return error_sql(planner->error, "42803", ast->position,
                          "aggregate function calls cannot be nested");

@@ -40,13 +40,14 @@ struct planner {
     struct plan_nextval *nextvals;
     uint32_t nextval_count;
     uint32_t nextval_capacity;
-    bool is_momentary; /* as in struct planned */
-    uint32_t repeated; /* nodes of expressions that stand in more than one place */
-    uint32_t operands; /* numbers given to operands */
-    uint32_t blocks;   /* bound so far */
-    uint32_t steps;    /* of plan__poll */
-    size_t used_first; /* of the arena, before */
-    status_t stopped;  /* what plan__poll said; what has no status to return goes on shortly */
+    bool is_momentary;  /* as in struct planned */
+    bool in_outer_join; /* on a side of one that may be without rows */
+    uint32_t repeated;  /* nodes of expressions that stand in more than one place */
+    uint32_t operands;  /* numbers given to operands */
+    uint32_t blocks;    /* bound so far */
+    uint32_t steps;     /* of plan__poll */
+    size_t used_first;  /* of the arena, before */
+    status_t stopped;   /* what plan__poll said; what has no status to return goes on shortly */
 };
 
 /* Blocks inside blocks, those of views included: binding and choosing recurse over them. And of all
@@ -414,6 +415,9 @@ status_t plan__bind_assigned(struct scope *scope, const struct ast_assignment *a
                              const struct column *column, struct expr **out);
 /* A column of a block around the scope's, as a cell. When there is none *found is false (and the
  * error is not told); otherwise the status counts. */
+/* An aggregate over columns of a block further out is worked out there; *found: this is one. */
+status_t plan__bind_outer_aggregate(struct scope *scope, const struct ast_expr *ast,
+                                    enum aggregate_kind kind, bool *found, struct expr **out);
 status_t plan__bind_outer(struct scope *scope, const struct ast_expr *ast, bool *found,
                           struct expr **out);
 /* The columns of a union whose inputs are bound. */

@@ -8,6 +8,7 @@
  * on by the block between: a cell whose value is a cell. */
 #include <string.h>
 
+#include "sql/plan/plan_aggregate_int.h"
 #include "sql/plan/plan_char_int.h"
 
 /* Bound once though GROUP BY 1 names it a second time, or it is written twice. */
@@ -65,6 +66,66 @@ status_t plan__bind_outer(struct scope *scope, const struct ast_expr *ast, bool 
     (*out)->index = cell;
     (*out)->cast_limit = plan__text_length(value);
     (*out)->name = value->name ? value->name : ast->as.column.name.text;
+    return OK;
+}
+
+/* ---- aggregates of a block further out ---------------------------------------------------------
+ */
+
+struct columns_search {
+    struct scope *scope;
+    uint32_t count;
+    bool local; /* the block itself has one of them */
+};
+
+static void search_column(void *context, struct ast_expr *column)
+{
+    struct columns_search *search = context;
+    struct planner *planner = search->scope->planner;
+    struct scope alone = *search->scope;
+    struct error *kept = planner->error;
+    struct error ignored = {0};
+    struct expr *expr;
+    alone.local = true;
+    planner->error = &ignored;
+    status_t status = plan__bind_column(&alone, column, &expr);
+    planner->error = kept;
+    /* Ambiguous here is known here. */
+    search->local |= !status || strcmp(ignored.sqlstate, "42702") == 0;
+    search->count++;
+}
+
+/* Whether it has columns, none of which are the block's. */
+static bool is_of_outer(struct scope *scope, const struct ast_expr *ast)
+{
+    struct columns_search search = {.scope = scope};
+    ast_each_column((struct ast_expr *)ast, search_column, &search);
+    if (ast->as.call.filter)
+        ast_each_column(ast->as.call.filter, search_column, &search);
+    for (uint32_t i = 0; i < ast->as.call.order_count; i++)
+        ast_each_column(ast->as.call.orders[i].expr, search_column, &search);
+    return search.count > 0 && !search.local;
+}
+
+status_t plan__bind_outer_aggregate(struct scope *scope, const struct ast_expr *ast,
+                                    enum aggregate_kind kind, bool *found, struct expr **out)
+{
+    struct planner *planner = scope->planner;
+    struct scope *outer = planner->outer;
+    *found = outer && !scope->local && outer->subquery && is_of_outer(scope, ast);
+    if (!*found)
+        return OK;
+    planner->outer = outer->outer;
+    struct expr *value;
+    status_t status = plan__bind_aggregate(outer, ast, kind, &value);
+    planner->outer = outer;
+    if (status)
+        return status;
+    uint32_t cell = cell_of(planner, outer->subquery, value);
+    *out = plan__node(planner, EXPR_OUTER, value->type, ast->position);
+    (*out)->index = cell;
+    (*out)->cast_limit = plan__text_length(value);
+    (*out)->name = value->name ? value->name : ast->as.call.name;
     return OK;
 }
 
