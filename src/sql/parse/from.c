@@ -55,6 +55,20 @@ static struct ast_from *parse_table(struct parse *parse)
 
 static struct ast_from *parse_joins(struct parse *parse);
 
+/* A join that has a name hides the names in it, as (SELECT * FROM join) does. */
+static struct ast_from *as_query(struct parse *parse, struct ast_from *join)
+{
+    struct ast_from *from = from_new(parse, AST_FROM_SELECT);
+    struct ast_select *select = arena_zalloc(parse->arena, sizeof *select);
+    select->targets = arena_zalloc(parse->arena, sizeof *select->targets);
+    select->targets[0].position = select->position = from->position = join->position;
+    select->target_count = 1;
+    select->from = join;
+    select->height = 2;
+    from->select = select;
+    return from;
+}
+
 /* (SELECT ...) or joins in parentheses; the current token is the parenthesis. */
 static struct ast_from *parse_parenthesis(struct parse *parse)
 {
@@ -77,11 +91,12 @@ static struct ast_from *parse_parenthesis(struct parse *parse)
         return NULL;
     if (from->kind == AST_FROM_SELECT && !from->alias.text)
         return parse_alias(parse, from) ? from : NULL;
-    if (parse__is_keyword(parse, KEYWORD_AS) || parse__token_is_name(&parse->token)) {
-        parse__unsupported(parse, "an alias for a join in parentheses is");
-        return NULL;
-    }
-    return from;
+    bool named = parse__is_keyword(parse, KEYWORD_AS) || parse__token_is_name(&parse->token);
+    if (named && from->kind == AST_FROM_JOIN)
+        from = as_query(parse, from);
+    else if (named)
+        parse__syntax_error(parse);
+    return named && !parse_alias(parse, from) ? NULL : from;
 }
 
 static bool function_follows(struct parse *parse)

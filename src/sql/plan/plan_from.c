@@ -222,18 +222,15 @@ static const struct relation *relation_by_alias(const struct query *query, uint6
     return NULL;
 }
 
-/* A table that stands in FROM under another name. */
-static void hint_alias(struct scope *scope, const char *table)
+/* A table that stands in FROM under another name, or NULL. */
+static const struct relation *relation_of_table(const struct query *query, const char *table)
 {
-    const struct query *query = scope->query;
-    for (uint32_t i = 0; query && i < query->relation_count; i++) {
+    for (uint32_t i = 0; i < query->relation_count; i++) {
         const struct relation *relation = &query->relations[i];
-        if (relation->table && relation->alias && strcmp(relation->table->name, table) == 0) {
-            error_hint(scope->planner->error,
-                       "Perhaps you meant to reference the table alias \"%s\".", relation->alias);
-            return;
-        }
+        if (relation->table && relation->alias && strcmp(relation->table->name, table) == 0)
+            return relation;
     }
+    return NULL;
 }
 
 /* "Perhaps you meant ...": the nearest name of any relation in sight. */
@@ -280,17 +277,21 @@ static status_t bind_qualified(struct scope *scope, const struct ast_expr *ast, 
         if (found)
             return status;
         bool known = query && relation_by_alias(query, UINT64_MAX, table);
-        status = error_sql(scope->planner->error, "42P01", ast->position,
-                           known ? "invalid reference to FROM-clause entry for table \"%s\""
-                                 : "missing FROM-clause entry for table \"%s\"",
-                           table);
+        bool renamed = query && relation_of_table(query, table);
+        status =
+            error_sql(scope->planner->error, "42P01", ast->position,
+                      known || renamed ? "invalid reference to FROM-clause entry for table \"%s\""
+                                       : "missing FROM-clause entry for table \"%s\"",
+                      table);
         if (known)
             error_hint(scope->planner->error,
                        "There is an entry for table \"%s\", but it cannot be referenced from this "
                        "part of the query.",
                        table);
-        else
-            hint_alias(scope, table);
+        else if (renamed)
+            error_hint(scope->planner->error,
+                       "Perhaps you meant to reference the table alias \"%s\".",
+                       relation_of_table(query, table)->alias);
         return status;
     }
     uint32_t count;
@@ -473,11 +474,15 @@ static status_t bind_join(struct planner *planner, struct query *query, const st
     join->kind = kinds[ast->join];
     join->inputs = arena_zalloc(planner->arena, 2 * sizeof(struct from_node *));
     join->input_count = 2;
+    bool outside = planner->in_outer_join;
+    planner->in_outer_join |= join->kind == JOIN_RIGHT || join->kind == JOIN_FULL;
     status_t status = plan__bind_from(planner, query, ast->left, &join->inputs[0]);
     planner->to_left = ast->right->kind == AST_FROM_JOIN ? NULL : join->inputs[0];
+    planner->in_outer_join = outside || join->kind == JOIN_LEFT || join->kind == JOIN_FULL;
     if (!status)
         status = plan__bind_from(planner, query, ast->right, &join->inputs[1]);
     planner->to_left = NULL;
+    planner->in_outer_join = outside;
     if (status)
         return status;
     const struct from_node *right = join->inputs[1];

@@ -12,7 +12,7 @@
  * times), in an order or under a limit neither. */
 #include <string.h>
 
-#include "sql/plan/plan_int.h"
+#include "sql/plan/plan_char_int.h"
 
 void plan__push_withs(struct planner *planner, const struct ast_select *ast)
 {
@@ -58,6 +58,8 @@ static status_t bind_working(struct planner *planner, const struct with *with,
         return refuse(planner, with, place->position, recursion->refusal);
     if (planner->outer != with->outer)
         return refuse(planner, with, place->position, "within a subquery");
+    if (planner->in_outer_join)
+        return refuse(planner, with, place->position, "within an outer join");
     if (recursion->reads++ > 0)
         return refuse(planner, with, place->position, "more than once");
     planner->working_reads++;
@@ -66,6 +68,7 @@ static status_t bind_working(struct planner *planner, const struct with *with,
     for (uint32_t i = 0; i < recursion->first->outputs.count; i++) {
         struct slot slot = {.name = recursion->first->output_names[i],
                             .type = recursion->first->outputs.items[i]->type,
+                            .length = plan__text_length(recursion->first->outputs.items[i]),
                             .relation = NOWHERE,
                             .place = i};
         uint32_t at = plan__add_slot(planner, query, slot);
@@ -83,12 +86,18 @@ static status_t coerce_next(struct planner *planner, const struct with *with, st
     for (uint32_t i = 0; i < first->outputs.count && i < next->outputs.count; i++) {
         enum sql_type type = first->outputs.items[i]->type;
         enum sql_type other = next->outputs.items[i]->type;
-        if (plan__can_coerce(other, type))
+        uint32_t length = plan__text_length(first->outputs.items[i]);
+        bool is_char = (length & TYPE_LENGTH_CHAR) != 0;
+        if (plan__can_coerce(other, type) &&
+            (!is_char || plan__text_length(next->outputs.items[i]) == length))
             continue;
+        char declared[64];
+        type_spec_name((struct type_spec){.kind = type, .length_max = is_char ? length : 0},
+                       declared, sizeof declared);
         error_sql(planner->error, "42804", first->outputs.items[i]->position,
                   "recursive query \"%s\" column %u has type %s in non-recursive term but type %s "
                   "overall",
-                  with->ast->name.text, i + 1, type_name(type), type_name(other));
+                  with->ast->name.text, i + 1, declared, is_char ? "bpchar" : type_name(other));
         error_hint(planner->error,
                    "Cast the output of the non-recursive term to the correct type.");
         return ERR_SQL;
@@ -135,6 +144,8 @@ static status_t bind_recursive(struct planner *planner, const struct with *with,
     recursion->name = with->ast->name.text;
     self.next = planner->withs;
     planner->withs = &self;
+    bool in_outer_join = planner->in_outer_join;
+    planner->in_outer_join = false;
     bool is_union =
         ast->set == AST_SET_UNION && ast->order_count == 0 && !ast->limit && !ast->offset;
     status_t status;
@@ -151,6 +162,7 @@ static status_t bind_recursive(struct planner *planner, const struct with *with,
         status = plan__bind_select(planner, ast, out);
     }
     planner->withs = with->next;
+    planner->in_outer_join = in_outer_join;
     return status;
 }
 
