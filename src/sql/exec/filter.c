@@ -50,6 +50,43 @@ static void filter_close(struct operator* op)
  * AND asks its conditions in turn, each of the rows that are left. Those that stand beside each
  * other and cannot fail may change places, and then the cheap ones are asked first. */
 
+static bool is_known(const struct expr *expr)
+{
+    return expr->kind == EXPR_CONSTANT && !expr->constant.null;
+}
+
+/* Calls with constants that do not make them fail, and what they take beside their first argument;
+ * 0: another call. */
+static uint32_t harmless_cost(const struct expr *expr)
+{
+    enum { LIKE_COST = 16, PART_COST = 8 };
+    struct expr *const *arguments = expr->arguments;
+    for (uint32_t i = 1; i < expr->argument_count; i++) {
+        if (!is_known(arguments[i]))
+            return 0;
+    }
+    if (expr->call == CALL_LIKE && expr->argument_count == 2) {
+        struct slice pattern = arguments[1]->constant.as.text;
+        bool ends = pattern.size > 0 && pattern.data[pattern.size - 1] == '\\';
+        return ends ? 0 : LIKE_COST;
+    }
+    if (expr->call != CALL_SUBSTRING || arguments[0]->type != SQL_TEXT ||
+        arguments[1]->type != SQL_INTEGER)
+        return 0;
+    return expr->argument_count == 2 || arguments[2]->constant.as.integer >= 0 ? PART_COST : 0;
+}
+
+/* Of a list of constants that becomes a set; 0: another list. */
+static uint32_t set_cost(const struct expr *in)
+{
+    bool is_text = type_storage(in->arguments[0]->type) == SQL_TEXT;
+    for (uint32_t i = 1; i < in->argument_count; i++) {
+        if (in->arguments[i]->kind != EXPR_CONSTANT)
+            return 0;
+    }
+    return is_text ? 4 : type_storage(in->arguments[0]->type) == SQL_INTEGER;
+}
+
 /* How long it takes to ask, about; 0: it might fail, or must not be moved. */
 static uint32_t safe_cost(const struct expr *expr)
 {
@@ -65,11 +102,20 @@ static uint32_t safe_cost(const struct expr *expr)
         return 1;
     case EXPR_AND:
     case EXPR_OR:
+        break;
     case EXPR_IN:
+        if (set_cost(expr) > 0) {
+            uint32_t operand = safe_cost(expr->arguments[0]);
+            return operand > 0 ? operand + set_cost(expr) : 0;
+        }
         break;
     case EXPR_CALL:
         if (expr->call == CALL_NOT || exec__compare_kernel(expr))
             break;
+        if (harmless_cost(expr) > 0) {
+            uint32_t operand = safe_cost(expr->arguments[0]);
+            return operand > 0 ? operand + harmless_cost(expr) : 0;
+        }
         return 0;
     default:
         return 0;

@@ -109,7 +109,7 @@ static struct expr *random_entry(enum sql_type type)
     if (type == I)
         return e_int(w, (int64_t)prng_below(&prng, 40));
     (void)snprintf(text, sizeof text, "text %u", (unsigned)prng_below(&prng, 40));
-    return e_text(w, text);
+    return e_text(w, arena_strndup(&w->arena, text, strlen(text)));
 }
 
 /* name(id primary, x, s, d), x, s and d with NULLs */
@@ -184,6 +184,59 @@ static void test_a_list_is_lazy(void **state)
     assert_string_equal(world_run(w, count), "40\n");
 }
 
+/* Conditions that cannot fail change places with those beside them, and the rows stay the same. One
+ * that may fail stays where it is, and so does what stands behind it. */
+static void test_conditions_change_places(void **state)
+{
+    (void)state;
+    prng_seed(&prng, 9);
+    const struct table *table = random_table("t", 100);
+    struct expr *x = e_col(w, 1, I), *s = e_col(w, 2, T);
+    struct expr *part = CALL(CALL_SUBSTRING, T, s, e_int(w, 6), e_int(w, 1));
+    struct expr *conditions[] = {
+        CALL(CALL_NOT, B, CALL(CALL_LIKE, B, s, e_text(w, "%1%"))),
+        e_make(w, EXPR_IN, B, part, e_text(w, "2"), e_text(w, "3"), NULL),
+        e_make(w, EXPR_IN, B, x, e_int(w, 1), e_int(w, 3), e_int(w, 5), e_int(w, 30), NULL),
+        CALL(CALL_NE, B, x, e_int(w, 3)),
+    };
+    char *expected = NULL;
+    for (uint32_t i = 0; i < 24; i++) {
+        for (uint32_t k = 3; k > 0; k--) {
+            uint32_t other = (uint32_t)prng_below(&prng, k + 1);
+            struct expr *swap = conditions[k];
+            conditions[k] = conditions[other];
+            conditions[other] = swap;
+        }
+        struct expr *all = e_make(w, EXPR_AND, B, conditions[0], conditions[1], conditions[2],
+                                  conditions[3], NULL);
+        const char *rows = world_run(w, p_filter(w, p_scan(w, table, NULL, "*"), all));
+        if (!expected)
+            expected = arena_strndup(&w->arena, rows, strlen(rows));
+        assert_string_equal(rows, expected);
+    }
+    assert_true(strlen(expected) > 0);
+    struct expr *divided = CALL(CALL_DIVIDE, I, e_int(w, 10), x);
+    struct expr *guarded = e_make(w, EXPR_AND, B, CALL(CALL_NE, B, x, e_int(w, 0)),
+                                  CALL(CALL_LT, B, divided, e_int(w, 3)),
+                                  e_make(w, EXPR_IN, B, x, e_int(w, 0), e_int(w, 9), NULL), NULL);
+    const char *rows = world_run(w, p_filter(w, p_scan(w, table, NULL, "*"), guarded));
+    assert_null(strstr(rows, "ERROR"));
+    guarded->arguments[0] = guarded->arguments[2];
+    rows = world_run(w, p_filter(w, p_scan(w, table, NULL, "*"), guarded));
+    assert_non_null(strstr(rows, "ERROR 22012"));
+    /* A pattern that is broken, and a part of negative length. */
+    struct expr *none = e_make(w, EXPR_IN, B, x, e_int(w, 77), e_int(w, 78), NULL);
+    struct expr *broken[] = {
+        CALL(CALL_LIKE, B, s, e_text(w, "text 1\\")),
+        CALL(CALL_EQ, B, CALL(CALL_SUBSTRING, T, s, e_int(w, 1), e_int(w, -1)), e_text(w, "t")),
+    };
+    for (uint32_t i = 0; i < 2; i++) {
+        struct expr *both = e_make(w, EXPR_AND, B, broken[i], none, NULL);
+        rows = world_run(w, p_filter(w, p_scan(w, table, NULL, "*"), both));
+        assert_non_null(strstr(rows, "ERROR 220"));
+    }
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -204,6 +257,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sets_know_their_members, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lists_agree, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_list_is_lazy, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_conditions_change_places, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
