@@ -65,12 +65,18 @@ static bool range_extend(struct txn *txn, struct slice key)
     return false;
 }
 
-/* The bounds are in range_bytes, or are copied into it. */
-static void range_note(struct txn *txn, struct slice low, struct slice high, bool point)
+/* For one range more. What was put into range_bytes for it before is gone afterwards. */
+static void range_make_room(struct txn *txn)
 {
     if (txn->range_count == TXN_RANGES_MAX)
         txn__ranges_merge(txn);
     ASSERT(txn->range_count < TXN_RANGES_MAX);
+}
+
+/* The bounds are copied into range_bytes. */
+static void range_note(struct txn *txn, struct slice low, struct slice high, bool point)
+{
+    range_make_room(txn);
     txn->ranges =
         vec_grow(txn->ranges, &txn->range_capacity, txn->range_count + 1, sizeof *txn->ranges);
     txn->ranges[txn->range_count++] =
@@ -242,6 +248,7 @@ static void read_note(struct txn_scan *scan)
     bool nothing = !scan->at_end && !scan->last.data;
     if (nothing || scan->is_part || txn->read_only)
         return;
+    range_make_room(txn);
     if (!scan->at_end) {
         /* [low, last] or [last, high): what lies beyond was not looked at. */
         if (scan->reverse)
