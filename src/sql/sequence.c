@@ -343,8 +343,9 @@ void sql__sequences_taken(struct sql_session *session)
     for (uint32_t i = 0; i < hold->want_count; i++) {
         struct sequence_range *taken = &hold->taken[i];
         const struct sequence *sequence = catalog_sequence_by_id(session->catalog, taken->id);
-        /* At its end it is asked once: the call that finds nothing tells. */
-        hold->ended |= taken->left < hold->wants[i].left;
+        /* At its end it is asked once: the call that finds nothing tells. One that cycles gives the
+         * rest from its other end, to the next chore. */
+        hold->ended |= taken->left < hold->wants[i].left && !sequence->cycle;
         session_add(session, range_cut(taken, hold->wants[i].left));
         env_mutex_lock(engine->mutex);
         struct sequence_block *block = engine_block(engine, sequence);
