@@ -113,8 +113,8 @@ static bool parse_conflict(struct parse *parse, struct ast_insert *insert)
     if (parse__is(parse, TOKEN_LEFT_PAREN)) {
         if (!parse__index_keys(parse, false, &insert->conflict_keys, &insert->conflict_key_count))
             return false;
-        if (parse__is_keyword(parse, KEYWORD_WHERE))
-            return parse__unsupported(parse, "a condition in ON CONFLICT is");
+        if (!parse_where(parse, &insert->conflict_predicate))
+            return false;
     } else if (parse__accept_keyword(parse, KEYWORD_ON)) {
         if (!parse__expect_keyword(parse, KEYWORD_CONSTRAINT) ||
             !parse__name(parse, &insert->conflict_constraint))

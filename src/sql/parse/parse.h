@@ -435,6 +435,7 @@ struct ast_insert {
     uint32_t conflict_position;          /* of the word CONFLICT */
     struct ast_index_key *conflict_keys; /* ON CONFLICT (a, lower(b)), or NULL */
     uint32_t conflict_key_count;
+    struct ast_expr *conflict_predicate; /* ON CONFLICT (a) WHERE condition, or NULL */
     struct ast_name conflict_constraint; /* ON CONFLICT ON CONSTRAINT, or missing */
     struct ast_assignment *assignments;  /* of DO UPDATE */
     uint32_t assignment_count;

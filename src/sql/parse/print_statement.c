@@ -73,7 +73,11 @@ static void print_conflict(const struct ast_insert *insert, struct buffer *out)
         buffer_append_string(out, i ? ", " : "(");
         ast_print_index_key(&insert->conflict_keys[i], out);
     }
-    buffer_append_string(out, insert->conflict_key_count ? ") " : "");
+    if (insert->conflict_key_count > 0) {
+        buffer_append_string(out, ")");
+        print_where(insert->conflict_predicate, out);
+        buffer_append_string(out, " ");
+    }
     if (insert->conflict_constraint.text) {
         buffer_append_string(out, "ON CONSTRAINT ");
         ast_print_name(insert->conflict_constraint.text, out);

@@ -87,6 +87,9 @@ bool plan__index_path(const struct access *access, const struct index *index, st
 bool plan__lookup_path(const struct access *access, const struct index *index, struct path *path);
 /* plan_why.c: takes down for each index why it is not the one chosen, if that was asked. */
 void plan__note_why(const struct access *access, const struct path *chosen, struct plan *scan);
+/* Are all parts of a partial index's condition among these, which are over the table's places? */
+bool plan__predicate_among(struct planner *planner, const struct table *table,
+                           const struct index *index, const struct exprs *conditions);
 /* Do the conditions say all that a partial index asks of its rows? What they say of it is put into
  * *said, which may be NULL. */
 bool plan__predicate_implied(const struct access *access, const struct index *index,

@@ -158,6 +158,27 @@ bool plan__computed_find(struct planner *planner, const struct table *table,
     return false;
 }
 
+bool plan__predicate_among(struct planner *planner, const struct table *table,
+                           const struct index *index, const struct exprs *conditions)
+{
+    struct expr *predicate;
+    struct exprs parts = {0};
+    ASSERT(index->predicate);
+    if (text_bind(index->predicate, table, "index predicate", SQL_BOOLEAN, planner->arena,
+                  &predicate, NULL))
+        return false;
+    plan__append(planner, &parts, predicate);
+    plan__simplify_conjuncts(planner, &parts);
+    for (uint32_t i = 0; i < parts.count; i++) {
+        bool met = false;
+        for (uint32_t k = 0; k < conditions->count && !met; k++)
+            met = plan__equal(parts.items[i], conditions->items[k]);
+        if (!met)
+            return false;
+    }
+    return true;
+}
+
 bool plan__predicate_implied(const struct access *access, const struct index *index,
                              struct exprs *said)
 {

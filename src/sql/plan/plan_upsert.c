@@ -7,10 +7,10 @@
 /* ---- ON CONFLICT ------------------------------------------------------------------------------
  */
 
-/* Is the index over just these places? */
+/* Is the index unique over just these places? */
 static bool same_keys(const struct index *index, const uint32_t *places, uint32_t count)
 {
-    if (!index->unique || index->predicate || index->building || index_key_count(index) != count)
+    if (!index->unique || index->building || index_key_count(index) != count)
         return false;
     for (uint32_t i = 0; i < count; i++) {
         if (!places_have(index->columns, count, places[i]))
@@ -39,24 +39,49 @@ static status_t find_keys(struct planner *planner, const struct ast_insert *ast,
     return status;
 }
 
+/* The parts of ON CONFLICT (...) WHERE condition. */
+static status_t bind_predicate(struct planner *planner, const struct ast_expr *ast,
+                               const struct table *table, struct exprs *out)
+{
+    struct expr *expr;
+    if (!ast)
+        return OK;
+    status_t status = plan_row_expression(ast, table, "WHERE", SQL_BOOLEAN, planner->arena, &expr,
+                                          planner->error);
+    if (status)
+        return status;
+    plan__append(planner, out, expr);
+    plan__simplify_conjuncts(planner, out);
+    return OK;
+}
+
 static status_t find_arbiter(struct planner *planner, const struct ast_insert *ast,
                              const struct table *table, const struct index **out)
 {
     const struct ast_name *constraint = &ast->conflict_constraint;
     uint32_t count = ast->conflict_key_count;
     uint32_t *places = arena_alloc(planner->arena, (count + 1) * sizeof *places);
+    struct exprs said = {0};
     status_t status = find_keys(planner, ast, table, places);
+    if (!status)
+        status = bind_predicate(planner, ast->conflict_predicate, table, &said);
     if (status)
         return status;
+    const struct index *partial = NULL;
     for (uint32_t i = table_first_index(table); i < table->index_count; i++) {
         const struct index *index = &table->indexes[i];
         bool named = constraint->text && index->constraint && !index->building &&
                      strcmp(index->name, constraint->text) == 0;
-        if (named || (count > 0 && same_keys(index, places, count))) {
+        bool same = count > 0 && same_keys(index, places, count);
+        if (named || (same && !index->predicate)) {
             *out = index;
             return OK;
         }
+        if (same && !partial && plan__predicate_among(planner, table, index, &said))
+            partial = index;
     }
+    if ((*out = partial) != NULL)
+        return OK;
     if (constraint->text)
         return error_sql(planner->error, "42704", constraint->position,
                          "constraint \"%s\" for table \"%s\" does not exist", constraint->text,
@@ -145,10 +170,12 @@ status_t plan__conflict(struct planner *planner, const struct ast_insert *ast,
     status_t status = find_arbiter(planner, ast, table, &insert->as.modify.conflict_index);
     if (status || ast->conflict != AST_CONFLICT_UPDATE)
         return status;
-    if (!insert->as.modify.conflict_index)
-        return error_sql(planner->error, "42601", ast->conflict_position,
-                         "ON CONFLICT DO UPDATE requires inference specification or constraint "
-                         "name");
+    if (!insert->as.modify.conflict_index) {
+        error_sql(planner->error, "42601", ast->conflict_position,
+                  "ON CONFLICT DO UPDATE requires inference specification or constraint name");
+        error_hint(planner->error, "For example, ON CONFLICT (column_name).");
+        return ERR_SQL;
+    }
     /* Slots are places: the table's columns, then those of `excluded`. */
     struct scope scope;
     uint32_t nextvals = planner->nextval_count;
