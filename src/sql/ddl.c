@@ -114,8 +114,8 @@ static status_t convert_column(struct sql_session *session,
     struct expr *unused;
     status_t status = sql__convert_column(session, column, out);
     if (!status && column->default_value)
-        status = plan_expression(column->default_value, column->type.kind, &session->run_arena,
-                                 &unused, &session->error);
+        status = plan_default_expression(column->default_value, column->name.text, column->type,
+                                         &session->run_arena, &unused, &session->error);
     return status;
 }
 

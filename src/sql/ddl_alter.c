@@ -64,8 +64,9 @@ static status_t missing_value(struct sql_session *session,
     *each = column->sequence != NULL;
     if (!column->default_value)
         return OK;
-    status_t status = plan_expression(column->default_value, column->type.kind, &session->run_arena,
-                                      &expr, &session->error);
+    status_t status =
+        plan_default_expression(column->default_value, column->name.text, column->type,
+                                &session->run_arena, &expr, &session->error);
     *each |= !status && expr->is_volatile;
     if (status || *each)
         return status;
@@ -286,8 +287,9 @@ static status_t change_column(struct sql_session *session, const struct table *t
         struct expr *unused;
         default_sql = action->column.default_sql; /* NULL for DROP DEFAULT */
         if (default_sql)
-            status = plan_expression(action->column.default_value, column->type.kind,
-                                     &session->run_arena, &unused, &session->error);
+            status =
+                plan_default_expression(action->column.default_value, column->name, column->type,
+                                        &session->run_arena, &unused, &session->error);
         if (default_sql && !status)
             status = sql__default_text(session, default_sql, &default_sql);
     }

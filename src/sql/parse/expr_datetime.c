@@ -54,7 +54,8 @@ static bool is_field(const struct parse *parse, enum datetime_unit *unit)
 
 /* INTERVAL '1-2' YEAR TO MONTH: the fields say what a bare number counts, and where to cut. Becomes
  * the literal that says the same without them. */
-static bool interval_fields(struct parse *parse, struct slice *text, uint32_t position)
+static bool interval_fields(struct parse *parse, struct slice *text, uint32_t position,
+                            struct type_spec *type)
 {
     enum datetime_unit first;
     enum datetime_unit last;
@@ -66,6 +67,16 @@ static bool interval_fields(struct parse *parse, struct slice *text, uint32_t po
         if (!is_field(parse, &last) || last >= first)
             return parse__syntax_error(parse);
         parse__advance(parse);
+    }
+    if (last == UNIT_SECOND && parse__accept(parse, TOKEN_LEFT_PAREN)) {
+        int64_t digits = parse->token.integer;
+        if (!parse__expect(parse, TOKEN_INTEGER) || !parse__expect(parse, TOKEN_RIGHT_PAREN))
+            return false;
+        if (digits > 6)
+            return parse__fail(parse, "22023", position,
+                               "interval(%lld) precision must be between 0 and 6",
+                               (long long)digits);
+        type->length_max = (uint32_t)digits + 1;
     }
     bool is_clock = memchr(text->data, ':', text->size) != NULL;
     struct interval interval;
@@ -83,6 +94,30 @@ static bool interval_fields(struct parse *parse, struct slice *text, uint32_t po
     return true;
 }
 
+/* TIMESTAMP (3) '...', NUMERIC (5, 2) '...'; the current token is the type's name. */
+static bool length_and_text_follow(const struct parse *parse)
+{
+    static const char *const types[] = {"timestamp", "timestamptz", "time",
+                                        "interval",  "varchar",     "char",
+                                        "character", "numeric",     "decimal"};
+    bool known = false;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        known |= strcmp(parse->token.name, types[i]) == 0;
+    if (!known)
+        return false;
+    struct parse ahead = *parse;
+    parse__advance(&ahead);
+    do {
+        parse__advance(&ahead);
+        if (ahead.failed || !parse__is(&ahead, TOKEN_INTEGER))
+            return false;
+        parse__advance(&ahead);
+    } while (!ahead.failed && parse__is(&ahead, TOKEN_COMMA));
+    if (ahead.failed || !parse__accept(&ahead, TOKEN_RIGHT_PAREN))
+        return false;
+    return parse__is(&ahead, TOKEN_STRING) || parse__is_keyword(&ahead, KEYWORD_WITH);
+}
+
 bool parse__typed_literal_starts(struct parse *parse)
 {
     const struct token *token = &parse->token;
@@ -92,6 +127,8 @@ bool parse__typed_literal_starts(struct parse *parse)
         return false;
     if (next->kind == TOKEN_STRING)
         return true;
+    if (next->kind == TOKEN_LEFT_PAREN)
+        return length_and_text_follow(parse);
     bool may_have_zone = strcmp(token->name, "timestamp") == 0 || strcmp(token->name, "time") == 0;
     return may_have_zone && next->kind == TOKEN_WORD &&
            (strcmp(next->name, "with") == 0 || strcmp(next->name, "without") == 0);
@@ -108,7 +145,7 @@ struct ast_expr *parse__typed_literal(struct parse *parse)
     uint32_t text_position = parse->token.position;
     if (!parse__expect(parse, TOKEN_STRING))
         return NULL;
-    if (type.kind == SQL_INTERVAL && !interval_fields(parse, &text, text_position))
+    if (type.kind == SQL_INTERVAL && !interval_fields(parse, &text, text_position, &type))
         return NULL;
     return cast_of(parse, text_literal(parse, text, text_position), type, position);
 }

@@ -206,19 +206,46 @@ status_t plan_statement(const struct ast_statement *statement, const struct cata
     return OK;
 }
 
-status_t plan_expression(const struct ast_expr *ast, enum sql_type type, struct arena *arena,
-                         struct expr **out, struct error *error)
+static void find_column(void *context, struct ast_expr *column)
 {
-    ASSERT(ast && arena && type != SQL_UNKNOWN);
+    const struct ast_expr **first = context;
+    *first = *first ? *first : column;
+}
+
+status_t plan_default_expression(const struct ast_expr *ast, const char *name,
+                                 struct type_spec type, struct arena *arena, struct expr **out,
+                                 struct error *error)
+{
+    ASSERT(ast && arena && name && type.kind != SQL_UNKNOWN);
     struct planner planner = {.options = &no_options, .arena = arena, .error = error};
     struct scope scope = {.planner = &planner, .clause = "DEFAULT"};
+    struct ast_expr *named = NULL;
+    ast_each_column((struct ast_expr *)ast, find_column, &named);
+    if (named) {
+        error_sql(error, "0A000", named->position,
+                  "cannot use column reference in DEFAULT expression");
+        if (named->as.column.name.quoted && error)
+            error_hint(error,
+                       "Between double quotes stands a name; text stands between single ones.");
+        return ERR_SQL;
+    }
     status_t status = plan__bind_expr(&scope, ast, out);
     if (status)
         return status;
-    const struct column column = {.name = "expression", .type = {.kind = type}};
+    struct column column = {.name = name, .type = type};
+    enum sql_type given = (*out)->type;
     if ((status = plan__assign(&planner, out, &column))) {
+        bool mismatch = error && strcmp(error->sqlstate, "42804") == 0;
+        char declared[64];
+        type_spec_name(type, declared, sizeof declared);
         if (error)
-            error->detail[0] = '\0'; /* of a column by that name */
+            error->detail[0] = '\0'; /* there is no value yet */
+        if (!mismatch)
+            return status;
+        error_sql(error, "42804", ast->position,
+                  "column \"%s\" is of type %s but default expression is of type %s", name,
+                  declared, type_name(given));
+        error_hint(error, "You will need to rewrite or cast the expression.");
         return status;
     }
     *out = plan__simplify(&planner, *out);

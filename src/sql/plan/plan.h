@@ -730,9 +730,10 @@ status_t plan_statement(const struct ast_statement *statement, const struct cata
 /* The type of a column that is declared so: SQLite's numbers with a fraction are of one kind. */
 struct type_spec plan_column_type(struct type_spec declared, bool sqlite);
 
-/* An expression without columns (DEFAULT), cast to a type. */
-status_t plan_expression(const struct ast_expr *ast, enum sql_type type, struct arena *arena,
-                         struct expr **out, struct error *error);
+/* A column's DEFAULT: an expression without columns, cast to its type. */
+status_t plan_default_expression(const struct ast_expr *ast, const char *name,
+                                 struct type_spec type, struct arena *arena, struct expr **out,
+                                 struct error *error);
 
 /* An argument of EXECUTE: without columns, queries and parameters. */
 status_t plan_argument(const struct ast_expr *ast, struct arena *arena, struct expr **out,

@@ -57,7 +57,7 @@ static const char *figure_name(const struct ast_expr *ast, int *strength)
     case AST_COLUMN:
         return ast->as.column.name.text;
     case AST_CALL:
-        return ast->as.call.name;
+        return strcmp(ast->as.call.name, "trim") == 0 ? "btrim" : ast->as.call.name;
     case AST_CAST: {
         const char *name = figure_name(ast->as.cast.operand, strength);
         if (*strength == 2)
@@ -164,6 +164,21 @@ static status_t order_output(struct scope *scope, const struct ast_expr *ast, ui
     return OK;
 }
 
+/* The rows of a UNION and the like have no columns but the ones that come out. */
+static status_t no_expression(struct planner *planner, const struct ast_expr *ast)
+{
+    if (ast->kind == AST_COLUMN)
+        return error_sql(planner->error, "42703", ast->position, "column \"%s\" does not exist",
+                         ast->as.column.name.text);
+    error_sql(planner->error, "0A000", ast->position,
+              "invalid UNION/INTERSECT/EXCEPT ORDER BY clause");
+    error_detail(planner->error,
+                 "Only result column names can be used, not expressions or functions.");
+    error_hint(planner->error, "Add the expression/function to every SELECT, or move the UNION "
+                               "into a FROM clause.");
+    return ERR_SQL;
+}
+
 static status_t bind_order(struct scope *scope, const struct ast_order *ast, struct sort_key *key,
                            uint32_t *output)
 {
@@ -177,6 +192,8 @@ static status_t bind_order(struct scope *scope, const struct ast_order *ast, str
         key->expr = query->outputs.items[*output];
         return OK;
     }
+    if (query->set)
+        return no_expression(scope->planner, ast->expr);
     if ((status = plan__bind_expr(scope, ast->expr, &key->expr)) ||
         (status = plan__settle(scope->planner, &key->expr)))
         return status;
@@ -265,6 +282,15 @@ static status_t bind_count(struct planner *planner, const struct ast_expr *ast, 
         return OK;
     struct scope scope = {.planner = planner, .clause = clause};
     status_t status = plan__bind_expr(&scope, ast, out);
+    /* A name is known or not: it cannot be meant. */
+    if (status && ast->kind == AST_COLUMN && planner->error &&
+        strcmp(planner->error->sqlstate, "42703") == 0)
+        return error_sql(planner->error, "42P10", ast->position,
+                         "argument of %s must not contain variables", clause);
+    bool number = !status && type_is_number((*out)->type) && (*out)->type != SQL_INTEGER;
+    if (number && !planner->options->sqlite)
+        return plan__type_cast(planner, *out, (struct type_spec){.kind = SQL_INTEGER},
+                               ast->position, out);
     return status ? status : plan__require(planner, out, SQL_INTEGER, clause);
 }
 

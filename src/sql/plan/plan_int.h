@@ -15,7 +15,7 @@ enum { NOWHERE = UINT32_MAX };
 
 /* One statement's planning. */
 struct planner {
-    const struct catalog *catalog; /* NULL in plan_expression */
+    const struct catalog *catalog; /* NULL in plan_default_expression */
     const struct plan_options *options;
     struct arena *arena;
     struct error *error;

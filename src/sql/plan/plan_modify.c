@@ -30,7 +30,8 @@ status_t plan__default(struct planner *planner, const struct column *column, str
     struct slice text = slice_from_string(column->default_sql);
     status_t status = parse_expression(text, planner->arena, &ast, planner->error);
     if (!status)
-        status = plan_expression(ast, column->type.kind, planner->arena, out, planner->error);
+        status = plan_default_expression(ast, column->name, column->type, planner->arena, out,
+                                         planner->error);
     if (!status)
         plan__note_nextvals(planner, *out, true);
     /* A position inside the DEFAULT says nothing about this statement's text. */

@@ -141,15 +141,20 @@ static void test_plan_expression(void **state)
     struct ast_expr *ast;
     struct expr *expr;
     assert_int_equal(parse_expression(slice_from_string("1 + 2"), &f.arena, &ast, &f.error), OK);
-    assert_int_equal(plan_expression(ast, SQL_DOUBLE, &f.arena, &expr, &f.error), OK);
+    assert_int_equal(plan_default_expression(ast, "d", (struct type_spec){.kind = SQL_DOUBLE},
+                                             &f.arena, &expr, &f.error),
+                     OK);
     assert_int_equal(expr->kind, EXPR_CONSTANT);
     assert_true(expr->constant.as.real == 3);
     const char *const refused[][2] = {
-        {"a", "42703"}, {"count(*)", "42803"}, {"$1", "42P02"}, {"true", "42804"}};
+        {"a", "0A000"}, {"count(*)", "42803"}, {"$1", "42P02"}, {"true", "42804"}};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         assert_int_equal(
             parse_expression(slice_from_string(refused[i][0]), &f.arena, &ast, &f.error), OK);
-        assert_int_not_equal(plan_expression(ast, SQL_INTEGER, &f.arena, &expr, &f.error), OK);
+        assert_int_not_equal(plan_default_expression(ast, "d",
+                                                     (struct type_spec){.kind = SQL_INTEGER},
+                                                     &f.arena, &expr, &f.error),
+                             OK);
         assert_string_equal(f.error.sqlstate, refused[i][1]);
     }
 }
