@@ -95,17 +95,14 @@ bool arena_over_budget(const struct arena *arena)
     return arena->budget && arena->used > arena->budget;
 }
 
-void arena_reset(struct arena *arena)
+void arena__reset_blocks(struct arena *arena)
 {
     /* Keep the oldest block: most statements fit into it. */
-    while (arena->block && arena->block->older) {
+    while (arena->block->older) {
         struct arena_block *older = arena->block->older;
         mem_free(arena->block);
         arena->block = older;
     }
-    if (arena->block)
-        arena->block->used = 0;
-    arena->used = 0;
 }
 
 void arena_free(struct arena *arena)

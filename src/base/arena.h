@@ -53,7 +53,16 @@ char *arena_strndup(struct arena *arena, const char *text, size_t size);
 char *arena_printf(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 bool arena_over_budget(const struct arena *arena);
-void arena_reset(struct arena *arena);
+/* The same as arena_reset, when there are several blocks. */
+void arena__reset_blocks(struct arena *arena);
+static inline void arena_reset(struct arena *arena)
+{
+    if (arena->block && arena->block->older)
+        arena__reset_blocks(arena);
+    if (arena->block)
+        arena->block->used = 0;
+    arena->used = 0;
+}
 void arena_free(struct arena *arena);
 
 #endif

@@ -13,26 +13,6 @@ struct slice slice_from_string(const char *text)
     return slice_make(text, strlen(text));
 }
 
-int slice_compare(struct slice a, struct slice b)
-{
-    size_t common = a.size < b.size ? a.size : b.size;
-    int order = common ? memcmp(a.data, b.data, common) : 0;
-    if (order)
-        return order;
-    return (a.size > b.size) - (a.size < b.size);
-}
-
-bool slice_equal(struct slice a, struct slice b)
-{
-    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
-}
-
-bool slice_has_prefix(struct slice whole, struct slice prefix)
-{
-    return whole.size >= prefix.size &&
-           (prefix.size == 0 || memcmp(whole.data, prefix.data, prefix.size) == 0);
-}
-
 static uint64_t hash_mix(uint64_t h)
 {
     h ^= h >> 32;

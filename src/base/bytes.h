@@ -23,9 +23,23 @@ static inline struct slice slice_make(const void *data, size_t size)
 /* Of a NUL-terminated string, without the NUL. */
 struct slice slice_from_string(const char *text);
 /* Order of memcmp, a prefix sorts before what it begins. Returns <0, 0, >0. */
-int slice_compare(struct slice a, struct slice b);
-bool slice_equal(struct slice a, struct slice b);
-bool slice_has_prefix(struct slice whole, struct slice prefix);
+static inline int slice_compare(struct slice a, struct slice b)
+{
+    size_t common = a.size < b.size ? a.size : b.size;
+    int order = common ? memcmp(a.data, b.data, common) : 0;
+    if (order)
+        return order;
+    return (a.size > b.size) - (a.size < b.size);
+}
+static inline bool slice_equal(struct slice a, struct slice b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+static inline bool slice_has_prefix(struct slice whole, struct slice prefix)
+{
+    return whole.size >= prefix.size &&
+           (prefix.size == 0 || memcmp(whole.data, prefix.data, prefix.size) == 0);
+}
 /* 64-bit hash, not stable across versions, not for disk. */
 uint64_t slice_hash(struct slice bytes);
 

@@ -54,6 +54,35 @@ size_t utf8_valid_until(struct slice text)
     return at;
 }
 
+bool utf8_valid_text(struct slice text)
+{
+    const uint64_t ones = 0x0101010101010101U, tops = 0x8080808080808080U;
+    size_t at = 0;
+    while (at < text.size) {
+        uint64_t eight;
+        if (at + sizeof eight <= text.size) {
+            memcpy(&eight, text.data + at, sizeof eight);
+            /* Of ASCII a byte that is zero borrows from its top bit, and only with one is there a
+             * byte that does. */
+            if ((eight & tops) == 0 && ((eight - ones) & tops) == 0) {
+                at += sizeof eight;
+                continue;
+            }
+        }
+        if (text.data[at] == 0)
+            return false;
+        if (text.data[at] < 0x80) {
+            at++;
+            continue;
+        }
+        size_t length = utf8_decode(slice_make(text.data + at, text.size - at), NULL);
+        if (length == 0)
+            return false;
+        at += length;
+    }
+    return true;
+}
+
 bool utf8_valid(struct slice text)
 {
     return utf8_valid_until(text) == text.size;

@@ -14,6 +14,8 @@ size_t utf8_decode(struct slice text, uint32_t *codepoint);
 /* Offset of the first byte that is not valid UTF-8, or text.size when all of it is. */
 size_t utf8_valid_until(struct slice text);
 bool utf8_valid(struct slice text);
+/* The same, and no NUL in it. */
+bool utf8_valid_text(struct slice text);
 /* Number of characters in valid text. */
 size_t utf8_length(struct slice text);
 /* Writes 1 to 4 bytes, returns how many; 0 for what is not a character. */

@@ -154,7 +154,8 @@ void sql__kept_free(struct sql_session *session)
 bool sql__kept_is(const struct sql_session *session, struct slice text)
 {
     const struct kept *kept = &session->kept;
-    return kept->text && slice_equal(kept->bytes, text);
+    return kept->text && kept->bytes.size == text.size &&
+           (kept->bytes.data == text.data || slice_equal(kept->bytes, text));
 }
 
 bool sql__kept_find(struct sql_session *session, struct slice text)

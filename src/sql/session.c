@@ -23,7 +23,8 @@ static const uint32_t successors[PHASE_COUNT] = {
     [PHASE_CHORE_COMMIT_WAIT] = AFTER(PREPARE) | AFTER(CHORE_BEGIN) | AFTER(BEGIN) | AFTER(FAIL),
     [PHASE_RUN] = AFTER(CHORE_BEGIN) | AFTER(ROWS) | AFTER(CLOSE) | AFTER(FAIL),
     [PHASE_ROWS] = AFTER(CLOSE) | AFTER(FAIL),
-    [PHASE_CLOSE] = AFTER(COMMIT_WAIT) | AFTER(RESULT) | AFTER(BEGIN) | AFTER(FAIL),
+    [PHASE_CLOSE] =
+        AFTER(COMMIT_WAIT) | AFTER(RESULT) | AFTER(COMPLETE) | AFTER(BEGIN) | AFTER(FAIL),
     [PHASE_COMMIT_WAIT] = AFTER(RESULT) | AFTER(BEGIN) | AFTER(FAIL),
     [PHASE_RESULT] = AFTER(RESULT_ROWS) | AFTER(COMPLETE),
     [PHASE_RESULT_ROWS] = AFTER(COMPLETE),
@@ -31,22 +32,24 @@ static const uint32_t successors[PHASE_COUNT] = {
     [PHASE_FAIL] = AFTER(BEGIN) | AFTER(ERROR),
     [PHASE_ERROR] = AFTER(IDLE),
 };
-#undef AFTER
-
 static void check_invariants(const struct sql_session *session)
 {
+    static const uint32_t with_txn = AFTER(PREPARE) | AFTER(RUN) | AFTER(ROWS);
+    static const uint32_t without_txn = AFTER(BEGIN) | AFTER(BEGIN_WAIT) | AFTER(COMMIT_WAIT);
+    static const uint32_t may_execute = AFTER(ROWS) | AFTER(RUN) | AFTER(FAIL);
     enum phase phase = session->phase;
-    bool own = session->state == SQL_IDLE;
-    ASSERT(phase < PHASE_COUNT);
-    /* Between texts a transaction is only held inside BEGIN ... COMMIT. */
-    ASSERT(!(phase == PHASE_IDLE && own && session->txn));
-    ASSERT(!(session->state == SQL_FAILED_TRANSACTION && session->txn));
-    ASSERT(!(phase == PHASE_PREPARE || phase == PHASE_RUN || phase == PHASE_ROWS) || session->txn);
-    ASSERT(!(phase == PHASE_BEGIN || phase == PHASE_BEGIN_WAIT || phase == PHASE_COMMIT_WAIT) ||
-           !session->txn);
+    uint32_t own = 1u << phase;
+    if (session->txn) {
+        /* Between texts a transaction is only held inside BEGIN ... COMMIT. */
+        ASSERT(session->state == SQL_IN_TRANSACTION ||
+               (session->state == SQL_IDLE && phase != PHASE_IDLE));
+        ASSERT(!(own & without_txn));
+    } else {
+        ASSERT(!(own & with_txn));
+    }
     ASSERT(!session->held || phase == PHASE_CHORE_RUN);
     ASSERT(phase != PHASE_CHORE_RUN || session->held || session->job.kind != JOB_NONE);
-    ASSERT(phase == PHASE_ROWS || phase == PHASE_RUN || phase == PHASE_FAIL || !session->exec);
+    ASSERT(!session->exec || own & may_execute);
 }
 
 void sql__session_move(struct sql_session *session, enum phase phase)
@@ -55,6 +58,7 @@ void sql__session_move(struct sql_session *session, enum phase phase)
     session->phase = phase;
     check_invariants(session);
 }
+#undef AFTER
 
 void sql__session_fail(struct sql_session *session)
 {
@@ -219,8 +223,7 @@ static status_t check_parameters(const struct value *parameters, uint32_t count,
         const struct value *value = &parameters[i];
         if (value->type != SQL_TEXT || value->null)
             continue;
-        struct slice text = value->as.text;
-        if (!utf8_valid(text) || (text.size && memchr(text.data, 0, text.size)))
+        if (!utf8_valid_text(value->as.text))
             return error_sql(error, "22021", 0, "parameter $%u is not valid UTF-8 text", i + 1);
     }
     return OK;

@@ -394,7 +394,7 @@ static bool step_close(struct sql_session *session, struct sql_event *event)
     bool wrote = session->changed || session->changed_schema;
     if (session->state == SQL_IN_TRANSACTION) {
         session->wrote |= wrote;
-        sql__session_move(session, PHASE_RESULT);
+        sql__session_move(session, session->result.present ? PHASE_RESULT : PHASE_COMPLETE);
         return false;
     }
     if (wrote) {

@@ -51,8 +51,8 @@ static status_t compile_parameter(struct eval *eval, struct error *error)
     return status;
 }
 
-status_t exec__expr_value(struct exec *exec, const struct expr *expr, struct value *out,
-                          struct error *error)
+status_t exec__expr_value_any(struct exec *exec, const struct expr *expr, struct value *out,
+                              struct error *error)
 {
     if (expr->kind == EXPR_CONSTANT) {
         *out = expr->constant;

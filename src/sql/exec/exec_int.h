@@ -284,9 +284,21 @@ status_t exec__eval_filter(struct eval *eval, const struct batch *in, uint32_t *
 /* One value of an expression without columns. */
 status_t exec__eval_constant(struct eval *eval, struct value *out, struct error *error);
 
+/* As exec__expr_value, of any kind. */
+status_t exec__expr_value_any(struct exec *exec, const struct expr *expr, struct value *out,
+                              struct error *error);
 /* The same without compiling first, as cheap as can be for constants and parameters. */
-status_t exec__expr_value(struct exec *exec, const struct expr *expr, struct value *out,
-                          struct error *error);
+static inline status_t exec__expr_value(struct exec *exec, const struct expr *expr,
+                                        struct value *out, struct error *error)
+{
+    const struct exec_context *context = &exec->context;
+    if (expr->kind != EXPR_PARAMETER || expr->index >= context->parameter_count)
+        return exec__expr_value_any(exec, expr, out, error);
+    *out = context->parameters[expr->index];
+    ASSERT(out->null || out->type == expr->type);
+    out->type = expr->type;
+    return OK;
+}
 
 /* The statement's: the transaction's start, and the session's zone. */
 struct clock exec__clock(const struct exec *exec);

@@ -334,13 +334,11 @@ status_t parse_next(struct parser *parser, struct arena *arena, struct ast_state
     return OK;
 }
 
-bool parse_at_end(const struct parser *parser)
+bool parse__only_blank(const struct parser *parser)
 {
     struct parse parse;
     struct error error;
     struct arena arena = {0};
-    if (parser->offset == parser->text.size)
-        return true;
     parse__start(&parse, parser->text, parser->offset, parser->position, &arena, &error);
     while (parse__accept(&parse, TOKEN_SEMICOLON))
         continue;

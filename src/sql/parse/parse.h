@@ -763,7 +763,11 @@ status_t parse_begin(struct parser *parser, struct slice text, size_t text_max,
 status_t parse_next(struct parser *parser, struct arena *arena, struct ast_statement **statement,
                     struct error *error);
 /* True when only white space, comments and semicolons are left. */
-bool parse_at_end(const struct parser *parser);
+bool parse__only_blank(const struct parser *parser);
+static inline bool parse_at_end(const struct parser *parser)
+{
+    return parser->offset == parser->text.size || parse__only_blank(parser);
+}
 /* One expression and nothing else, e.g. a column's DEFAULT. */
 status_t parse_expression(struct slice text, struct arena *arena, struct ast_expr **out,
                           struct error *error);

@@ -269,6 +269,22 @@ static void test_utf8(void **state)
         assert_int_equal(utf8_decode(slice_make(bytes, length), &back), length);
         assert_true(length == 0 || back == c);
     }
+    /* Texts without NUL, at each length and place. */
+    for (size_t size = 0; size <= 20; size++) {
+        uint8_t text[20];
+        for (size_t at = 0; at < size; at++) {
+            memset(text, 1, sizeof text);
+            text[at] = 0;
+            assert_true(utf8_valid(slice_make(text, size)));
+            assert_false(utf8_valid_text(slice_make(text, size)));
+            text[at] = 0xff;
+            assert_false(utf8_valid_text(slice_make(text, size)));
+        }
+        memset(text, 0x7f, sizeof text);
+        if (size >= 2)
+            memcpy(text + size - 2, "\xc3\xbc", 2);
+        assert_true(utf8_valid_text(slice_make(text, size)));
+    }
 }
 
 int main(void)

@@ -180,7 +180,7 @@ static void test_messages(void **state)
     assert_true(slice_equal(effect.id.origin, text("origin")));
     assert_true(slice_equal(effect.reply, text("reply")));
     struct txn_write_cursor cursor;
-    struct slice key;
+    struct slice key = {0};
     bool tombstone;
     txn_writes_begin(effect.writes, &cursor);
     assert_true(txn_writes_next(&cursor, &key, &value, &tombstone));
