@@ -75,6 +75,13 @@ char *arena_strndup(struct arena *arena, const char *text, size_t size)
     return copy;
 }
 
+char *arena_keep_text(struct arena *arena, struct buffer *text)
+{
+    char *copy = arena_strndup(arena, (const char *)text->data, text->size);
+    buffer_free(text);
+    return copy;
+}
+
 char *arena_printf(struct arena *arena, const char *format, ...)
 {
     va_list args;

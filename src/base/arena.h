@@ -50,6 +50,8 @@ void *arena_grow(struct arena *arena, void *items, uint32_t *capacity, uint32_t 
 struct slice arena_copy(struct arena *arena, struct slice bytes);
 /* A NUL-terminated copy. */
 char *arena_strndup(struct arena *arena, const char *text, size_t size);
+/* The same of a buffer's bytes; the buffer is freed. */
+char *arena_keep_text(struct arena *arena, struct buffer *text);
 char *arena_printf(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 bool arena_over_budget(const struct arena *arena);

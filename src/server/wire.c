@@ -189,8 +189,7 @@ static void wire_text(struct arena *arena, const struct vector *vector, uint32_t
     struct buffer text = {0};
     value_format_at(&value, zone_s, &text);
     out->kind_case = VALUE__KIND_TEXT;
-    out->text = arena_strndup(arena, (const char *)text.data, text.size);
-    buffer_free(&text);
+    out->text = arena_keep_text(arena, &text);
 }
 
 static void wire_value(struct arena *arena, const struct vector *vector, uint32_t row,

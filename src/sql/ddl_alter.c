@@ -17,9 +17,7 @@ static char *row_query(struct sql_session *session, const struct table *table, c
         buffer_append_string(&text, " IS NULL");
     }
     buffer_append_string(&text, " LIMIT 1");
-    char *copy = arena_strndup(&session->run_arena, (const char *)text.data, text.size);
-    buffer_free(&text);
-    return copy;
+    return arena_keep_text(&session->run_arena, &text);
 }
 
 /* A NOT NULL column must have no NULLs; `column` is NULL when all rows have one. */

@@ -38,14 +38,6 @@ status_t sql__first_row(struct sql_session *session, const char *sql, bool *foun
     return status;
 }
 
-/* The text of a buffer that ends here. */
-static char *text_keep(struct sql_session *session, struct buffer *text)
-{
-    char *copy = arena_strndup(&session->run_arena, (const char *)text->data, text->size);
-    buffer_free(text);
-    return copy;
-}
-
 /* ---- CHECK ----------------------------------------------------------------------------------- */
 
 /* The name of the only column an expression has. */
@@ -103,7 +95,7 @@ static status_t add_check(struct sql_session *session, const struct table *table
     buffer_append_string(&text, "SELECT FROM ");
     ast_print_name(table->name, &text);
     buffer_printf(&text, " WHERE NOT (%s) LIMIT 1", check->sql);
-    status = sql__first_row(session, text_keep(session, &text), &found, NULL, 0);
+    status = sql__first_row(session, arena_keep_text(&session->run_arena, &text), &found, NULL, 0);
     if (!status && found)
         return error_sql(&session->error, "23514", check->position,
                          "check constraint \"%s\" of relation \"%s\" is violated by some row",
@@ -188,7 +180,7 @@ static char *orphan_query(struct sql_session *session, const struct table *child
         print_column("c", child, key->child_columns[i], &text);
     }
     buffer_append_string(&text, ") LIMIT 1");
-    return text_keep(session, &text);
+    return arena_keep_text(&session->run_arena, &text);
 }
 
 static status_t check_orphans(struct sql_session *session, const struct table *child,
@@ -349,7 +341,7 @@ static status_t text_follow(struct sql_session *session, struct renaming *renami
     if (status || !expr)
         return status;
     ast_print_expr(expr, &text);
-    *out = text_keep(session, &text);
+    *out = arena_keep_text(&session->run_arena, &text);
     return OK;
 }
 
@@ -364,7 +356,7 @@ static status_t key_follow(struct sql_session *session, struct renaming *renamin
     if (status || !key.expr)
         return status;
     ast_print_index_key(&key, &text);
-    *out = text_keep(session, &text);
+    *out = arena_keep_text(&session->run_arena, &text);
     return OK;
 }
 

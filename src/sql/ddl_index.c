@@ -30,9 +30,8 @@ static status_t convert_expression(struct sql_session *session, const struct tab
     if (status)
         return status;
     ast_print_index_key(key, &printed);
-    *text = arena_strndup(&session->run_arena, (const char *)printed.data, printed.size);
+    *text = arena_keep_text(&session->run_arena, &printed);
     *type = expr->type;
-    buffer_free(&printed);
     return OK;
 }
 

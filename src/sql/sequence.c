@@ -119,8 +119,7 @@ status_t sql__default_text(struct sql_session *session, const char *sql, const c
     if (!naming.met)
         return OK;
     ast_print_expr(expr, &text);
-    *out = arena_strndup(naming.arena, (const char *)text.data, text.size);
-    buffer_free(&text);
+    *out = arena_keep_text(naming.arena, &text);
     return OK;
 }
 

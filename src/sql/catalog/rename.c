@@ -105,9 +105,7 @@ static const char *replaced(const char *text, const char *old, const char *by, s
         buffer_append_string(&out, by);
     }
     buffer_append_string(&out, text);
-    char *copy = arena_strndup(arena, (const char *)out.data, out.size);
-    buffer_free(&out);
-    return copy;
+    return arena_keep_text(arena, &out);
 }
 
 /* The DEFAULTs that take from it. */

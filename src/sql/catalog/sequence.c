@@ -177,10 +177,8 @@ const char *catalog__nextval_text(const char *name, struct arena *arena)
             buffer_append_byte(&text, said.data[i]);
     }
     buffer_append_string(&text, "')");
-    char *copy = arena_strndup(arena, (const char *)text.data, text.size);
-    buffer_free(&text);
     buffer_free(&said);
-    return copy;
+    return arena_keep_text(arena, &text);
 }
 
 /* Does it go with the table, or with this column of it? */

@@ -17,9 +17,7 @@ static const char *aggregate_text(struct planner *planner, const struct aggregat
 {
     struct buffer text = {0};
     plan__print_aggregate(aggregate, &text);
-    const char *copy = arena_strndup(planner->arena, (const char *)text.data, text.size);
-    buffer_free(&text);
-    return copy;
+    return arena_keep_text(planner->arena, &text);
 }
 
 static bool same(const struct expr *a, const struct expr *b)
@@ -278,8 +276,7 @@ static void add_group(struct planner *planner, struct query *query, struct expr 
     } else {
         struct buffer text = {0};
         expr_print(expr, &text);
-        slot.name = arena_strndup(planner->arena, (const char *)text.data, text.size);
-        buffer_free(&text);
+        slot.name = arena_keep_text(planner->arena, &text);
     }
     plan__append(planner, &query->groups, expr);
     query->group_slots = arena_grow(planner->arena, query->group_slots, &query->group_slot_capacity,

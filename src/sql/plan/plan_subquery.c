@@ -276,9 +276,7 @@ static const char *text_of(struct planner *planner, const struct ast_expr *ast)
 {
     struct buffer text = {0};
     ast_print_expr(ast, &text);
-    const char *copy = arena_strndup(planner->arena, (const char *)text.data, text.size);
-    buffer_free(&text);
-    return copy;
+    return arena_keep_text(planner->arena, &text);
 }
 
 /* The one that this is again: named by GROUP BY 1, or grouped by and written alike. */

@@ -98,8 +98,7 @@ void plan__note_why(const struct access *access, const struct path *chosen, stru
     for (uint32_t i = 0; i < table->index_count; i++) {
         struct buffer text = {0};
         print_reason(access, chosen, &table->indexes[i], &text);
-        scan->as.scan.why[i] = arena_strndup(planner->arena, (const char *)text.data, text.size);
-        buffer_free(&text);
+        scan->as.scan.why[i] = arena_keep_text(planner->arena, &text);
     }
 }
 

@@ -173,6 +173,18 @@ static void test_ordered_agrees_with_an_array(void **state)
     arena_free(&arena);
 }
 
+static void test_arena_keeps_a_text(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    struct buffer text = {0};
+    assert_string_equal(arena_keep_text(&arena, &text), "");
+    buffer_append_string(&text, "some text");
+    assert_string_equal(arena_keep_text(&arena, &text), "some text");
+    assert_true(text.size == 0 && !text.data);
+    arena_free(&arena);
+}
+
 static void test_arena_keeps_its_contents_apart(void **state)
 {
     (void)state;
@@ -295,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_crc32c_of_rfc3720),
         cmocka_unit_test(test_map_agrees_with_an_array),
         cmocka_unit_test(test_ordered_agrees_with_an_array),
+        cmocka_unit_test(test_arena_keeps_a_text),
         cmocka_unit_test(test_arena_keeps_its_contents_apart),
         cmocka_unit_test(test_msgpack_round_trip),
         cmocka_unit_test(test_msgpack_refuses_lengths_that_cannot_be_true),
