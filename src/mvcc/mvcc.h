@@ -118,7 +118,7 @@ status_t mvcc_near_get(struct mvcc_near *near, struct slice key, struct slice *v
 
 /* A walk over the keys of [low, high), ascending or descending; an empty `high` is no bound. The
  * bounds are not copied, and must not be longer forms of a key that may be stored (prefix-freeness
- * again). The overlay must not change while the walk goes on. */
+ * again). The overlay may get more writes while the walk goes on, but none in its range. */
 struct mvcc_scan {
     const struct mvcc_view *view;
     struct slice low, high;

@@ -1,8 +1,8 @@
 /* INSERT, UPDATE, DELETE.
  *
  * What is to be changed is collected first and changed then, so that a statement never meets its
- * own changes (an INSERT whose input reads no table and needs no check at the end goes batch by
- * batch).
+ * own changes (an INSERT whose input does not read the table and that needs no check at the end
+ * goes batch by batch).
  *
  * Uniqueness is of the state after the statement, `UPDATE t SET k = k + 1` must work:
  *   1. take away every key of a changed row that its row will not have any more;
@@ -312,10 +312,15 @@ static status_t drop_repetitions(struct modify *modify, struct error *error)
     return status;
 }
 
-static bool plan_reads(const struct plan *plan)
+/* Does it read the table that is written? Rows of WITH may be of any table. */
+static bool plan_reads(const struct plan *plan, const struct table *table)
 {
-    return plan && (plan->kind == PLAN_SCAN || plan->kind == PLAN_COMMON ||
-                    plan_reads(plan->left) || plan_reads(plan->right));
+    if (!plan)
+        return false;
+    if (plan->kind == PLAN_SCAN && plan->as.scan.table->id == table->id)
+        return true;
+    return plan->kind == PLAN_COMMON || plan_reads(plan->left, table) ||
+           plan_reads(plan->right, table);
 }
 
 /* Values of a sequence may run out in the middle: then the statement is begun again, and must not
@@ -460,7 +465,7 @@ static status_t modify_next(struct operator* op, struct batch **out, struct erro
         /* A subquery may read what is being changed. */
         bool in_batches = op->plan->kind == PLAN_INSERT && modify->table->foreign_key_count == 0 &&
                           !modify->upsert && op->exec->subquery_count == 0 &&
-                          !plan_reads(op->plan->left) && !may_run_out(op);
+                          !plan_reads(op->plan->left, modify->table) && !may_run_out(op);
         bool one = !op->left && op->plan->kind != PLAN_INSERT;
         status_t status = one          ? exec__modify_one(modify, error)
                           : !op->left  ? insert_values(modify, error)
