@@ -112,7 +112,7 @@ struct cached_plan *sql__kept_plan(struct sql_session *session)
         return NULL;
     ASSERT(session->cached_text == session->kept.text);
     for (uint32_t i = 0; i < plan->type_count; i++) {
-        if (plan->types[i] != sql__parameter_type(&session->parameters[i]))
+        if (plan->types[i] != sql__parameter_type(session, i))
             return NULL;
     }
     return plan;

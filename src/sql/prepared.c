@@ -215,6 +215,7 @@ status_t sql__execute(struct sql_session *session)
     if (status)
         return status;
     session->execute_position = position;
+    session->declared_parameters = prepared->type_count;
     session->statement = prepared->statement;
     if (!sql__kept_find(session, prepared->text))
         sql__cache_offer(session->engine, prepared->text);

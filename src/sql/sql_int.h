@@ -330,6 +330,7 @@ struct sql_session {
     /* The statement. */
     struct arena statement_arena; /* its tree */
     const struct ast_statement *statement;
+    uint32_t declared_parameters; /* of that one: so many have a type of their own */
     uint32_t execute_position; /* of EXECUTE, when `statement` is what it executes; otherwise 0 */
     struct cached_text *cached_text; /* whose tree it is: the one in `kept`, or NULL */
     uint64_t cached_us;              /* monotonic: when it was found */
@@ -419,8 +420,9 @@ status_t sql__statement_run(struct sql_session *session);
 /* The next batch that has rows, NULL at the end. */
 status_t sql__statement_next(struct sql_session *session, struct batch **batch);
 void sql__statement_context(struct sql_session *session, struct exec_context *context);
-/* The type a plan is made for. */
-enum sql_type sql__parameter_type(const struct value *given);
+/* The type of a parameter that a plan is made for: an argument of EXECUTE becomes of the type it is
+ * used as, unless PREPARE has said one. */
+enum sql_type sql__parameter_type(const struct sql_session *session, uint32_t i);
 /* Has done with cached_plan. */
 void sql__statement_drop_plan(struct sql_session *session);
 /* Would other statistics make another plan? */

@@ -161,8 +161,11 @@ static status_t find_plan(struct sql_session *session, const struct plan_options
     return status;
 }
 
-enum sql_type sql__parameter_type(const struct value *given)
+enum sql_type sql__parameter_type(const struct sql_session *session, uint32_t i)
 {
+    const struct value *given = &session->parameters[i];
+    if (session->execute_position && i >= session->declared_parameters)
+        return SQL_UNKNOWN;
     return given->null || given->type == SQL_TEXT ? SQL_UNKNOWN : given->type;
 }
 
@@ -178,7 +181,7 @@ static status_t make_plan(struct sql_session *session, const struct ast_statemen
     uint32_t count = session->parameter_count;
     enum sql_type *types = arena_alloc(&session->run_arena, count * sizeof *types);
     for (uint32_t i = 0; i < count; i++)
-        types[i] = sql__parameter_type(&session->parameters[i]);
+        types[i] = sql__parameter_type(session, i);
     struct planning planning = {.session = session};
     struct plan_options options = {.statistics = sql__planning_table,
                                    .statistics_context = &planning,

@@ -43,6 +43,13 @@ static status_t fail_data(const struct copy *copy, uint32_t column, struct error
     return fail(copy, column, error_sql(error, "22P04", 0, "%s", message), error);
 }
 
+static status_t missing_data(const struct copy *copy, uint32_t column, struct error *error)
+{
+    ASSERT(column < copy->op.plan->column_count);
+    error_sql(error, "22P04", 0, "missing data for column \"%s\"", copy->op.plan->names[column]);
+    return fail(copy, column, ERR_SQL, error);
+}
+
 static void step(struct copy *copy, size_t size)
 {
     ASSERT(size <= copy->left.size);
@@ -199,7 +206,7 @@ static status_t take_record(struct copy *copy, uint32_t row, bool skip, struct e
             continue;
         }
         if (!skip && column + 1 < columns)
-            return fail_data(copy, column + 1, error, "missing data for column");
+            return missing_data(copy, column + 1, error);
         return OK;
     }
 }

@@ -67,6 +67,7 @@ static const struct function functions[] = {
     {"overlaps", CALL_OVERLAPS, B, 4, 4, {STAMP, SPAN, STAMP, SPAN}},
     {"overlaps", CALL_OVERLAPS, B, 4, 4, {STAMP, SPAN, STAMP, STAMP}},
     {"overlaps", CALL_OVERLAPS, B, 4, 4, {STAMP, STAMP, STAMP, SPAN}},
+    {"overlaps", CALL_OVERLAPS, B, 4, 4, {TIME, TIME, TIME, TIME}},
     {"statement_timestamp", CALL_STATEMENT_TIMESTAMP, ZONED, 0, 0, {0}},
     {"timezone", CALL_TIMEZONE, STAMP, 2, 2, {T, ZONED}},
     {"timezone", CALL_TIMEZONE, ZONED, 2, 2, {T, STAMP}},
@@ -269,4 +270,25 @@ status_t plan__literal(struct planner *planner, const struct expr *literal, enum
     }
     *out = plan__constant(planner, value, literal->position);
     return OK;
+}
+
+status_t plan__trunc_in_zone(struct planner *planner, struct expr **arguments, uint32_t position,
+                             struct expr **out)
+{
+    struct expr **pairs = arena_alloc(planner->arena, 6 * sizeof *pairs);
+    struct expr **given = pairs;
+    struct expr **cut = pairs + 2;
+    struct expr **back = pairs + 4;
+    given[0] = back[0] = arguments[2];
+    given[1] = arguments[1];
+    cut[0] = arguments[0];
+    status_t status = plan__coerce(planner, &given[1], SQL_TIMESTAMPTZ);
+    if (!status)
+        status = plan__type_function(planner, "timezone", given, 2, position, out);
+    if (status)
+        return status;
+    cut[1] = *out;
+    if ((status = plan__type_function(planner, "date_trunc", cut, 2, position, &back[1])))
+        return status;
+    return plan__type_function(planner, "timezone", back, 2, position, out);
 }

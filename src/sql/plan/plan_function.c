@@ -572,6 +572,10 @@ status_t plan__type_function(struct planner *planner, const char *name, struct e
     status_t status = type_polymorphic(planner, name, arguments, count, position, &known, out);
     if (status || known)
         return status;
+    /* In a zone: there it is cut, and the instant is that zone's. */
+    if (count == 3 && strcmp(name, "date_trunc") == 0 &&
+        plan__can_coerce(arguments[1]->type, SQL_TIMESTAMPTZ))
+        return plan__trunc_in_zone(planner, arguments, position, out);
     /* PostgreSQL has these of numerics only. */
     bool of_digits = count == 2 && (strcmp(name, "round") == 0 || strcmp(name, "trunc") == 0);
     if (of_digits && !planner->options->sqlite && arguments[0]->type == SQL_INTEGER &&

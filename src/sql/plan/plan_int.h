@@ -748,6 +748,9 @@ struct function {
 };
 
 const struct function *plan__datetime_functions(uint32_t *count);
+/* date_trunc(field, instant, zone): cut as it is there, and again an instant. */
+status_t plan__trunc_in_zone(struct planner *planner, struct expr **arguments, uint32_t position,
+                             struct expr **out);
 /* An operator with a date, time or interval on a side; *known: it is one. */
 status_t plan__datetime_operator(struct planner *planner, enum expr_call call, const char *text,
                                  struct expr *left, struct expr *right, uint32_t position,
