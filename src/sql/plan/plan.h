@@ -662,6 +662,7 @@ struct plan_options {
     bool no_prune;
     bool no_padding;    /* CHAR(n) comes out without its blanks */
     bool no_one_row;    /* one row is written as many are */
+    bool no_same_rows;  /* subqueries over the block's own rows are run */
     bool no_key_filter; /* groups nobody asks for are made */
     bool no_join_order; /* inputs are joined as they are written */
     /* Appends the text of the query that stands for a table of another schema than "public", which

@@ -136,6 +136,15 @@ static void mark_from(struct query *query, const struct from_node *node)
         mark_from(query, node->inputs[i]);
 }
 
+static void mark_window(struct query *query, struct window *window)
+{
+    struct expr **place;
+    for (uint32_t i = 0; (place = plan__window_expr(window, i)) != NULL; i++) {
+        if (*place)
+            plan__mark_used(query, *place);
+    }
+}
+
 static void mark_query(struct query *query)
 {
     mark_list(query, &query->outputs);
@@ -153,13 +162,11 @@ static void mark_query(struct query *query)
                 plan__mark_used(query, *place);
         }
     }
-    for (uint32_t w = 0; w < query->window_count; w++) {
-        struct expr **place;
-        for (uint32_t i = 0; (place = plan__window_expr(&query->windows[w], i)) != NULL; i++) {
-            if (*place)
-                plan__mark_used(query, *place);
-        }
-    }
+    for (uint32_t w = 0; w < query->window_count; w++)
+        mark_window(query, &query->windows[w]);
+    if (query->row_window)
+        mark_window(query, query->row_window);
+    mark_list(query, &query->row_where);
     if (query->from)
         mark_from(query, query->from);
 }
@@ -196,7 +203,9 @@ static status_t choose_base(struct planner *planner, struct query *query, struct
 {
     if (query->from) {
         struct wish wish = {0};
-        if (query->window_count > 0 && !query->aggregated) {
+        if (query->row_window) {
+            plan__row_window_wish(planner, query, &wish);
+        } else if (query->window_count > 0 && !query->aggregated) {
             plan__window_wish(planner, query, &wish);
         } else if (!query->aggregated && !query->distinct) {
             wish.keys = query->orders;
@@ -470,6 +479,8 @@ status_t plan__choose_query(struct planner *planner, struct query *query, struct
         if (status)
             return status;
         plan__add_filter(planner, query, out, &query->where);
+        if (query->row_window)
+            plan__add_row_window(planner, query, out);
         if (query->aggregated)
             plan__add_aggregates(planner, query, 0, query->aggregate_count, out);
     }

@@ -75,8 +75,8 @@ static bool gives_one_row(const struct query *inner)
         inner->limit && (!plan__is_constant(inner->limit) || inner->limit->constant.null ||
                          inner->limit->constant.as.integer < 1);
     return inner->from && inner->aggregated && inner->groups.count == 0 &&
-           inner->having.count == 0 && inner->window_count == 0 && !inner->distinct &&
-           inner->distinct_on.count == 0 && !inner->offset && !limited;
+           inner->having.count == 0 && inner->window_count == 0 && !inner->row_window &&
+           !inner->distinct && inner->distinct_on.count == 0 && !inner->offset && !limited;
 }
 
 /* Splits WHERE into equalities with the row around and the rest. */

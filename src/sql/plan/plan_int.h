@@ -188,6 +188,8 @@ struct query {
     uint32_t relation_count;
     struct from_node *from; /* NULL: none */
     struct exprs where;
+    struct window *row_window; /* over the rows WHERE leaves, before they are grouped; or NULL */
+    struct exprs row_where;    /* conditions on it (plan_same_rows.c) */
 
     bool aggregated;
     struct exprs groups;
@@ -458,6 +460,9 @@ struct expr **plan__window_expr(struct window *window, uint32_t i);
 void plan__add_windows(struct planner *planner, struct query *query, struct stage *stage);
 /* What the first window wants its input sorted by. */
 void plan__window_wish(struct planner *planner, struct query *query, struct wish *wish);
+/* Of the block's row_window: its order, and itself with the conditions on it. */
+void plan__row_window_wish(struct planner *planner, struct query *query, struct wish *wish);
+void plan__add_row_window(struct planner *planner, struct query *query, struct stage *stage);
 /* Whether a condition over the block's columns drops whole partitions of every window, and all rows
  * that DISTINCT ON takes for one. */
 bool plan__window_lets_pass(const struct query *query, const struct expr *condition);
@@ -502,6 +507,8 @@ struct unnesting {
 };
 /* An expression of the inner block as one of the block around. */
 struct expr *plan__taken_over(const struct unnesting *unnesting, struct expr *expr);
+/* A scalar subquery of the same rows as the block's own becomes a window over them. */
+void plan__share_rows(struct planner *planner, struct query *query);
 /* Scalar subqueries that aggregate become joins with all groups where that costs less. */
 void plan__decorrelate(struct planner *planner, struct query *query);
 

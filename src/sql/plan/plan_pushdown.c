@@ -522,10 +522,9 @@ static void push_having(struct planner *planner, struct query *query)
         struct expr *condition = query->having.items[i];
         bool below = query->groups.count > 0 && !condition->is_volatile &&
                      plan__has_columns(condition) && is_on_groups(query, condition);
-        if (below)
-            plan__append(planner, &query->where, groups_inlined(planner, query, condition));
-        else
-            plan__append(planner, &kept, condition);
+        struct expr *inside = below ? groups_inlined(planner, query, condition) : NULL;
+        below = below && (!query->row_window || plan__window_lets_pass(query, inside));
+        plan__append(planner, below ? &query->where : &kept, below ? inside : condition);
     }
     query->having = kept;
 }

@@ -407,6 +407,13 @@ static void simplify_each(struct planner *planner, struct expr **items, uint32_t
         items[i] = plan__simplify(planner, items[i]);
 }
 
+static void simplify_window(struct planner *planner, struct window *window)
+{
+    struct expr **place;
+    for (uint32_t i = 0; (place = plan__window_expr(window, i)) != NULL; i++)
+        *place = *place ? plan__simplify(planner, *place) : NULL;
+}
+
 void plan__rewrite_query(struct planner *planner, struct query *query)
 {
     for (int i = 0; i < 2 && query->set; i++)
@@ -422,11 +429,11 @@ void plan__rewrite_query(struct planner *planner, struct query *query)
         for (uint32_t i = 0; (place = plan__aggregate_expr(&query->aggregates[a], i)) != NULL; i++)
             *place = *place ? plan__simplify(planner, *place) : NULL;
     }
-    for (uint32_t w = 0; w < query->window_count; w++) {
-        struct expr **place;
-        for (uint32_t i = 0; (place = plan__window_expr(&query->windows[w], i)) != NULL; i++)
-            *place = *place ? plan__simplify(planner, *place) : NULL;
-    }
+    for (uint32_t w = 0; w < query->window_count; w++)
+        simplify_window(planner, &query->windows[w]);
+    if (query->row_window)
+        simplify_window(planner, query->row_window);
+    plan__simplify_conjuncts(planner, &query->row_where);
     simplify_each(planner, query->series.items, query->series.count);
     simplify_each(planner, query->distinct_on.items, query->distinct_on.count);
     plan__simplify_conjuncts(planner, &query->where);

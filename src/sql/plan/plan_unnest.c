@@ -44,6 +44,16 @@ static bool from_has_outer(const struct query *query, const struct from_node *no
     return any_outer(node->on.items, node->on.count);
 }
 
+static bool window_has_outer(struct window *window)
+{
+    struct expr **place;
+    for (uint32_t i = 0; (place = plan__window_expr(window, i)) != NULL; i++) {
+        if (*place && plan__has_outer(*place))
+            return true;
+    }
+    return false;
+}
+
 bool plan__query_has_outer(const struct query *query, bool but_where)
 {
     for (int i = 0; i < 2 && query->set; i++) {
@@ -59,12 +69,12 @@ bool plan__query_has_outer(const struct query *query, bool but_where)
         }
     }
     for (uint32_t w = 0; w < query->window_count; w++) {
-        struct expr **place;
-        for (uint32_t i = 0; (place = plan__window_expr(&query->windows[w], i)) != NULL; i++) {
-            if (*place && plan__has_outer(*place))
-                return true;
-        }
+        if (window_has_outer(&query->windows[w]))
+            return true;
     }
+    if (query->row_window && (window_has_outer(query->row_window) ||
+                              any_outer(query->row_where.items, query->row_where.count)))
+        return true;
     for (uint32_t i = 0; i < query->order_count; i++) {
         if (plan__has_outer(query->orders[i].expr))
             return true;
@@ -93,9 +103,9 @@ static bool any_volatile(const struct exprs *list)
 static bool is_plain(const struct query *query)
 {
     return query->from && !query->set && !query->is_values && !query->aggregated &&
-           query->window_count == 0 && query->distinct_on.count == 0 && !plan__has_lateral(query) &&
-           !query->limit && !query->offset && !any_volatile(&query->where) &&
-           !any_volatile(&query->outputs);
+           query->window_count == 0 && !query->row_window && query->distinct_on.count == 0 &&
+           !plan__has_lateral(query) && !query->limit && !query->offset &&
+           !any_volatile(&query->where) && !any_volatile(&query->outputs);
 }
 
 /* ---- taking over ------------------------------------------------------------------------------
@@ -334,5 +344,6 @@ void plan__unnest(struct planner *planner, struct query *query)
             query->where.items[kept++] = condition;
     }
     query->where.count = kept;
+    plan__share_rows(planner, query);
     plan__decorrelate(planner, query);
 }

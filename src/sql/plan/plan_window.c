@@ -479,6 +479,8 @@ bool plan__window_lets_pass(const struct query *query, const struct expr *condit
         if (!is_on(&query->windows[i].partitions, condition))
             return false;
     }
+    if (query->row_window && !is_on(&query->row_window->partitions, condition))
+        return false;
     return query->distinct_on.count == 0 || is_on(&query->distinct_on, condition);
 }
 
@@ -612,4 +614,29 @@ void plan__add_windows(struct planner *planner, struct query *query, struct stag
     }
     stage->ordered =
         query->order_count <= have_count && same_keys(query->orders, have, query->order_count);
+}
+
+void plan__row_window_wish(struct planner *planner, struct query *query, struct wish *wish)
+{
+    ASSERT(query->row_window && query->row_window->key_count == 0);
+    struct sort_key *keys;
+    wish->key_count = sort_keys(planner, query->row_window, &keys);
+    wish->keys = keys;
+    wish->limit = 0;
+}
+
+void plan__add_row_window(struct planner *planner, struct query *query, struct stage *stage)
+{
+    struct sort_key *keys;
+    uint32_t count = sort_keys(planner, query->row_window, &keys);
+    ASSERT(count > 0);
+    if (!stage->ordered)
+        add_window_sort(planner, query, stage, keys, count);
+    else
+        plan__rely_on_order(stage->plan);
+    add_window(planner, query, stage, query->row_window);
+    plan__add_filter(planner, query, stage, &query->row_where);
+    /* Not the order that the block is to have, nor one that is known to what comes next. */
+    stage->ordered = query->order_count == 0 && query->window_count == 0;
+    stage->order_count = 0;
 }

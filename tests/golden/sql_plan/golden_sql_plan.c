@@ -162,6 +162,7 @@ static struct plan_options options_of(struct world *world, const struct golden_c
                                  .no_decorrelate = strstr(without, "decorrelate"),
                                  .no_extremes = strstr(without, "extremes"),
                                  .no_prune = strstr(without, "prune"),
+                                 .no_same_rows = strstr(without, "same-rows"),
                                  .no_key_filter = strstr(without, "key-filter"),
                                  .no_one_row = strstr(without, "one-row"),
                                  .no_limit_pushdown = strstr(without, "limit"),

@@ -375,6 +375,76 @@ static void query(struct buffer *sql)
     buffer_free(&group);
 }
 
+static void pick(struct buffer *sql, const char *const *texts, uint32_t count)
+{
+    buffer_append_string(sql, texts[below(count)]);
+}
+
+/* A subquery that aggregates the rows the block around joins, or nearly those. */
+static void query_of_same_rows(struct buffer *sql)
+{
+    static const struct {
+        const char *from, *inner, *correlation, *outer, *value;
+        const char *shared[3], *own[2];
+    } shapes[] = {
+        {"t, u",
+         "u",
+         "u.t_id = t.id",
+         "t.a",
+         "u.y",
+         {"u.y > 1", "u.x <> 2", "u.s = 'a'"},
+         {"t.a < 4", "t.b IS NOT NULL"}},
+        {"u, t, v",
+         "v, u",
+         "u.t_id = t.id AND u.x = v.id",
+         "t.id",
+         "v.k",
+         {"v.k > 1", "u.y + v.id < 6", "u.x <> v.k"},
+         {"t.a < 4", "t.id > 1"}},
+        {"v JOIN u ON v.id = u.x",
+         "u",
+         "u.x = v.id",
+         "v.k",
+         "u.t_id",
+         {"u.y < 3", "u.t_id <> 2", "u.s >= 'a'"},
+         {"v.k < 4", "v.w > 3"}},
+        {"t, v, u",
+         "u, v",
+         "v.k < t.a AND u.x = v.id",
+         "t.a",
+         "u.y",
+         {"v.w > 2", "u.y > 0", "v.id <> u.t_id"},
+         {"t.id < 20", "t.b < 'b'"}},
+    };
+    static const char *const aggregates[] = {"min", "max", "count", "sum", "avg"};
+    static const char *const comparisons[] = {"=", "<", ">=", "<>"};
+    uint32_t shape = below(sizeof shapes / sizeof *shapes);
+    uint32_t common = below(8), inside = below(8) ? common : below(8), own = below(4);
+    bool grouped = below(4) == 0;
+    buffer_printf(sql, "SELECT %s, %s FROM %s WHERE %s", grouped ? "u.y" : shapes[shape].outer,
+                  grouped ? "count(*)" : shapes[shape].value, shapes[shape].from,
+                  shapes[shape].correlation);
+    for (uint32_t i = 0; i < 3; i++)
+        buffer_printf(sql, common >> i & 1 ? " AND %s" : "", shapes[shape].shared[i]); // NOLINT
+    for (uint32_t i = 0; i < 2; i++)
+        buffer_printf(sql, own >> i & 1 ? " AND %s" : "", shapes[shape].own[i]); // NOLINT
+    buffer_printf(sql, " AND %s ", shapes[shape].value);
+    pick(sql, comparisons, 4);
+    buffer_append_string(sql, below(2) ? " (SELECT " : " 1 + (SELECT ");
+    pick(sql, aggregates, 5);
+    buffer_printf(sql, "(%s)%s FROM %s WHERE %s", shapes[shape].value,
+                  below(4) ? "" : " FILTER (WHERE u.y <> 1)", shapes[shape].inner,
+                  shapes[shape].correlation);
+    for (uint32_t i = 0; i < 3; i++)
+        buffer_printf(sql, inside >> i & 1 ? " AND %s" : "", shapes[shape].shared[i]); // NOLINT
+    buffer_append_string(sql, ")");
+    if (grouped)
+        buffer_printf(sql, " GROUP BY u.y%s", below(2) ? "" : " HAVING u.y < 3");
+    if (below(2))
+        buffer_append_string(sql, below(2) ? " ORDER BY 1, 2" : " ORDER BY 1, 2 LIMIT 4");
+    buffer_append_byte(sql, 0);
+}
+
 /* ---- comparing ---------------------------------------------------------------------------------
  */
 
@@ -430,6 +500,7 @@ static const struct {
     {"decorrelate", offsetof(struct plan_options, no_decorrelate)},
     {"extremes", offsetof(struct plan_options, no_extremes)},
     {"limit pushdown", offsetof(struct plan_options, no_limit_pushdown)},
+    {"same rows", offsetof(struct plan_options, no_same_rows)},
     {"key filter", offsetof(struct plan_options, no_key_filter)},
     {"prune", offsetof(struct plan_options, no_prune)},
     {"one row", offsetof(struct plan_options, no_one_row)},
@@ -555,7 +626,10 @@ static void test_plans_agree(void **state)
     }
     for (uint64_t i = 0; i < rounds; i++) {
         struct buffer sql = {0};
-        query(&sql);
+        if (below(6) == 0)
+            query_of_same_rows(&sql);
+        else
+            query(&sql);
         check_query((const char *)sql.data, i);
         buffer_free(&sql);
         arena_reset(&world.arena);
