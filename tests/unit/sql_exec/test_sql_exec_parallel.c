@@ -169,7 +169,7 @@ static void test_first_error_wins(void **state)
     struct expr *zero = e_call(w, CALL_SUBTRACT, I, id, id, NULL);
     struct expr *huge = e_call(w, CALL_MULTIPLY, I, e_int(w, INT64_MAX), id, NULL);
     struct expr *text =
-        e_call(w, CALL_REPEAT, SQL_TEXT, e_col(w, 2, SQL_TEXT), e_int(w, 20000), NULL);
+        e_call(w, CALL_REPEAT, SQL_TEXT, e_col(w, 2, SQL_TEXT), e_int(w, 5000), NULL);
     struct plan *scan = big();
     struct plan *plan = p_aggregate(w, scan, NULL);
     struct aggregate *slow =
@@ -182,7 +182,7 @@ static void test_first_error_wins(void **state)
     late->filter = e_call(w, CALL_GT, SQL_BOOLEAN, id, e_int(w, FIRST), NULL);
     p_aggregate_add(w, plan, AGGREGATE_SUM, huge)->filter =
         e_call(w, CALL_EQ, SQL_BOOLEAN, id, e_int(w, FIRST), NULL);
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 100; i++) {
         struct exec_context context = parallel_context();
         struct error error;
         struct value value;
