@@ -23,7 +23,7 @@ enum {
     KEYS = 2500,
     SNAPSHOTS = 4,
     WRITES_MAX = 900,
-    SMALL_WRITES = 6,
+    SMALL_WRITES = 12,
     SMALL_VALUE = 100,
     LOG_MAX = 64, /* commits since the last checkpoint */
     SYSTEM_KEYS = 2
@@ -62,6 +62,7 @@ struct world {
     struct view views[SNAPSHOTS];
     struct mvcc_collector *collector;
     uint32_t values;
+    uint64_t beside; /* chances in eight of a commit beside what was there */
     uint32_t commits, blocked, small;
     uint8_t *bytes;
 };
@@ -311,17 +312,30 @@ static struct commit commit_any(struct world *world)
 {
     struct prng *prng = &world->prng;
     struct commit commit = {.version = world->version + 1 + prng_below(prng, 3)};
+    if (prng_chance(prng, 1, 10)) /* so that versions differ in any of their bytes */
+        commit.version += 1ull << prng_below(prng, 52);
     uint64_t kind = prng_below(prng, 10);
     uint32_t from = (uint32_t)prng_below(prng, KEYS);
+    if (prng_chance(prng, 1, 2)) /* the long keys, a few of which fill a leaf */
+        from = KEYS - KEYS / 5 + from / 5;
     uint32_t most = kind < 4 ? SMALL_WRITES : WRITES_MAX;
     uint32_t wanted = 1 + (uint32_t)prng_below(prng, most);
     uint32_t step = prng_chance(prng, 1, 2) ? 1 : 1 + (uint32_t)prng_below(prng, 30);
+    bool anywhere = kind < 2; /* each in a leaf of its own, often one of few entries */
     uint64_t removed = prng_chance(prng, 1, 3) ? 100 : prng_below(prng, 90);
     commit.writes = mem_alloc(WRITES_MAX * sizeof *commit.writes);
-    commit.beside = prng_chance(prng, 1, 8);
+    commit.beside = prng_chance(prng, world->beside, 8);
+    if (kind == 9) { /* a range goes */
+        commit.beside = false;
+        removed = 100;
+        step = 1;
+    }
     for (uint32_t i = 0; i < wanted && from < KEYS; i++) {
         write_add(world, &commit, from, prng_chance(prng, removed, 100));
-        from += step;
+        if (anywhere)
+            from = (uint32_t)prng_below(prng, KEYS);
+        else
+            from += step;
     }
     if (!commit.beside && prng_chance(prng, 1, 5)) { /* out of order, and some twice */
         for (uint32_t i = 0; i < commit.count && commit.count < WRITES_MAX; i += 7)
@@ -419,7 +433,9 @@ static void step(struct world *world)
         checkpoint(world);
     commit_make(world, &commit);
     world->log[world->logged++] = commit;
-    if (prng_chance(&world->prng, 1, 2))
+    if (prng_chance(&world->prng, 1, 30))
+        world->beside = prng_below(&world->prng, 8);
+    if (prng_chance(&world->prng, 8 - world->beside, 12))
         collect(world, 1 + (uint32_t)prng_below(&world->prng, 100));
     assert_ok(kv_publish(world->kv, &error));
     world->commits++;
@@ -495,8 +511,60 @@ static void random_commits(void **state)
         run(seed + i, (uint32_t)number_from("TOYDB_MODEL_OPS", 800));
 }
 
+/* ---- versions on both sides of a leaf's border ------------------------------------------------
+ */
+
+enum { RANGE_KEYS = 60 };
+
+static struct slice range_key(uint32_t i, uint8_t bytes[5])
+{
+    bytes[0] = 'k';
+    put_u32_be(bytes + 1, i);
+    return slice_make(bytes, 5);
+}
+
+/* Of some keys that lie `step` apart two versions, then all keys go at once. */
+static void range_try(uint32_t size, uint32_t first, uint32_t step)
+{
+    struct env_sim *machine = env_sim_create(1);
+    struct kv *kv;
+    struct mvcc_replace replace;
+    struct kv_snapshot *snapshot;
+    struct slice value = slice_make(mem_zalloc(1, size), size), got;
+    uint8_t key[5];
+    assert_int_equal(env_dir_create(env_sim_env(machine), "/data", &error), OK);
+    assert_int_equal(kv_open(env_sim_env(machine), "/data/store", NULL, &kv, &error), OK);
+    for (uint64_t version = 1; version <= 2; version++)
+        for (uint32_t i = version == 1 ? 0 : first; i < RANGE_KEYS; i += version == 1 ? 1 : step)
+            assert_int_equal(mvcc_write(kv, range_key(i, key), version, &value, NULL, &error), OK);
+    assert_int_equal(mvcc_replace_begin(&replace, kv, 3, RANGE_KEYS, NULL, &error), OK);
+    for (uint32_t i = 0; i < RANGE_KEYS; i++)
+        assert_int_equal(mvcc_replace_add(&replace, range_key(i, key), NULL, &error), OK);
+    assert_int_equal(mvcc_replace_end(&replace, &error), OK);
+    mvcc_replace_free(&replace);
+    assert_int_equal(kv_publish(kv, &error), OK);
+    assert_int_equal(kv_snapshot_open(kv, &snapshot, &error), OK);
+    struct mvcc_view view = {.snapshot = snapshot, .version = 3};
+    for (uint32_t i = 0; i < RANGE_KEYS; i++)
+        assert_int_equal(mvcc_get(&view, range_key(i, key), &got, NULL, &error), ERR_NOT_FOUND);
+    kv_snapshot_close(snapshot);
+    kv_close(kv);
+    env_sim_destroy(machine);
+    mem_free((void *)(uintptr_t)value.data);
+}
+
+static void ranges_go(void **state)
+{
+    (void)state;
+    for (uint32_t size = 300; size < 1300; size += 130)
+        for (uint32_t step = 2; step < 14; step += 3)
+            for (uint32_t first = 0; first < 4; first++)
+                range_try(size, first, step);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(random_commits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(random_commits),
+                                       cmocka_unit_test(ranges_go)};
     return cmocka_run_group_tests_name("mvcc_replace", tests, NULL, NULL);
 }

@@ -36,6 +36,9 @@ struct world {
     bool looking;
 };
 
+/* Of the program's argument; the tree's without one. */
+static enum kv_engine engine;
+
 static struct error error;
 
 static int compare_keys(const void *a, const void *b)
@@ -309,7 +312,8 @@ static void random_reads(void **state)
         keys_make(world);
         struct env *env = env_sim_env(world->machine);
         assert_int_equal(env_dir_create(env, "/data", &error), OK);
-        assert_int_equal(kv_open(env, "/data/store", NULL, &world->kv, &error), OK);
+        struct kv_options options = {.engine = engine};
+        assert_int_equal(kv_open(env, "/data/store", &options, &world->kv, &error), OK);
         store_fill(world);
         for (uint32_t i = 0; i < ROUNDS; i++)
             transaction(world, 1 + (uint32_t)prng_below(&world->prng, READS_MAX));
@@ -323,8 +327,9 @@ static void random_reads(void **state)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    engine = argc > 1 ? kv_engine_from_name(argv[1]) : KV_ENGINE_BTREE;
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_reads)};
     return cmocka_run_group_tests_name("txn_ranges", tests, NULL, NULL);
 }

@@ -117,19 +117,50 @@ static void write_checkpoints(void *argument)
     env_mutex_unlock(thread->mutex);
 }
 
+enum { VALUE_MAX = 2000 };
+
+static struct slice value_make(uint32_t key, uint64_t version, uint8_t bytes[VALUE_MAX])
+{
+    /* Now and then one so long that it lives in pages of its own. */
+    bool all_long = version % 40 == 0;
+    size_t size = all_long || (key + version) % 50 == 0 ? VALUE_MAX : 16 + (key * 7 + version) % 90;
+    memset(bytes, (int)version, size);
+    put_u64_le(bytes, version);
+    put_u64_le(bytes + size - 8, version);
+    return slice_make(bytes, size);
+}
+
+/* All at once, in place of what was there; `remove`: takes them out. */
+static void replace_all(struct world *world, uint64_t version, bool remove)
+{
+    static uint8_t keys[KEYS][4], values[KEYS][VALUE_MAX];
+    static struct kv_change changes[KEYS];
+    uint32_t done;
+    for (uint32_t i = 0; i < KEYS; i++) {
+        put_u32_be(keys[i], i);
+        changes[i] = (struct kv_change){.key = slice_make(keys[i], 4),
+                                        .value = value_make(i, version, values[i]),
+                                        .shared = 4,
+                                        .remove = remove};
+    }
+    assert_int_equal(kv_replace(world->kv, changes, KEYS, &done, NULL), OK);
+    assert_int_equal(done, KEYS);
+}
+
 static void write_version(struct world *world, uint64_t version)
 {
-    uint8_t key[4], value[2000];
+    uint8_t key[4], value[VALUE_MAX];
+    if (version % 3 > 0 && kv_replaces(world->kv)) {
+        if (version % 2 == 0)
+            replace_all(world, version, true);
+        replace_all(world, version, false);
+        assert_int_equal(kv_publish(world->kv, NULL), OK);
+        return;
+    }
     for (uint32_t i = 0; i < KEYS; i++) {
-        /* Now and then one so long that it lives in pages of its own. */
-        bool all_long = version % 40 == 0;
-        size_t size =
-            all_long || (i + version) % 50 == 0 ? sizeof value : 16 + (i * 7 + version) % 90;
-        memset(value, (int)version, size);
         put_u32_be(key, i);
-        put_u64_le(value, version);
-        put_u64_le(value + size - 8, version);
-        assert_int_equal(kv_put(world->kv, slice_make(key, 4), slice_make(value, size), NULL), OK);
+        assert_int_equal(kv_put(world->kv, slice_make(key, 4), value_make(i, version, value), NULL),
+                         OK);
     }
     assert_int_equal(kv_publish(world->kv, NULL), OK);
 }
