@@ -11,9 +11,9 @@ enum { ARENA_BLOCK_MIN = 4096, ARENA_BLOCK_MAX = 1 << 20 };
 
 _Static_assert(sizeof(struct arena_block) % ARENA_ALIGN == 0, "block contents must stay aligned");
 
-void arena_init(struct arena *arena, size_t budget)
+void arena_init(struct arena *arena)
 {
-    *arena = (struct arena){.budget = budget};
+    *arena = (struct arena){0};
 }
 
 static void block_add(struct arena *arena, size_t need)
@@ -95,11 +95,6 @@ char *arena_printf(struct arena *arena, const char *format, ...)
     vsnprintf(text, (size_t)length + 1, format, again);
     va_end(again);
     return text;
-}
-
-bool arena_over_budget(const struct arena *arena)
-{
-    return arena->budget && arena->used > arena->budget;
 }
 
 void arena__reset_blocks(struct arena *arena)

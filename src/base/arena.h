@@ -1,9 +1,8 @@
 /* Arena: memory with one lifetime. Allocation is a pointer bump; everything is given back at once
  * by arena_reset (keeps the first block for reuse) or arena_free.
  *
- * arena_alloc never returns NULL. The budget is soft: an arena that has gone over it says so in
- * arena_over_budget, and whoever runs user-driven work on it asks at each batch or node and
- * answers ERR_NOMEM (SQLSTATE 53200). Not thread-safe. */
+ * arena_alloc never returns NULL. Whoever runs user-driven work on an arena looks at `used` now and
+ * then, and answers ERR_NOMEM (SQLSTATE 53200) when it is too much. Not thread-safe. */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
@@ -24,11 +23,10 @@ struct arena_block {
 struct arena {
     struct arena_block *block; /* newest first */
     size_t used;               /* bytes given out since the last reset */
-    size_t budget;             /* 0: none */
 };
 
-/* Zero-initialised is a valid empty arena without a budget. */
-void arena_init(struct arena *arena, size_t budget);
+/* Zero-initialised is a valid empty arena. */
+void arena_init(struct arena *arena);
 /* The same as arena_alloc, with a block of its own. */
 void *arena__alloc_more(struct arena *arena, size_t size) __attribute__((returns_nonnull));
 /* Aligned to 16. */
@@ -54,7 +52,6 @@ char *arena_strndup(struct arena *arena, const char *text, size_t size);
 char *arena_keep_text(struct arena *arena, struct buffer *text);
 char *arena_printf(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-bool arena_over_budget(const struct arena *arena);
 /* The same as arena_reset, when there are several blocks. */
 void arena__reset_blocks(struct arena *arena);
 static inline void arena_reset(struct arena *arena)

@@ -39,7 +39,7 @@ static enum toydb_result session_refused(struct toydb_session *session, struct t
 static void request_mark(struct toydb_session *session)
 {
     struct arena arena;
-    arena_init(&arena, 0);
+    arena_init(&arena);
     ProtobufCAllocator allocator = client__arena_allocator(&arena);
     SessionRequest *request =
         session_request__unpack(&allocator, session->request.size, session->request.data);

@@ -214,7 +214,7 @@ static enum toydb_result request_encode(struct toydb_session *session, const cha
                                         size_t parameter_count, struct toydb_error *error)
 {
     struct arena arena;
-    arena_init(&arena, 0);
+    arena_init(&arena);
     SessionRequest request;
     session_request__init(&request);
     ExecuteRequest execute;

@@ -122,7 +122,7 @@ static struct lsm__node *table_get(const struct lsm__memtable *memtable, struct 
 struct lsm__memtable *lsm__memtable_create(void)
 {
     struct lsm__memtable *memtable = mem_zalloc(1, sizeof *memtable);
-    arena_init(&memtable->arena, 0);
+    arena_init(&memtable->arena);
     prng_seed(&memtable->prng, 1);
     memtable->head = node_create(memtable, LSM_HEIGHT_MAX, slice_make(NULL, 0));
     for (uint32_t i = 0; i < LSM_HEIGHT_MAX; i++)

@@ -31,7 +31,7 @@ static status_t bound_scan_open(struct store_txn *store, struct slice low, struc
 {
     struct bound_cursor *bound = mem_alloc(sizeof *bound);
     bound->cursor.ops = &bound_ops;
-    arena_init(&bound->keys, 0);
+    arena_init(&bound->keys);
     status_t status = txn_scan_open(&bound_of(store)->txn, &bound->scan, low, high, reverse, error);
     if (status == OK)
         *out = &bound->cursor;
@@ -45,7 +45,7 @@ static status_t bound_part_open(struct store_txn *store, struct slice low, struc
 {
     struct bound_cursor *bound = mem_alloc(sizeof *bound);
     bound->cursor.ops = &bound_ops;
-    arena_init(&bound->keys, 0);
+    arena_init(&bound->keys);
     status_t status = txn_scan_open_part(&bound_of(store)->txn, &bound->scan, low, high, error);
     if (status == OK)
         *out = &bound->cursor;
@@ -91,7 +91,7 @@ static void bound_look_open(struct store_txn *store, struct store_cursor **out)
 {
     struct bound_cursor *bound = mem_alloc(sizeof *bound);
     bound->cursor.ops = &bound_ops;
-    arena_init(&bound->keys, 0);
+    arena_init(&bound->keys);
     txn_look_open(&bound_of(store)->txn, &bound->scan);
     *out = &bound->cursor;
 }

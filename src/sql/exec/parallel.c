@@ -219,7 +219,7 @@ static status_t helper_open(struct parallel *parallel, struct helper *helper, st
 {
     struct exec *leader = parallel->leader.exec;
     struct exec_context context = leader->context;
-    arena_init(&helper->arena, 0);
+    arena_init(&helper->arena);
     context.arena = &helper->arena;
     context.memory_budget = parallel->share;
     context.spill_directory = NULL;

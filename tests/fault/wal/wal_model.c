@@ -164,7 +164,7 @@ static bool same_outline(const struct model_state *state, const struct wal *wal)
 static bool same_bytes(const struct model_state *state, struct wal *wal)
 {
     struct arena arena;
-    arena_init(&arena, 0);
+    arena_init(&arena);
     bool same = true;
     for (uint64_t at = state->first; at <= state->last && same;) {
         struct raft_entry *entries = NULL;

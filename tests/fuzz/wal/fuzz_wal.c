@@ -114,7 +114,7 @@ static void put_file(struct env_sim *sim, uint64_t sequence, struct slice bytes,
 static void read_all(struct wal *wal)
 {
     struct arena arena;
-    arena_init(&arena, 0);
+    arena_init(&arena);
     uint64_t last = wal_last_index(wal);
     for (uint64_t at = wal_first_index(wal); at <= last;) {
         struct raft_entry *entries = NULL;

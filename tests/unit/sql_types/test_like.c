@@ -110,7 +110,7 @@ int main(void)
         cmocka_unit_test(test_patterns_for_the_other_way),
         cmocka_unit_test(test_random_patterns),
     };
-    arena_init(&arena, 0);
+    arena_init(&arena);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     arena_free(&arena);
     return failed;

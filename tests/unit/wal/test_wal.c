@@ -143,7 +143,7 @@ static void test_read_stops_at_its_limit(void **state)
     struct wal *wal = open_ok(sim);
     append(wal, 1, 50, 1, 100);
     struct arena arena;
-    arena_init(&arena, 0);
+    arena_init(&arena);
     struct raft_entry *entries;
     uint32_t count;
     assert_int_equal(wal_read(wal, 1, 51, 350, &arena, &entries, &count, NULL), OK);
@@ -173,7 +173,7 @@ static void test_storage_for_raft(void **state)
     assert_int_equal(term, 4);
     assert_int_equal(storage.term(storage.context, 2, &term), ERR_NOT_FOUND);
     struct arena arena;
-    arena_init(&arena, 0);
+    arena_init(&arena);
     struct raft_entry *entries;
     uint32_t count;
     assert_int_equal(storage.entries(storage.context, 3, 5, 100, &arena, &entries, &count),
@@ -327,7 +327,7 @@ static void test_a_failed_sync_is_final(void **state)
     assert_int_equal(wal_flush(wal, &error), ERR_IO);
     assert_int_equal(wal_stage(wal, NULL, NULL, 0), ERR_IO);
     struct arena arena;
-    arena_init(&arena, 0);
+    arena_init(&arena);
     struct raft_entry *entries;
     uint32_t count;
     assert_int_equal(wal_read(wal, 1, 2, 1, &arena, &entries, &count, &error), ERR_IO);

@@ -359,7 +359,7 @@ static void test_reset_beside_a_batch_that_is_out(void **state)
         struct arena arena;
         struct raft_entry *entries;
         uint32_t count;
-        arena_init(&arena, 0);
+        arena_init(&arena);
         assert_int_equal(wal_read(wal, index, index + 1, 1, &arena, &entries, &count, NULL),
                          ERR_NOT_FOUND);
         arena_free(&arena);

@@ -63,7 +63,7 @@ void append(struct wal *wal, uint64_t first, uint64_t last, uint64_t term, size_
 void expect(struct wal *wal, uint64_t first, uint64_t last, uint64_t term, size_t size)
 {
     struct arena arena;
-    arena_init(&arena, 0);
+    arena_init(&arena);
     uint8_t *data = mem_alloc(size);
     for (uint64_t at = first; at <= last;) {
         struct raft_entry *entries;

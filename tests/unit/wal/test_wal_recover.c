@@ -248,7 +248,7 @@ static void test_damage_is_met_when_reading(void **state)
     struct wal *wal = open_ok(sim);
     flip(sim, FILE_1, ENTRY_AT(2) + 60);
     struct arena arena;
-    arena_init(&arena, 0);
+    arena_init(&arena);
     struct raft_entry *entries;
     uint32_t count;
     struct error error = {0};
