@@ -14,7 +14,10 @@
 
 #include "base/bytes.h"
 
-enum { MSGPACK_BIN8 = 0xc4 }; /* the token before the size and the bytes of a short one */
+enum {
+    MSGPACK_BIN8 = 0xc4, /* the token before the size and the bytes of a short one */
+    MSGPACK_NIL_TOKEN = 0xc0,
+};
 
 void msgpack_put_nil(struct buffer *out);
 void msgpack_put_bool(struct buffer *out, bool value);
@@ -79,6 +82,14 @@ static inline bool msgpack_take_short(struct msgpack_reader *reader, struct slic
         return false;
     *bytes = slice_make(reader->at + 2, reader->at[1]);
     reader->at += 2 + bytes->size;
+    return true;
+}
+/* The same for nil. */
+static inline bool msgpack_take_nil(struct msgpack_reader *reader)
+{
+    if (reader->at == reader->end || reader->failed || reader->at[0] != MSGPACK_NIL_TOKEN)
+        return false;
+    reader->at++;
     return true;
 }
 struct slice msgpack_get_str(struct msgpack_reader *reader);

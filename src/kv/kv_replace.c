@@ -34,6 +34,7 @@ struct run {
     uint32_t at; /* entries before it are below the key of the next change */
     bool inside; /* see is_inside; of the change at hand */
     bool copied; /* the path is of this epoch */
+    bool shrunk; /* something was taken out */
     bool has_behind;
     struct slice behind; /* the least key that the next leaf may have */
     uint8_t bytes[KV_KEY_SIZE_MAX];
@@ -178,6 +179,7 @@ static status_t run_make(struct kv *kv, struct run *run, struct kv_change *chang
         kv__page_remove(run->leaf, run->at);
         ASSERT(kv->entries > 0);
         kv->entries--;
+        run->shrunk = true;
     } else if (form) {
         put_over(kv, run, change);
         run->at++;
@@ -219,14 +221,15 @@ static status_t underfull_fill(struct kv *kv, struct underfull *underfull, struc
     return key.size != 0 ? kv__tree_fill_leaf(kv, key, error) : OK;
 }
 
-/* Notes the leaf that the run has ended at, when it is underfull. */
+/* Notes the leaf that the run has ended at, when it was left underfull. */
 static status_t run_end(struct kv *kv, const struct run *run, struct underfull *underfull,
                         struct error *error)
 {
     if (!run->copied)
         return OK;
     kv__tree_keep(kv, &run->path);
-    if (run->path.depth == 1 || !kv__tree_is_underfull(kv, run->leaf))
+    /* One that was split off a moment ago has little, too, and is left to grow. */
+    if (!run->shrunk || run->path.depth == 1 || !kv__tree_is_underfull(kv, run->leaf))
         return OK;
     uint8_t bytes[KV_KEY_SIZE_MAX];
     struct slice key = kv__page_key_copy(run->leaf, 0, bytes);
@@ -253,7 +256,7 @@ static status_t run_all(struct kv *kv, struct kv_change *changes, uint32_t count
         return OK;
     run.leaf = run.path.at[run.path.depth - 1].page;
     run.at = run.path.at[run.path.depth - 1].index;
-    run.copied = false;
+    run.copied = run.shrunk = false;
     run.has_behind = kv__tree_key_behind(&run.path, run.bytes, &run.behind);
     if (takes_all(&run, changes, count)) {
         *made = run.leaf->count;

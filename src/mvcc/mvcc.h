@@ -55,15 +55,16 @@ struct mvcc_replace {
     uint32_t count, capacity;
     struct arena bytes;
 };
-/* expected: how many writes will come, or 1 at least. Free it after an error, too. */
-status_t mvcc_replace_begin(struct mvcc_replace *r, struct kv *kv, uint64_t version,
-                            uint32_t expected, struct mvcc_collector *collector,
-                            struct error *error);
+/* version: above all that were written, and so above the watermark. expected: how many writes will
+ * come, or 1 at least. */
+void mvcc_replace_begin(struct mvcc_replace *r, struct kv *kv, uint64_t version, uint32_t expected,
+                        struct mvcc_collector *collector);
 /* As mvcc_write; made at once or later. In the order of their keys they are made fastest. */
 status_t mvcc_replace_add(struct mvcc_replace *r, struct slice key, const struct slice *value,
                           struct error *error);
-/* Makes what is left. */
+/* Makes what is left and notes the watermark. */
 status_t mvcc_replace_end(struct mvcc_replace *r, struct error *error);
+/* At the end, and after an error. */
 void mvcc_replace_free(struct mvcc_replace *r);
 
 /* ---- a transaction's own writes ---------------------------------------------------------------

@@ -237,10 +237,16 @@ static status_t doomed_find(struct kv *kv, struct slice key, uint64_t watermark,
     return status;
 }
 
-/* Before anything goes: reads below the watermark are errors from the same publish on. */
-status_t mvcc__watermark_store(struct kv *kv, uint64_t watermark, struct error *error)
+status_t mvcc__watermark_put(struct kv *kv, uint64_t watermark, struct error *error)
 {
     uint8_t bytes[8];
+    put_u64_be(bytes, watermark);
+    return kv_put(kv, watermark_key(), slice_make(bytes, sizeof bytes), error);
+}
+
+/* Before anything goes: reads below the watermark are errors from the same publish on. */
+static status_t watermark_store(struct kv *kv, uint64_t watermark, struct error *error)
+{
     struct slice stored;
     uint64_t before = 0;
     status_t status = kv_get_latest(kv, watermark_key(), &stored, error);
@@ -250,8 +256,7 @@ status_t mvcc__watermark_store(struct kv *kv, uint64_t watermark, struct error *
         status = OK;
     if (status != OK || before >= watermark)
         return status;
-    put_u64_be(bytes, watermark);
-    return kv_put(kv, watermark_key(), slice_make(bytes, sizeof bytes), error);
+    return mvcc__watermark_put(kv, watermark, error);
 }
 
 static status_t doomed_remove(struct kv *kv, struct slice key, const struct doomed *doomed,
@@ -282,7 +287,7 @@ status_t mvcc_collect(struct mvcc_collector *c, struct kv *kv, uint64_t watermar
         uint32_t at_once = limit < REMOVE_AT_ONCE ? limit : REMOVE_AT_ONCE;
         status_t status = doomed_find(kv, key, watermark, at_once, &doomed, error);
         if (status == OK && doomed.count > 0 && !stored) {
-            status = mvcc__watermark_store(kv, watermark, error);
+            status = watermark_store(kv, watermark, error);
             stored = true;
         }
         if (status == OK)

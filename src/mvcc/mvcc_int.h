@@ -18,8 +18,8 @@ struct mvcc_stored_key {
 void mvcc__stored_key(struct mvcc_stored_key *out, struct slice key, uint64_t version);
 /* ERR_INVALID, ERR_TOO_LONG: no such user key can be stored. */
 status_t mvcc__key_check(struct slice key, struct error *error);
-/* Notes the watermark in the tree when it is higher than the one there. */
-status_t mvcc__watermark_store(struct kv *kv, uint64_t watermark, struct error *error);
+/* Notes the watermark in the tree, where none is higher. */
+status_t mvcc__watermark_put(struct kv *kv, uint64_t watermark, struct error *error);
 /* Splits a stored key; ERR_CORRUPT when it is too short to be one. */
 status_t mvcc__split(struct slice stored, struct slice *key, uint64_t *version,
                      struct error *error);

@@ -22,14 +22,12 @@ enum {
     BYTES_MAX = 512 << 10, /* of keys and values gathered, but for the last one's */
 };
 
-status_t mvcc_replace_begin(struct mvcc_replace *r, struct kv *kv, uint64_t version,
-                            uint32_t expected, struct mvcc_collector *collector,
-                            struct error *error)
+void mvcc_replace_begin(struct mvcc_replace *r, struct kv *kv, uint64_t version, uint32_t expected,
+                        struct mvcc_collector *collector)
 {
-    ASSERT(kv_replaces(kv) && version > 0);
+    ASSERT(kv_replaces(kv) && version > 0 && expected > 0);
     *r = (struct mvcc_replace){.kv = kv, .version = version, .collector = collector};
     r->capacity = expected < CHANGES_MAX ? expected : CHANGES_MAX;
-    return mvcc__watermark_store(kv, version, error);
 }
 
 void mvcc_replace_free(struct mvcc_replace *r)
@@ -101,5 +99,7 @@ status_t mvcc_replace_add(struct mvcc_replace *r, struct slice key, const struct
 
 status_t mvcc_replace_end(struct mvcc_replace *r, struct error *error)
 {
-    return r->count > 0 ? flush(r, error) : OK;
+    status_t status = r->count > 0 ? flush(r, error) : OK;
+    /* Whatever was replaced: a part may have been, before an error, that this time is not seen. */
+    return status == OK ? mvcc__watermark_put(r->kv, r->version, error) : status;
 }

@@ -160,8 +160,8 @@ struct txn_write_cursor {
     uint32_t left;
 };
 void txn_writes_begin(struct slice writes, struct txn_write_cursor *cursor);
-/* The part of txn_writes_next for values that are long, or are none. */
-bool txn__writes_value(struct txn_write_cursor *cursor, struct slice *value, bool *tombstone);
+/* The part of txn_writes_next for values that are long. */
+bool txn__writes_long(struct txn_write_cursor *cursor, struct slice *value);
 /* *tombstone: the key is deleted. False at the end. */
 static inline bool txn_writes_next(struct txn_write_cursor *cursor, struct slice *key,
                                    struct slice *value, bool *tombstone)
@@ -171,9 +171,12 @@ static inline bool txn_writes_next(struct txn_write_cursor *cursor, struct slice
     cursor->left--;
     if (!msgpack_take_short(&cursor->reader, key))
         *key = msgpack_get_bin(&cursor->reader);
-    *tombstone = false;
-    return msgpack_take_short(&cursor->reader, value) ||
-           txn__writes_value(cursor, value, tombstone);
+    *tombstone = msgpack_take_nil(&cursor->reader);
+    if (*tombstone) {
+        *value = slice_make(NULL, 0);
+        return true;
+    }
+    return msgpack_take_short(&cursor->reader, value) || txn__writes_long(cursor, value);
 }
 
 /* ---- applying, and outcomes --------------------------------------------------------------------

@@ -119,8 +119,8 @@ static status_t writes_replace(struct kv *kv, const struct txn_effect *effect,
     txn_writes_begin(effect->writes, &cursor);
     if (cursor.left == 0)
         return OK;
-    status_t status =
-        mvcc_replace_begin(&replace, kv, effect->version, cursor.left, collector, error);
+    status_t status = OK;
+    mvcc_replace_begin(&replace, kv, effect->version, cursor.left, collector);
     while (status == OK && txn_writes_next(&cursor, &key, &value, &tombstone))
         status = mvcc_replace_add(&replace, key, tombstone ? NULL : &value, error);
     if (status == OK)

@@ -95,16 +95,9 @@ void txn_writes_begin(struct slice writes, struct txn_write_cursor *cursor)
     cursor->left = msgpack_get_array(&cursor->reader) / 2;
 }
 
-bool txn__writes_value(struct txn_write_cursor *cursor, struct slice *value, bool *tombstone)
+bool txn__writes_long(struct txn_write_cursor *cursor, struct slice *value)
 {
-    struct msgpack_value raw;
-    if (!msgpack_next(&cursor->reader, &raw) ||
-        (raw.type != MSGPACK_NIL && raw.type != MSGPACK_BIN)) {
-        cursor->reader.failed = true;
-        return false;
-    }
-    *tombstone = raw.type == MSGPACK_NIL;
-    *value = *tombstone ? (struct slice){0} : raw.as.bytes;
+    *value = msgpack_get_bin(&cursor->reader);
     return !cursor->reader.failed;
 }
 

@@ -114,8 +114,8 @@ static void replace_some(struct world *world)
     bool sorted = prng_chance(&world->prng, 3, 4);
     struct buffer value = {0};
     world->version++;
-    assert_ok(mvcc_replace_begin(&replace, world->kv, world->version, wanted,
-                                 world->walking ? NULL : world->collector, &error));
+    mvcc_replace_begin(&replace, world->kv, world->version, wanted,
+                       world->walking ? NULL : world->collector);
     for (uint32_t i = 0; i < wanted && world->count < WRITES_MAX; i++) {
         uint8_t bytes[KEY_SIZE];
         struct written write = {.key = sorted ? i : key_any(world), .version = world->version};

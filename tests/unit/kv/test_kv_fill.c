@@ -143,6 +143,55 @@ static void full_neighbours_share(void **state)
     expect_fill(world, 60, 22);
 }
 
+/* Numbers [from, to) without those that `skip` divides, or all for 0, in one go. */
+static void replace_numbers(struct world *world, uint32_t from, uint32_t to, uint32_t skip,
+                            bool remove)
+{
+    enum { MAX = 4000 };
+    static struct kv_change changes[MAX];
+    static uint8_t names[MAX][4], value[100];
+    uint32_t count = 0, done;
+    ASSERT(to - from <= MAX);
+    for (uint32_t i = from; i < to; i++) {
+        if (skip != 0 && i % skip == 0)
+            continue;
+        put_u32_be(names[count], i);
+        changes[count] = (struct kv_change){.key = slice_make(names[count], 4),
+                                            .value = slice_make(value, sizeof value),
+                                            .shared = 4,
+                                            .remove = remove};
+        count++;
+    }
+    assert_int_equal(kv_replace(world->kv, changes, count, &done, &world->error), OK);
+    assert_int_equal(done, count);
+}
+
+/* Many changes at once leave pages as full as one by one: commits of keys that ascend fill them,
+ * what is thinned out is merged, and a range that goes draws nothing into its place. */
+static void many_at_once(void **state)
+{
+    enum { KEYS = 20000, A_COMMIT = 130, A_RANGE = 2500 };
+    struct world *world = *state;
+    struct kv_stats stats;
+    for (uint32_t i = 0; i < KEYS; i += A_COMMIT) {
+        replace_numbers(world, i, i + A_COMMIT, 0, false);
+        assert_int_equal(kv_publish(world->kv, &world->error), OK);
+    }
+    check(world);
+    expect_fill(world, 95, 95);
+    for (uint32_t i = 0; i < KEYS / 2; i += A_RANGE) {
+        replace_numbers(world, i, i + A_RANGE, 9, true);
+        check(world);
+        expect_fill(world, 60, 22);
+    }
+    for (uint32_t i = 0; i < KEYS; i += A_RANGE) {
+        replace_numbers(world, i, i + A_RANGE, 0, true);
+        check(world);
+    }
+    kv_stats(world->kv, &stats);
+    assert_in_range(stats.entries, 1, A_COMMIT);
+}
+
 /* ---- prefixes ------------------------------------------------------------------------------- */
 
 static void shared_bytes_are_stored_once(void **state)
@@ -240,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(deleting_leaves_no_empty_pages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(full_neighbours_share, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(many_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(shared_bytes_are_stored_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(strangers_at_both_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(random_prefixes, set_up, tear_down),
