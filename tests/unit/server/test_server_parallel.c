@@ -57,6 +57,11 @@ static const struct {
     {"SELECT sum(x) FROM (SELECT v + row_number() OVER (ORDER BY name, id) - row_number() OVER "
      "(ORDER BY name, id) AS x FROM big) AS s",
      0},
+    {"WITH x AS MATERIALIZED (SELECT id, v FROM big WHERE id > 0) SELECT (SELECT sum(v) FROM x) + "
+     "sum(v) FROM x",
+     0},
+    {"SELECT sum(CASE WHEN name IN (SELECT name FROM big) THEN v ELSE 1 END) FROM big", 0},
+    {"SELECT count(*) FROM (SELECT id, sum(v) FROM big WHERE id <= 4000 GROUP BY id) AS s", 4000},
 };
 enum { READINGS = sizeof readings / sizeof *readings };
 
