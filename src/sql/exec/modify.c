@@ -540,6 +540,9 @@ status_t exec__modify_rows_init(struct modify *modify, const struct plan_rules *
     memset(room, 0, values * sizeof *room);
     for (uint32_t i = 0; i < table->ordinal_next; i++)
         modify->stored[i].null = true; /* as dropped columns stay */
+    modify->in_order = table->ordinal_next == table->column_count;
+    for (uint32_t i = 0; i < table->column_count; i++)
+        modify->in_order &= table->columns[i].ordinal == i;
     memset(modify->column_touched, true, flags * sizeof(bool));
     modify->primary_touched = true;
     buffers_take(modify);

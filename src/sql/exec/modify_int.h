@@ -27,6 +27,7 @@ struct modify {
     struct value *old_row; /* UPDATE, DELETE; by place in table->columns, computed ones too */
     struct value *new_row; /* INSERT, UPDATE */
     struct value *stored;  /* by ordinal */
+    bool in_order;         /* which is by place as well, so that new_row is what is stored */
     /* RETURNING: the rows that changed. */
     struct collection returned;
     struct batch *one; /* a row on its way into a collection */

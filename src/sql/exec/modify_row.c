@@ -7,10 +7,14 @@
 static void row_make(struct modify *modify)
 {
     const struct table *table = modify->table;
-    for (uint32_t i = 0; i < table->column_count; i++)
-        modify->stored[table->columns[i].ordinal] = modify->new_row[i];
+    const struct value *row = modify->new_row;
+    if (!modify->in_order) {
+        for (uint32_t i = 0; i < table->column_count; i++)
+            modify->stored[table->columns[i].ordinal] = modify->new_row[i];
+        row = modify->stored;
+    }
     buffer_reset(&modify->value);
-    row_encode(&modify->value, modify->stored, table->ordinal_next);
+    row_encode(&modify->value, row, table->ordinal_next);
 }
 
 status_t exec__row_is_current(struct modify *modify, bool *current, struct error *error)
