@@ -181,7 +181,7 @@ static void test_messages(void **state)
     assert_true(slice_equal(effect.reply, text("reply")));
     struct txn_write_cursor cursor;
     struct slice key = {0};
-    bool tombstone;
+    bool tombstone = false;
     txn_writes_begin(effect.writes, &cursor);
     assert_true(txn_writes_next(&cursor, &key, &value, &tombstone));
     assert_true(slice_equal(key, text("a")) && tombstone);
