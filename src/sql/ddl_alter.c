@@ -112,6 +112,10 @@ static status_t add_column(struct sql_session *session, const struct table *tabl
     bool each;
     if (action->if_exists && table_column(table, column->name.text) >= 0)
         return OK;
+    if (action->constraints && action->constraints->primary_key.column_count > 0 &&
+        !table_has_row_id(table))
+        return error_sql(&session->error, "42P16", column->name.position,
+                         "multiple primary keys for table \"%s\" are not allowed", table->name);
     status_t status = missing_value(session, column, &missing, &each);
     if (!status && !each && column->not_null && missing.null)
         status = sql__check_nulls(session, table, NULL, &column->name);

@@ -286,6 +286,7 @@ status_t plan__type_operator(struct planner *planner, enum expr_call call, const
     if (right && left->type != SQL_BYTEA && right->type != SQL_BYTEA)
         char_operands(planner, call, &left, &right);
     bool known;
+    bool distinct = call == CALL_IS_DISTINCT || call == CALL_IS_NOT_DISTINCT;
     status = plan__datetime_operator(planner, call, text, left, right, position, &known, out);
     if (status || known)
         return status;
@@ -301,7 +302,7 @@ status_t plan__type_operator(struct planner *planner, enum expr_call call, const
         return status;
     }
     if (type == SQL_UNKNOWN)
-        return no_such_operator(planner, text, left, right, position);
+        return no_such_operator(planner, distinct ? "=" : text, left, right, position);
     if ((status = plan__coerce(planner, &left, type)))
         return status;
     if (right && (status = plan__coerce(planner, &right, type)))

@@ -321,6 +321,15 @@ static status_t type_arguments(struct planner *planner, struct window_function *
                        &function->length);
 }
 
+static bool is_function(const char *name)
+{
+    struct plan_function function;
+    for (uint32_t i = 0; plan_function_at(i, &function); i++)
+        if (strcmp(function.name, name) == 0)
+            return true;
+    return false;
+}
+
 static status_t bind_function(struct scope *scope, const struct ast_expr *ast,
                               struct window_function *out)
 {
@@ -345,6 +354,8 @@ static status_t bind_function(struct scope *scope, const struct ast_expr *ast,
     if (filter)
         return error_sql(planner->error, "0A000", filter->position,
                          "FILTER is not implemented for non-aggregate window functions");
+    if (!plan__window_by_name(out->name, &out->kind) && !is_function(out->name))
+        return no_such_function(planner, ast);
     if (!plan__window_by_name(out->name, &out->kind))
         return error_sql(planner->error, "42809", ast->position,
                          "OVER specified, but %s is not a window function nor an aggregate "
