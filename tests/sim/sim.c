@@ -125,6 +125,8 @@ static void cluster_begin(struct sim *sim, bool changes)
     config.lsm_nodes = engines == 0 ? UINT32_MAX : engines == 1 ? (uint32_t)(config.seed >> 32) : 0;
     config.disk_reserve_bytes = config.seed / 128 % 2 ? 30000 : 0;
     config.kv_run_bytes = 4096ull << (config.seed / 16 % 6);
+    /* Little: then entries that are applied meet a full disk, too. */
+    config.kv_growth_bytes = prng_chance(prng, 2, 3) ? 4096ull << prng_below(prng, 4) : 0;
     sim->cluster = cluster_create(&config);
     cluster_trace_print(sim->cluster, sim->options.trace);
 }

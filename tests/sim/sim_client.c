@@ -16,7 +16,13 @@
 #include "base/mem.h"
 #include "sim.h"
 
-enum { ASKS_MAX = 1000, STEPS_MAX = 6 };
+enum {
+    ASKS_MAX = 1000,
+    STEPS_MAX = 6,
+    MASS_KEYS = 400,
+    MASS_WRITES_MAX = 200,
+    MASS_SHARE = 25, /* one transaction of so many */
+};
 
 enum client_state { CLIENT_IDLE, CLIENT_READ, CLIENT_RUN, CLIENT_COMMIT, CLIENT_ASK };
 
@@ -28,6 +34,7 @@ enum client_kind {
     KIND_AUDIT,     /* all accounts, read only */
     KIND_BLIND,     /* writes what it has not read */
     KIND_SKEW,      /* reads two registers, writes one */
+    KIND_MASS,      /* many neighbours at once: they come, change or go, some leaves full */
     KIND_TOTAL,
 };
 
@@ -237,6 +244,38 @@ static void scan(struct sim_client *client)
         put_new(client, to);
 }
 
+static struct slice mass_key(char key[SIM_KEY_MAX], uint64_t number)
+{
+    int size = snprintf(key, SIM_KEY_MAX, "m/%03u", (unsigned)number);
+    ASSERT(size == 5);
+    return slice_make(key, 5);
+}
+
+/* What was there is looked at first, or not; then it goes, or something takes its place, of one
+ * size or of any. */
+static void mass(struct sim_client *client)
+{
+    struct prng *prng = &client->sim->prng;
+    char key[SIM_KEY_MAX], end[SIM_KEY_MAX];
+    uint64_t from = prng_below(prng, MASS_KEYS), to = from + prng_below(prng, MASS_WRITES_MAX);
+    uint64_t removed = prng_chance(prng, 1, 3) ? 100 : prng_below(prng, 50);
+    uint64_t wide = prng_chance(prng, 1, 2) ? 0 : prng_below(prng, 200);
+    if (prng_chance(prng, 1, 2))
+        client_scan(client, mass_key(key, from), mass_key(end, to + 1), prng_chance(prng, 1, 2),
+                    prng_chance(prng, 1, 3) ? (uint32_t)prng_between(prng, 1, 20) : UINT32_MAX);
+    for (uint64_t i = from; i <= to && i < MASS_KEYS; i++) {
+        struct buffer value = {0};
+        bool goes = prng_chance(prng, removed, 100);
+        if (!goes)
+            buffer_printf(&value, "c%02u.%07" PRIu64 ".%03u", client->number, client->sequence,
+                          client->attempt->write_count);
+        for (uint64_t more = wide ? prng_below(prng, wide) : 0; more > 0 && !goes; more--)
+            buffer_append_byte(&value, '.');
+        client_put(client, mass_key(key, i), buffer_slice(&value), goes);
+        buffer_free(&value);
+    }
+}
+
 static struct slice any_register(struct sim_client *client, char key[SIM_KEY_MAX])
 {
     return key_make(key, 'r', prng_below(&client->sim->prng, SIM_REGISTERS));
@@ -275,6 +314,9 @@ static void client_work(struct sim_client *client)
         (void)client_get(client, any_register(client, key), &value);
         (void)client_get(client, any_register(client, key), &value);
         put_new(client, any_register(client, key));
+        break;
+    case KIND_MASS:
+        mass(client);
         break;
     case KIND_TOTAL:
         UNREACHABLE();
@@ -318,7 +360,9 @@ static void client_begin(struct sim_client *client)
         return;
     }
     client->state = CLIENT_READ;
-    client->kind = (enum client_kind)prng_below(&sim->prng, KIND_TOTAL);
+    client->kind = prng_chance(&sim->prng, 1, MASS_SHARE)
+                       ? KIND_MASS
+                       : (enum client_kind)prng_below(&sim->prng, KIND_MASS);
     client->steps = (uint32_t)prng_between(&sim->prng, 1, STEPS_MAX);
     client->floor = sim->acknowledged;
     client->read =

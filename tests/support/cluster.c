@@ -202,7 +202,8 @@ status_t cluster_start(struct cluster *c, uint32_t number, struct error *error)
         .wal = {.segment_size = segment, .zero_step = LOG_ZERO_STEP},
         .disk_reserve_bytes = c->config.disk_reserve_bytes,
         .kv = {.engine = (c->config.lsm_nodes >> number & 1) != 0 ? KV_ENGINE_LSM : KV_ENGINE_BTREE,
-               .run_bytes = c->config.kv_run_bytes},
+               .run_bytes = c->config.kv_run_bytes,
+               .growth_bytes = c->config.kv_growth_bytes},
     };
     memcpy(config.cluster_id, node->cluster_id, sizeof config.cluster_id);
     struct replica_host host = {.context = node,

@@ -64,8 +64,9 @@ struct cluster_config {
     uint64_t disk_reserve_bytes;
     uint64_t read_lease_us;
     uint64_t check_us, check_bytes_per_second;
-    uint32_t lsm_nodes;    /* a bit each: nodes that have the other engine than the tree */
-    uint64_t kv_run_bytes; /* theirs */
+    uint32_t lsm_nodes;       /* a bit each: nodes that have the other engine than the tree */
+    uint64_t kv_run_bytes;    /* theirs */
+    uint64_t kv_growth_bytes; /* of the others: how much at a time their file gets longer */
 };
 
 /* Opens the founders on empty disks. Stops the program when that fails. */
