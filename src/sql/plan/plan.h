@@ -654,12 +654,9 @@ struct plan_options {
     bool sqlite;
     /* Rewrites that may be switched off, for tests and EXPLAIN; all on by default. */
     bool no_fold, no_pushdown, no_index, no_hash_join, no_lookup_join, no_top_n, no_unnest;
-    bool no_merge_join;
-    bool no_grouped; /* nobody knows that rows come group by group */
-    bool no_decorrelate;
-    bool no_extremes; /* min and max by index */
-    bool no_limit_pushdown;
-    bool no_prune;
+    bool no_merge_join, no_decorrelate, no_limit_pushdown, no_prune;
+    bool no_grouped;    /* nobody knows that rows come group by group */
+    bool no_extremes;   /* min and max by index */
     bool no_padding;    /* CHAR(n) comes out without its blanks */
     bool no_one_row;    /* one row is written as many are */
     bool no_same_rows;  /* subqueries over the block's own rows are run */
@@ -774,26 +771,14 @@ void expr_print(const struct expr *expr, struct buffer *out);
 /* A call or cast that is NULL when any argument is. */
 bool expr_is_strict(const struct expr *expr);
 
-/* ---- comparisons (EQ to GE) ---------------------------------------------------------------------
- */
+/* ---- comparisons (EQ to GE) ---------------------------------------------------------------- */
 
 /* Whether `a call b` holds, `order` being that of a and b: below, at or above 0. */
 static inline bool expr_order_holds(enum expr_call call, int order)
 {
-    switch (call) {
-    case CALL_EQ:
-        return order == 0;
-    case CALL_NE:
-        return order != 0;
-    case CALL_LT:
-        return order < 0;
-    case CALL_LE:
-        return order <= 0;
-    case CALL_GT:
-        return order > 0;
-    default:
-        return order >= 0;
-    }
+    static const uint8_t below_at_above[] = {
+        [CALL_EQ] = 2, [CALL_NE] = 5, [CALL_LT] = 1, [CALL_LE] = 3, [CALL_GT] = 4, [CALL_GE] = 6};
+    return below_at_above[call] >> ((order >= 0) + (order > 0)) & 1;
 }
 /* The comparison with its sides exchanged; the same for what is not one. */
 enum expr_call expr_call_mirrored(enum expr_call call);
