@@ -380,6 +380,16 @@ static void pick(struct buffer *sql, const char *const *texts, uint32_t count)
     buffer_append_string(sql, texts[below(count)]);
 }
 
+/* Those whose bit is set. */
+static void put_conditions(struct buffer *sql, const char *const *texts, uint32_t count,
+                           uint32_t bits)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (bits >> i & 1)
+            buffer_printf(sql, " AND %s", texts[i]);
+    }
+}
+
 /* A subquery that aggregates the rows the block around joins, or nearly those. */
 static void query_of_same_rows(struct buffer *sql)
 {
@@ -424,10 +434,8 @@ static void query_of_same_rows(struct buffer *sql)
     buffer_printf(sql, "SELECT %s, %s FROM %s WHERE %s", grouped ? "u.y" : shapes[shape].outer,
                   grouped ? "count(*)" : shapes[shape].value, shapes[shape].from,
                   shapes[shape].correlation);
-    for (uint32_t i = 0; i < 3; i++)
-        buffer_printf(sql, common >> i & 1 ? " AND %s" : "", shapes[shape].shared[i]); // NOLINT
-    for (uint32_t i = 0; i < 2; i++)
-        buffer_printf(sql, own >> i & 1 ? " AND %s" : "", shapes[shape].own[i]); // NOLINT
+    put_conditions(sql, shapes[shape].shared, 3, common);
+    put_conditions(sql, shapes[shape].own, 2, own);
     buffer_printf(sql, " AND %s ", shapes[shape].value);
     pick(sql, comparisons, 4);
     buffer_append_string(sql, below(2) ? " (SELECT " : " 1 + (SELECT ");
@@ -435,8 +443,7 @@ static void query_of_same_rows(struct buffer *sql)
     buffer_printf(sql, "(%s)%s FROM %s WHERE %s", shapes[shape].value,
                   below(4) ? "" : " FILTER (WHERE u.y <> 1)", shapes[shape].inner,
                   shapes[shape].correlation);
-    for (uint32_t i = 0; i < 3; i++)
-        buffer_printf(sql, inside >> i & 1 ? " AND %s" : "", shapes[shape].shared[i]); // NOLINT
+    put_conditions(sql, shapes[shape].shared, 3, inside);
     buffer_append_string(sql, ")");
     if (grouped)
         buffer_printf(sql, " GROUP BY u.y%s", below(2) ? "" : " HAVING u.y < 3");
