@@ -19,8 +19,8 @@
 #include "txn/txn_int.h"
 
 enum {
-    RUN_MIN = 256, /* keys; fewer are put into the map */
-    RUN_SHARE = 8, /* so many keys of a run take the memory of one in the map */
+    RUN_MIN = 256,    /* keys; fewer are put into the map */
+    NODE_BYTES = 256, /* of one key in the map, about: what the bytes of a run are counted by */
 };
 
 struct run {
@@ -53,7 +53,9 @@ struct txn_certifier {
 
 static uint32_t run_cost(const struct run *run)
 {
-    return run->count / RUN_SHARE + 1;
+    ASSERT(run->count > 0);
+    uint64_t bytes = (uint64_t)run->count * sizeof run->ends[0] + run->ends[run->count - 1];
+    return (uint32_t)(bytes / NODE_BYTES) + 1;
 }
 
 static struct slice run_key(const struct run *run, uint32_t i)

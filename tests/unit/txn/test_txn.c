@@ -371,6 +371,35 @@ static void test_rewind_below_the_window(void **state)
     txn_free(&txn);
 }
 
+/* However long the keys of large commits are, the window takes about the memory of so many keys. */
+static void test_long_keys_fill_the_window(void **state)
+{
+    enum { COMMITS = 10, KEYS_EACH = 8, WINDOW = 100, SIZES = 2 };
+    struct world *world = *state;
+    static const size_t sizes[SIZES] = {20, MVCC_KEY_MAX};
+    uint8_t key[MVCC_KEY_MAX] = {0};
+    for (int i = 0; i < SIZES; i++) {
+        struct txn txn;
+        struct buffer bytes = {0};
+        struct txn_request request;
+        begin(world, &txn, 0);
+        for (uint8_t k = 0; k < KEYS_EACH; k++) {
+            key[0] = (uint8_t)('a' + k);
+            assert_int_equal(txn_write(&txn, slice_make(key, sizes[i]), NULL), OK);
+        }
+        encode(&txn, "o", 1, &bytes, &request);
+        struct txn_certifier *certifier = txn_certifier_create(WINDOW);
+        txn__certifier_set_run_min(certifier, KEYS_EACH);
+        txn_certifier_start(certifier, 0);
+        for (uint64_t version = 1; version <= COMMITS; version++)
+            txn_certifier_note(certifier, request.writes, version);
+        assert_int_equal(txn_certify(certifier, &request, NULL), i == 0 ? OK : ERR_TOO_OLD);
+        txn_certifier_destroy(certifier);
+        buffer_free(&bytes);
+        txn_free(&txn);
+    }
+}
+
 /* Of look-ups as much is noted as of gets and scans: the key, what was read of a range. */
 static void test_look_ups_are_noted(void **state)
 {
@@ -410,6 +439,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_many_reads, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_reads_in_a_row, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_impossible_keys, world_open, world_close),
+        cmocka_unit_test_setup_teardown(test_long_keys_fill_the_window, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_look_ups_are_noted, world_open, world_close),
         cmocka_unit_test_setup_teardown(test_messages, world_open, world_close),
         cmocka_unit_test(test_foreign_replies_are_bounded),
