@@ -144,6 +144,34 @@ static status_t sequence_missing(struct sql_session *session, const struct ast_n
                      name->text);
 }
 
+static status_t restart_outside(struct sql_session *session, const struct sequence *after,
+                                int64_t value, uint32_t position)
+{
+    bool low = value < after->low;
+    return error_sql(&session->error, "22023", position,
+                     "RESTART value (%lld) cannot be %s than %s (%lld)", (long long)value,
+                     low ? "less" : "greater", low ? "MINVALUE" : "MAXVALUE",
+                     (long long)(low ? after->low : after->high));
+}
+
+/* Where it stands must be within the new bounds. A node takes values ahead: to have gone too far is
+ * to be at the end. */
+static status_t check_last(struct sql_session *session, const struct sequence *after,
+                           uint32_t position)
+{
+    bool found;
+    bool called = false;
+    int64_t value = 0;
+    status_t status =
+        catalog_sequence_last(session->txn, after, &found, &value, &called, &session->error);
+    if (status || !found)
+        return status;
+    bool ahead = called && (after->increment > 0 ? value > after->high : value < after->low);
+    if (ahead || (value >= after->low && value <= after->high))
+        return OK;
+    return restart_outside(session, after, value, position);
+}
+
 status_t sql__change_sequence(struct sql_session *session, const struct sequence *sequence,
                               const struct ast_sequence_options *options)
 {
@@ -152,12 +180,10 @@ status_t sql__change_sequence(struct sql_session *session, const struct sequence
     if (!status && options->owned)
         status = apply_owner(session, options, &after);
     int64_t value = options->restart_with ? options->restart_value : after.start;
-    bool low = value < after.low;
-    if (!status && options->restart && (low || value > after.high))
-        status = error_sql(&session->error, "22023", options->position,
-                           "RESTART value (%lld) cannot be %s than %s (%lld)", (long long)value,
-                           low ? "less" : "greater", low ? "MINVALUE" : "MAXVALUE",
-                           (long long)(low ? after.low : after.high));
+    if (!status && options->restart && (value < after.low || value > after.high))
+        status = restart_outside(session, &after, value, options->position);
+    if (!status && !options->restart)
+        status = check_last(session, &after, options->position);
     if (!status && options->restart)
         status = catalog_sequence_put(session->txn, &after, value, false, &session->error);
     return status ? status : catalog_change_sequence(session->txn, &after, &session->error);

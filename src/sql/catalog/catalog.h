@@ -339,6 +339,10 @@ bool catalog_takes_from(const struct table *table, const struct sequence *sequen
 /* 2BP01 when a DEFAULT takes its values. */
 status_t catalog_drop_sequence(struct store_txn *txn, const struct catalog *catalog,
                                const struct sequence *sequence, struct error *error);
+/* The value taken last, by any node, or, not `called`, the one to be taken next; not *found: none
+ * was taken yet. */
+status_t catalog_sequence_last(struct store_txn *txn, const struct sequence *sequence, bool *found,
+                               int64_t *value, bool *called, struct error *error);
 /* Takes up to `wanted` values: *first, and from there in steps of the increment. *count is 0 when
  * it has come to its end. */
 status_t catalog_sequence_take(struct store_txn *txn, const struct sequence *sequence,

@@ -43,6 +43,23 @@ status_t catalog_sequence_put(struct store_txn *txn, const struct sequence *sequ
     return catalog__row_put(txn, SYSTEM_SEQUENCE_VALUES, row, error);
 }
 
+status_t catalog_sequence_last(struct store_txn *txn, const struct sequence *sequence, bool *found,
+                               int64_t *value, bool *called, struct error *error)
+{
+    ASSERT(txn && sequence);
+    struct value key = value_integer(sequence->id);
+    struct value row[SYSTEM_COLUMNS_MAX];
+    status_t status = catalog__row_get(txn, SYSTEM_SEQUENCE_VALUES, &key, found, row, error);
+    if (status != OK || !*found)
+        return status;
+    if (row[1].null || row[2].null)
+        return error_set(error, ERR_CORRUPT, "value of sequence \"%s\" is malformed",
+                         sequence->name);
+    *value = row[1].as.integer;
+    *called = row[2].as.boolean;
+    return OK;
+}
+
 /* How many values there are from `first` to the end. */
 static uint64_t values_left(const struct sequence *sequence, int64_t first)
 {
@@ -69,20 +86,17 @@ status_t catalog_sequence_take(struct store_txn *txn, const struct sequence *seq
                                struct error *error)
 {
     ASSERT(txn && sequence && wanted > 0);
-    struct value key = value_integer(sequence->id);
-    struct value row[SYSTEM_COLUMNS_MAX];
     bool found;
+    bool called = false;
+    int64_t value = 0;
     *count = 0;
     *first = sequence->start;
-    status_t status = catalog__row_get(txn, SYSTEM_SEQUENCE_VALUES, &key, &found, row, error);
+    status_t status = catalog_sequence_last(txn, sequence, &found, &value, &called, error);
     if (status != OK)
         return status;
-    if (found && (row[1].null || row[2].null))
-        return error_set(error, ERR_CORRUPT, "value of sequence \"%s\" is malformed",
-                         sequence->name);
-    if (found && !row[2].as.boolean)
-        *first = row[1].as.integer;
-    else if (found && !value_after(sequence, row[1].as.integer, first))
+    if (found && !called)
+        *first = value;
+    else if (found && !value_after(sequence, value, first))
         return OK;
     if (*first < sequence->low || *first > sequence->high)
         return error_set(error, ERR_CORRUPT, "value of sequence \"%s\" is malformed",
