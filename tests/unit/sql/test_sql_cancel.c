@@ -296,7 +296,8 @@ static void test_changes(void **state)
     CHECK(list);
 }
 
-/* Many small groups, each of them made of rows that were put in order: while they are given out. */
+/* Many small groups, each of them made of rows that were put in order: while they are given out.
+ * That is an eighth of the statement, on any processor; who does not look needs all of it. */
 static void test_groups_given_out(void **state)
 {
     static const char sql[] = "select g, percentile_disc(0.5) within group (order by 'a text ' || "
@@ -314,7 +315,7 @@ static void test_groups_given_out(void **state)
         int64_t us = latency_us(world, sql, whole_us * percent / 100);
         printf("# %lld us at %lld %% of %lld us\n", (long long)us, (long long)percent,
                (long long)whole_us);
-        assert_true(us <= 100000);
+        assert_true(us <= whole_us / 10);
     }
     assert_null(strstr(run(world, "reset work_mem"), "ERROR"));
 }
