@@ -9,8 +9,9 @@
  *
  * The block around joins the subquery's tables and others. Each condition of the subquery, with its
  * tables taken for those of the block, must be a condition of the block, too; and what the block
- * asks besides may be of the other tables alone. Then one row of the others meets in the join just
- * the rows that the subquery reads for it, and the others' unique keys tell their rows apart.
+ * asks besides may be of the other tables alone, as must be what the subquery asks of the row
+ * around. Then one row of the others meets in the join just the rows that the subquery reads for
+ * it, and the others' unique keys tell their rows apart.
  *
  * A row of no partners does not come out of the join, so what an aggregate makes of nothing is not
  * asked for. Sums and averages of floating-point numbers depend on the order of their rows, and
@@ -162,6 +163,19 @@ static bool same_condition(const struct expr *a, const struct expr *b)
     return a->kind == EXPR_CALL && a->call == CALL_EQ && b->kind == EXPR_CALL &&
            b->call == CALL_EQ && plan__equal(a->arguments[0], b->arguments[1]) &&
            plan__equal(a->arguments[1], b->arguments[0]);
+}
+
+/* What the subquery asks of the row around must be of the other tables: a column of a shared one is
+ * of that row alone, and would become a column of each row of the partition. */
+static bool values_are_of_others(const struct sharing *sharing)
+{
+    const struct unnesting *unnesting = &sharing->unnesting;
+    ASSERT(unnesting->subplan->cell_count > 0);
+    for (uint32_t i = 0; i < unnesting->subplan->cell_count; i++) {
+        if (plan__relations(sharing->query, unnesting->values[i]) & sharing->shared)
+            return false;
+    }
+    return true;
 }
 
 /* A condition of the subquery is one of the block around. */
@@ -318,7 +332,7 @@ static bool share(struct planner *planner, struct query *query, uint32_t place, 
         if (i != place)
             plan__append(planner, &sharing.around, query->where.items[i]);
     }
-    if (!tables_match(&sharing) || !conditions_match(&sharing) ||
+    if (!tables_match(&sharing) || !values_are_of_others(&sharing) || !conditions_match(&sharing) ||
         !partitions_make(&sharing, &partitions) || !is_worth_it(&sharing, rows))
         return false;
     window_make(&sharing, &partitions);
