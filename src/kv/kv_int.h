@@ -149,7 +149,8 @@ struct kv__noted {
     _Atomic uint64_t words[2];
 };
 
-#define KV_NOTES 16384u
+#define KV_NOTES       16384u
+#define KV_NOTE_PLACES 4u /* of them may have the note of one page */
 
 struct kv {
     struct lsm

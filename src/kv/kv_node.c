@@ -5,11 +5,12 @@
  * note needs no care by the writer: a page that was given up and born again has another birth, and
  * the note about what it held before is simply not found any more.
  *
- * Notes lie in a table by page number; of two nodes with one place the later one stays. A place is
- * written under its sequence number, odd meanwhile: who finds another one taking notes there leaves
- * it, who reads and finds the number odd or changed has found nothing. Data are stored with release
- * and loaded with acquire, so that a reader who has seen any of another writer's words also sees
- * that writer's number. */
+ * Notes lie in a table by page number, a few places for each: with one, two branches of a big tree
+ * would often have the same, and push each other out at every count. A place is written under its
+ * sequence number, odd meanwhile: who finds another one taking notes there leaves it, who reads and
+ * finds the number odd or changed has found nothing. Data are stored with release and loaded with
+ * acquire, so that a reader who has seen any of another writer's words also sees that writer's
+ * number. */
 #include "kv/kv_int.h"
 
 static const struct kv__page *page_of(const struct kv_node *node)
@@ -101,10 +102,16 @@ void kv_node_entries(const struct kv_node *node, uint32_t from, uint32_t count,
 
 /* ---- notes ---------------------------------------------------------------------------------- */
 
-bool kv_node_note(const struct kv_node *node, struct kv_note *note)
+/* The places a note of this page may be in. */
+static struct kv__noted *places_of(const struct kv_node *node)
 {
     const struct kv__page *page = page_of(node);
-    struct kv__noted *noted = &node->kv->notes[page->id % KV_NOTES];
+    ASSERT(page->id >= KV_META_PAGES);
+    return &node->kv->notes[page->id % (KV_NOTES / KV_NOTE_PLACES) * KV_NOTE_PLACES];
+}
+
+static bool place_read(struct kv__noted *noted, const struct kv__page *page, struct kv_note *note)
+{
     uint64_t sequence = atomic_load_explicit(&noted->sequence, memory_order_acquire);
     uint64_t id = atomic_load_explicit(&noted->page, memory_order_acquire);
     uint64_t birth = atomic_load_explicit(&noted->birth, memory_order_acquire);
@@ -114,12 +121,35 @@ bool kv_node_note(const struct kv_node *node, struct kv_note *note)
            atomic_load_explicit(&noted->sequence, memory_order_relaxed) == sequence;
 }
 
+bool kv_node_note(const struct kv_node *node, struct kv_note *note)
+{
+    struct kv__noted *places = places_of(node);
+    for (uint32_t i = 0; i < KV_NOTE_PLACES; i++)
+        if (place_read(&places[i], page_of(node), note))
+            return true;
+    return false;
+}
+
+/* That of the page as it was before, or else the one that was written least often: so all places
+ * have their turn. */
+static struct kv__noted *place_choose(const struct kv_node *node)
+{
+    struct kv__noted *places = places_of(node), *least = places;
+    for (uint32_t i = 0; i < KV_NOTE_PLACES; i++) {
+        if (atomic_load_explicit(&places[i].page, memory_order_relaxed) == page_of(node)->id)
+            return &places[i];
+        if (atomic_load_explicit(&places[i].sequence, memory_order_relaxed) <
+            atomic_load_explicit(&least->sequence, memory_order_relaxed))
+            least = &places[i];
+    }
+    return least;
+}
+
 void kv_node_set_note(const struct kv_node *node, const struct kv_note *note)
 {
     const struct kv__page *page = page_of(node);
-    struct kv__noted *noted = &node->kv->notes[page->id % KV_NOTES];
+    struct kv__noted *noted = place_choose(node);
     uint64_t sequence = atomic_load_explicit(&noted->sequence, memory_order_relaxed);
-    ASSERT(page->id >= KV_META_PAGES);
     if (sequence % 2 != 0 ||
         !atomic_compare_exchange_strong(&noted->sequence, &sequence, sequence + 1))
         return;

@@ -1,4 +1,5 @@
-/* How far from the truth kv_estimate is, and whether places found by share are spread evenly. */
+/* How far from the truth kv_estimate is, and whether places found by share are spread evenly; and
+ * how many notes about nodes are found again. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/mem.h"
 #include "base/prng.h"
 #include "env_sim.h"
 #include "kv/kv.h"
@@ -144,6 +146,63 @@ static void test_shares_are_spread(void **state)
     finish(&world);
 }
 
+static uint32_t leaves_of(const struct kv_node *node, struct kv_node *leaves, uint32_t count)
+{
+    struct kv_node child;
+    if (node->level == 0) {
+        leaves[count] = *node;
+        return count + 1;
+    }
+    for (uint32_t i = 0; i < node->count; i++) {
+        assert_int_equal(kv_node_child(node, i, &child, &error), OK);
+        count = leaves_of(&child, leaves, count);
+    }
+    return count;
+}
+
+/* Of a few nodes among many all notes are kept: a count of a big table looks at its branches only
+ * if it finds them again. */
+static void test_notes_are_found_again(void **state)
+{
+    enum { ENTRIES = 90000, VALUE_SIZE = 900, NODES = 30000, NOTED = 1000 };
+    (void)state;
+    struct world world;
+    struct kv_node root, *leaves = mem_alloc(NODES * sizeof *leaves);
+    struct kv_note note;
+    struct prng prng;
+    uint8_t bytes[8], value[VALUE_SIZE] = {0};
+    bool found;
+    fill(&world, 1, true);
+    kv_snapshot_close(world.snapshot);
+    for (uint64_t i = 0; i < ENTRIES; i++) {
+        struct slice given = slice_make(value, sizeof value);
+        assert_int_equal(kv_put(world.kv, key_of(bytes, i), given, &error), OK);
+    }
+    assert_int_equal(kv_publish(world.kv, &error), OK);
+    assert_int_equal(kv_snapshot_open(world.kv, &world.snapshot, &error), OK);
+    assert_int_equal(kv_node_root(world.snapshot, &root, &found, &error), OK);
+    assert_true(found);
+    uint32_t count = leaves_of(&root, leaves, 0), lost = 0;
+    assert_true(count > 20000 && count <= NODES);
+    prng_seed(&prng, 1);
+    for (uint32_t i = 0; i < NOTED; i++) {
+        uint32_t other = i + (uint32_t)prng_below(&prng, count - i);
+        struct kv_node leaf = leaves[i];
+        leaves[i] = leaves[other];
+        leaves[other] = leaf;
+        kv_node_set_note(&leaves[i], &(struct kv_note){{i, 2 * i}});
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        bool kept = kv_node_note(&leaves[i], &note);
+        lost += i < NOTED && !kept;
+        assert_true(i < NOTED || !kept);
+        assert_true(!kept || (note.words[0] == i && note.words[1] == 2 * i));
+    }
+    assert_int_equal(lost, 0);
+    mem_free(leaves);
+    finish(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +210,7 @@ int main(void)
         cmocka_unit_test(test_neighbours_are_of_another_size),
         cmocka_unit_test(test_few_are_counted),
         cmocka_unit_test(test_shares_are_spread),
+        cmocka_unit_test(test_notes_are_found_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
