@@ -11,6 +11,7 @@
 
 #define LEAF(cursor) ((cursor)->depth - 1u)
 #define CACHE_LINE   64u
+#define LEAVES_NEAR  2u
 #define SCRIBBLE     0xDB
 
 static status_t root_page(struct kv *kv, uint32_t root, const struct kv__page **page,
@@ -257,6 +258,23 @@ static uint32_t climb(const struct kv_cursor *cursor, struct slice key, uint32_t
     return depth;
 }
 
+/* Look-ups that go from one leaf to the next or the one behind it are likely to go on so: asks for
+ * what a search of the leaf after that looks at, its slots. Leaves are much alike: there are taken
+ * to be as many as in `like`, the leaf that was left. */
+static void prefetch_slots(const struct kv_cursor *cursor, const struct kv__page *parent,
+                           uint32_t index, const struct kv__page *like)
+{
+    if (index >= parent->count)
+        return;
+    const struct kv *kv = cursor->kv;
+    const uint8_t *page = kv->base + (uint64_t)kv__page_child(parent, index) * kv->page_size;
+    size_t size =
+        (size_t)((const uint8_t *)(kv__page_slots(like) + like->count) - (const uint8_t *)like);
+    ASSERT(size <= kv->page_size);
+    for (size_t at = 0; at < size; at += CACHE_LINE)
+        __builtin_prefetch(page + at);
+}
+
 status_t kv_cursor_seek_near(struct kv_cursor *cursor, struct slice key, struct error *error)
 {
     bool exact;
@@ -272,6 +290,9 @@ status_t kv_cursor_seek_near(struct kv_cursor *cursor, struct slice key, struct 
             return kv_cursor_seek(cursor, key, error);
         uint32_t depth = climb(cursor, key, &index);
         const struct kv__page *page = page_at(cursor, depth);
+        uint32_t step = index - cursor->level[depth].index;
+        if (page->level == 1 && step >= 1 && step <= LEAVES_NEAR)
+            prefetch_slots(cursor, page, index + 1, page_at(cursor, leaf));
         cursor->level[depth].index = index;
         cursor->depth = (uint8_t)(depth + 1);
         status =
@@ -285,6 +306,10 @@ status_t kv_cursor_seek_near(struct kv_cursor *cursor, struct slice key, struct 
         return status;
     if (cursor->level[LEAF(cursor)].index >= cursor->level[LEAF(cursor)].count)
         return next_leaf(cursor, error);
+    /* What is looked for is read next: its cell is far from its slot. */
+    const struct kv__page *found = page_at(cursor, LEAF(cursor));
+    __builtin_prefetch((const uint8_t *)found +
+                       kv__page_slots(found)[cursor->level[LEAF(cursor)].index].offset);
     cursor->valid = true;
     return OK;
 }
