@@ -5,7 +5,12 @@
  *     IN (3, 5, 9)    least 3, range 6, bits 1010001
  *
  * Other numbers, and texts, are in a table with open addressing, half full at most. Of a text its
- * size and its first eight bytes are in the slot, so that most questions are answered there. */
+ * size and its first eight bytes are in the slot, so that most questions are answered there.
+ *
+ * Whether a value is a member cannot be foreseen, and a processor that guesses wrong loses more
+ * than the look-up takes. So few members get slots of their own: several multipliers are tried
+ * until no two of them share one, and then a question is one look without a branch that goes by the
+ * data. */
 #include "sql/exec/member_set_int.h"
 
 #include <string.h>
@@ -13,6 +18,8 @@
 enum {
     BITS_OF_A_MEMBER = 64, /* of a bitmap, at most on average */
     BITS_FEW = 1 << 12,    /* of one that is small anyway */
+    MEMBERS_FEW = 16,      /* that slots of their own are looked for */
+    MULTIPLIERS_MAX = 32,  /* tried for them */
 };
 
 struct member {
@@ -28,6 +35,8 @@ struct member_set {
     uint64_t *bits;
     struct member *slots;
     uint32_t slot_bits;
+    uint64_t multiplier; /* of the hash */
+    bool is_single;      /* each member is in the slot of its hash */
 };
 
 bool exec__member_type(enum sql_type type)
@@ -53,7 +62,7 @@ static inline uint64_t text_head(struct slice text)
 
 static inline uint32_t slot_of(const struct member_set *set, uint64_t head, size_t size)
 {
-    uint64_t hash = (head ^ size << 56) * 0x9e3779b97f4a7c15;
+    uint64_t hash = (head ^ size << 56) * set->multiplier;
     return (uint32_t)(hash >> (64 - set->slot_bits));
 }
 
@@ -85,6 +94,23 @@ static inline bool number_found(const struct member_set *set, uint64_t number)
     return false;
 }
 
+/* The same, where each member is in the slot of its hash. */
+static inline bool single_text_found(const struct member_set *set, struct slice text)
+{
+    uint64_t head = text_head(text);
+    const struct member *member = &set->slots[slot_of(set, head, text.size)];
+    bool same = (member->head == head) & (member->text.size == text.size) & member->used;
+    if (text.size > 8 && same)
+        same = memcmp(member->text.data, text.data, text.size) == 0;
+    return same;
+}
+
+static inline bool single_number_found(const struct member_set *set, uint64_t number)
+{
+    const struct member *member = &set->slots[slot_of(set, number, 0)];
+    return (member->head == number) & member->used;
+}
+
 /* ---- making -------------------------------------------------------------------------------------
  */
 
@@ -110,29 +136,52 @@ static bool bitmap_make(struct member_set *set, struct arena *arena, const int64
     return true;
 }
 
-static void table_make(struct member_set *set, struct arena *arena, const struct vector *members,
-                       uint32_t count)
+static struct member member_make(const struct member_set *set, const struct vector *members,
+                                 uint32_t i)
 {
-    set->slot_bits = 1;
-    while ((uint32_t)1 << set->slot_bits < 2 * count)
-        set->slot_bits++;
+    struct member member = {.used = true};
+    if (set->is_text) {
+        member.text = members->as.texts[i];
+        member.head = text_head(member.text);
+    } else {
+        member.head = (uint64_t)members->as.integers[i];
+    }
+    return member;
+}
+
+static void table_fill(struct member_set *set, const struct vector *members, uint32_t count)
+{
     uint32_t mask = ((uint32_t)1 << set->slot_bits) - 1;
-    set->slots = arena_zalloc(arena, ((size_t)mask + 1) * sizeof *set->slots);
+    set->is_single = true;
     for (uint32_t i = 0; i < count; i++) {
-        struct member member = {.used = true};
-        if (set->is_text) {
-            member.text = members->as.texts[i];
-            member.head = text_head(member.text);
-        } else {
-            member.head = (uint64_t)members->as.integers[i];
-        }
+        struct member member = member_make(set, members, i);
         if (set->is_text ? text_found(set, member.text) : number_found(set, member.head))
             continue;
         uint32_t slot = slot_of(set, member.head, member.text.size);
+        set->is_single = set->is_single && !set->slots[slot].used;
         while (set->slots[slot].used)
             slot = (slot + 1) & mask;
         set->slots[slot] = member;
     }
+}
+
+static void table_make(struct member_set *set, struct arena *arena, const struct vector *members,
+                       uint32_t count)
+{
+    const uint64_t golden = 0x9e3779b97f4a7c15;
+    set->slot_bits = 1;
+    while ((uint32_t)1 << set->slot_bits < 2 * count)
+        set->slot_bits++;
+    size_t size = sizeof *set->slots << set->slot_bits;
+    set->slots = arena_zalloc(arena, size);
+    set->multiplier = golden;
+    table_fill(set, members, count);
+    for (uint32_t i = 1; !set->is_single && count <= MEMBERS_FEW && i < MULTIPLIERS_MAX; i++) {
+        memset(set->slots, 0, size);
+        set->multiplier = set->multiplier * golden + 2; /* odd, as it was */
+        table_fill(set, members, count);
+    }
+    ASSERT(set->multiplier % 2 == 1);
 }
 
 struct member_set *exec__member_set_make(struct arena *arena, const struct vector *members,
@@ -149,23 +198,45 @@ struct member_set *exec__member_set_make(struct arena *arena, const struct vecto
 /* ---- asking -------------------------------------------------------------------------------------
  */
 
+static void texts_find(const struct member_set *set, const struct slice *texts,
+                       const struct batch *in, bool *found)
+{
+    for (uint32_t i = 0; set->is_single && i < in->selected; i++) {
+        uint32_t row = batch_row(in, i);
+        found[row] = single_text_found(set, texts[row]);
+    }
+    for (uint32_t i = 0; !set->is_single && i < in->selected; i++) {
+        uint32_t row = batch_row(in, i);
+        found[row] = text_found(set, texts[row]);
+    }
+}
+
+static void numbers_find(const struct member_set *set, const int64_t *numbers,
+                         const struct batch *in, bool *found)
+{
+    if (set->is_single) {
+        for (uint32_t i = 0; i < in->selected; i++) {
+            uint32_t row = batch_row(in, i);
+            found[row] = single_number_found(set, (uint64_t)numbers[row]);
+        }
+    } else if (in->selection) {
+        for (uint32_t i = 0; i < in->selected; i++) {
+            uint32_t row = in->selection[i];
+            found[row] = number_found(set, (uint64_t)numbers[row]);
+        }
+    } else {
+        for (uint32_t row = 0; row < in->row_count; row++)
+            found[row] = number_found(set, (uint64_t)numbers[row]);
+    }
+}
+
 void exec__member_set_find(const struct member_set *set, const struct vector *values,
                            const struct batch *in, bool *found)
 {
     ASSERT(set->is_text == (type_storage(values->type) == SQL_TEXT));
     ASSERT(values->capacity >= in->row_count);
-    if (set->is_text) {
-        for (uint32_t i = 0; i < in->selected; i++) {
-            uint32_t row = batch_row(in, i);
-            found[row] = text_found(set, values->as.texts[row]);
-        }
-    } else if (in->selection) {
-        for (uint32_t i = 0; i < in->selected; i++) {
-            uint32_t row = in->selection[i];
-            found[row] = number_found(set, (uint64_t)values->as.integers[row]);
-        }
-    } else {
-        for (uint32_t row = 0; row < in->row_count; row++)
-            found[row] = number_found(set, (uint64_t)values->as.integers[row]);
-    }
+    if (set->is_text)
+        texts_find(set, values->as.texts, in, found);
+    else
+        numbers_find(set, values->as.integers, in, found);
 }
