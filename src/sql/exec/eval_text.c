@@ -35,10 +35,18 @@ static status_t too_large(const struct eval *eval, struct error *error)
     return error_sql(error, "54000", eval->expr->position, "requested length too large");
 }
 
-/* Byte offset of the character number `count` (from 0), or the end. */
+/* Byte offset of the character number `count` (from 0), or the end. Eight characters at a time as
+ * long as each is one byte. */
 static size_t char_offset(struct slice text, uint64_t count)
 {
+    const uint64_t high_bits = 0x8080808080808080;
     size_t offset = 0;
+    while (text.size - offset >= 8 && (get_u64_le(text.data + offset) & high_bits) == 0) {
+        if (count < 8)
+            return offset + count;
+        offset += 8;
+        count -= 8;
+    }
     while (offset < text.size && count > 0) {
         offset++;
         while (offset < text.size && (text.data[offset] & 0xc0) == 0x80)

@@ -190,6 +190,36 @@ static void test_in(void **state)
                          INT(3), INT(2), INT(1), NULL));
 }
 
+/* Of a text with characters of one and of two bytes, wherever the latter stand: the parts are what
+ * counting one character after the other gives. */
+static void test_parts_of_text(void **state)
+{
+    (void)state;
+    enum { CHARACTERS = 20 };
+    for (uint32_t wide = 0; wide < CHARACTERS; wide++) {
+        char text[CHARACTERS * 2 + 1];
+        uint32_t begin[CHARACTERS + 1], size = 0;
+        for (uint32_t i = 0; i < CHARACTERS; i++) {
+            begin[i] = size;
+            if (i == wide || i == 2 * wide)
+                text[size++] = (char)0xc3;
+            text[size] = (char)(i == wide || i == 2 * wide ? 0xa9 : 'a' + i);
+            size++;
+        }
+        begin[CHARACTERS] = size;
+        text[size] = 0;
+        for (uint32_t from = 0; from < CHARACTERS; from += 3) {
+            for (uint32_t to = from; to <= CHARACTERS; to++) {
+                char part[sizeof text];
+                uint32_t part_size = begin[to] - begin[from];
+                memcpy(part, text + begin[from], part_size);
+                part[part_size] = 0;
+                CHECK(part, CALL(CALL_SUBSTRING, T, TXT(text), INT(from + 1), INT(to - from)));
+            }
+        }
+    }
+}
+
 static void test_text(void **state)
 {
     (void)state;
@@ -433,6 +463,7 @@ int main(void)
         TEST(test_logic_is_lazy),
         TEST(test_in),
         TEST(test_text),
+        TEST(test_parts_of_text),
         TEST(test_like),
         TEST(test_cast),
         TEST(test_parameters),
