@@ -9,8 +9,9 @@ of seeds it took, what was said. Exit code 1 when one was not caught within N se
 
 The product's own assertions are off in the copy: what is tried here are the simulator's checkers.
 
---check only looks whether each bug still has its place in the sources, which is how a test keeps this
-file up to date: a bug is a piece of text that occurs once, and what stands there instead.
+--check only looks whether each bug still has its place in the sources, and whether the copy has all that
+its build asks for, which is how a test keeps this file up to date: a bug is a piece of text that occurs
+once, and what stands there instead.
 """
 import argparse
 import os
@@ -18,6 +19,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 COPY = os.path.join(ROOT, "build-bugs", "tree")
@@ -165,7 +167,7 @@ def check():
 
 def tree_copy():
     files = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", "src", "tests",
-                            "include", "protobuf", "meson.build", "meson_options.txt"],
+                            "include", "protobuf", "tools", "docs", "meson.build", "meson_options.txt"],
                            stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
     for file in files:
         path = os.path.join(COPY, file)
@@ -180,12 +182,18 @@ def tree_copy():
     write(COPY, CHECK_H, quiet)
 
 
+def configure(directory):
+    # A bug may leave something unused.
+    done = subprocess.run(["meson", "setup", directory, COPY, "-Dc_args=-Wno-error"],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(done.stdout)
+
+
 def build():
     directory = os.path.join(COPY, "build")
     if not os.path.exists(os.path.join(directory, "build.ninja")):
-        # A bug may leave something unused.
-        subprocess.run(["meson", "setup", directory, COPY, "-Dc_args=-Wno-error"],
-                       stdout=subprocess.DEVNULL, check=True)
+        configure(directory)
     done = subprocess.run(["ninja", "-C", directory, "tests/sim/sim"], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode != 0:
@@ -225,9 +233,13 @@ def main():
     lost = list(check())
     for line in lost:
         print(line)
-    if options.check or lost:
-        return 1 if lost else 0
+    if lost:
+        return 1
     tree_copy()
+    if options.check:
+        with tempfile.TemporaryDirectory() as directory:
+            configure(os.path.join(directory, "build"))
+        return 0
     missed = 0
     print("| bug | seeds | what was said |\n| --- | --- | --- |", flush=True)
     for bug in BUGS:
