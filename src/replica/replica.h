@@ -197,6 +197,7 @@ struct replica_identity {
     bool has_cluster_id;
     uint8_t cluster_id[REPLICA_CLUSTER_ID_SIZE];
     bool placed; /* it knows the members of its cluster: config.members and joins do not count */
+    bool fresh;  /* the directory was nobody's until this call */
 };
 /* Reads it, and makes the directory node `id`'s when it is new: a node that joins is asked for its
  * uid (REPLICA_ADMIN_ADD) before it can be opened. Offline. ERR_INVALID: as replica_open. */

@@ -266,12 +266,15 @@ status_t replica_identity(struct env *env, const char *dir, uint64_t id,
                           struct replica_identity *out, struct error *error)
 {
     struct replica__identity identity;
+    bool fresh = replica__identity_read(env, dir, &identity, NULL) == ERR_NOT_FOUND;
     status_t status = replica__identity_load(env, dir, id, &identity, error);
     if (status != OK)
         return status;
+    ASSERT(!fresh || identity.first.count == 0);
     *out = (struct replica_identity){.uid = identity.uid,
                                      .has_cluster_id = identity.has_cluster_id,
-                                     .placed = identity.first.count > 0};
+                                     .placed = identity.first.count > 0,
+                                     .fresh = fresh};
     memcpy(out->cluster_id, identity.cluster_id, sizeof out->cluster_id);
     return OK;
 }

@@ -80,19 +80,15 @@ static status_t ask_once(const struct server_config *config, uint64_t uid,
     return error->status;
 }
 
-status_t join_ask(const struct server_config *config, struct server_joined *out,
-                  struct error *error)
+status_t join_ask(const struct server_config *config, const struct replica_identity *identity,
+                  struct server_joined *out, struct error *error)
 {
-    struct replica_identity identity;
-    *out = (struct server_joined){0};
-    status_t status = replica_identity(env_real(), config->data_dir, config->id, &identity, error);
-    if (status != OK)
-        return status;
-    out->placed = identity.placed;
-    if (identity.placed)
+    status_t status;
+    *out = (struct server_joined){.placed = identity->placed};
+    if (identity->placed)
         return OK;
     for (uint32_t round = 0;; round++) {
-        status = ask_once(config, identity.uid, out, error);
+        status = ask_once(config, identity->uid, out, error);
         if (status != ERR_UNREACHABLE)
             break;
         if (round % COMPLAIN_EVERY == 0)

@@ -377,8 +377,8 @@ static bool address_numeric(const char *host, uint16_t port, struct sockaddr_sto
            uv_ip6_addr(host, port, (struct sockaddr_in6 *)out) == 0;
 }
 
-static status_t address_resolve(struct node *node, const char *address,
-                                struct sockaddr_storage *out, struct error *error)
+static status_t address_resolve(uv_loop_t *loop, const char *address, struct sockaddr_storage *out,
+                                struct error *error)
 {
     char host[SERVER_ADDRESS_MAX];
     uint16_t port;
@@ -389,7 +389,7 @@ static status_t address_resolve(struct node *node, const char *address,
     snprintf(service, sizeof service, "%u", port);
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     uv_getaddrinfo_t request;
-    int result = uv_getaddrinfo(&node->loop, &request, NULL, host, service, &hints);
+    int result = uv_getaddrinfo(loop, &request, NULL, host, service, &hints);
     if (result != 0)
         return error_set(error, ERR_UNREACHABLE, "could not resolve \"%s\": %s", host,
                          uv_strerror(result));
@@ -398,24 +398,45 @@ static status_t address_resolve(struct node *node, const char *address,
     return OK;
 }
 
-status_t listener_open(struct node *node, const char *address, struct error *error)
+static status_t listen_at(uv_tcp_t *tcp, const char *address, struct error *error)
 {
     struct sockaddr_storage where = {0};
-    status_t status = address_resolve(node, address, &where, error);
+    status_t status = address_resolve(tcp->loop, address, &where, error);
     if (status != OK)
         return status;
+    int result = uv_tcp_bind(tcp, (struct sockaddr *)&where, 0);
+    if (result == 0)
+        result = uv_listen((uv_stream_t *)tcp, BACKLOG, on_connection);
+    if (result != 0)
+        return error_set(error, ERR_UNREACHABLE, "could not listen on %s: %s", address,
+                         uv_strerror(result));
+    return OK;
+}
+
+status_t listener_open(struct node *node, const char *address, struct error *error)
+{
+    ASSERT(!node->listener);
     struct listener *listener = mem_zalloc(1, sizeof *listener);
     listener->node = node;
     uv_tcp_init(&node->loop, &listener->tcp);
     listener->tcp.data = listener;
     node->listener = listener;
-    int result = uv_tcp_bind(&listener->tcp, (struct sockaddr *)&where, 0);
-    if (result == 0)
-        result = uv_listen((uv_stream_t *)&listener->tcp, BACKLOG, on_connection);
-    if (result != 0)
-        return error_set(error, ERR_UNREACHABLE, "could not listen on %s: %s", address,
-                         uv_strerror(result));
-    return OK;
+    return listen_at(&listener->tcp, address, error);
+}
+
+status_t listener_try(const char *address, struct error *error)
+{
+    uv_loop_t loop;
+    uv_tcp_t tcp;
+    int result = uv_loop_init(&loop);
+    ASSERT(result == 0);
+    uv_tcp_init(&loop, &tcp);
+    status_t status = listen_at(&tcp, address, error);
+    uv_close((uv_handle_t *)&tcp, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    result = uv_loop_close(&loop);
+    ASSERT(result == 0);
+    return status;
 }
 
 static void listener_free(uv_handle_t *handle)

@@ -466,13 +466,15 @@ static status_t listen_start(struct node *node, struct error *error)
     struct replica_members members;
     replica_members(node->replica, &members);
     const struct replica_member *own = node_member(&members, node->config.id);
-    if (node->config.listen_known && own && *own->address)
+    if (!node->listener && node->config.listen_known && own && *own->address)
         memcpy(node->config.listen, own->address, sizeof own->address);
     if (own &&
         (strncmp(own->address, "0.0.0.0:", 8) == 0 || strncmp(own->address, "[::]:", 5) == 0))
         log_warn("server", "no other node can reach this one at %s: give it --advertise",
                  own->address);
-    status_t status = *node->config.listen ? listener_open(node, node->config.listen, error) : OK;
+    status_t status = OK;
+    if (!node->listener && *node->config.listen)
+        status = listener_open(node, node->config.listen, error);
     if (status == OK)
         peers_update(node, &members);
     return status;
@@ -502,7 +504,11 @@ status_t node_create(const struct server_config *config, struct node **out, stru
     }
     sql_engine_internal_set(node->engine, node_internal, node);
     node->grpc = grpc_open(node);
-    status_t status = replica_start(node, error);
+    status_t status = OK;
+    if (node->config.first)
+        status = listener_open(node, node->config.listen, error);
+    if (status == OK)
+        status = replica_start(node, error);
     if (status == OK) /* the directory is known to be nobody else's */
         status = spill_start(node, error);
     if (status == OK)

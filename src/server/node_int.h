@@ -152,8 +152,8 @@ void node_hand_over_cancel(struct node *node);
 
 /* join.c: asks the members named in the configuration to be taken in, until one of them answers.
  * ERR_INVALID, ERR_EXISTS: it is refused. Blocks; before there is a node. */
-status_t join_ask(const struct server_config *config, struct server_joined *out,
-                  struct error *error);
+status_t join_ask(const struct server_config *config, const struct replica_identity *identity,
+                  struct server_joined *out, struct error *error);
 
 /* stranger.c: what to say to a client whose first bytes are none of HTTP/2's. */
 enum stranger {
@@ -165,6 +165,8 @@ enum stranger stranger_answer(struct slice first, struct buffer *out);
 
 /* listener.c: sockets and the gRPC connections on them */
 status_t listener_open(struct node *node, const char *address, struct error *error);
+/* Could a node listen there now? Nothing stays open. */
+status_t listener_try(const char *address, struct error *error);
 void listener_close(struct node *node);
 /* A connected socket, taken over, served as if it had been accepted. */
 status_t conn_adopt(struct node *node, int fd, struct error *error);

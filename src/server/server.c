@@ -138,18 +138,43 @@ static void peers_compare(const struct server_config *config, struct node *node)
     buffer_free(&text);
 }
 
+/* A directory that knows no address of the node cannot tell where to listen: then it is where the
+ * others are told. */
+static void first_start(const struct server_config *config, const struct replica_identity *identity,
+                        struct server_config *complete)
+{
+    complete->first = !identity->placed && *config->listen;
+    if (complete->first && config->listen_known && *config->advertise)
+        memcpy(complete->listen, config->advertise, sizeof complete->listen);
+}
+
+/* Nobody was told of the directory, and nothing is in it. */
+static void forget(const struct server_config *config)
+{
+    struct error error;
+    if (replica_identity_forget(env_real(), config->data_dir, &error) != OK)
+        log_warn("server", "could not clear the data directory: %s", error.message);
+}
+
 static status_t create(const struct server_config *config, struct node **out, struct error *error)
 {
     struct server_config complete = *config;
     struct server_joined joined;
-    struct replica_identity identity = {0};
-    status_t status = *config->join ? join_ask(config, &joined, error)
-                                    : replica_identity(env_real(), config->data_dir, config->id,
-                                                       &identity, error);
+    struct replica_identity identity;
+    status_t status = replica_identity(env_real(), config->data_dir, config->id, &identity, error);
     if (status != OK)
         return status;
-    complete.joined = *config->join ? &joined : NULL;
-    status = node_create(&complete, out, error);
+    first_start(config, &identity, &complete);
+    if (complete.first && *config->join) /* before the cluster takes it in */
+        status = listener_try(complete.listen, error);
+    bool asked = status == OK && *config->join;
+    if (asked)
+        status = join_ask(&complete, &identity, &joined, error);
+    complete.joined = asked ? &joined : NULL;
+    if (status == OK)
+        status = node_create(&complete, out, error);
+    if (status != OK && identity.fresh && !asked)
+        forget(config);
     if (status != OK || *config->join)
         return status;
     if (identity.placed)

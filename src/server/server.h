@@ -48,6 +48,9 @@ struct server_config {
     char join[1024];
     bool learner;                       /* it joins to stay without a vote */
     const struct server_joined *joined; /* server_run's own: what the answer to joining was */
+    /* server_run's own: the directory knows no cluster yet. It gets one only when the node listens,
+     * so that a start that fails for its address can be made again with other peers. */
+    bool first;
     enum log_level log_level;
     uint32_t tick_ms;           /* 0: 50 */
     uint32_t election_ticks;    /* 0: 12; a timeout is 1 to 2 times that */

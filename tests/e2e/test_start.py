@@ -1,5 +1,6 @@
 """What a node says at its start, and what commands say of nodes that are not there."""
 import os
+import socket
 
 from harness import (TOYDB, Cluster, Node, free_ports, main, run, scratch, test, wait_for)
 
@@ -44,6 +45,49 @@ def peers_that_the_directory_knows_otherwise():
     until_it_leads(node)
     assert "--peers" not in node.log_text(), node.log_text()
     assert node.stop() == 0
+
+
+def on_a_taken_port(node):
+    """Starts it while another listens at its address: it fails, and its directory stays empty."""
+    with socket.create_server(("127.0.0.1", node.port)):
+        node.start()
+        assert node.exit_code() == 1
+    assert "address already in use" in node.log_text(), node.log_text()
+    assert os.listdir(node.dir) == [], os.listdir(node.dir)
+    os.truncate(node.log, 0)
+
+
+@test
+def a_start_that_cannot_listen_founds_nothing():
+    node = alone("taken")
+    on_a_taken_port(node)
+    # What it belongs to is for the start that succeeds to say: here its number, and two peers.
+    node.id = 2
+    node.extra = ["--peers", f"1=127.0.0.1:1,2={node.address}"]
+    node.start()
+    assert [member.id for member in node.state().nodes] == [1, 2], node.state()
+    assert "--peers" not in node.log_text(), node.log_text()
+    assert node.stop() == 0
+    # A directory that is a node's keeps what it has.
+    with socket.create_server(("127.0.0.1", node.port)):
+        node.start()
+        assert node.exit_code() == 1
+    assert os.path.exists(os.path.join(node.dir, "IDENTITY"))
+
+
+@test
+def a_start_that_cannot_listen_joins_nothing():
+    with Cluster(nodes=1) as cluster:
+        port, = free_ports(1)
+        node = Node(None, 2, port, os.path.join(scratch, "taken_too"),
+                    ["--join", cluster.nodes[0].address])
+        on_a_taken_port(node)
+        assert [member.id for member in cluster.nodes[0].state().nodes] == [1]
+        node.id = 3
+        node.start()
+        wait_for(lambda: node.state().leader == 1, "the leader")
+        assert [member.id for member in cluster.nodes[0].state().nodes] == [1, 3]
+        assert node.stop() == 0
 
 
 @test
