@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -16,6 +17,18 @@
 
 /* ---- configuration ------------------------------------------------------------------------------
  */
+
+/* An address that was read already; names of hosts know no case. */
+static bool address_is(const char *address, const char *host, uint16_t port)
+{
+    char other_host[SERVER_ADDRESS_MAX];
+    uint16_t other_port;
+    struct error ignored;
+    status_t status =
+        server_address_parse(address, other_host, sizeof other_host, &other_port, &ignored);
+    ASSERT(status == OK);
+    return port == other_port && strcasecmp(host, other_host) == 0;
+}
 
 static status_t peer_parse(const char *text, size_t size, struct server_config *config,
                            struct error *error)
@@ -34,9 +47,14 @@ static status_t peer_parse(const char *text, size_t size, struct server_config *
     status_t status = server_address_parse(end + 1, host, sizeof host, &port, error);
     if (status != OK)
         return status;
-    for (uint32_t i = 0; i < config->peer_count; i++)
+    for (uint32_t i = 0; i < config->peer_count; i++) {
         if (config->peers[i].id == id)
             return error_set(error, ERR_INVALID, "node %llu is named twice among the peers", id);
+        if (address_is(config->peers[i].address, host, port))
+            return error_set(error, ERR_INVALID,
+                             "nodes %" PRIu64 " and %llu have the same address, %s",
+                             config->peers[i].id, id, end + 1);
+    }
     if (config->peer_count == SERVER_NODES_MAX)
         return error_set(error, ERR_INVALID, "more than %d peers", SERVER_NODES_MAX);
     struct server_peer *peer = &config->peers[config->peer_count];

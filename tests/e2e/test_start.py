@@ -128,6 +128,10 @@ def arguments_that_cannot_be():
     assert code == 1 and f"\"{path}\" is not a directory" in err, (code, err)
     code, _, err = run([TOYDB, "start", "--data", path, "--id", "99999999999"])
     assert code == 64 and "--id must be a number from 1 to 4294967295" in err, (code, err)
+    code, _, err = run([TOYDB, "start", "--data", os.path.join(scratch, "twice"), "--peers",
+                        "1=127.0.0.1:9821,2=127.0.0.1:9821"])
+    assert code == 64 and "nodes 1 and 2 have the same address, 127.0.0.1:9821" in err, (code, err)
+    assert not os.path.exists(os.path.join(scratch, "twice"))
 
 
 main()

@@ -168,7 +168,7 @@ static void test_no_leader(void **state)
     struct error error;
     struct server_config config = {.id = 1, .tick_ms = 5};
     assert_int_equal(
-        server_peers_parse("1=127.0.0.1:1,2=127.0.0.1:1,3=127.0.0.1:1", &config, &error), OK);
+        server_peers_parse("1=127.0.0.1:1,2=127.0.0.1:2,3=127.0.0.1:3", &config, &error), OK);
     harness_open_config(&h, &config);
     client_open(&h);
     NodeRequest remove = NODE_REQUEST__INIT;

@@ -59,14 +59,26 @@ static void test_addresses(void **state)
 static void test_peers(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"1",     "1=",           "=h:1", "0=h:1",  "1=h:1,1=h:2",
-                                      "x=h:1", "1=h:1,,2=h:2", "1=h",  "-1=h:1", "4294967296=h:1"};
+    static const char *const bad[] = {"1",
+                                      "1=",
+                                      "=h:1",
+                                      "0=h:1",
+                                      "1=h:1,1=h:2",
+                                      "x=h:1",
+                                      "1=h:1,,2=h:2",
+                                      "1=h",
+                                      "-1=h:1",
+                                      "4294967296=h:1",
+                                      "1=h:1,2=h:1",
+                                      "1=h:1,2=h:2,3=H:01",
+                                      "1=[::1]:5,2=::1:5"};
     static struct server_config config;
     struct error error;
     assert_int_equal(server_peers_parse("1=h:1,22=[::1]:2", &config, &error), OK);
     assert_int_equal(config.peer_count, 2);
     assert_int_equal(config.peers[1].id, 22);
     assert_string_equal(config.peers[1].address, "[::1]:2");
+    assert_int_equal(server_peers_parse("1=h:1,2=h:2,3=g:1", &config, &error), OK);
     assert_int_equal(server_peers_parse("", &config, &error), OK);
     assert_int_equal(config.peer_count, 0);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

@@ -349,7 +349,7 @@ static void test_no_quorum(void **state)
     struct error error;
     struct server_config config = {.id = 1, .tick_ms = 5, .quorum_timeout_us = 300000};
     assert_int_equal(
-        server_peers_parse("1=127.0.0.1:1,2=127.0.0.1:1,3=127.0.0.1:1", &config, &error), OK);
+        server_peers_parse("1=127.0.0.1:1,2=127.0.0.1:2,3=127.0.0.1:3", &config, &error), OK);
     harness_open_config(&h, &config);
     struct call *calls[40];
     for (int i = 0; i < 40; i++) {
