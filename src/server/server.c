@@ -132,27 +132,37 @@ static void files_limit_raise(void)
         log_warn("server", "could not raise the limit of open files");
 }
 
-/* Of a directory that knows its cluster: do the peers given here name other nodes? They do not
- * count then, and whoever gave them should know. */
+/* Of a directory that knows its cluster: who is a member is its to say, and whoever gave other
+ * peers should know. Where the others are, though, the peers say as well as it does (peer.c); and
+ * where this one is, which it tells the cluster (node_admin.c). */
 static void peers_compare(const struct server_config *config, struct node *node)
 {
     struct replica_members members;
     replica_members(node->replica, &members);
-    uint32_t same = 0;
-    for (uint32_t i = 0; i < config->peer_count; i++)
-        for (uint32_t k = 0; k < members.count; k++)
-            same += members.items[k].id == config->peers[i].id &&
-                    strcmp(members.items[k].address, config->peers[i].address) == 0;
-    if (config->peer_count == 0 || (same == config->peer_count && same == members.count))
+    uint32_t named = 0, moved = 0;
+    for (uint32_t i = 0; i < config->peer_count; i++) {
+        const struct replica_member *member = node_member(&members, config->peers[i].id);
+        named += member != NULL;
+        moved += member && member->id != config->id &&
+                 strcmp(member->address, config->peers[i].address) != 0;
+    }
+    bool same = named == config->peer_count && named == members.count;
+    if (config->peer_count == 0 || (same && !moved))
         return;
     struct buffer text = {0};
     for (uint32_t i = 0; i < members.count; i++)
         buffer_printf(&text, "%s%" PRIu64 "=%s", i ? "," : "", members.items[i].id,
                       members.items[i].address);
-    log_warn("server",
-             "--peers is for the first start and does not count: the data directory knows the "
-             "cluster as %.*s",
-             (int)text.size, (const char *)text.data);
+    if (!same)
+        log_warn("server",
+                 "--peers names other nodes than the members, which it can do at the first start "
+                 "only: the data directory knows the cluster as %.*s",
+                 (int)text.size, (const char *)text.data);
+    if (moved)
+        log_info("server",
+                 "--peers has other addresses for %" PRIu32 " of the other nodes, which are tried "
+                 "as well: the data directory knows the cluster as %.*s",
+                 moved, (int)text.size, (const char *)text.data);
     buffer_free(&text);
 }
 

@@ -335,6 +335,10 @@ def a_cluster_moves_as_a_whole():
                        [node.address for node in there.nodes] for state in states)
         wait_for(known, "the new addresses to be known")
         for node in there.nodes:
+            said = [line for line in node.log_text().splitlines() if "--peers" in line]
+            assert len(said) == 1, said
+            assert "--peers has other addresses for 2 of the other nodes" in said[0], said
+            assert f"knows the cluster as {cluster.peers}" in said[0], said
             node.extra = []
             assert node.stop() == 0
             node.start()

@@ -38,6 +38,8 @@ def peers_that_the_directory_knows_otherwise():
     node.start()
     until_it_leads(node)
     assert f"knows the cluster as 1={node.address}" in node.log_text(), node.log_text()
+    assert "--peers names other nodes than the members" in node.log_text(), node.log_text()
+    assert "other addresses" not in node.log_text(), node.log_text()
     assert node.stop() == 0
     os.truncate(node.log, 0)
     node.extra = ["--peers", f"1={node.address}"]
