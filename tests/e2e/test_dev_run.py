@@ -2,6 +2,7 @@
 import glob
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -231,6 +232,39 @@ def a_terminal():
     assert not processes(directory), "nodes are left"
     code, out, err = dev_run("SELECT count(*) AS n FROM kept;", "--dir", directory, "--format", "csv")
     assert (code, out) == (0, "n\n3\n"), (code, out, err)
+
+
+def executable(directory, name, text):
+    path = os.path.join(directory, name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\n" + text)
+    os.chmod(path, 0o755)
+
+
+@test
+def another_system_is_asked_for_what_the_build_needs():
+    """Without apt: a PATH on which all tools are, and a pkg-config that lacks one library."""
+    tools = os.path.join(scratch, "tools")
+    os.mkdir(tools)
+    os.symlink(shutil.which("dirname"), os.path.join(tools, "dirname"))
+    for name in ("meson", "ninja", "cc", "protoc", "protoc-c", "python3"):
+        executable(tools, name, "exit 0\n")
+    needed = set()
+    for path in [os.path.join(SOURCE, "meson.build"), os.path.join(SOURCE, "protobuf", "meson.build"),
+                 *glob.glob(os.path.join(SOURCE, "src", "**", "meson.build"), recursive=True)]:
+        with open(path, encoding="utf-8") as file:
+            needed |= set(re.findall(r"\bdependency\('([^']+)'", file.read()))
+    needed.discard("threads")  # the compiler's own
+    assert "libxxhash" in needed, needed
+    for missing in [None, *sorted(needed)]:
+        executable(tools, "pkg-config", f"case \" $* \" in *\" {missing} \"*) exit 1 ;; esac\n")
+        code, out, err = run(["/usr/bin/env", f"PATH={tools}", DEV, "deps"])
+        assert code == (1 if missing else 0) and not out, (missing, code, out, err)
+        if missing:
+            word = re.sub(r"^lib|\d?-\d+$", "", missing)
+            for installer in ("dnf install", "brew install"):
+                hint = err[err.index(installer):].split("brew" if installer[0] == "d" else "pip")[0]
+                assert word in hint, (missing, hint)
 
 
 main()
