@@ -32,7 +32,7 @@ static void number_or_null(struct sql_rows *rows, int64_t number)
 
 static void text_values(struct sql_rows *rows, struct type_spec type)
 {
-    bool limited = type.kind == SQL_TEXT && type.length_max > 0;
+    bool limited = type.kind == SQL_TEXT && type_spec_limits(type);
     int64_t length = limited ? (int64_t)(type.length_max & ~TYPE_LENGTH_CHAR) : NONE;
     number_or_null(rows, length);
     number_or_null(rows, limited                 ? length * BYTES_OF_CHARACTER

@@ -43,7 +43,7 @@ status_t exec__check_row(const struct exec *exec, const struct table *table, str
             continue;
         }
         ASSERT(row[i].type == column->type.kind);
-        if (column->type.length_max == 0 || exec->context.no_lengths)
+        if (!type_spec_limits(column->type) || exec->context.no_lengths)
             continue;
         struct value assigned;
         status_t status =

@@ -252,7 +252,7 @@ struct expr {
     uint32_t argument_count;
     bool is_volatile;    /* random(), or has it inside: not folded, not moved */
     uint32_t cast_limit; /* EXPR_CAST: `length_max` of the type it is to (struct type_spec); while
-                            planning, of another one that is a CHAR(n): that type's */
+                            planning, of any text: that of what it was declared as */
     const struct subplan *subplan;  /* EXPR_SUBQUERY */
     const struct copy_format *copy; /* of CALL_COPY_LINE */
     bool is_implicit;               /* EXPR_CAST: nobody wrote it */

@@ -16,7 +16,8 @@
 
 uint32_t plan__text_length(const struct expr *expr)
 {
-    return expr->type == SQL_TEXT && expr->kind != EXPR_CAST ? expr->cast_limit : 0;
+    ASSERT(expr->type < SQL_TYPE_COUNT);
+    return expr->type == SQL_TEXT ? expr->cast_limit : 0;
 }
 
 static bool is_char(const struct expr *expr)
@@ -44,10 +45,17 @@ static bool is_literal(const struct expr *expr)
 static struct expr *with_length(struct planner *planner, const struct expr *expr, uint32_t length)
 {
     struct expr *copy = arena_alloc(planner->arena, sizeof *copy);
-    ASSERT(expr->kind != EXPR_CAST || length == 0);
+    ASSERT(expr->type == SQL_TEXT);
+    ASSERT(expr->kind != EXPR_CAST || length == 0 || length == TYPE_LENGTH_VARCHAR);
     *copy = *expr;
     copy->cast_limit = length;
     return copy;
+}
+
+struct expr *plan__text_declared(struct planner *planner, struct expr *expr, uint32_t length)
+{
+    ASSERT(length == 0 || length == TYPE_LENGTH_VARCHAR);
+    return plan__text_length(expr) == length ? expr : with_length(planner, expr, length);
 }
 
 static struct expr *trimmed(struct planner *planner, struct expr *expr)
@@ -181,7 +189,7 @@ uint32_t plan__char_unify(struct planner *planner, struct expr **items, uint32_t
         else
             plan__char_to_text(planner, &items[i]);
     }
-    return length & TYPE_LENGTH_CHAR;
+    return length & TYPE_LENGTH_CHAR ? TYPE_LENGTH_CHAR : length ? TYPE_LENGTH_VARCHAR : 0;
 }
 
 uint32_t plan__char_unify_two(struct planner *planner, struct expr **left, struct expr **right,

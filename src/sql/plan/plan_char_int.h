@@ -4,9 +4,13 @@
 
 #include "sql/plan/plan_int.h"
 
-/* What a text was declared as: n of a VARCHAR(n), n with TYPE_LENGTH_CHAR of a CHAR(n),
+/* What a text was declared as: n of a VARCHAR(n), TYPE_LENGTH_VARCHAR
+ * of one without a length, n with TYPE_LENGTH_CHAR of a CHAR(n),
  * TYPE_LENGTH_CHAR alone of one that has come of several lengths; otherwise 0. */
 uint32_t plan__text_length(const struct expr *expr);
+/* A text, which is no CHAR, as one that was declared a TEXT, 0, or a VARCHAR, TYPE_LENGTH_VARCHAR.
+ */
+struct expr *plan__text_declared(struct planner *planner, struct expr *expr, uint32_t length);
 /* A CHAR of any length or of none: *expr becomes the text that it is for all but who shows it. */
 void plan__char_to_text(struct planner *planner, struct expr **expr);
 /* Likewise: becomes the text with its blanks. */

@@ -354,7 +354,9 @@ status_t plan__type_cast(struct planner *planner, struct expr *operand, struct t
         expr = cast_node(planner, operand, spec.kind, position);
         expr->cast_limit = spec.kind == SQL_TEXT ? 0 : spec.length_max;
     }
-    if (spec.kind == SQL_TEXT && spec.length_max > 0) {
+    if (spec.kind == SQL_TEXT && !type_spec_limits(spec))
+        expr = plan__text_declared(planner, expr, spec.length_max);
+    else if (spec.kind == SQL_TEXT) {
         /* An explicit cast to varchar(n) cuts. */
         int64_t characters = spec.length_max & ~TYPE_LENGTH_CHAR;
         struct expr *length = plan__constant(planner, value_integer(characters), position);

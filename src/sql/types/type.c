@@ -51,9 +51,9 @@ static const struct spelling spellings[] = {
     {"dec", {.kind = SQL_NUMERIC}, LENGTH_DIGITS},
     {"text", {.kind = SQL_TEXT}, LENGTH_NONE},
     {"string", {.kind = SQL_TEXT}, LENGTH_NONE},
-    {"varchar", {.kind = SQL_TEXT}, LENGTH_CHARACTERS},
-    {"character varying", {.kind = SQL_TEXT}, LENGTH_CHARACTERS},
-    {"char varying", {.kind = SQL_TEXT}, LENGTH_CHARACTERS},
+    {"varchar", {.kind = SQL_TEXT, .length_max = TYPE_LENGTH_VARCHAR}, LENGTH_CHARACTERS},
+    {"character varying", {.kind = SQL_TEXT, .length_max = TYPE_LENGTH_VARCHAR}, LENGTH_CHARACTERS},
+    {"char varying", {.kind = SQL_TEXT, .length_max = TYPE_LENGTH_VARCHAR}, LENGTH_CHARACTERS},
     {"character", {.kind = SQL_TEXT, .length_max = TYPE_LENGTH_CHAR | 1}, LENGTH_CHARACTERS},
     {"char", {.kind = SQL_TEXT, .length_max = TYPE_LENGTH_CHAR | 1}, LENGTH_CHARACTERS},
     {"bytea", {.kind = SQL_BYTEA}, LENGTH_NONE},
@@ -94,7 +94,9 @@ const char *type_name(enum sql_type type)
 void type_spec_name(struct type_spec spec, char *out, size_t size)
 {
     ASSERT(out && size > 0);
-    if (spec.kind == SQL_TEXT && spec.length_max)
+    if (spec.kind == SQL_TEXT && spec.length_max == TYPE_LENGTH_VARCHAR)
+        snprintf(out, size, "character varying");
+    else if (spec.kind == SQL_TEXT && spec.length_max)
         snprintf(out, size, "character%s(%u)", spec.length_max & TYPE_LENGTH_CHAR ? "" : " varying",
                  spec.length_max & ~TYPE_LENGTH_CHAR);
     else if (spec.kind == SQL_INTEGER && spec.length_max)

@@ -77,15 +77,25 @@ static inline bool type_key_is_exact(enum sql_type type)
 
 /* In the length of a text: blanks at the end mean nothing, and are not kept. */
 #define TYPE_LENGTH_CHAR (UINT32_C(1) << 31)
+/* The length of a VARCHAR that is told none, more than any text has: what sets it apart from a
+ * TEXT. Catalogs that were written before it was kept have 0 for it, which is a TEXT. */
+#define TYPE_LENGTH_VARCHAR (UINT32_C(1) << 30)
 
 /* A declared column type: `kind` and what limits its values. */
 struct type_spec {
     enum sql_type kind;
-    uint32_t length_max; /* SQL_TEXT: characters, 0: no limit; of CHAR(n) with
-                            TYPE_LENGTH_CHAR.  SQL_INTEGER: 16 or 32 for SMALLINT
-                            and INT4, 0: all 64 bits.  SQL_NUMERIC: precision * 256 + scale, 0: no
-                            limit.  Times, timestamps: digits of the second + 1, 0: all six */
+    uint32_t
+        length_max; /* SQL_TEXT: characters, 0: no limit; of CHAR(n) with
+                       TYPE_LENGTH_CHAR; or TYPE_LENGTH_VARCHAR.  SQL_INTEGER: 16 or 32 for SMALLINT
+                       and INT4, 0: all 64 bits.  SQL_NUMERIC: precision * 256 + scale, 0: no
+                       limit.  Times, timestamps: digits of the second + 1, 0: all six */
 };
+
+/* Whether there are values of its kind that it cannot hold. */
+static inline bool type_spec_limits(struct type_spec spec)
+{
+    return spec.length_max > 0 && (spec.kind != SQL_TEXT || spec.length_max != TYPE_LENGTH_VARCHAR);
+}
 
 /* "boolean", "integer", "double precision", "text", "timestamp with time zone", ..., "unknown". */
 const char *type_name(enum sql_type type);

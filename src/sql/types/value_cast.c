@@ -372,7 +372,7 @@ status_t value_fit(struct value *value, struct type_spec spec, uint32_t position
 {
     status_t status;
     ASSERT(value->null || value->type == spec.kind);
-    if (value->null || spec.length_max == 0)
+    if (value->null || !type_spec_limits(spec))
         return OK;
     switch (spec.kind) {
     case SQL_TEXT:
