@@ -6,10 +6,10 @@
 #include "sql_int.h"
 
 static status_t plan(struct sql_session *session, const struct ast_statement *statement,
-                     bool no_padding, struct planned *planned)
+                     bool declared, struct planned *planned)
 {
     struct plan_options options = {.sqlite = sql__settings_sqlite(session->settings),
-                                   .no_padding = no_padding};
+                                   .declared = declared};
     sql__internal_options(session, &options);
     sql__planning_begin(session, &options);
     status_t status = plan_statement(statement, session->catalog, &options, &session->run_arena,
@@ -138,9 +138,10 @@ status_t sql__create_view(struct sql_session *session)
 
 /* ---- CREATE TABLE ... AS --------------------------------------------------------------------- */
 
-static status_t make_table(struct sql_session *session, const struct plan *plan,
+static status_t make_table(struct sql_session *session, const struct planned *planned,
                            const char *const *names)
 {
+    const struct plan *plan = planned->root;
     const struct ast_create_table *create = session->statement->as.create_table;
     struct table_definition definition = {
         .name = create->table.text,
@@ -152,7 +153,10 @@ static status_t make_table(struct sql_session *session, const struct plan *plan,
     };
     for (uint32_t i = 0; i < plan->column_count; i++)
         definition.columns[i] = (struct column_definition){
-            .name = names[i], .position = create->table.position, .type = {.kind = plan->types[i]}};
+            .name = names[i],
+            .position = create->table.position,
+            .type = {.kind = plan->types[i], .length_max = planned->declared[i]},
+        };
     status_t status =
         catalog_create_table(session->txn, session->catalog, &definition, &session->error);
     /* A key cannot be named here. */
@@ -202,7 +206,7 @@ status_t sql__create_table_as(struct sql_session *session)
         status = name_columns(session, planned.root, create->names, create->name_count,
                               "CREATE TABLE AS", &names);
     if (!status)
-        status = make_table(session, planned.root, names);
+        status = make_table(session, &planned, names);
     if (!status && !create->no_data)
         status = fill_table(session);
     if (!status && !create->no_data)

@@ -3,6 +3,18 @@
 
 #include "sql/plan/plan_char_int.h"
 
+/* What the columns of the block were declared as. A CHAR without a length is none of a table's. */
+static uint32_t *declared_of(struct planner *planner, const struct query *query)
+{
+    uint32_t count = query->outputs.count;
+    uint32_t *declared = arena_alloc(planner->arena, (count + 1) * sizeof *declared);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t length = plan__declared_length(query->outputs.items[i]);
+        declared[i] = length == TYPE_LENGTH_CHAR ? 0 : length;
+    }
+    return declared;
+}
+
 static status_t plan_select(struct planner *planner, const struct ast_select *ast,
                             struct planned *out)
 {
@@ -12,8 +24,11 @@ static status_t plan_select(struct planner *planner, const struct ast_select *as
     if (status)
         return status;
     const uint32_t *lengths = plan__char_outputs(planner, query);
+    if (planner->options->declared)
+        out->declared = declared_of(planner, query);
     if ((status = plan__finish_query(planner, query, &stage)))
         return status;
+    ASSERT(!out->declared || stage.plan->column_count <= query->outputs.count);
     out->root = plan__char_padded(planner, lengths, stage.plan);
     out->returns_rows = true;
     out->is_short = stage.is_short;

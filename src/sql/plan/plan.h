@@ -252,7 +252,7 @@ struct expr {
     uint32_t argument_count;
     bool is_volatile;    /* random(), or has it inside: not folded, not moved */
     uint32_t cast_limit; /* EXPR_CAST: `length_max` of the type it is to (struct type_spec); while
-                            planning, of any text: that of what it was declared as */
+                            planning, of a column or a text: that of what it was declared as */
     const struct subplan *subplan;  /* EXPR_SUBQUERY */
     const struct copy_format *copy; /* of CALL_COPY_LINE */
     bool is_implicit;               /* EXPR_CAST: nobody wrote it */
@@ -657,7 +657,7 @@ struct plan_options {
     bool no_merge_join, no_decorrelate, no_limit_pushdown, no_prune;
     bool no_grouped;    /* nobody knows that rows come group by group */
     bool no_extremes;   /* min and max by index */
-    bool no_padding;    /* CHAR(n) comes out without its blanks */
+    bool declared;      /* planned.declared is wanted; CHAR(n) comes out without its blanks */
     bool no_one_row;    /* one row is written as many are */
     bool no_same_rows;  /* subqueries over the block's own rows are run */
     bool no_key_filter; /* groups nobody asks for are made */
@@ -702,13 +702,13 @@ struct planned {
     struct plan *root;
     enum sql_type *parameter_types; /* inferred; what stays unknown is text */
     uint32_t parameter_count;
+    uint32_t *declared;        /* `length_max` of a SELECT's columns; NULL: not wanted */
     struct subplan **subplans; /* queries inside expressions */
     uint32_t subplan_count;
     uint32_t cell_count;
     uint32_t working_count; /* of PLAN_RECURSIVE */
     uint32_t common_count;  /* of PLAN_COMMON */
-    /* Tables and views it names itself, and through views. */
-    struct plan_use *uses;
+    struct plan_use *uses;  /* tables and views it names itself, and through views */
     uint32_t use_count;
     bool returns_rows; /* SELECT, VALUES */
     bool is_momentary; /* has rows in it that were made for this one statement */

@@ -64,6 +64,9 @@ static uint32_t aggregate_slot(struct planner *planner, struct query *query,
                     wanted->kind == AGGREGATE_ANY;
     if (is_value)
         slot.length = plan__text_length(wanted->argument);
+    /* There is no min of a VARCHAR, but one of the text that it is. */
+    if (wanted->kind != AGGREGATE_ANY && !(slot.length & TYPE_LENGTH_CHAR))
+        slot.length = 0;
     query->aggregates[query->aggregate_count] = *wanted;
     uint32_t at = plan__add_slot(planner, query, slot);
     query->aggregate_slots[query->aggregate_count++] = at;
@@ -267,7 +270,7 @@ static void add_group(struct planner *planner, struct query *query, struct expr 
             return;
     }
     struct slot slot = {.type = expr->type,
-                        .length = plan__text_length(expr),
+                        .length = plan__declared_length(expr),
                         .relation = NOWHERE,
                         .place = query->groups.count};
     if (expr->kind == EXPR_COLUMN) {

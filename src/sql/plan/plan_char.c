@@ -20,6 +20,13 @@ uint32_t plan__text_length(const struct expr *expr)
     return expr->type == SQL_TEXT ? expr->cast_limit : 0;
 }
 
+uint32_t plan__declared_length(const struct expr *expr)
+{
+    bool kept = expr->kind == EXPR_COLUMN || (expr->kind == EXPR_CAST && !expr->is_implicit);
+    ASSERT(expr->type < SQL_TYPE_COUNT);
+    return kept || expr->type == SQL_TEXT ? expr->cast_limit : 0;
+}
+
 static bool is_char(const struct expr *expr)
 {
     return (plan__text_length(expr) & TYPE_LENGTH_CHAR) != 0;
@@ -214,7 +221,7 @@ uint32_t plan__char_unify_two(struct planner *planner, struct expr **left, struc
 uint32_t *plan__char_outputs(struct planner *planner, const struct query *query)
 {
     uint32_t *lengths = NULL;
-    if (planner->options->sqlite || planner->options->no_padding)
+    if (planner->options->sqlite || planner->options->declared)
         return NULL;
     for (uint32_t i = 0; i < query->outputs.count; i++) {
         const struct expr *output = query->outputs.items[i];

@@ -8,6 +8,8 @@
  * of one without a length, n with TYPE_LENGTH_CHAR of a CHAR(n),
  * TYPE_LENGTH_CHAR alone of one that has come of several lengths; otherwise 0. */
 uint32_t plan__text_length(const struct expr *expr);
+/* `length_max` of what a column, a cast or a text was declared as, 0 of all else. */
+uint32_t plan__declared_length(const struct expr *expr);
 /* A text, which is no CHAR, as one that was declared a TEXT, 0, or a VARCHAR, TYPE_LENGTH_VARCHAR.
  */
 struct expr *plan__text_declared(struct planner *planner, struct expr *expr, uint32_t length);

@@ -64,13 +64,12 @@ static status_t add_relation(struct planner *planner, struct query *query, struc
             slot.name = column->name;
             slot.type = column->type.kind;
             slot.not_null = column->not_null;
-            if (slot.type == SQL_TEXT)
-                slot.length = column->type.length_max;
+            slot.length = column->type.length_max;
             slot.hidden = column->hidden;
         } else {
             slot.name = relation.derived->output_names[i];
             slot.type = relation.derived->outputs.items[i]->type;
-            slot.length = plan__text_length(relation.derived->outputs.items[i]);
+            slot.length = plan__declared_length(relation.derived->outputs.items[i]);
         }
         if (relation.names)
             slot.name = relation.names[i];

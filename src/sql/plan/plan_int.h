@@ -109,7 +109,7 @@ struct slot {
     const char *name;    /* the column's own */
     const char *display; /* as EXPLAIN has it; NULL until asked for */
     enum sql_type type;
-    uint32_t length;   /* as plan__text_length */
+    uint32_t length;   /* as plan__declared_length */
     uint32_t relation; /* place in query->relations, NOWHERE: a group or an aggregate */
     uint32_t place;    /* in the relation's columns */
     bool not_null;     /* in its table; an outer join may still make it NULL */
