@@ -325,6 +325,21 @@ struct type_spec plan_column_type(struct type_spec declared, bool sqlite)
     return declared;
 }
 
+/* A number or a time as one without the limits it was declared with: a cast goes on having them. */
+static struct expr *undeclared(struct planner *planner, struct expr *expr, uint32_t position)
+{
+    ASSERT(expr->type != SQL_TEXT);
+    if (plan__declared_length(expr) == 0)
+        return expr;
+    if (expr->kind == EXPR_CAST)
+        return cast_node(planner, expr, expr->type, position);
+    ASSERT(expr->kind == EXPR_COLUMN);
+    struct expr *copy = arena_alloc(planner->arena, sizeof *copy);
+    *copy = *expr;
+    copy->cast_limit = 0;
+    return copy;
+}
+
 status_t plan__type_cast(struct planner *planner, struct expr *operand, struct type_spec spec,
                          uint32_t position, struct expr **out)
 {
@@ -354,6 +369,8 @@ status_t plan__type_cast(struct planner *planner, struct expr *operand, struct t
         expr = cast_node(planner, operand, spec.kind, position);
         expr->cast_limit = spec.kind == SQL_TEXT ? 0 : spec.length_max;
     }
+    if (spec.kind != SQL_TEXT && spec.length_max == 0)
+        expr = undeclared(planner, expr, position);
     if (spec.kind == SQL_TEXT && !type_spec_limits(spec))
         expr = plan__text_declared(planner, expr, spec.length_max);
     else if (spec.kind == SQL_TEXT) {
