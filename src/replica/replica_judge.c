@@ -213,6 +213,9 @@ void replica__proposal_applied(struct replica *r, uint64_t index, uint64_t versi
         struct txn_outcome outcome;
         struct error error;
         status_t status = txn_outcome_get(r->kv, origin, &outcome, &error);
+        if (status == ERR_NOT_FOUND)
+            status = error_set(&error, ERR_CORRUPT, "the outcome of log entry %llu is not there",
+                               (unsigned long long)index);
         if (status != OK) {
             buffer_free(&proposal.conflict);
             replica__fail(r, &error);
