@@ -173,6 +173,19 @@ static void nodes_audit(struct sim *sim)
             sim_fail(sim, "node %u does not answer in %d s", i + 1, END_US / SECOND_US);
 }
 
+/* Who is still at work, or behind. */
+static void restless(struct sim *sim, int seconds, const char *since)
+{
+    struct buffer busy = {0};
+    sim_clients_describe(sim, &busy);
+    sim_sql_describe(sim, &busy);
+    sim_nodes_describe(sim, &busy);
+    buffer_append_byte(&busy, '\0');
+    sim_fail(sim, "no rest %d s after %s: leader %d;%s", seconds, since,
+             cluster_leader(sim->cluster) + 1, (const char *)busy.data);
+    buffer_free(&busy);
+}
+
 /* Everything comes right once the faults are over. */
 static void end_run(struct sim *sim)
 {
@@ -183,19 +196,12 @@ static void end_run(struct sim *sim)
         /* Checks of consistency come by themselves, too, and are entries of the log. One waits a
          * minute for a node that took over a snapshot from behind it, and the next comes then. */
         if (!cluster_run_until(sim->cluster, 3 * (uint64_t)END_US, at_rest, sim))
-            sim_fail(sim, "no rest %d s after the last check began", 3 * END_US / SECOND_US);
+            restless(sim, 3 * END_US / SECOND_US, "the last check began");
         if (!has_problem(sim))
             sim_check_end(sim);
         return;
     }
-    struct buffer busy = {0};
-    sim_clients_describe(sim, &busy);
-    sim_sql_describe(sim, &busy);
-    sim_nodes_describe(sim, &busy);
-    buffer_append_byte(&busy, '\0');
-    sim_fail(sim, "no rest %d s after the last fault: leader %d;%s", END_US / SECOND_US,
-             cluster_leader(sim->cluster) + 1, (const char *)busy.data);
-    buffer_free(&busy);
+    restless(sim, END_US / SECOND_US, "the last fault");
 }
 
 static void print_line(void *context, const char *line)

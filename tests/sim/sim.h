@@ -219,7 +219,7 @@ bool sim_sql_idle(const struct sim *sim);
 void sim_sql_describe(const struct sim *sim, struct buffer *out);
 /* Asks a node for all that must be true; false when there is nothing to ask. */
 bool sim_sql_audit(struct sim *sim, uint32_t node);
-bool sim_sql_audited(const struct sim *sim);
+bool sim_sql_audited(struct sim *sim);
 
 /* sim_history.c */
 struct sim_verdict *sim_verdict_of(struct sim *sim, uint32_t client, uint64_t sequence);

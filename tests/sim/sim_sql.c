@@ -711,10 +711,16 @@ bool sim_sql_audit(struct sim *sim, uint32_t node)
     return true;
 }
 
-bool sim_sql_audited(const struct sim *sim)
+bool sim_sql_audited(struct sim *sim)
 {
-    const struct sql_client *client = &sim->sql->clients[0];
-    if (!cluster_replica(sim->cluster, sim->sql->final_node)) /* it met damage on its disk */
-        return true;
-    return client->audited == JOB_COUNT - JOB_AUDIT_SUM && client->state == STATE_IDLE;
+    struct sql_client *client = &sim->sql->clients[0];
+    if (cluster_replica(sim->cluster, sim->sql->final_node))
+        return client->audited == JOB_COUNT - JOB_AUDIT_SUM && client->state == STATE_IDLE;
+    /* It met damage on its disk, or has heard that it is no member any more. It is not asked again:
+     * it may never come back. */
+    client_leave(client);
+    client->audited = JOB_COUNT - JOB_AUDIT_SUM;
+    client->open = false;
+    client->state = STATE_IDLE;
+    return true;
 }
