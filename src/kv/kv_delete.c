@@ -58,6 +58,13 @@ static status_t touch_neighbours(struct kv *kv, const struct kv__path *path, str
     return OK;
 }
 
+/* What can fail of a removal at the end of the path: copying the path and merging cannot then. */
+static status_t shrink_prepare(struct kv *kv, const struct kv__path *path, struct error *error)
+{
+    status_t status = path->depth > 0 ? touch_neighbours(kv, path, error) : OK;
+    return status == OK ? kv__alloc_reserve(kv, path->depth + 1, 0, NULL, error) : status;
+}
+
 /* A copy in page `place` of the scratch, 1 or 2: in 0 the parent may be built anew meanwhile. */
 static const struct kv__page *page_copy(struct kv *kv, const struct kv__page *page, uint32_t place)
 {
@@ -205,9 +212,7 @@ status_t kv_delete(struct kv *kv, struct slice key, bool *found, struct error *e
         return status;
     status = kv__tree_long_value(kv, &path, &removed, error);
     if (status == OK)
-        status = touch_neighbours(kv, &path, error);
-    if (status == OK)
-        status = kv__alloc_reserve(kv, path.depth + 1, 0, NULL, error);
+        status = shrink_prepare(kv, &path, error);
     if (status != OK)
         return status;
 
@@ -234,9 +239,7 @@ status_t kv__tree_fill_leaf(struct kv *kv, struct slice key, struct error *error
     if (status != OK || !exact || path.depth < 2 ||
         !kv__tree_is_underfull(kv, path.at[path.depth - 1].page))
         return status;
-    status = touch_neighbours(kv, &path, error);
-    if (status == OK)
-        status = kv__alloc_reserve(kv, path.depth + 1, 0, NULL, error);
+    status = shrink_prepare(kv, &path, error);
     if (status != OK)
         return status;
     kv->changes++;
@@ -279,10 +282,8 @@ status_t kv__tree_drop_leaf(struct kv *kv, struct kv__path *path, struct error *
     uint32_t id = path->at[path->depth - 1].id;
     status_t status = find_long_values(kv, path, &values, error);
     path->depth--;
-    if (status == OK && path->depth > 0)
-        status = touch_neighbours(kv, path, error);
     if (status == OK)
-        status = kv__alloc_reserve(kv, path->depth + 1, 0, NULL, error);
+        status = shrink_prepare(kv, path, error);
     if (status == OK) {
         ASSERT(kv->entries >= leaf->count);
         kv->changes++;
