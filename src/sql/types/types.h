@@ -81,14 +81,13 @@ static inline bool type_key_is_exact(enum sql_type type)
  * TEXT. Catalogs that were written before it was kept have 0 for it, which is a TEXT. */
 #define TYPE_LENGTH_VARCHAR (UINT32_C(1) << 30)
 
-/* A declared column type: `kind` and what limits its values. */
+/* A declared column type: `kind` and what limits its values. length_max depends on the kind; 0: no
+ * limit. SQL_TEXT: characters, of CHAR(n) with TYPE_LENGTH_CHAR, or TYPE_LENGTH_VARCHAR.
+ * SQL_INTEGER: 16 or 32 for SMALLINT and INT4. SQL_NUMERIC: precision * 256 + scale. Times,
+ * timestamps: digits of the second + 1. */
 struct type_spec {
     enum sql_type kind;
-    uint32_t
-        length_max; /* SQL_TEXT: characters, 0: no limit; of CHAR(n) with
-                       TYPE_LENGTH_CHAR; or TYPE_LENGTH_VARCHAR.  SQL_INTEGER: 16 or 32 for SMALLINT
-                       and INT4, 0: all 64 bits.  SQL_NUMERIC: precision * 256 + scale, 0: no
-                       limit.  Times, timestamps: digits of the second + 1, 0: all six */
+    uint32_t length_max;
 };
 
 /* Whether there are values of its kind that it cannot hold. */
